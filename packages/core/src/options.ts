@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { HebraError } from "./errors.ts";
+
+/**
+ * Parses a factory's options once, with a strict schema. An unknown key gets a did-you-mean.
+ *
+ * @param where - the factory, for the message: `redisBus`.
+ * @throws HebraError `INVALID_OPTIONS` naming each problem.
+ */
+export function parseOptions<S extends z.ZodType>(where: string, schema: S, input: unknown): z.output<S> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => describe(issue, schema));
+  throw new HebraError("INVALID_OPTIONS", `${where}: ${problems.join("; ")}.`, { details: { where, problems } });
+}
+
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType): string {
+  const path = issue.path.join(".");
+  if (issue.code !== "unrecognized_keys") return path === "" ? issue.message : `\`${path}\`: ${issue.message}`;
+  const known = keysAt(schema, issue.path);
+  return issue.keys
+    .map((key) => {
+      const near = didYouMean(key, known);
+      const full = [...issue.path, key].join(".");
+      return `unknown option \`${full}\`${near === undefined ? "" : `; did you mean \`${[...issue.path, near].join(".")}\`?`}`;
+    })
+    .join("; ");
+}
+
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let current: unknown = schema;
+  for (const key of path) current = shapeOf(current)?.[String(key)];
+  return Object.keys(shapeOf(current) ?? {});
+}
+
+function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  let current = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } } | undefined;
+  while (current?.shape === undefined && current?.def?.innerType !== undefined) current = current.def.innerType as typeof current;
+  return current?.shape;
+}
+
+/** The candidate nearest to what was typed, when near enough to be meant. */
+export function didYouMean(typed: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const d = distance(typed.toLowerCase(), candidate.toLowerCase());
+    if (d < bestDistance) [best, bestDistance] = [candidate, d];
+  }
+  return best;
+}
+
+/** Levenshtein distance, two rows at a time. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      row[j] = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    previous = row;
+  }
+  return previous[b.length]!;
+}

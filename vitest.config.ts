@@ -1,0 +1,29 @@
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@hebra/source", "module", "import", "node", "default"];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+};
+
+/** Tests run from source: the private export condition points every package at its `src`. */
+export default defineConfig({
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: "packages",
+          include: ["packages/*/src/**/*.test.ts", "packages/*/src/**/*.test.tsx"],
+          typecheck: { enabled: false },
+        },
+      },
+      {
+        ...shared,
+        test: { name: "workspace", include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.mjs"] },
+      },
+    ],
+  },
+});
