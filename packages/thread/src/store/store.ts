@@ -1,0 +1,245 @@
+import type { JsonValue } from "@hebra/core";
+import type { DurableEvent } from "../stream/envelope.ts";
+import type {
+  ApprovalRow,
+  CallRow,
+  CancelRequest,
+  ContextRow,
+  ExecutionRow,
+  ItemRow,
+  OutboxRow,
+  PartRow,
+  StepRow,
+  ThreadRow,
+  TriggerRow,
+} from "./rows.ts";
+
+/** How an application names a thread: by its own key, by the thread's id, or a fork by its context id. */
+export type ThreadRef = { key: string } | { id: string } | { contextId: string };
+
+/** What entitles a holder to write. Correctness rests on this, not on a clock or a lock. */
+export interface Guard {
+  /** The holder's fencing token. Older than the last registered: `STALE_FENCE`. Equal or newer: registered. */
+  fence: number;
+  /** The sequence number that the holder believes to be the last. Another: `VERSION_CONFLICT`. */
+  expectedSeq: number;
+  /** When given, the inbox sequence number that the holder has folded in. Another: `VERSION_CONFLICT` with `details.inbox`. */
+  expectedInboxSeq?: number;
+}
+
+/** The columns of a context that a holder may change. Those left out stay as they are. */
+export type ContextPatch = Partial<Pick<ContextRow, "status" | "state" | "stateVersion" | "currentExecutionId" | "sessions">> & { updatedAt: number };
+
+/**
+ * What one holder write changes. Rows are whole: each replaces the row of its id or becomes it. Everything lands together
+ * or not at all. `events` carry the sequence numbers from `expectedSeq + 1` on, without a gap; the context's `seq` becomes the last.
+ */
+export interface Changes {
+  context: ContextPatch;
+  items?: readonly ItemRow[];
+  executions?: readonly ExecutionRow[];
+  steps?: readonly StepRow[];
+  parts?: readonly PartRow[];
+  calls?: readonly CallRow[];
+  /** New ones, and ones that the holder closes (`expired`, `cancelled`); decisions come through the inbox. */
+  approvals?: readonly ApprovalRow[];
+  outbox?: readonly OutboxRow[];
+  /** Ids of outbox rows that were handed over since the last write. */
+  handedOver?: readonly string[];
+  events: readonly DurableEvent[];
+}
+
+/** The beginning of a turn. With a guard it is a holder write and the execution runs; without, an inbox write and it is queued. */
+export interface Begin {
+  /** Become the thread and the context when there are none yet; otherwise only their ids count. */
+  thread: ThreadRow;
+  context: ContextRow;
+  trigger: TriggerRow;
+  execution: ExecutionRow;
+  /** With a guard: trigger and reaction, with `seq`. Without: the trigger alone, `seq` null. */
+  items: readonly ItemRow[];
+  /** Only with a guard. */
+  steps?: readonly StepRow[];
+  /** Only with a guard: what else changes in the context. */
+  patch?: ContextPatch;
+  /** Only with a guard; as in {@link Changes}. */
+  events?: readonly DurableEvent[];
+  guard?: Guard;
+}
+
+/** What `begin` did. */
+export interface Begun {
+  /** The trigger was known: nothing was written, and `execution` is the one that it made. */
+  duplicate: boolean;
+  execution: ExecutionRow;
+  seq: number;
+  inboxSeq: number;
+}
+
+/** What a holder write left behind. */
+export interface Committed {
+  seq: number;
+  /** Greater than the holder's last: something waits in the inbox. */
+  inboxSeq: number;
+}
+
+/** An execution with all that belongs to it. */
+export interface ExecutionGraph {
+  execution: ExecutionRow & CancelRequest;
+  /** Its trigger and reaction. */
+  items: ItemRow[];
+  /** By iteration. */
+  steps: StepRow[];
+  /** By index. */
+  parts: PartRow[];
+  /** By step, then index. */
+  calls: CallRow[];
+  approvals: ApprovalRow[];
+}
+
+/** A turn that waits to run. */
+export interface QueuedExecution {
+  execution: ExecutionRow & CancelRequest;
+  trigger: ItemRow;
+}
+
+/** A context as a holder needs it. Its size does not depend on the length of the history. */
+export interface Snapshot {
+  thread: ThreadRow;
+  context: ContextRow;
+  /** The execution that runs or waits, if any. */
+  active: ExecutionGraph | undefined;
+  /** In order of arrival. */
+  queued: QueuedExecution[];
+  /** Outbox rows not yet handed over. */
+  outbox: OutboxRow[];
+}
+
+/** Which part of a history to read. */
+export interface HistoryWindow {
+  /** At most so many items, counted from the newest; a turn is never cut, so there may be fewer. The newest summary comes on top. */
+  items: number;
+  /** Only items up to this sequence number. */
+  upToSeq?: number;
+}
+
+/** An item with its parts. */
+export interface HistoryEntry {
+  item: ItemRow;
+  parts: PartRow[];
+}
+
+/** A page of a listing. */
+export interface Page<T> {
+  rows: T[];
+  /** Pass it to get the next page; `undefined` at the end. */
+  cursor: string | undefined;
+}
+
+/** A person's decision about a call. */
+export type Decision = { decision: "approved"; editedInput?: JsonValue } | { decision: "denied" };
+
+/** One context, whole: what is imported, exported and compared. */
+export interface ContextBundle {
+  thread: ThreadRow;
+  context: ContextRow;
+  items: ItemRow[];
+  executions: (ExecutionRow & Partial<CancelRequest>)[];
+  steps: StepRow[];
+  parts: PartRow[];
+  calls: CallRow[];
+  approvals?: ApprovalRow[];
+  outbox?: OutboxRow[];
+  triggers?: TriggerRow[];
+  journal?: DurableEvent[];
+}
+
+/** What an import did. */
+export interface Imported {
+  /** False when the context was there already, row for row. */
+  changed: boolean;
+  /** Rows by table. */
+  counts: Record<string, number>;
+  /** {@link bundleDigest} of what is now in the store. */
+  digest: string;
+}
+
+/** An execution that may have lost its worker: the caller must take the lease to find out. */
+export interface SweepCandidate {
+  tenant: string;
+  threadId: string;
+  threadKey: string;
+  contextId: string;
+  executionId: string;
+  status: "queued" | "running";
+  definition: string;
+  updatedAt: number;
+}
+
+/** Verbs across tenants, for operators, workers and backups; never for a request's path. */
+export interface SystemStore {
+  /** Lists executions that are queued, or running and untouched since `before` (milliseconds since the epoch). `waiting` is never one. */
+  sweep(options: { before: number; limit?: number }): Promise<SweepCandidate[]>;
+  /** Outbox rows that were not handed over and are older than `before`. */
+  outbox(options: { before: number; limit?: number }): Promise<{ tenant: string; row: OutboxRow }[]>;
+  /** Every context, whole, by tenant and id; `after` resumes. */
+  export(options?: { tenant?: string; after?: { tenant: string; contextId: string } }): AsyncIterable<{ tenant: string; bundle: ContextBundle }>;
+  tenants(): Promise<string[]>;
+}
+
+/**
+ * Where threads live. Every verb takes the tenant first and can neither read nor write another's rows.
+ *
+ * *Holder writes* (`begin` with a guard, `commit`, `takeOver`) come from the one process that holds the thread's lease; they are
+ * fenced, and they alone advance `seq`. *Inbox writes* (`begin` without a guard, `decideApproval`, `requestCancel`) come from
+ * anywhere, are idempotent by id, and advance `inboxSeq` alone.
+ *
+ * The meaning of each verb is the contract of `@hebra/thread/testing`.
+ */
+export interface ThreadStore {
+  /** Low-cardinality name for telemetry, e.g. `sqlite`. */
+  readonly name: string;
+  /** Whether several processes, or several hosts, may use it at once. */
+  readonly scope: "process" | "host" | "shared";
+
+  /**
+   * @throws HebraError `TRIGGER_MISMATCH`, `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`, `INVALID_ID`, `NOT_SERIALIZABLE`
+   */
+  begin(tenant: string, begin: Begin): Promise<Begun>;
+  /** @throws HebraError `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_NOT_FOUND`, `NOT_SERIALIZABLE` */
+  commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Promise<Committed>;
+  /** Registers a fence before anything else is done with the context. @throws HebraError `STALE_FENCE`, `CONTEXT_NOT_FOUND` */
+  takeOver(tenant: string, contextId: string, fence: number): Promise<Snapshot>;
+
+  /** @throws HebraError `EXECUTION_NOT_FOUND`. Does nothing to an execution that has ended, or was asked before. */
+  requestCancel(tenant: string, executionId: string, request: { by?: string; reason?: string; at: number }): Promise<void>;
+  /** The same decision again is no error. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED` */
+  decideApproval(tenant: string, approvalId: string, decision: Decision & { by?: string; comment?: string; at: number }): Promise<ApprovalRow>;
+  /** Calls back soon after an inbox write to the context, by any process. May call back for nothing. @returns stops watching */
+  watch(tenant: string, contextId: string, onInbox: () => void): () => void;
+
+  load(tenant: string, ref: ThreadRef): Promise<Snapshot | undefined>;
+  execution(tenant: string, executionId: string): Promise<ExecutionGraph | undefined>;
+  /** Items with a place in the order, oldest first, across the shared part of a fork. */
+  history(tenant: string, contextId: string, window: HistoryWindow): Promise<HistoryEntry[]>;
+  /** Durable events after a sequence number, in order. */
+  journal(tenant: string, contextId: string, afterSeq: number, limit?: number): Promise<DurableEvent[]>;
+  approval(tenant: string, approvalId: string): Promise<ApprovalRow | undefined>;
+  /** Threads, newest change first. */
+  list(tenant: string, options?: { limit?: number; cursor?: string; keyPrefix?: string }): Promise<Page<ThreadRow>>;
+
+  /** Adds a context that shares the history of another up to and including an item. Idempotent by the new context's id. @throws HebraError `ITEM_NOT_FOUND`, `CONTEXT_NOT_FOUND` */
+  fork(tenant: string, fork: { from: string; atItemId: string; context: ContextRow }): Promise<ContextRow>;
+  /** `closed` ⇄ `open`. @throws HebraError `ILLEGAL_TRANSITION`, `CONTEXT_NOT_FOUND` */
+  setClosed(tenant: string, contextId: string, closed: boolean, at: number): Promise<void>;
+
+  /** Reserves an address for an import. Does nothing when the context is there already. */
+  announceImport(tenant: string, thread: ThreadRow, context: ContextRow): Promise<void>;
+  /** Writes a context whole, in one transaction. The same bundle again changes nothing. @throws HebraError `IMPORT_CONFLICT` when the context holds rows that no import wrote */
+  import(tenant: string, bundle: ContextBundle): Promise<Imported>;
+  /** One context, whole. */
+  export(tenant: string, contextId: string): Promise<ContextBundle | undefined>;
+
+  system(): SystemStore;
+  close(): Promise<void>;
+}
