@@ -1,1 +1,1 @@
-export {};
+export { lockKey, type AcquireOptions, type Lease, type LockManager } from "./lock.ts";
