@@ -1,3 +1,16 @@
+export { assertEventOrder, checkEvents, validated } from "./check-events.ts";
+export {
+  answerRules,
+  callRules,
+  createEventOrder,
+  partRules,
+  type AnswerState,
+  type CallState,
+  type EventOrder,
+  type EventOrderOptions,
+  type OrderRule,
+  type PartState,
+} from "./event-order.ts";
 export type {
   ActionRequestEvent,
   ActionResultEvent,
@@ -14,6 +27,7 @@ export type {
   UsageEvent,
 } from "./events.ts";
 export type { ActionChoice, ActionSpec, Reactor, ReactorIds, ReactorInput, ReactorLimits } from "./reactor.ts";
+export { scriptedReactor, type ScriptedAction, type ScriptedReactorOptions, type ScriptedStep, type ScriptedStepSource } from "./scripted.ts";
 export type {
   ActionPart,
   DataPart,
