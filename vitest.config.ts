@@ -22,7 +22,7 @@ export default defineConfig({
       },
       {
         ...shared,
-        test: { name: "workspace", include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.mjs"] },
+        test: { name: "workspace", include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.{mjs,ts}"] },
       },
     ],
   },

@@ -1,0 +1,73 @@
+/**
+ * Who may import whom, as data. The rule beside it enforces this table, and AGENTS.md shows it.
+ *
+ * @typedef {object} Library a library that is an optional peer, and where alone it may be imported
+ * @property {string} name
+ * @property {RegExp} within matched against the file's path below `src/`
+ *
+ * @typedef {object} Confined a folder that may reach only a part of what its package may
+ * @property {string} package
+ * @property {string} folder below `src/`
+ * @property {readonly RegExp[]} forbids matched against the specifier; a relative one as a path below `src/`
+ * @property {string} why
+ */
+
+/**
+ * Package to the Hebra packages that it may import.
+ *
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+export const mayImport = {
+  core: [],
+  lock: ["core"],
+  bus: ["core", "lock"],
+  reactor: ["core"],
+  thread: ["core", "lock", "bus", "reactor"],
+  flags: ["core"],
+  migrate: ["core"],
+};
+
+/** The command line composes what it likes, and stands on no list: `hebra` is thin over the libraries. */
+export const composers = ["hebra"];
+
+/** @type {readonly Library[]} */
+export const libraries = [
+  { name: "ioredis", within: /(^|\/)redis([./-]|$)/ },
+  { name: "pg", within: /(^|\/)(postgres|pg)([./-]|$)/ },
+  { name: "@electric-sql/pglite", within: /(^|\/)(postgres|pglite)([./-]|$)/ },
+  { name: "libsql", within: /(^|\/)(sqlite|libsql)([./-]|$)/ },
+  { name: "better-sqlite3", within: /(^|\/)(sqlite|better-sqlite3)([./-]|$)/ },
+  { name: "ai", within: /(^|\/)ai-sdk([./-]|$)/ },
+  { name: "@ai-sdk/provider", within: /(^|\/)ai-sdk([./-]|$)/ },
+  { name: "react", within: /(^|\/)react\// },
+  { name: "react-dom", within: /(^|\/)react\// },
+  { name: "hono", within: /(^|\/)http([./-]|$)/ },
+  { name: "@openfeature/server-sdk", within: /(^|\/)openfeature([./-]|$)/ },
+  { name: "@openfeature/core", within: /(^|\/)openfeature([./-]|$)/ },
+  { name: "@openfeature/flagd-core", within: /(^|\/)(openfeature|flagd)([./-]|$)/ },
+  { name: "@instantdb/admin", within: /(^|\/)instant([./-]|$)/ },
+  { name: "@instantdb/platform", within: /(^|\/)instant([./-]|$)/ },
+];
+
+/**
+ * Folders whose direct files are a port and its adapters: one adapter never imports another, nor what stands on the port.
+ *
+ * @type {readonly { package: string, folder: string, adapters: readonly string[], forbids: readonly RegExp[] }[]}
+ */
+export const ports = [
+  { package: "thread", folder: "store", adapters: ["memory", "sqlite", "postgres", "redis"], forbids: [/^(engine|runtime|http|react|legacy)\//] },
+  { package: "lock", folder: "", adapters: ["local", "redis"], forbids: [] },
+  { package: "bus", folder: "", adapters: ["local", "redis"], forbids: [] },
+  { package: "reactor", folder: "", adapters: ["scripted", "ai-sdk", "codex"], forbids: [] },
+];
+
+/** @type {readonly Confined[]} */
+export const confined = [
+  { package: "thread", folder: "react", forbids: [/^node:/, /^store\//, /^@hebra\/(bus|lock)/], why: "The React binding runs in a browser: it reaches no `node:` module and no store" },
+  { package: "thread", folder: "engine", forbids: [/^(runtime|http|react)\//, /^store\/(sqlite|postgres|redis)([./-]|$)/], why: "The engine knows the store's port, not its databases, and nothing that stands on it" },
+  { package: "thread", folder: "store", forbids: [/^(engine|runtime|http|react|legacy)\//], why: "A store knows its port and the rows; the engine stands on it, not the other way round" },
+  { package: "thread", folder: "definition", forbids: [/^(engine|store\/(memory|sqlite|postgres|redis)|runtime|http|react)([./-]|$)/], why: "A definition is data; it knows nothing of what runs it" },
+];
+
+/** Tests, type tests and command lines may load what they like of the workspace. */
+export const exempt = /(\.test\.tsx?|\.test-d\.ts)$|^cli(\/|\.ts$)/;
