@@ -21,6 +21,7 @@ export const errorCodes = {
   NOT_SERIALIZABLE: entry("A value is not plain JSON.", "Pass only null, booleans, finite numbers, well-formed strings, arrays and plain objects."),
   PEER_MISSING: entry("A feature needs an optional package that is not installed.", "Install the package that the message names."),
   UNREACHABLE: entry("A server could not be reached.", "Check its address and that it runs; the call can be repeated.", true),
+  SERVER_REFUSED: entry("A server answered a command with an error.", "Read the server's message: permissions, memory and configuration are the usual causes."),
   TIMEOUT: entry("Something took longer than its limit.", "Repeat the call, or raise the limit that the message names.", true),
   ABORTED: entry("The caller's signal aborted the call.", "Nothing: this is what was asked for."),
   CLOSED: entry("A component was used after it was closed.", "Create a new one, or close it later."),

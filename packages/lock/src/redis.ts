@@ -1,0 +1,189 @@
+import { assertId, createIdGenerator, HebraError, parseOptions } from "@hebra/core";
+import { z } from "zod";
+import { assertFence } from "./fence.ts";
+import { createHeldLease, type HeldLease } from "./held-lease.ts";
+import type { Lease, LockManager } from "./lock.ts";
+import { managerShape, readAcquireOptions, type LockManagerOptions } from "./options.ts";
+import { outcomes } from "./outcomes.ts";
+import { connectRedis, type RedisConnection } from "./redis/connect.ts";
+import { lockKeys, type LockKeys } from "./redis/keys.ts";
+import { createScriptRunner } from "./redis/run-script.ts";
+import { scripts } from "./redis/scripts.generated.ts";
+import { waitInLine, type Waiter } from "./redis/wait-in-line.ts";
+import { createTimerSlots } from "./timer-slots.ts";
+
+export type { IoredisClient, RedisCommands } from "./redis/commands.ts";
+export type { RedisConnection } from "./redis/connect.ts";
+
+/** Where the locks are and how they behave. */
+export interface RedisLocksOptions extends LockManagerOptions, RedisConnection {
+  /** What every key begins with. Processes that share locks share it. @defaultValue `hebra` */
+  namespace?: string;
+  /**
+   * Milliseconds between two signs of life of one who waits, at most; a third of the ttl where that is less. After three
+   * without one the server passes it over. From 50 to 10 000.
+   *
+   * @defaultValue 1 000
+   */
+  pollMs?: number;
+  /** Milliseconds after which an unanswered request fails with `UNREACHABLE`. @defaultValue 5 000 */
+  requestTimeoutMs?: number;
+}
+
+const objectOrFunction = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
+
+const schema = z
+  .strictObject({
+    ...managerShape,
+    url: z.string().regex(/^rediss?:\/\//, "must begin with redis:// or rediss://").optional(),
+    connection: objectOrFunction.optional(),
+    cluster: z.strictObject({ nodes: z.array(z.unknown()).min(1), options: objectOrFunction.optional() }).optional(),
+    client: objectOrFunction.optional(),
+    namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+    pollMs: z.number().int().min(50).max(10_000).default(1000),
+    requestTimeoutMs: z.number().min(10).default(5000),
+  })
+  .refine(({ url, connection, cluster, client }) => [url, connection, cluster, client].filter((it) => it !== undefined).length === 1, {
+    message: "exactly one of `url`, `connection`, `cluster` and `client` is needed",
+  });
+
+/**
+ * Locks on a Redis server, a sentinel-guarded one or a Redis Cluster; version 6.2 or later. Taking a free lock is one round trip,
+ * giving it back another. Time is the server's. Where Redis fails over to a replica that lags, two may hold a lock: the
+ * fence is what protects data then, as always.
+ *
+ * When the server is gone, `acquire` fails with `UNREACHABLE` and leases are lost as their renewal deadline passes.
+ *
+ * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed.
+ *
+ * @example
+ * ```ts
+ * import { lockKey } from "@hebra/lock";
+ * import { redisLocks } from "@hebra/lock/redis";
+ *
+ * export async function nightly(url: string) {
+ *   const locks = redisLocks({ url, namespace: "shop" });
+ *   const lease = await locks.acquire(lockKey("acme", "report"), { waitMs: 0 });
+ *   try {
+ *     return lease.fence;
+ *   } finally {
+ *     await lease.release();
+ *     await locks.close();
+ *   }
+ * }
+ * ```
+ */
+export function redisLocks(options: RedisLocksOptions): LockManager {
+  const { clock, namespace, requestTimeoutMs, pollMs, ...defaults } = parseOptions("redisLocks", schema, options);
+  const timers = createTimerSlots(clock);
+  const commands = connectRedis(options);
+  const run = createScriptRunner(commands, timers, requestTimeoutMs);
+  // Tokens are made of it, and the server finds the channel of a waiter in its token.
+  const managerId = createIdGenerator()();
+  const channelPrefix = `${namespace}:lock-served:`;
+  const held = new Map<string, HeldLease>();
+  const waiting = new Map<string, Waiter>();
+  const givingBack = new Set<Promise<unknown>>();
+  let requests = 0;
+  let closed = false;
+  let subscription: Promise<void> | undefined;
+
+  /** Gives back what a token holds or stands in line for. Only `close` waits for it: both end by themselves as well. */
+  function giveBack(keys: LockKeys, token: string): void {
+    const request: Promise<unknown> = run(scripts.release, keys.all, [token, "1", channelPrefix])
+      .catch(() => {})
+      .finally(() => givingBack.delete(request));
+    givingBack.add(request);
+  }
+
+  function hold(keys: LockKeys, key: string, token: string, fence: number, ttlMs: number, since: number, grantedMs?: number): Lease {
+    const lease = createHeldLease({ key, fence, ttlMs, since, clock, timers, ...(grantedMs === undefined ? {} : { grantedMs }) }, {
+      renew: async (wanted) => (await run(scripts.extend, keys.all.slice(0, 2), [token, String(wanted)])) === 1,
+      release: async () => void (await run(scripts.release, keys.all, [token, "0", channelPrefix])),
+      ended: () => void held.delete(token),
+    });
+    held.set(token, lease);
+    return lease;
+  }
+
+  function onMessage(message: string): void {
+    const [token, fence] = message.split(" ");
+    waiting.get(token!)?.served(Number(fence));
+  }
+
+  function listen(): void {
+    subscription ??= commands.subscribe(channelPrefix + managerId, onMessage).then(
+      // Messages sent before are lost.
+      () => waiting.forEach((waiter) => waiter.poll()),
+      // Waiters poll in any case; the next one tries again.
+      () => void (subscription = undefined),
+    );
+  }
+
+  return {
+    async acquire(key, acquireOptions) {
+      assertId(key, "lock key");
+      const { ttlMs, waitMs, signal } = readAcquireOptions(acquireOptions, defaults);
+      if (closed) throw outcomes.closed();
+      if (signal?.aborted) throw outcomes.aborted(key, signal);
+      const keys = lockKeys(namespace, key);
+      const token = `${managerId}:${(++requests).toString(36)}`;
+      const interval = Math.floor(Math.min(pollMs, ttlMs / 3));
+      const graceMs = 3 * interval;
+      const args = [token, String(ttlMs), waitMs === 0 ? "0" : "1", String(graceMs), channelPrefix];
+      const ask = () => run(scripts.acquire, keys.all, args);
+
+      const sentAt = clock.monotonic();
+      const answer = await ask().catch((error: unknown) => {
+        giveBack(keys, token);
+        throw closed ? outcomes.closed() : error;
+      });
+      const late = clock.monotonic() - sentAt >= ttlMs * 0.9;
+      if (closed || signal?.aborted || late) {
+        giveBack(keys, token);
+        if (closed) throw outcomes.closed();
+        if (signal?.aborted) throw outcomes.aborted(key, signal);
+        throw new HebraError("UNREACHABLE", `Redis took nearly the whole ttl of ${ttlMs} ms to answer.`, { details: { key, ttlMs } });
+      }
+      if (typeof answer === "string") return hold(keys, key, token, Number(answer), ttlMs, sentAt);
+      if (waitMs === 0) throw outcomes.timeout(key, 0);
+
+      listen();
+      return new Promise<Lease>((resolve, reject) => {
+        const leave = () => {
+          if (!held.has(token)) giveBack(keys, token);
+        };
+        const waiter = waitInLine({
+          key, waitMs, signal, clock, sentAt, hintMs: Number(answer), pollMs: interval, graceMs, ask, leave,
+          granted(fence, since, grantedMs) {
+            waiting.delete(token);
+            resolve(hold(keys, key, token, fence, ttlMs, since, grantedMs));
+          },
+          refused(error) {
+            waiting.delete(token);
+            reject(error);
+          },
+        });
+        waiting.set(token, waiter);
+      });
+    },
+    async seed(key, lastFence) {
+      assertId(key, "lock key");
+      assertFence(lastFence);
+      if (closed) throw outcomes.closed();
+      await run(scripts.seed, [lockKeys(namespace, key).fence], [String(lastFence)]);
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      for (const waiter of [...waiting.values()]) waiter.refuse(outcomes.closed());
+      for (const [token, lease] of [...held]) {
+        lease.lose("its manager was closed");
+        giveBack(lockKeys(namespace, lease.key), token);
+      }
+      await Promise.all(givingBack);
+      await commands.close();
+      timers.clear();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * The few commands that the Redis adapter needs of a client. Any client library can stand behind them: each call maps to
+ * one of its own. Replies are what Redis sends: strings for strings, numbers for integers.
+ */
+export interface RedisCommands {
+  /** `EVALSHA`. In a cluster, goes to the node of the keys, which share a slot. */
+  evalsha(sha1: string, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** `EVAL`, likewise. */
+  eval(source: string, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /**
+   * `SUBSCRIBE` on a connection of its own, subscribed again by itself after a reconnection. Called at most once. Resolves
+   * when messages flow.
+   */
+  subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
+  /** Closes the connections that this object opened, not those it was given. Pending commands reject. */
+  close(): Promise<void>;
+}
+
+/** What is used of an ioredis `Redis` or `Cluster`, 5 or 6; iovalkey's are the same. */
+export interface IoredisClient {
+  evalsha(sha1: string, keyCount: number, ...keysAndArgs: string[]): Promise<unknown>;
+  eval(source: string, keyCount: number, ...keysAndArgs: string[]): Promise<unknown>;
+  subscribe(channel: string): Promise<unknown>;
+  on(event: "message", listener: (channel: string, message: string) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  disconnect(): void;
+  readonly isCluster?: boolean;
+  readonly status: string;
+}
+
+/** ioredis behind {@link RedisCommands}. `owned` clients are closed with it. */
+export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
+  let subscriber: IoredisClient | undefined;
+  return {
+    evalsha: (sha1, keys, args) => client.evalsha(sha1, keys.length, ...keys, ...args),
+    eval: (source, keys, args) => client.eval(source, keys.length, ...keys, ...args),
+    async subscribe(channel, onMessage) {
+      subscriber = duplicate(client);
+      // Without a listener the client prints each failed attempt; it goes on trying either way.
+      subscriber.on("error", () => {});
+      subscriber.on("message", (from, message) => {
+        if (from === channel) onMessage(message);
+      });
+      await subscriber.subscribe(channel);
+    },
+    async close() {
+      subscriber?.disconnect();
+      if (owned) client.disconnect();
+    },
+  };
+}
+
+/** A second connection. It must not prefix its keys, as ioredis would prefix channels as well, and Redis does not. */
+function duplicate(client: IoredisClient): IoredisClient {
+  const own = { keyPrefix: "", lazyConnect: false, maxRetriesPerRequest: null, enableOfflineQueue: true };
+  type Cluster = { duplicate(nodes?: unknown[], options?: object): IoredisClient };
+  type Single = { duplicate(options?: object): IoredisClient };
+  if (client.isCluster === true) return (client as unknown as Cluster).duplicate(undefined, { keyPrefix: "", lazyConnect: false });
+  return (client as unknown as Single).duplicate(own);
+}

@@ -1,0 +1,1 @@
+export { lockContract, type LockClause, type LockContractHarness, type LockParticipant } from "../lock.contract.ts";
