@@ -1,3 +1,4 @@
+export { toJsonSchema, validateAgainst, type Validation } from "./action-schema.ts";
 export { assertEventOrder, checkEvents, validated } from "./check-events.ts";
 export {
   answerRules,
