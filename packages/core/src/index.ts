@@ -6,3 +6,22 @@ export { assertId, createIdGenerator, deriveId, HEBRA_NAMESPACE, type IdGenerato
 export type { JsonObject, JsonValue } from "./json.ts";
 export { assertPeer, loadPeer, type PeerRequest } from "./optional-peer.ts";
 export { didYouMean, parseOptions } from "./options.ts";
+export { createRedactor, redactText, type Redactor, type RedactorOptions } from "./redact.ts";
+export { keyTokens } from "./redact-keys.ts";
+export type { RedactionPattern } from "./redact-text.ts";
+export { anySignal, throwIfAborted, type CombinedSignal } from "./abort.ts";
+export { consoleLogger, silentLogger, withFields, type ConsoleLoggerOptions, type LogFields, type Logger, type LogLevel } from "./logger.ts";
+export { backoffDelay, parseRetryAfter, type BackoffOptions } from "./retry.ts";
+export { errorSignature, type ErrorSignature, type ErrorSignatureOptions } from "./signature.ts";
+export {
+  describeIssues,
+  isStandardSchema,
+  jsonSchemaOf,
+  validateStandard,
+  type InferInput,
+  type InferOutput,
+  type StandardIssue,
+  type StandardJsonSchemaOptions,
+  type StandardResult,
+  type StandardSchema,
+} from "./standard-schema.ts";

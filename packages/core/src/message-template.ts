@@ -1,0 +1,57 @@
+const MAX_LENGTH = 300;
+const MAX_INPUT = 4_096;
+
+/** Host names stay as they are: two servers that cannot be reached are two problems. */
+const HOST = String.raw`(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?![\w-])`;
+const RESOLVED = String.raw`(?<=\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH)\s)[A-Za-z][\w.-]*`;
+const STATUS = String.raw`(?<=\b(?:status(?:[ _-]?code)?|HTTP)[ :=]{1,3})[1-5]\d\d(?!\d)`;
+const KEPT = new RegExp(`${RESOLVED}|${STATUS}|${HOST}`, "gi");
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
+const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?/g;
+const ADDRESS = /(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?![\w:])|::1(?!\w)/gi;
+const HEX = /(?<!\w)(?:0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{8,})(?!\w)/gi;
+const ID = /(?<![\w.])(?:[A-Za-z]+[_-])?(?=[A-Za-z0-9]*\d[A-Za-z0-9]*)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{8,}(?![\w.])/g;
+const PATH = /(?:file:\/\/)?(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\][^\s"'`<>|*?()[\],;]{1,1024}/g;
+const ROOT = /^(?:file:|[A-Za-z]:|[/\\](?:home|Users|tmp|var|usr|opt|root|private|app|srv|mnt|etc|dev|proc|workspace|builds?|data)[/\\])/;
+
+/**
+ * Reduces a message to what it says about the problem: what varies from one occurrence to the next — ids, numbers, times,
+ * paths, quoted texts — becomes a placeholder. Host names, HTTP statuses and quoted identifiers stay. Give it no secrets.
+ */
+export function messageTemplate(message: string): string {
+  const kept: string[] = [];
+  const hold = (text: string) => `\u0001${String.fromCharCode(0xe000 + (kept.push(text) - 1) % 0x1900)}`;
+  return message
+    .slice(0, MAX_INPUT)
+    .replace(/[\u0001\ue000-\uf8ff]/g, "")
+    .replace(/\[redacted(?::[\w-]+)?\]/g, () => hold("<secret>"))
+    .replace(/"([^"\n]{0,1024})"|'([^'\n]{0,1024})'|`([^`\n]{0,1024})`/g, (all: string, ...texts: (string | undefined)[]) =>
+      isIdentifier(texts[0] ?? texts[1] ?? texts[2] ?? "") ? all : hold("<text>"),
+    )
+    .replace(UUID, () => hold("<id>"))
+    .replace(TIME, () => hold("<time>"))
+    .replace(PATH, (path) => shortPath(path, hold))
+    .replace(KEPT, hold)
+    .replace(ADDRESS, () => hold("<ip>"))
+    .replace(HEX, () => hold("<hex>"))
+    .replace(ID, (id) => `${/^[A-Za-z]+[_-]/.exec(id)?.[0] ?? ""}${hold("<id>")}`)
+    .replace(/\d+(?:[.,]\d+)*/g, () => hold("<n>"))
+    .replace(/\u0001([\ue000-\uf8ff])/g, (_, mark: string) => kept[mark.charCodeAt(0) - 0xe000] ?? "")
+    .replace(/\s+/g, " ")
+    .trim()
+    .slice(0, MAX_LENGTH)
+    .toWellFormed();
+}
+
+/** A quoted word is a column, a property, a flag: it says what the problem is. A quoted sentence is somebody's data. */
+function isIdentifier(text: string): boolean {
+  return text.length <= 64 && /^[A-Za-z_$@][\w$.:@/-]*$/.test(text);
+}
+
+/** A file keeps its name; a route keeps its words and gets its ids replaced by the steps that follow. */
+function shortPath(path: string, hold: (text: string) => string): string {
+  const base = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+  const isFile = ROOT.test(path) || /\.[A-Za-z]{1,5}(?::\d+)*$/.test(base);
+  return isFile ? `${hold("<path>/")}${base}` : path;
+}

@@ -1,0 +1,85 @@
+/**
+ * The secrets that are known by their shape. Every pattern is linear: it starts only where a run of its characters starts,
+ * or its repetitions are bounded.
+ */
+
+const LABEL_WORDS = new Set(
+  ("token tokens auth authentication authorization scheme schemes header headers credential credentials realm error errors of is was are " +
+    "not and or for in has have had expired missing invalid required method type format with from to the a an no but prefix string value security")
+    .split(" "),
+);
+
+/** Hides private keys in PEM form. One whose end is cut off hides the rest. */
+export function hidePem(text: string): string {
+  if (!text.includes("-----BEGIN")) return text;
+  let out = "";
+  let done = 0;
+  for (let at = text.indexOf("-----BEGIN"); at !== -1; at = text.indexOf("-----BEGIN", Math.max(done, at + 1))) {
+    const header = text.slice(at, at + 80);
+    if (!/^-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY/i.test(header)) continue;
+    const end = text.indexOf("-----END", at);
+    const close = end === -1 ? -1 : text.indexOf("-----", end + 8);
+    out += `${text.slice(done, at)}[redacted:private-key]`;
+    done = close === -1 ? text.length : close + 5;
+  }
+  return out + text.slice(done);
+}
+
+/** Hides what follows an authentication scheme: `Bearer …`, `Basic …`. */
+export function hideSchemes(text: string): string {
+  return text.replace(
+    /(?<![\p{L}\p{N}])(bearer|basic|negotiate|apikey)((?:[\s:=+"'\\]|%20|%3A){1,8}(?:tokens?[\s:=]{1,8})?)([^\s"'`,;<>()\\]+)/giu,
+    (all: string, scheme: string, between: string, value: string) => {
+      if (/^\[redacted/.test(value) || LABEL_WORDS.has(value.replace(/[=.:]+$/, "").toLowerCase())) return all;
+      const sure = /^(?:bearer|apikey)$/i.test(scheme) || (value.length >= 8 && /\d|=$|.[A-Z]/.test(value));
+      return sure ? `${scheme}${between}[redacted]` : all;
+    },
+  );
+}
+
+/** Keys with a distinctive beginning, wherever it stands in a run of characters; counts are exact since all to the run's end is hidden. */
+const ANYWHERE =
+  /github_pat_\w{16}|gh[pousr]_[A-Za-z0-9]{16}|gl(?:pat|ptt|dt|rt|soat)-[\w-]{12}|xox[a-z]-[\w-]{8}|xapp-[\w-]{8}|(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA)[A-Z0-9]{12}|AIza[\w-]{24}|ya29\.[\w-]{12}|npm_[A-Za-z0-9]{24}|pypi-[\w-]{24}|dop_v1_\w{16}|shp(?:at|ca|pa|ss)_\w{16}|whsec_[\w+/]{16}|[srp]k_(?:live|test|prod)_\w{8}|SG\.[\w-]{16}|eyJ[\w-]{17}|sk-(?:ant|proj|or|svcacct|admin)-[\w-]{12}|AGE-SECRET-KEY-1\w{16}|dckr_pat_[\w-]{12}|lin_api_\w{16}|figd_[\w-]{16}|sbp_[0-9a-f]{24}|sq0(?:atp|csp|idp)-[\w-]{16}|glc_eyJ|ATATT3[\w-]{12}|hooks\.slack\.com\/services\/|discord(?:app)?\.com\/api\/webhooks\//;
+/** Keys whose beginning is short enough to stand inside a word: only at its start, or after an escape. */
+const AT_START =
+  /(?<![A-Za-z0-9]|[A-Za-z0-9]_)(?:sk-[\w-]{16}|gsk_\w{16}|xai-\w{16}|pplx-\w{16}|r8_\w{16}|hf_[A-Za-z0-9]{16}|key-[0-9a-z]{24}|hv[sb]\.[\w-]{16}|re_[A-Za-z0-9_]{20}|tvly-[\w-]{16}|SK[0-9a-f]{32})|(?<=%[0-9A-Fa-f]{2}|(?<![A-Za-z0-9])[nrt])sk-[\w-]{16}/;
+
+/** Hides access keys of known makers, base64 of JSON (so also JWTs), and long random-looking runs. */
+export function hideTokens(text: string): string {
+  return text.replace(/[A-Za-z0-9_.~+/=-]{12,}/g, (run) => {
+    const known = [ANYWHERE.exec(run), AT_START.exec(run)].flatMap((hit) => (hit === null ? [] : [hit.index]));
+    if (known.length > 0) return `${run.slice(0, Math.min(...known))}[redacted:key]`;
+    return run.length < 32 ? run : run.replace(/[A-Za-z0-9_+/-]{32,}/g, (part) => (looksRandom(part) ? "[redacted:random]" : part));
+  });
+}
+
+/**
+ * Whether a run of characters looks drawn at random: at least 32 letters and digits, some of each class, and a change of class at every
+ * third character or oftener. UUIDs, hex digests, slugs, paths and camel-case names do not.
+ */
+export function looksRandom(text: string): boolean {
+  const counts = [0, 0, 0];
+  let changes = 0;
+  let last = -1;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    const kind = unit >= 97 && unit <= 122 ? 0 : unit >= 65 && unit <= 90 ? 1 : unit >= 48 && unit <= 57 ? 2 : -1;
+    if (kind === -1) continue;
+    counts[kind]!++;
+    if (last !== -1 && kind !== last) changes++;
+    last = kind;
+  }
+  const total = counts[0]! + counts[1]! + counts[2]!;
+  return total >= 32 && counts.every((count) => count > 0) && changes >= total * 0.36;
+}
+
+/** Hides bot tokens of the form `123456789:ABC…`. */
+export function hideBotTokens(text: string): string {
+  return text.replace(/(?<!\d)\d{6,12}(?::|%3A)[\w-]{30,}/gi, "[redacted:key]");
+}
+
+/** Hides e-mail addresses, also where the at sign is percent-encoded. */
+export function hideEmails(text: string): string {
+  if (!text.includes("@") && !text.includes("%40")) return text;
+  return text.replace(/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/gu, "[redacted:email]");
+}
