@@ -1,0 +1,121 @@
+/**
+ * What one arm did, counted in sessions. A session is counted in the block in which it *started*, once per field, however often it failed: requests of one
+ * session are not independent, and counting them rolled back up to half of all harmless rollouts when failing sessions retried.
+ */
+export interface ArmCounts {
+  /** Sessions drawn into the arm. */
+  readonly assigned: number;
+  /** Sessions of those whose engine was called at least once. */
+  readonly exposed: number;
+  /** Sessions with at least one failed turn. */
+  readonly failed: number;
+  /** Sessions with at least one incident whose code no rule knows. */
+  readonly unknown: number;
+  /** Sessions with at least one failed action call. */
+  readonly actionFailed: number;
+  /** Sessions of which one turn was sampled for duration, cost and steps. */
+  readonly sampled: number;
+  /** Sampled turns slower than the legacy arm's 95th percentile, frozen at the step's start. */
+  readonly slow: number;
+  /** Sampled turns slower than the absolute ceiling. */
+  readonly overLimit: number;
+  /** Sampled turns dearer than the legacy arm's frozen 95th percentile. */
+  readonly costly: number;
+  /** Sampled turns with more steps than the legacy arm's frozen 95th percentile. */
+  readonly long: number;
+}
+
+/** Attempts and successes of one declared operation on the new engine. */
+export interface OperationCounts {
+  readonly attempts: number;
+  readonly successes: number;
+}
+
+/** The sessions that started in one stretch of time, both arms. */
+export interface CounterBlock {
+  /** Milliseconds since the epoch. */
+  readonly start: number;
+  /** Milliseconds since the epoch, exclusive. */
+  readonly end: number;
+  readonly new: ArmCounts;
+  readonly legacy: ArmCounts;
+  /** Declared operations, new engine only. */
+  readonly operations?: Readonly<Record<string, OperationCounts>>;
+  /** Sessions of the new arm that met an error of a listed class. */
+  readonly errorClasses?: Readonly<Record<string, number>>;
+}
+
+/** What a finished step left behind. */
+export interface StepTotals {
+  /** The share of sessions that the plan gave to the new arm, 0 … 1. */
+  readonly share: number;
+  readonly new: ArmCounts;
+  readonly legacy: ArmCounts;
+}
+
+/** An arm in which nothing happened. */
+export const noCounts: ArmCounts = {
+  assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0, sampled: 0, slow: 0, overLimit: 0, costly: 0, long: 0,
+};
+
+/** The sum of two arms' counts. */
+export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
+  return {
+    assigned: a.assigned + b.assigned,
+    exposed: a.exposed + b.exposed,
+    failed: a.failed + b.failed,
+    unknown: a.unknown + b.unknown,
+    actionFailed: a.actionFailed + b.actionFailed,
+    sampled: a.sampled + b.sampled,
+    slow: a.slow + b.slow,
+    overLimit: a.overLimit + b.overLimit,
+    costly: a.costly + b.costly,
+    long: a.long + b.long,
+  };
+}
+
+/** One block out of two; the later one's end. */
+export function mergeBlocks(a: CounterBlock, b: CounterBlock): CounterBlock {
+  const sum = { start: Math.min(a.start, b.start), end: Math.max(a.end, b.end), new: addCounts(a.new, b.new), legacy: addCounts(a.legacy, b.legacy) };
+  return { ...sum, ...mergeExtras(a, b) };
+}
+
+function mergeExtras(a: CounterBlock, b: CounterBlock): Pick<CounterBlock, "operations" | "errorClasses"> {
+  const operations: Record<string, OperationCounts> = { ...a.operations };
+  for (const [name, counts] of Object.entries(b.operations ?? {})) {
+    const before = operations[name] ?? { attempts: 0, successes: 0 };
+    operations[name] = { attempts: before.attempts + counts.attempts, successes: before.successes + counts.successes };
+  }
+  const errorClasses: Record<string, number> = { ...a.errorClasses };
+  for (const [name, count] of Object.entries(b.errorClasses ?? {})) errorClasses[name] = (errorClasses[name] ?? 0) + count;
+  return {
+    ...(Object.keys(operations).length > 0 ? { operations } : {}),
+    ...(Object.keys(errorClasses).length > 0 ? { errorClasses } : {}),
+  };
+}
+
+/**
+ * At most `most` blocks: the older half is merged in pairs until they fit, so that the youngest stay fine. Merging costs no validity, because within a step
+ * the share of each arm is constant.
+ */
+export function compactBlocks(blocks: readonly CounterBlock[], most: number): CounterBlock[] {
+  let out = [...blocks];
+  while (out.length > most) {
+    const half = Math.floor(out.length / 2);
+    const merged: CounterBlock[] = [];
+    for (let at = 0; at < half; at += 2) merged.push(at + 1 < half ? mergeBlocks(out[at]!, out[at + 1]!) : out[at]!);
+    out = [...merged, ...out.slice(half)];
+  }
+  return out;
+}
+
+/** The sum of all blocks, by arm. */
+export function totals(blocks: readonly CounterBlock[]): { readonly new: ArmCounts; readonly legacy: ArmCounts } {
+  let fresh = noCounts;
+  let legacy = noCounts;
+  for (const block of blocks) {
+    fresh = addCounts(fresh, block.new);
+    legacy = addCounts(legacy, block.legacy);
+  }
+  return { new: fresh, legacy };
+}

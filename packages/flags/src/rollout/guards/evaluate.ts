@@ -1,0 +1,62 @@
+import { critical, persistence } from "./at-once.ts";
+import { errorCeiling, latencyCeiling } from "./ceiling.ts";
+import { actionFailures, cost, steps } from "./drift.ts";
+import { frozenBaseline } from "./frozen-baseline.ts";
+import { errors, latency, unknown } from "./harm.ts";
+import { sampleRatio, silence } from "./integrity.ts";
+import type { Guard, GuardAction, GuardInput, GuardLimits, GuardName, GuardVerdict } from "./types.ts";
+
+/** What all guards together say. */
+export interface GuardReport {
+  readonly action: GuardAction;
+  /** The guard that decided; absent when all are quiet. */
+  readonly cause?: GuardName;
+  /** The deciding guard's sentence. */
+  readonly reason: string;
+  /** Every guard's verdict, also the quiet ones. */
+  readonly verdicts: readonly GuardVerdict[];
+}
+
+/** Every guard by name, in the order in which a tie is decided. */
+export const guards: Readonly<Record<GuardName, Guard>> = {
+  critical,
+  persistence,
+  errors,
+  latency,
+  unknown,
+  "error-ceiling": errorCeiling,
+  "latency-ceiling": latencyCeiling,
+  "action-failures": actionFailures,
+  cost,
+  steps,
+  "frozen-baseline": frozenBaseline,
+  "sample-ratio": sampleRatio,
+  silence,
+};
+
+const names = Object.keys(guards) as GuardName[];
+const severity: readonly GuardAction[] = ["rollback", "pause", "hold"];
+
+/**
+ * Asks every guard. Rollback is looked for before pause, and pause before hold; a sample that is too small for one guard never keeps another from acting.
+ *
+ * @example
+ * ```ts
+ * import { defaultGuardLimits, evaluateGuards, noCounts } from "@hebra/flags";
+ *
+ * const arm = (assigned: number, failed: number) => ({ ...noCounts, assigned, exposed: assigned, failed });
+ * const report = evaluateGuards(
+ *   { share: 0.1, restarts: 5, completed: [], blocks: [{ start: 0, end: 60_000, new: arm(100, 12), legacy: arm(900, 9) }] },
+ *   defaultGuardLimits,
+ * );
+ * console.log(report.action, report.cause); // rollback errors
+ * ```
+ */
+export function evaluateGuards(input: GuardInput, limits: GuardLimits): GuardReport {
+  const verdicts = names.filter((name) => !limits.disabled.includes(name)).map((name) => guards[name](input, limits));
+  for (const action of severity) {
+    const found = verdicts.find((one) => one.action === action);
+    if (found !== undefined) return { action, cause: found.guard, reason: found.reason, verdicts };
+  }
+  return { action: "quiet", reason: "All guards are quiet.", verdicts };
+}

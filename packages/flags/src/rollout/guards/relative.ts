@@ -1,0 +1,54 @@
+import type { ArmCounts } from "../counters.ts";
+import { addConditional, averagedLogE, noEvidence } from "./mixture.ts";
+import type { GuardInput } from "./types.ts";
+
+/** Which count is the failure, and out of which it is counted. */
+export interface Measure {
+  readonly failures: keyof ArmCounts;
+  readonly trials: keyof ArmCounts;
+}
+
+/** What the comparison of both arms found. */
+export interface Comparison {
+  /** Natural logarithm of the averaged e-value. */
+  readonly logE: number;
+  /** The new arm's failing share over the legacy arm's in the running step, each with half a failure added. */
+  readonly ratio: number;
+  /** Failing sessions of the new arm in the running step. */
+  readonly failures: number;
+}
+
+/** Compares the new arm with the legacy traffic of the same population and the same time. */
+export function compareArms(input: GuardInput, measure: Measure): Comparison {
+  const { failures, trials } = measure;
+  const perStep: number[][] = [];
+  for (const step of input.completed) {
+    const row = noEvidence();
+    addConditional(row, step.new[failures], step.new[trials], step.legacy[failures], step.legacy[trials]);
+    perStep.push(row);
+  }
+  const running = noEvidence();
+  let newFailures = 0;
+  let newTrials = 0;
+  let legacyFailures = 0;
+  let legacyTrials = 0;
+  for (const { new: fresh, legacy } of input.blocks) {
+    addConditional(running, fresh[failures], fresh[trials], legacy[failures], legacy[trials]);
+    newFailures += fresh[failures];
+    newTrials += fresh[trials];
+    legacyFailures += legacy[failures];
+    legacyTrials += legacy[trials];
+  }
+  perStep.push(running);
+  const smooth = (count: number, of: number) => (count + 0.5) / (of + 1);
+  return {
+    logE: averagedLogE(perStep, input.restarts),
+    ratio: smooth(newFailures, newTrials) / smooth(legacyFailures, legacyTrials),
+    failures: newFailures,
+  };
+}
+
+/** How much is left of an arm's ratio: new over legacy, 1 when either is unknown. */
+export function pairRatio(pair: { readonly new?: number; readonly legacy?: number } | undefined): number {
+  return pair?.new === undefined || pair.legacy === undefined || pair.legacy === 0 ? 1 : pair.new / pair.legacy;
+}
