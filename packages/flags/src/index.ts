@@ -1,1 +1,35 @@
-export {};
+export { createFlags, type Flags, type FlagsEvent, type FlagsStatus } from "./client/create-flags.ts";
+export type { LayerStatus } from "./client/layers.ts";
+export type { FlagsLogger, FlagsOptions } from "./client/options.ts";
+export { parseFlagDocument, parseFlagText } from "./evaluate/document.ts";
+export { bucketAfter, hashPrefix, murmur3, type HashState } from "./evaluate/murmur.ts";
+export type {
+  Arm,
+  Assigned,
+  Bucketing,
+  Decision,
+  EnvironmentConfig,
+  FlagContext,
+  FlagdFlag,
+  FlagDocument,
+  FlagOverride,
+  GlobalRollout,
+  Kill,
+  Mode,
+  Pin,
+  Prerequisite,
+  Reason,
+  RolloutConfig,
+  RuleId,
+  ShadowConfig,
+  Unit,
+  UnitLists,
+} from "./evaluate/types.ts";
+export { envProvider, type EnvProviderOptions } from "./provider/env.ts";
+export { environmentName, type FlagProvider, type ProviderEvent, type ProviderSnapshot } from "./provider/provider.ts";
+export { staticProvider, type StaticProvider } from "./provider/static.ts";
+export type { Assignment, AssignmentStore } from "./route/assignment.ts";
+export { createRouter } from "./route/create-router.ts";
+export { memoryAssignments } from "./route/memory-assignments.ts";
+export type { BreakerOptions, OnKill, RouterOptions } from "./route/options.ts";
+export type { Exposure, HandoverRequest, Outcome, RouteHandlers, RouteObserver, Router, RouteTurn } from "./route/router.ts";

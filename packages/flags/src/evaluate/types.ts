@@ -21,9 +21,11 @@ export type Reason =
   | "ERROR"
   | "KILL_SWITCH"
   | "BREAKER"
+  | "DISABLED"
   | "STATIC"
   | "TARGETING_MATCH"
   | "PREREQUISITE"
+  | "ASSIGNED"
   | "SPLIT"
   | "DEFAULT";
 
@@ -32,17 +34,18 @@ export type RuleId =
   | "not-ready" | "not-found" | "invalid" | "failed" | "stale"
   | "kill.flag" | "kill.environment" | "kill.global"
   | "breaker"
+  | "disabled"
   | "environment"
   | "deny.session" | "deny.project" | "deny.org"
   | "pin.session" | "pin.project" | "pin.org"
   | "prerequisite"
+  | "assigned"
   | "allow.session" | "allow.project" | "allow.org"
   | "missing-unit"
   | "hold-back"
   | "canary"
   | "shadow"
   | "targeting"
-  | "variant"
   | "default";
 
 /** The side of the comparison a unit counts for. Listed, denied and pinned units were not drawn at random and count for neither. */
@@ -60,6 +63,12 @@ export interface Decision {
   readonly flagVersion: number;
   /** Set exactly when `reason` is `ERROR`. */
   readonly errorCode: ErrorCode | undefined;
+}
+
+/** The engine that serves a session already. Only a kill, deny, pin or rollback (`maxMode`) takes it from the new one. */
+export interface Assigned {
+  readonly mode: "new";
+  readonly arm: Arm | undefined;
 }
 
 /** Who switched something off, and why. */
@@ -187,7 +196,7 @@ export interface FlagOverride {
   readonly holdBackPercent?: number;
   /** One more cap of the canary percent. */
   readonly maxPercent?: number;
-  /** No decision goes further than this, also not by pin or allow list. */
+  /** No decision goes further than this, also not by pin, allow list or assignment. This is what a rollback sets. */
   readonly maxMode?: Mode;
   /** Replaces the version shown in decisions, when larger. */
   readonly version?: number;

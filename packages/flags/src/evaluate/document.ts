@@ -1,0 +1,125 @@
+import { HebraError } from "@hebra/core";
+import { z } from "zod";
+import type { FlagDocument, GlobalRollout, RolloutConfig } from "./types.ts";
+
+/** The key of the `rollouts` entry that stands for all flags. */
+export const ALL_FLAGS = "*";
+
+const percent = z.number().min(0).max(100);
+const instant = z.string().refine((text) => !Number.isNaN(Date.parse(text)), { message: "not an ISO 8601 date" });
+const mode = z.enum(["legacy", "shadow", "new"]);
+const unit = z.enum(["session", "project", "org"]);
+const kill = z.strictObject({ at: instant, by: z.string(), reason: z.string() }).nullable().optional();
+const ids = z.array(z.string().min(1)).optional();
+const lists = { session: ids, project: ids, org: ids };
+
+const rolloutSchema = z.strictObject({
+  version: z.int().min(1),
+  owner: z.string().optional(),
+  expires: instant.optional(),
+  kill,
+  environments: z.record(z.string(), z.strictObject({ active: z.boolean(), maxPercent: percent.optional(), kill })).optional(),
+  maxPercent: percent.optional(),
+  deny: z.strictObject(lists).optional(),
+  pin: z.array(z.strictObject({ unit, id: z.string().min(1), mode, until: instant.optional() })).optional(),
+  prerequisites: z.array(z.strictObject({ flag: z.string().min(1), mode: mode.optional() })).optional(),
+  allow: z.strictObject({ ...lists, mode: mode.optional() }).optional(),
+  bucketing: z
+    .strictObject({
+      algorithm: z.literal("murmur3-32-utf8-1e5").optional(),
+      unit: unit.optional(),
+      salt: z.string().optional(),
+      missingUnit: z.literal("legacy").optional(),
+    })
+    .optional(),
+  holdBack: z.strictObject({ percent }).optional(),
+  canary: z.strictObject({ percent }).optional(),
+  shadow: z
+    .strictObject({
+      percent,
+      timeoutMs: z.int().positive().optional(),
+      maxInFlight: z.int().positive().optional(),
+      aaPercent: percent.optional(),
+      comparator: z.string().optional(),
+    })
+    .optional(),
+  plan: z.record(z.string(), z.unknown()).optional(),
+});
+
+const globalSchema = z.strictObject({
+  kill,
+  environments: z.record(z.string(), z.strictObject({ kill })).optional(),
+});
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const metadata = z.record(z.string(), scalar);
+const flagSchema = z.looseObject({
+  state: z.enum(["ENABLED", "DISABLED"]),
+  variants: z.record(z.string(), z.unknown()).refine((variants) => sameType(Object.values(variants)), {
+    message: "the variants of a flag must be there, and all of one type",
+  }),
+  defaultVariant: z.string().nullable().optional(),
+  targeting: z.record(z.string(), z.unknown()).nullable().optional(),
+  metadata: metadata.optional(),
+});
+const documentSchema = z.looseObject({
+  $schema: z.string().optional(),
+  metadata: metadata.optional(),
+  $evaluators: z.record(z.string(), z.unknown()).optional(),
+  flags: z.record(z.string(), flagSchema),
+  rollouts: z.record(z.string(), z.unknown()).optional(),
+});
+
+function sameType(values: readonly unknown[]): boolean {
+  const types = new Set(values.map((value) => typeof value));
+  return types.size === 1 && (types.has("boolean") || types.has("string") || types.has("number") || (types.has("object") && values.every((value) => value !== null && !Array.isArray(value))));
+}
+
+/**
+ * Checks one flag document: flagd's flags and the sibling `rollouts`.
+ *
+ * @throws HebraError `FLAG_INVALID` naming each path that is wrong.
+ */
+export function parseFlagDocument(input: unknown): FlagDocument {
+  const problems: string[] = [];
+  const document = check(documentSchema, input, [], problems);
+  for (const [key, entry] of Object.entries(document?.rollouts ?? {})) {
+    check(key === ALL_FLAGS ? globalSchema : rolloutSchema, entry, ["rollouts", key], problems);
+  }
+  if (problems.length > 0) {
+    throw new HebraError("FLAG_INVALID", `The flag document is not valid: ${problems.join("; ")}.`, { details: { problems } });
+  }
+  return document as unknown as FlagDocument;
+}
+
+/**
+ * Checks the text of one flag document.
+ *
+ * @throws HebraError `PARSE_ERROR` when it is not JSON, `FLAG_INVALID` when it is not a flag document.
+ */
+export function parseFlagText(text: string): FlagDocument {
+  let input: unknown;
+  try {
+    input = JSON.parse(text);
+  } catch (cause) {
+    throw new HebraError("PARSE_ERROR", "The flag document is not JSON; the last good one stays in force.", { cause });
+  }
+  return parseFlagDocument(input);
+}
+
+function check<S extends z.ZodType>(schema: S, input: unknown, at: readonly PropertyKey[], problems: string[]): z.output<S> | undefined {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) problems.push(`\`${[...at, ...issue.path].map(String).join(".") || "document"}\` ${issue.message}`);
+  return undefined;
+}
+
+/** The rollouts of a document, without the entry for all flags. */
+export function rolloutEntries(document: FlagDocument): [string, RolloutConfig][] {
+  return Object.entries(document.rollouts ?? {}).filter(([key]) => key !== ALL_FLAGS);
+}
+
+/** The entry for all flags, if the document has one. */
+export function globalRollout(document: FlagDocument): GlobalRollout | undefined {
+  return document.rollouts?.[ALL_FLAGS] as GlobalRollout | undefined;
+}

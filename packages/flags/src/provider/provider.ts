@@ -1,0 +1,47 @@
+import type { HebraError } from "@hebra/core";
+import type { FlagDocument, FlagOverride, Kill } from "../evaluate/types.ts";
+
+/** What a provider knows at one instant. Replaced as a whole, never changed in place. */
+export interface ProviderSnapshot {
+  readonly document: FlagDocument;
+  /** What this layer changes of flags of any layer, by flag key. */
+  readonly overrides?: Readonly<Record<string, FlagOverride>>;
+  /** The same by {@link environmentName}: environment variables cannot spell every key. */
+  readonly environmentOverrides?: Readonly<Record<string, FlagOverride>>;
+  /** Kills every flag. */
+  readonly killAll?: Kill;
+}
+
+/** What a provider tells while it is watched. */
+export type ProviderEvent =
+  /** There is something new. */
+  | { readonly type: "snapshot-loaded"; readonly snapshot: ProviderSnapshot }
+  /** The source gave something that is not a valid document; the last good one stays in force. */
+  | { readonly type: "snapshot-rejected"; readonly error: HebraError }
+  /** The source cannot be reached; the last good document stays in force and grows stale. */
+  | { readonly type: "source-lost"; readonly error: HebraError }
+  /** The source can be reached again, and what is in force is what it holds. */
+  | { readonly type: "source-recovered" };
+
+/**
+ * Where flags come from. The contract, under `@hebra/flags/testing`, says what each method must do.
+ */
+export interface FlagProvider {
+  /** For logs and status. */
+  readonly name: string;
+  /**
+   * Reads the source. A provider that has its data at hand returns it at once, so that the flags are ready when `createFlags` returns.
+   *
+   * @throws HebraError `FLAG_INVALID`, `PARSE_ERROR`, `UNREACHABLE`; `CLOSED` after `close`.
+   */
+  load(): ProviderSnapshot | Promise<ProviderSnapshot>;
+  /** Reports changes until stopped; also the first success after a failed `load`. Absent: the source never changes by itself. @returns stops */
+  watch?(listener: (event: ProviderEvent) => void): () => void;
+  /** Lets go of everything: no timer, connection or file handle is left. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** The name under which an environment variable speaks of a flag: `engine-v2` → `ENGINE_V2`. */
+export function environmentName(key: string): string {
+  return key.toUpperCase().replace(/[^A-Z0-9]/g, "_");
+}
