@@ -78,15 +78,18 @@ export function createHeldLease(start: LeaseStart, backend: LeaseBackend): HeldL
     return state !== "held";
   }
 
+  /** Loses the lease at its deadline unless a renewal comes first. Timers may be early, those of Node by a fraction too. */
+  function watchDeadline(): void {
+    if (loseIfLate()) return;
+    const left = deadline - clock.monotonic();
+    cancelDeadline = left < 100 ? clock.after(Math.ceil(left), watchDeadline) : timers.after(left, watchDeadline);
+  }
+
   /** One request. Throws what the backend throws; the state tells the rest. */
   async function renew(wanted: number): Promise<void> {
     const request = ++newest;
     const sent = clock.monotonic();
-    cancelDeadline ??= timers.after(deadline - sent, () => {
-      cancelDeadline = undefined;
-      // Timers may be a little early.
-      if (!loseIfLate()) cancelDeadline = clock.after(deadline - clock.monotonic(), loseIfLate);
-    });
+    if (cancelDeadline === undefined) watchDeadline();
     let held: boolean;
     try {
       held = await backend.renew(wanted);

@@ -18,8 +18,8 @@ export interface RedisConnection {
 /** Gives up a command after a few attempts, so that a caller hears of a lost server; goes on reconnecting for ever. */
 const resilience = {
   lazyConnect: true,
-  maxRetriesPerRequest: 3,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 2000),
+  maxRetriesPerRequest: 2,
+  retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
 };
 
 interface Ioredis {

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { systemClock } from "@hebra/core";
+import { Cluster } from "ioredis";
+import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
+import { lockContract, type LockContractHarness } from "./lock.contract.ts";
+import type { LockManager } from "./lock.ts";
+import { redisLocks } from "./redis.ts";
+import { freezableClock } from "./testing/freezable-clock.fixture.ts";
+import { startCluster } from "./testing/redis-cluster.fixture.ts";
+import { withoutRedisServer } from "./testing/redis-server.fixture.ts";
+
+describe.skipIf(withoutRedisServer !== undefined)("redisLocks on a cluster of three", () => {
+  let cluster: Awaited<ReturnType<typeof startCluster>>;
+  const opened: LockManager[] = [];
+  const nodes = () => cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port }));
+  const harness = (): LockContractHarness => ({
+    ttlMs: 600,
+    async connect(options) {
+      const { clock, freeze, thaw } = freezableClock(systemClock);
+      const locks = redisLocks({ cluster: { nodes: nodes() }, clock, ...options });
+      opened.push(locks);
+      // Learning the slots takes its time; a clause is about what comes after.
+      await (await locks.acquire("warm")).release();
+      return { locks, freeze, thaw };
+    },
+    elapse: (ms) => pause(ms),
+  });
+
+  beforeAll(async () => void (cluster = await startCluster()));
+  afterAll(() => cluster.stop());
+  afterEach(async () => void (await Promise.all(opened.splice(0).map((locks) => locks.close()))));
+
+  describe("fulfils the contract", () => {
+    for (const [title, clause] of Object.entries(lockContract)) test(title, () => clause(harness()));
+  });
+
+  test("keys land on every node, and a cluster client of one's own serves as well", async () => {
+    const client = new Cluster(nodes());
+    const locks = redisLocks({ client, namespace: "spread" });
+    const leases = await Promise.all(Array.from({ length: 60 }, (_, i) => locks.acquire(`key-${i}`)));
+    for (const node of cluster.nodes) assert.ok((await node.admin.keys("spread:*")).length > 0);
+    await Promise.all(leases.map((lease) => lease.release()));
+    await locks.close();
+    assert.equal(client.status, "ready");
+    client.disconnect();
+  });
+});
