@@ -25,3 +25,17 @@ export {
   type StandardResult,
   type StandardSchema,
 } from "./standard-schema.ts";
+export {
+  createTelemetry,
+  type Counter,
+  type Histogram,
+  type MetricOptions,
+  type SpanKind,
+  type SpanOptions,
+  type Telemetry,
+  type TelemetryAttributes,
+  type TelemetryOptions,
+  type TelemetrySpan,
+} from "./telemetry.ts";
+export { genAi, genAiMetrics, genAiOperations, hebraAttributes } from "./telemetry-names.ts";
+export type { TraceCarrier } from "./trace-carrier.ts";

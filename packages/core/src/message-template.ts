@@ -8,10 +8,10 @@ const STATUS = String.raw`(?<=\b(?:status(?:[ _-]?code)?|HTTP)[ :=]{1,3})[1-5]\d
 const KEPT = new RegExp(`${RESOLVED}|${STATUS}|${HOST}`, "gi");
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
-const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?/g;
+const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?|(?<![\w:])\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])/g;
 const ADDRESS = /(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?![\w:])|::1(?!\w)/gi;
 const HEX = /(?<!\w)(?:0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{8,})(?!\w)/gi;
-const ID = /(?<![\w.])(?:[A-Za-z]+[_-])?(?=[A-Za-z0-9]*\d[A-Za-z0-9]*)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{8,}(?![\w.])/g;
+const ID = /(?<![\w.])(?:[A-Za-z]+[_-](?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{6,}|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{8,})(?!\w)/g;
 const PATH = /(?:file:\/\/)?(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\][^\s"'`<>|*?()[\],;]{1,1024}/g;
 const ROOT = /^(?:file:|[A-Za-z]:|[/\\](?:home|Users|tmp|var|usr|opt|root|private|app|srv|mnt|etc|dev|proc|workspace|builds?|data)[/\\])/;
 
@@ -27,7 +27,7 @@ export function messageTemplate(message: string): string {
     .replace(/[\u0001\ue000-\uf8ff]/g, "")
     .replace(/\[redacted(?::[\w-]+)?\]/g, () => hold("<secret>"))
     .replace(/"([^"\n]{0,1024})"|'([^'\n]{0,1024})'|`([^`\n]{0,1024})`/g, (all: string, ...texts: (string | undefined)[]) =>
-      isIdentifier(texts[0] ?? texts[1] ?? texts[2] ?? "") ? all : hold("<text>"),
+      quoted(all, texts[0] ?? texts[1] ?? texts[2] ?? "", hold),
     )
     .replace(UUID, () => hold("<id>"))
     .replace(TIME, () => hold("<time>"))
@@ -42,6 +42,12 @@ export function messageTemplate(message: string): string {
     .trim()
     .slice(0, MAX_LENGTH)
     .toWellFormed();
+}
+
+function quoted(all: string, text: string, hold: (text: string) => string): string {
+  if (isIdentifier(text)) return all;
+  if (/^(?:file:|[A-Za-z]:)?[/\\]/.test(text)) return `${all[0]}${shortPath(text, hold)}${all[0]}`;
+  return hold("<text>");
 }
 
 /** A quoted word is a column, a property, a flag: it says what the problem is. A quoted sentence is somebody's data. */

@@ -70,6 +70,8 @@ export function looksRandom(text: string): boolean {
     last = kind;
   }
   const total = counts[0]! + counts[1]! + counts[2]!;
+  // The form of an AWS secret key.
+  if (text.length === 40 && /[+/]/.test(text) && !/[_-]/.test(text) && counts[0]! > 7 && counts[1]! > 7 && changes >= 12) return true;
   return total >= 32 && counts.every((count) => count > 0) && changes >= total * 0.36;
 }
 

@@ -1,0 +1,83 @@
+/**
+ * Every name that Hebra's spans and metrics use, in one place.
+ *
+ * The `gen_ai.*` names follow the OpenTelemetry semantic conventions for generative AI. They have status Development and no tagged
+ * release, so they are pinned: repository `open-telemetry/semantic-conventions-genai`, spans and durations at commit
+ * `ac48b1f9df15fdf281b96cccf15eb707e1fc1868` (`docs/gen-ai/client-inference.md`), token counters at commit
+ * `ef678ba719ea37126378b12e2f434426cdf574cc` (`docs/gen-ai/gen-ai-inference-usage-metrics.md`). Nothing there covers resumption, waiting
+ * or queues: those names are our own, under `hebra.`.
+ */
+
+/** Values of `gen_ai.operation.name`. */
+export const genAiOperations = {
+  chat: "chat",
+  invokeAgent: "invoke_agent",
+  invokeWorkflow: "invoke_workflow",
+  executeTool: "execute_tool",
+} as const;
+
+/** Attribute names of the GenAI conventions. */
+export const genAi = {
+  operationName: "gen_ai.operation.name",
+  providerName: "gen_ai.provider.name",
+  conversationId: "gen_ai.conversation.id",
+  outputType: "gen_ai.output.type",
+  agentName: "gen_ai.agent.name",
+  agentDescription: "gen_ai.agent.description",
+  workflowName: "gen_ai.workflow.name",
+  requestModel: "gen_ai.request.model",
+  requestStream: "gen_ai.request.stream",
+  requestMaxTokens: "gen_ai.request.max_tokens",
+  requestTemperature: "gen_ai.request.temperature",
+  requestTopP: "gen_ai.request.top_p",
+  requestTopK: "gen_ai.request.top_k",
+  requestSeed: "gen_ai.request.seed",
+  requestStopSequences: "gen_ai.request.stop_sequences",
+  requestReasoningLevel: "gen_ai.request.reasoning.level",
+  responseId: "gen_ai.response.id",
+  responseModel: "gen_ai.response.model",
+  responseFinishReasons: "gen_ai.response.finish_reasons",
+  responseTimeToFirstChunk: "gen_ai.response.time_to_first_chunk",
+  usageInputTokens: "gen_ai.usage.input_tokens",
+  usageOutputTokens: "gen_ai.usage.output_tokens",
+  usageCacheReadInputTokens: "gen_ai.usage.cache_read.input_tokens",
+  usageCacheWriteInputTokens: "gen_ai.usage.cache_write.input_tokens",
+  usageReasoningOutputTokens: "gen_ai.usage.reasoning.output_tokens",
+  toolName: "gen_ai.tool.name",
+  toolType: "gen_ai.tool.type",
+  toolDescription: "gen_ai.tool.description",
+  toolCallId: "gen_ai.tool.call.id",
+  errorType: "error.type",
+} as const;
+
+/** Metric names of the GenAI conventions. Durations are seconds. */
+export const genAiMetrics = {
+  inferenceDuration: "gen_ai.client.inference.duration",
+  inferenceTimeToFirstChunk: "gen_ai.client.inference.time_to_first_chunk",
+  inputTokens: "gen_ai.client.inference.usage.input_tokens",
+  outputTokens: "gen_ai.client.inference.usage.output_tokens",
+  cacheReadInputTokens: "gen_ai.client.inference.usage.cache_read.input_tokens",
+  cacheWriteInputTokens: "gen_ai.client.inference.usage.cache_write.input_tokens",
+  reasoningOutputTokens: "gen_ai.client.inference.usage.reasoning.output_tokens",
+  invokeAgentDuration: "gen_ai.invoke_agent.duration",
+  invokeAgentInferenceCalls: "gen_ai.invoke_agent.inference_calls",
+  invokeAgentToolCalls: "gen_ai.invoke_agent.tool_calls",
+  executeToolDuration: "gen_ai.execute_tool.duration",
+} as const;
+
+/** Attributes of our own. The ids are for spans and logs only: as metric labels they would have no bound. */
+export const hebraAttributes = {
+  tenant: "hebra.tenant",
+  contextId: "hebra.context.id",
+  executionId: "hebra.execution.id",
+  runId: "hebra.run.id",
+  stepIndex: "hebra.step.index",
+  session: "hebra.session",
+  definition: "hebra.definition",
+  definitionVersion: "hebra.definition.version",
+  resumed: "hebra.resumed",
+  attempt: "hebra.attempt",
+  outcome: "hebra.outcome",
+  flagKey: "hebra.flag.key",
+  flagVariant: "hebra.flag.variant",
+} as const;

@@ -1,0 +1,26 @@
+import type { Counter, Histogram, Telemetry, TelemetrySpan } from "./telemetry.ts";
+
+const nothing = (): void => {};
+
+const span: TelemetrySpan = {
+  setAttributes: nothing,
+  addEvent: nothing,
+  recordError: nothing,
+  run: (fn) => fn(),
+  carrier: () => ({}),
+  end: nothing,
+};
+const counter: Counter = { add: nothing };
+const histogram: Histogram = { record: nothing };
+
+/** What stands in when OpenTelemetry is not installed: the same shape, and no effect but running what is passed in. */
+export const noopTelemetry: Telemetry = {
+  enabled: false,
+  span: (_name, _options, fn) => fn(span),
+  startSpan: () => span,
+  inject: () => ({}),
+  extract: (_carrier, fn) => fn(),
+  counter: () => counter,
+  histogram: () => histogram,
+  gauge: () => histogram,
+};
