@@ -1,6 +1,7 @@
 import { deriveId, HebraError, type JsonValue } from "@hebra/core";
 import type { FinishReason, PartEvent, ReactorEvent, Usage } from "./events.ts";
 import type { ReactorIds } from "./reactor.ts";
+import { createTextMender } from "./well-formed.ts";
 
 type WholePart<K extends PartEvent["part"]["kind"]> = Omit<Extract<PartEvent["part"], { kind: K }>, "kind">;
 
@@ -21,7 +22,7 @@ export interface ScriptedAction {
 export interface ScriptedStep {
   /** One string is one delta, a list one delta each. */
   reasoning?: string | readonly string[];
-  /** One string is one delta, a list one delta each. */
+  /** One string is one delta, a list one delta each; empty ones are left out. */
   text?: string | readonly string[];
   sources?: readonly WholePart<"source">[];
   files?: readonly WholePart<"file">[];
@@ -61,8 +62,11 @@ export function eventsOfStep(step: ScriptedStep, ids: ReactorIds): { events: Rea
 function pushGrowing(events: ReactorEvent[], kind: "text" | "reasoning", text: string | readonly string[]): void {
   const partId = `${kind}-0`;
   events.push({ type: "part-start", partId, kind });
-  if (typeof text === "string") events.push({ type: "part-delta", partId, delta: text });
-  else for (const delta of text) events.push({ type: "part-delta", partId, delta });
+  const mender = createTextMender();
+  const push = (delta: string) => delta !== "" && events.push({ type: "part-delta", partId, delta });
+  if (typeof text === "string") push(mender.push(text));
+  else for (const piece of text) push(mender.push(piece));
+  push(mender.end());
   events.push({ type: "part-end", partId });
 }
 
