@@ -1,12 +1,9 @@
-import type { Clock } from "@hebra/core";
-import { parseOptions, systemClock } from "@hebra/core";
+import { consoleLogger, parseOptions, systemClock, type Clock, type Logger } from "@hebra/core";
 import { z } from "zod";
 import type { FlagProvider } from "../provider/provider.ts";
 
-/** Where warnings go. */
-export interface FlagsLogger {
-  warn(message: string, details?: Readonly<Record<string, unknown>>): void;
-}
+/** Where warnings go; any {@link Logger} fits. */
+export type FlagsLogger = Pick<Logger, "warn">;
 
 /** Options of `createFlags`. */
 export interface FlagsOptions {
@@ -19,7 +16,7 @@ export interface FlagsOptions {
   /** After this many milliseconds without its source, a flag is legacy. @defaultValue never: the last known good stays in force */
   readonly maxStaleMs?: number;
   readonly clock?: Clock;
-  /** @defaultValue the console */
+  /** @defaultValue `consoleLogger()`: a document that is refused must not go unseen */
   readonly logger?: FlagsLogger;
 }
 
@@ -53,6 +50,6 @@ export function parseFlagsOptions(input: FlagsOptions): ParsedFlagsOptions {
     environment: options.environment,
     maxStaleMs: options.maxStaleMs,
     clock: options.clock ?? systemClock,
-    logger: options.logger ?? { warn: (message, details) => console.warn(message, details ?? "") },
+    logger: options.logger ?? consoleLogger(),
   };
 }

@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { consoleLogger, HebraError, type Logger } from "@hebra/core";
 import type { FlagOverride, Kill } from "../evaluate/types.ts";
 import type { FlagProvider, ProviderSnapshot } from "./provider.ts";
 
@@ -6,8 +6,8 @@ import type { FlagProvider, ProviderSnapshot } from "./provider.ts";
 export interface EnvProviderOptions {
   /** The variables. @defaultValue `process.env`, read at each `load` */
   readonly variables?: Readonly<Record<string, string | undefined>>;
-  /** Told of values that cannot be read; such a flag is held at legacy. @defaultValue `console.warn` */
-  readonly warn?: (message: string) => void;
+  /** Told of values that cannot be read; such a flag is held at legacy. @defaultValue `consoleLogger()` */
+  readonly logger?: Pick<Logger, "warn">;
 }
 
 const PREFIX = "HEBRA_FLAG_";
@@ -33,7 +33,7 @@ function readEnvironment(): Readonly<Record<string, string | undefined>> {
  * ```
  */
 export function envProvider(options: EnvProviderOptions = {}): FlagProvider {
-  const warn = options.warn ?? ((message: string) => console.warn(message));
+  const { warn } = options.logger ?? consoleLogger();
   let closed = false;
   return {
     name: "env",

@@ -1,4 +1,4 @@
-import { parseOptions, systemClock, type Clock } from "@hebra/core";
+import { consoleLogger, parseOptions, systemClock, type Clock } from "@hebra/core";
 import { z } from "zod";
 import type { Flags } from "../client/create-flags.ts";
 import type { FlagsLogger } from "../client/options.ts";
@@ -92,6 +92,6 @@ export function parseRouterOptions(input: RouterOptions) {
     assignments: options.assignments ?? memoryAssignments(),
     observer: options.observer ?? {},
     clock: options.clock ?? systemClock,
-    logger: options.logger ?? ({ warn: (message, details) => console.warn(message, details ?? "") } satisfies FlagsLogger),
+    logger: options.logger ?? consoleLogger(),
   };
 }
