@@ -86,7 +86,7 @@ export const stages = [
     name: "preflight",
     title: "what the tarballs hold",
     needs: ["pack"],
-    run: (context) => program("preflight", "ship/preflight-stage.ts", context, ["--tarballs", context.tarballs]),
+    run: (context) => program("preflight", "ship/preflight.ts", context, ["--tarballs", context.tarballs]),
   },
   {
     name: "publint",
