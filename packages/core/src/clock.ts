@@ -6,17 +6,36 @@ export interface Clock {
   now(): number;
   /** Milliseconds from an arbitrary origin. Never goes back. */
   monotonic(): number;
-  /** Calls back once after `ms` milliseconds. The timer does not keep the process alive. @returns cancels the timer */
-  after(ms: number, callback: () => void): () => void;
+  /**
+   * Calls back once after `ms` milliseconds, however many.
+   *
+   * @param options - `keepAlive`: whether the timer keeps the process alive: true when somebody awaits it, false for housekeeping. @defaultValue false
+   * @returns cancels the timer
+   */
+  after(ms: number, callback: () => void, options?: { keepAlive?: boolean }): () => void;
 }
+
+/** The longest wait that `setTimeout` takes, in milliseconds: about 25 days. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The longest delay that Node's timers take; a longer one would fire at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
-    timer.unref();
+    // Node fires at once what it cannot count: longer waits are made of several.
+    let left = Math.max(0, ms);
+    let timer: NodeJS.Timeout;
+    const arm = () => {
+      const part = Math.min(left, LONGEST_TIMER);
+      left -= part;
+      timer = setTimeout(() => (left > 0 ? arm() : callback()), part);
+      timer.unref();
+    };
+    arm();
     return () => clearTimeout(timer);
   },
 };
@@ -65,7 +84,7 @@ export function createManualClock(start = 1_767_225_600_000): ManualClock {
         timer.callback();
         await settle();
       }
-      time = target;
+      time = Math.max(time, target);
       await settle();
     },
     pending: () => timers.size,
@@ -73,7 +92,7 @@ export function createManualClock(start = 1_767_225_600_000): ManualClock {
 }
 
 /**
- * Waits on a clock.
+ * Waits on a clock. Like every timer of a {@link Clock}, the wait alone does not keep the process alive.
  *
  * @throws HebraError `ABORTED` when the signal aborts first.
  */
@@ -86,7 +105,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     const cancel = clock.after(ms, () => {
       signal?.removeEventListener("abort", abort);
       resolve();
-    });
+    }, { keepAlive: true });
     if (signal?.aborted) abort();
     else signal?.addEventListener("abort", abort, { once: true });
   });

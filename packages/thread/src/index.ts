@@ -1,1 +1,86 @@
-export {};
+export {
+  defineAction,
+  withState,
+  type Action,
+  type ActionContext,
+  type ActionRetry,
+  type AnyAction,
+  type ApprovalRequirement,
+  type CallIds,
+  type StateChange,
+} from "./definition/define-action.ts";
+export {
+  defineThread,
+  type ActionMap,
+  type AnyThreadDefinition,
+  type ServicesContext,
+  type StepContext,
+  type ThreadDefinition,
+  type ThreadOptions,
+  type ToolLike,
+} from "./definition/define-thread.ts";
+export type { BusyPolicy, LoopPolicy, ResolvedPolicy } from "./definition/policy.ts";
+export { createEngine, type Address, type Engine, type EngineOptions, type ReactOptions } from "./engine/engine.ts";
+export type { TurnHandle } from "./engine/handle.ts";
+export type { Trigger } from "./engine/trigger.ts";
+export type { TurnResult } from "./engine/turn-result.ts";
+export {
+  ROW_VERSION,
+  type ActionEffect,
+  type ApprovalRow,
+  type CallRow,
+  type CancelRequest,
+  type ContextRow,
+  type ExecutionRow,
+  type ExecutionUsage,
+  type ItemKind,
+  type ItemRow,
+  type OutboxRow,
+  type PartRow,
+  type Provenance,
+  type StepRow,
+  type StoredError,
+  type ThreadRow,
+  type TriggerRow,
+} from "./store/rows.ts";
+export {
+  approvalStates,
+  assertTransition,
+  callStates,
+  contextStates,
+  executionStates,
+  isTerminal,
+  itemStates,
+  outboxStates,
+  stepStates,
+  type ApprovalStatus,
+  type CallStatus,
+  type ContextStatus,
+  type ExecutionStatus,
+  type ItemStatus,
+  type OutboxStatus,
+  type StateTable,
+  type StepStatus,
+} from "./store/states.ts";
+export type {
+  Begin,
+  Begun,
+  Changes,
+  Committed,
+  ContextBundle,
+  ContextPatch,
+  Decision,
+  ExecutionGraph,
+  Guard,
+  HistoryEntry,
+  HistoryWindow,
+  Imported,
+  Page,
+  QueuedExecution,
+  Snapshot,
+  SweepCandidate,
+  SystemStore,
+  ThreadRef,
+  ThreadStore,
+} from "./store/store.ts";
+export { ENVELOPE_VERSION, isDurable, type DurableEvent, type DurableEventType, type LiveEvent, type LiveEventType, type ThreadEvent } from "./stream/envelope.ts";

@@ -1,0 +1,149 @@
+import { assertId, HebraError, type JsonValue } from "@hebra/core";
+import type { Reactor } from "@hebra/reactor";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { AnyAction } from "./define-action.ts";
+import { resolvePolicy, type LoopPolicy, type ResolvedPolicy } from "./policy.ts";
+
+/** What instructions and phased actions are chosen by. */
+export interface StepContext<State, Services> {
+  state: State;
+  /** Counts the model answers of this turn, from 0. */
+  iteration: number;
+  services: Services;
+}
+
+/** Which tenant and thread services are made for. No secret is kept: they are made again wherever a turn resumes. */
+export interface ServicesContext {
+  tenant: string;
+  threadKey: string;
+  contextId: string;
+}
+
+/** A name to an action. AI SDK `tool()` objects are accepted as they are. */
+export type ActionMap = Record<string, AnyAction | ToolLike>;
+
+/** What Hebra reads of an AI SDK `tool()` object. */
+export interface ToolLike {
+  description?: string | undefined;
+  inputSchema: unknown;
+  outputSchema?: unknown;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the AI SDK's own type is generic over input, output and options
+  execute?: ((input: any, options: any) => unknown) | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+  needsApproval?: boolean | ((input: any, options: any) => unknown) | undefined;
+}
+
+/** How a kind of conversation behaves. */
+export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Services = unknown> {
+  /** Kept with every execution: a process that has no definition of this name leaves it alone. */
+  name: string;
+  /** Kept with every execution. Raise it when old turns could not go on under the new definition. @defaultValue 1 */
+  version?: number;
+  /** Standard Schema of the state document. @defaultValue any JSON object */
+  state?: Schema;
+  /** The state of a new context. @defaultValue {} */
+  initialState?: StandardSchemaV1.InferInput<Schema>;
+  /** Raise it when the document's form changes; `migrateState` then gets the old ones. @defaultValue 1 */
+  stateVersion?: number;
+  /** Turns a state document of an older version into the present form. */
+  migrateState?(state: JsonValue, fromVersion: number): JsonValue;
+  /** Passed to the reactor: a model instance or the name of one. A reactor with a model of its own ignores it. */
+  model?: unknown;
+  /** The system prompt, or a function of the state for each step. */
+  instructions?: string | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => string | Promise<string>);
+  /** What the model may ask for; as a function, tools by phase. */
+  actions?: ActionMap | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => ActionMap);
+  /** What thinks. @defaultValue the AI SDK reactor with `model` */
+  reactor?: Reactor;
+  policy?: LoopPolicy;
+  /** Made for each turn in each process: database handles, clients, tokens. Never stored. */
+  services?(context: ServicesContext): Services | Promise<Services>;
+}
+
+/** A definition, checked and with its defaults filled in. Made by {@link defineThread}. */
+export interface ThreadDefinition<State = unknown, Services = unknown> {
+  readonly name: string;
+  readonly version: number;
+  readonly stateSchema: StandardSchemaV1 | undefined;
+  readonly initialState: JsonValue;
+  readonly stateVersion: number;
+  readonly migrateState: ((state: JsonValue, fromVersion: number) => JsonValue) | undefined;
+  readonly model: unknown;
+  instructions(context: StepContext<State, Services>): string | undefined | Promise<string | undefined>;
+  actions(context: StepContext<State, Services>): ActionMap;
+  readonly reactor: Reactor | undefined;
+  readonly policy: ResolvedPolicy;
+  services(context: ServicesContext): Services | Promise<Services>;
+}
+
+/** A definition of any state and services. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the one place where definitions of different types meet
+export type AnyThreadDefinition = ThreadDefinition<any, any>;
+
+const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+
+/**
+ * Defines a kind of conversation: its state, its instructions, its actions, what thinks, and how far a turn may go.
+ *
+ * @throws HebraError `INVALID_OPTIONS` for a bad name, version or policy, or an action name that model providers refuse.
+ *
+ * @example
+ * ```ts
+ * import { defineAction, defineThread } from "@hebra/thread";
+ * import { scriptedReactor } from "@hebra/reactor/scripted";
+ * import { z } from "zod";
+ *
+ * export const support = defineThread({
+ *   name: "support",
+ *   state: z.object({ orders: z.number() }),
+ *   initialState: { orders: 0 },
+ *   instructions: ({ state }) => `The customer has asked about ${state.orders} orders so far.`,
+ *   actions: {
+ *     find_order: defineAction({
+ *       description: "Finds an order by its number.",
+ *       input: z.object({ number: z.string() }),
+ *       effect: "read",
+ *       execute: ({ number }) => ({ number, status: "shipped" }),
+ *     }),
+ *   },
+ *   reactor: scriptedReactor({ steps: [{ text: "How can I help?" }], repeatLast: true }),
+ * });
+ * ```
+ */
+export function defineThread<Schema extends StandardSchemaV1 = StandardSchemaV1<unknown, Record<string, unknown>>, Services = unknown>(
+  options: ThreadOptions<Schema, Services>,
+): ThreadDefinition<StandardSchemaV1.InferOutput<Schema>, Services> {
+  const where = `defineThread(${JSON.stringify(options.name)})`;
+  assertId(options.name, "thread definition's name");
+  const { instructions, actions, services } = options;
+  if (typeof actions === "object") checkNames(actions, where);
+  return {
+    name: options.name,
+    version: positiveInteger(options.version ?? 1, "version", where),
+    stateSchema: options.state,
+    initialState: (options.initialState ?? {}) as JsonValue,
+    stateVersion: positiveInteger(options.stateVersion ?? 1, "stateVersion", where),
+    migrateState: options.migrateState?.bind(options),
+    model: options.model,
+    instructions: typeof instructions === "function" ? instructions : () => instructions,
+    actions: typeof actions === "function" ? (context) => checkNames(actions(context), where) : () => actions ?? {},
+    reactor: options.reactor,
+    policy: resolvePolicy(options.policy ?? {}, `${where} policy`),
+    services: (context) => services?.call(options, context) as Services | Promise<Services>,
+  };
+}
+
+function positiveInteger(value: number, name: string, where: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new HebraError("INVALID_OPTIONS", `${where}: \`${name}\` must be a whole number from 1 on, not ${value}.`, { details: { where, name } });
+}
+
+function checkNames(actions: ActionMap, where: string): ActionMap {
+  for (const name of Object.keys(actions)) {
+    if (ACTION_NAME.test(name)) continue;
+    throw new HebraError("INVALID_OPTIONS", `${where}: the action name ${JSON.stringify(name)} must be a letter or underscore and then at most 63 letters, digits, "_" or "-", as model providers ask.`, {
+      details: { where, action: name },
+    });
+  }
+  return actions;
+}

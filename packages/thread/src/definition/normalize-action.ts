@@ -1,0 +1,123 @@
+import { assertJson, errorMessage, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
+import { toJsonSchema, validateAgainst, type ActionSpec } from "@hebra/reactor";
+import type { ActionEffect } from "../store/rows.ts";
+import { isStateChange, type ActionContext, type ActionRetry, type AnyAction, type ApprovalRequirement } from "./define-action.ts";
+import type { ActionMap, ToolLike } from "./define-thread.ts";
+
+/** What an action did. */
+export interface ActionOutput {
+  output: JsonValue;
+  /** Members of the state to replace. */
+  state: Record<string, unknown> | undefined;
+}
+
+/** One form for our own actions and AI SDK tools. */
+export interface NormalAction {
+  readonly spec: ActionSpec;
+  readonly effect: ActionEffect;
+  readonly timeoutMs: number;
+  readonly retry: Required<ActionRetry>;
+  /** @throws HebraError `ACTION_INPUT_INVALID` with a message for the model */
+  parse(input: unknown): Promise<unknown>;
+  /** Undefined when no person needs to be asked. */
+  approval(input: unknown): Promise<ApprovalRequirement | undefined>;
+  /** @throws HebraError `ACTION_OUTPUT_INVALID`, and whatever the action throws */
+  run(input: unknown, context: ActionContext): Promise<ActionOutput>;
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+const ONE_TRY = { attempts: 1, baseMs: 200 };
+const cache = new WeakMap<object, NormalAction>();
+
+/** The actions of one step by name. */
+export function normalizeActions(actions: ActionMap): ReadonlyMap<string, NormalAction> {
+  return new Map(Object.entries(actions).map(([name, action]) => [name, normalize(name, action)]));
+}
+
+function normalize(name: string, action: AnyAction | ToolLike): NormalAction {
+  const known = cache.get(action);
+  if (known?.spec.name === name) return known;
+  const made = "input" in action ? fromAction(name, action) : fromTool(name, action);
+  cache.set(action, made);
+  return made;
+}
+
+function fromAction(name: string, action: AnyAction): NormalAction {
+  return {
+    spec: { name, description: action.description, inputSchema: toJsonSchema(action.input) },
+    effect: action.effect ?? "write",
+    timeoutMs: action.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    retry: { ...ONE_TRY, ...action.retry },
+    parse: (input) => parse(name, action.input, input),
+    async approval(input) {
+      const required: boolean | ApprovalRequirement = typeof action.approval === "function" ? action.approval(input) : (action.approval ?? false);
+      return required === false ? undefined : required === true ? {} : required;
+    },
+    async run(input, context) {
+      const returned: unknown = await action.execute(input, context);
+      const { output, state } = isStateChange(returned) ? returned : { output: returned, state: undefined };
+      return { output: await checkOutput(name, action.output, output), state };
+    },
+  };
+}
+
+function fromTool(name: string, tool: ToolLike): NormalAction {
+  return {
+    spec: { name, description: tool.description ?? "", inputSchema: toJsonSchema(tool.inputSchema) },
+    effect: "write",
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    retry: ONE_TRY,
+    parse: (input) => parse(name, tool.inputSchema, input),
+    async approval(input) {
+      const required: unknown = typeof tool.needsApproval === "function" ? await tool.needsApproval(input, {}) : tool.needsApproval;
+      return required === true ? {} : undefined;
+    },
+    async run(input, context) {
+      if (tool.execute === undefined) throw new HebraError("ACTION_FAILED", `The tool ${name} has no \`execute\`: it cannot run on the server.`);
+      const options = { toolCallId: context.ids.callId, messages: [], abortSignal: context.signal, experimental_context: context };
+      const output = await lastOf(tool.execute(input, options));
+      return { output: await checkOutput(name, tool.outputSchema, output), state: undefined };
+    },
+  };
+}
+
+async function parse(name: string, schema: unknown, input: unknown): Promise<unknown> {
+  const result = await validateAgainst(schema, input);
+  if (result.ok) return result.value;
+  throw new HebraError("ACTION_INPUT_INVALID", `The input of ${name} does not fit its schema: ${result.issues.join("; ")}.`, { details: { action: name } });
+}
+
+async function checkOutput(name: string, schema: unknown, output: unknown): Promise<JsonValue> {
+  let value: unknown = output ?? null;
+  if (schema !== undefined) {
+    const result = await validateAgainst(schema, value);
+    if (!result.ok) {
+      throw new HebraError("ACTION_OUTPUT_INVALID", `The output of ${name} does not fit its schema: ${result.issues.join("; ")}.`, { details: { action: name } });
+    }
+    value = result.value;
+  }
+  try {
+    assertJson(value, `${name}.output`);
+  } catch (error) {
+    throw new HebraError("ACTION_OUTPUT_INVALID", `The output of ${name} is not plain JSON: ${errorMessage(error)}`, { cause: error, details: { action: name } });
+  }
+  return value;
+}
+
+/** An AI SDK tool may yield progress before its result: the last value is the result. */
+async function lastOf(returned: unknown): Promise<unknown> {
+  if (typeof returned !== "object" || returned === null || !(Symbol.asyncIterator in returned)) return returned;
+  let last: unknown;
+  for await (const value of returned as AsyncIterable<unknown>) last = value;
+  return last;
+}
+
+/** For a reactor that only wants to know what there is. */
+export function specsOf(actions: ReadonlyMap<string, NormalAction>): ActionSpec[] {
+  return Array.from(actions.values(), ({ spec }) => spec);
+}
+
+/** A JSON Schema of anything that the definition may hold a schema in. */
+export function outputSchemaOf(schema: unknown): JsonObject | undefined {
+  return schema === undefined ? undefined : toJsonSchema(schema);
+}

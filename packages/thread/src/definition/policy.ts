@@ -1,0 +1,64 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { parseOptions } from "@hebra/core";
+import { z } from "zod";
+
+/** What happens to a trigger that finds its thread busy. */
+export type BusyPolicy = "queue" | "reject" | "interrupt" | "steer" | "merge";
+
+/** How far a turn may go. A limit that is reached ends the turn as `incomplete`; it is never an exception. */
+export interface LoopPolicy {
+  /** Model answers in one turn. @defaultValue 20 */
+  maxIterations?: number;
+  /** Input and output tokens of one turn. @defaultValue unlimited */
+  maxTokens?: number;
+  /** United States dollars of one turn, as far as reactors report them. @defaultValue unlimited */
+  maxCostUsd?: number;
+  /** Milliseconds from the turn's start, waiting for approvals left out. @defaultValue unlimited */
+  maxDurationMs?: number;
+  /** How often the same action may be called with the same input in one turn. @defaultValue 3 */
+  maxRepeatedCalls?: number;
+  /** How many answers in a row may consist of failed calls alone. @defaultValue 5 */
+  maxFailedSteps?: number;
+  /** The turn is complete only once this action succeeded; an answer without it is asked for again. */
+  requiredAction?: string;
+  /** The final answer must be JSON of this schema; it is validated, kept as the execution's `output`, and asked for again when wrong. */
+  output?: StandardSchemaV1;
+  /** How often an answer is asked for again before the turn ends as `incomplete`. @defaultValue 2 */
+  maxReasks?: number;
+  /** What happens to a trigger that finds the thread busy. @defaultValue "queue" */
+  whenBusy?: BusyPolicy;
+}
+
+/** A policy with its defaults filled in. */
+export interface ResolvedPolicy {
+  maxIterations: number;
+  maxTokens: number;
+  maxCostUsd: number;
+  maxDurationMs: number;
+  maxRepeatedCalls: number;
+  maxFailedSteps: number;
+  requiredAction: string | undefined;
+  output: StandardSchemaV1 | undefined;
+  maxReasks: number;
+  whenBusy: BusyPolicy;
+}
+
+const positive = z.number().positive();
+const schema = z.strictObject({
+  maxIterations: positive.int().default(20),
+  maxTokens: positive.default(Infinity).or(z.literal(Infinity)),
+  maxCostUsd: positive.default(Infinity).or(z.literal(Infinity)),
+  maxDurationMs: positive.default(Infinity).or(z.literal(Infinity)),
+  maxRepeatedCalls: positive.int().default(3),
+  maxFailedSteps: positive.int().default(5),
+  requiredAction: z.string().optional(),
+  output: z.custom<StandardSchemaV1>((value) => typeof value === "object" || typeof value === "function").optional(),
+  maxReasks: z.number().int().nonnegative().default(2),
+  whenBusy: z.enum(["queue", "reject", "interrupt", "steer", "merge"]).default("queue"),
+});
+
+/** Fills in the defaults. @throws HebraError `INVALID_OPTIONS` */
+export function resolvePolicy(policy: LoopPolicy, where: string): ResolvedPolicy {
+  const parsed = parseOptions(where, schema, policy);
+  return { ...parsed, requiredAction: parsed.requiredAction, output: parsed.output };
+}

@@ -1,0 +1,99 @@
+import { backoffDelay, errorMessage, HebraError, sleep, type JsonValue } from "@hebra/core";
+import { validateAgainst, type ActionChoice, type ReactorInput, type TranscriptMessage } from "@hebra/reactor";
+import { normalizeActions, outputSchemaOf, specsOf } from "../definition/normalize-action.ts";
+import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
+import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
+import type { TurnRows } from "./recorder.ts";
+import type { TurnEnvironment } from "./turn.ts";
+
+/** A whole answer, with its calls looked up and its text checked. */
+export interface AskedAnswer {
+  answer: Answer;
+  prepared: PreparedCall[];
+  output: { valid: true; value: JsonValue | undefined } | { valid: false };
+}
+
+/** What one question to a reactor takes. */
+export interface AskOptions {
+  environment: TurnEnvironment;
+  rows: TurnRows;
+  services: unknown;
+  signal: AbortSignal;
+  /** Filled while the answer comes. */
+  answer: Answer;
+  live: AnswerListener & { reset(): void };
+  transcript(): Promise<TranscriptMessage[]>;
+  /** The required action was forgotten: now it must come. */
+  reasked: boolean;
+}
+
+const MODEL_TRIES = 3;
+const MODEL_RETRY_MS = 500;
+const MODEL_RETRY_MAX_MS = 20_000;
+
+/** Asks for one answer. A failure that may pass is tried again here, as nothing of it has been written yet. */
+export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
+  const { environment, rows, signal, answer, live } = options;
+  const { definition, reactor, tenant, clock } = environment;
+  const context = { state: rows.context.state, iteration: rows.step.iteration, services: options.services };
+  const actions = normalizeActions(definition.actions(context));
+  const instructions = await definition.instructions(context);
+  const { requiredAction, output } = definition.policy;
+  const outputSchema = outputSchemaOf(output);
+  const actionChoice: ActionChoice = options.reasked && requiredAction !== undefined ? { action: requiredAction } : "auto";
+  const session = rows.context.sessions[reactor.name];
+  const earlier = rows.calls.map(({ callId }) => callId);
+
+  for (let attempt = 1; ; attempt++) {
+    const input: ReactorInput = {
+      transcript: await options.transcript(),
+      actions: specsOf(actions),
+      actionChoice,
+      ids: {
+        tenant,
+        threadId: rows.context.threadId,
+        contextId: rows.context.id,
+        executionId: rows.execution.id,
+        stepId: rows.step.id,
+        iteration: rows.step.iteration,
+        attempt: rows.step.attempt + attempt - 1,
+      },
+      signal,
+      ...(instructions === undefined ? {} : { instructions }),
+      ...(definition.model === undefined ? {} : { model: definition.model }),
+      ...(outputSchema === undefined ? {} : { outputSchema }),
+      ...(session === undefined ? {} : { session }),
+    };
+    try {
+      await readAnswer(reactor, input, earlier, answer, live);
+      break;
+    } catch (error) {
+      if (signal.aborted || attempt >= MODEL_TRIES || !(HebraError.isInstance(error) && error.retryable)) throw error;
+      environment.logger.warn("A reactor failed and is asked again.", { executionId: rows.execution.id, attempt, message: errorMessage(error) });
+      Object.assign(answer, emptyAnswer());
+      live.reset();
+      const retryAfterMs = error.details["retryAfterMs"];
+      await sleep(
+        clock,
+        backoffDelay({ attempt, baseMs: MODEL_RETRY_MS, maxMs: MODEL_RETRY_MAX_MS, random: environment.random, ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}) }),
+        signal,
+      );
+    }
+  }
+  const requests = answer.parts.flatMap((part) => ("call" in part ? [part.call] : []));
+  return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, answer.parts) };
+}
+
+/** The final text as JSON of the schema asked for; text around it, such as a code fence, is not accepted. */
+async function checkOutput(schema: unknown, parts: readonly AnswerPart[]): Promise<AskedAnswer["output"]> {
+  if (schema === undefined) return { valid: true, value: undefined };
+  const text = parts.flatMap((part) => ("part" in part && part.part.kind === "text" ? [part.part.text] : [])).join("");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { valid: false };
+  }
+  const result = await validateAgainst(schema, value);
+  return result.ok ? { valid: true, value: result.value as JsonValue } : { valid: false };
+}

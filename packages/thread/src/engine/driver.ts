@@ -1,0 +1,233 @@
+import { errorCode, errorMessage, HebraError, type Clock, type Logger } from "@hebra/core";
+import type { Lease, LockManager } from "@hebra/lock";
+import type { Reactor } from "@hebra/reactor";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { ExecutionRow } from "../store/rows.ts";
+import { assertTransition, executionStates } from "../store/states.ts";
+import type { QueuedExecution, Snapshot, ThreadStore } from "../store/store.ts";
+import { createEventWriter } from "./event-writer.ts";
+import { resumeWork } from "./resume.ts";
+import { startExecution } from "./start.ts";
+import { currentState } from "./state.ts";
+import type { LocalTurns } from "./turns.ts";
+import { turnResult } from "./turn-result.ts";
+import { initialTurn } from "./turn-state.ts";
+import { runTurn, type TurnEnd, type TurnWork } from "./turn.ts";
+
+/** What the driver needs of the engine. */
+export interface DriverOptions {
+  store: ThreadStore;
+  locks: LockManager;
+  clock: Clock;
+  random: () => number;
+  logger: Logger;
+  turns: LocalTurns;
+  historyItems: number;
+  settleWindowMs: number;
+  leaseTtlMs: number;
+  definition(name: string): AnyThreadDefinition | undefined;
+  reactor(definition: AnyThreadDefinition): Reactor | Promise<Reactor>;
+  /** Aborts when the engine is closed. */
+  closed: AbortSignal;
+}
+
+/** One line of history to be driven on. */
+export interface DriveTarget {
+  tenant: string;
+  threadKey: string;
+  contextId: string;
+  lockKey: string;
+}
+
+/** A turn that has begun under a lease and now runs. */
+export type StartedWork = Omit<TurnWork, "signal" | "fence">;
+
+/** Runs what there is to run in a context, in order, under the thread's lease. */
+export interface Driver {
+  /** Whether this process drives the context or waits for its lease. */
+  isDriving(target: DriveTarget): boolean;
+  /** Takes over a lease and, when given, a turn that was begun under it. */
+  drive(target: DriveTarget, lease: Lease, started?: StartedWork): void;
+  /** Sees to it that what is queued, orphaned or decided will run: waits for the lease if need be. */
+  kick(target: DriveTarget): void;
+  /** Resolves when nothing is driven in this process. */
+  idle(): Promise<void>;
+}
+
+export function createDriver(options: DriverOptions): Driver {
+  const { store, locks, turns, clock, logger, closed } = options;
+  const drives = new Map<string, { again: boolean; done: Promise<void> }>();
+  const idOf = ({ tenant, contextId }: DriveTarget) => `${tenant}/${contextId}`;
+
+  function launch(target: DriveTarget, acquire: () => Promise<Lease>, started?: StartedWork): void {
+    const id = idOf(target);
+    const drive = { again: false, done: Promise.resolve() };
+    drives.set(id, drive);
+    drive.done = (async () => {
+      let first = started;
+      try {
+        do {
+          drive.again = false;
+          const lease = await acquire();
+          try {
+            await drain(target, lease, first);
+          } finally {
+            await lease.release().catch((error: unknown) => logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }));
+          }
+          first = undefined;
+          acquire = () => locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed });
+        } while (drive.again && !closed.aborted);
+      } catch (error) {
+        if (!closed.aborted) logger.error("A thread could not be driven on; a sweep will find it.", { code: errorCode(error) ?? null, error: errorMessage(error), contextId: target.contextId });
+      } finally {
+        // Synchronous with the decision to stop, so that a later kick starts anew.
+        drives.delete(id);
+      }
+    })();
+  }
+
+  /** Runs turn after turn until none is left or one waits for people. */
+  async function drain(target: DriveTarget, lease: Lease, started: StartedWork | undefined): Promise<void> {
+    const signal = AbortSignal.any([lease.signal, closed]);
+    let work: StartedWork | undefined = started ?? (await nextWork(target, lease));
+    while (work !== undefined && !signal.aborted) {
+      const end = await run(target, lease, { ...work, signal, fence: lease.fence });
+      if (end.parked) return watchExpiry(target, end);
+      work = await nextWork(target, lease);
+    }
+  }
+
+  async function run(target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
+    const { execution } = work.rows;
+    const definition = options.definition(execution.definition)!;
+    turns.begin(execution.id);
+    try {
+      const end = await runTurn(
+        {
+          tenant: target.tenant,
+          threadKey: target.threadKey,
+          store,
+          definition,
+          reactor: await options.reactor(definition),
+          clock,
+          random: options.random,
+          logger,
+          historyItems: options.historyItems,
+          settleWindowMs: options.settleWindowMs,
+          publish: (event) => turns.publish(event),
+        },
+        work,
+      );
+      turns.end(execution.id, { result: turnResult(end.rows.execution, end.rows.parts, end.rows.approvals) });
+      return end;
+    } catch (error) {
+      turns.end(execution.id, { error: closed.aborted ? new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }) : error });
+      logger.warn("A turn was given up in this process and will be resumed.", { executionId: execution.id, code: errorCode(error) ?? null, error: errorMessage(error), fence: lease.fence });
+      throw error;
+    }
+  }
+
+  /** The turn that is to run next: one that was cut off, one that people have moved on, or the first in the queue. */
+  async function nextWork(target: DriveTarget, lease: Lease): Promise<StartedWork | undefined> {
+    const seen = await store.load(target.tenant, { contextId: target.contextId });
+    if (seen === undefined) return undefined;
+    if (seen.active !== undefined) return resume(target, lease, seen);
+    const queued = seen.queued[0];
+    if (queued === undefined) return undefined;
+    if (queued.execution.cancelRequestedAt !== null) {
+      await cancelQueued(target, lease, queued, seen.context.seq);
+      return nextWork(target, lease);
+    }
+    const definition = options.definition(queued.execution.definition);
+    if (definition === undefined) return leaveAlone(queued.execution.definition);
+    const context = currentState(definition, seen.context);
+    const { cancelRequestedAt: _at, cancelRequest: _request, ...execution } = queued.execution;
+    const start = startExecution(target.tenant, { execution, trigger: queued.trigger }, context.seq, context.seq === 0, clock.now());
+    const committed = await store.commit(target.tenant, target.contextId, { fence: lease.fence, expectedSeq: context.seq }, {
+      context: start.patch,
+      items: [start.trigger, start.reaction],
+      executions: [start.execution],
+      steps: [start.step],
+      events: start.events,
+    });
+    for (const event of start.events) turns.publish(event);
+    return {
+      rows: {
+        context: { ...context, ...start.patch, seq: committed.seq },
+        execution: start.execution,
+        trigger: start.trigger,
+        reaction: start.reaction,
+        step: start.step,
+        parts: [],
+        calls: [],
+        approvals: [],
+      },
+      state: initialTurn,
+      resumed: false,
+      steered: [],
+      inboxSeq: committed.inboxSeq,
+      handedOver: [],
+    };
+  }
+
+  /** A turn that was cancelled before it ran: it has a trigger and no reaction. */
+  async function cancelQueued(target: DriveTarget, lease: Lease, { execution: row }: QueuedExecution, seq: number): Promise<void> {
+    const at = clock.now();
+    const { cancelRequestedAt: _at, cancelRequest: _request, ...queued } = row;
+    assertTransition(executionStates, "execution", queued.status, "cancelled");
+    const execution: ExecutionRow = { ...queued, status: "cancelled", outcome: "cancelled", endedAt: at, updatedAt: at };
+    const writer = createEventWriter({ tenant: target.tenant, contextId: target.contextId, executionId: execution.id, seq, at });
+    writer.add("execution-ended", { status: "cancelled", reason: "cancelled", usage: { ...execution.usage }, error: null, output: null });
+    await store.commit(target.tenant, target.contextId, { fence: lease.fence, expectedSeq: seq }, { context: { updatedAt: at }, executions: [execution], events: writer.events });
+    for (const event of writer.events) turns.publish(event);
+  }
+
+  async function resume(target: DriveTarget, lease: Lease, seen: Snapshot): Promise<StartedWork | undefined> {
+    const active = seen.active!;
+    const definition = options.definition(active.execution.definition);
+    if (definition === undefined) return leaveAlone(active.execution.definition);
+    if (active.execution.status === "waiting" && !hasNews(seen, clock.now())) return undefined;
+    const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
+    if (snapshot.active === undefined) return nextWork(target, lease);
+    return resumeWork(snapshot, snapshot.active, definition);
+  }
+
+  function leaveAlone(name: string): undefined {
+    logger.warn("This process has no definition of that name and leaves its turns alone.", { definition: name });
+    return undefined;
+  }
+
+  /** An approval that nobody answers must end the wait by itself. */
+  function watchExpiry(target: DriveTarget, end: TurnEnd): void {
+    const expiries = end.rows.approvals.flatMap(({ status, expiresAt }) => (status === "pending" && expiresAt !== null ? [expiresAt] : []));
+    if (expiries.length === 0) return;
+    const cancel = clock.after(Math.max(0, Math.min(...expiries) - clock.now()), () => driver.kick(target));
+    closed.addEventListener("abort", cancel, { once: true });
+  }
+
+  const driver: Driver = {
+    isDriving: (target) => drives.has(idOf(target)),
+    drive: (target, lease, started) => launch(target, () => Promise.resolve(lease), started),
+    kick(target) {
+      if (closed.aborted) return;
+      const drive = drives.get(idOf(target));
+      if (drive !== undefined) drive.again = true;
+      else launch(target, () => locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed }));
+    },
+    async idle() {
+      while (drives.size > 0) await Promise.all(Array.from(drives.values(), ({ done }) => done));
+    },
+  };
+  return driver;
+}
+
+/** Whether a waiting execution has something to go on with. */
+function hasNews({ active }: Snapshot, now: number): boolean {
+  if (active === undefined) return false;
+  if (active.execution.cancelRequestedAt !== null) return true;
+  return active.approvals.some((approval) => {
+    const call = active.calls.find(({ id }) => id === approval.callRowId);
+    if (call?.status !== "awaiting_approval") return false;
+    return approval.status !== "pending" || (approval.expiresAt !== null && approval.expiresAt <= now);
+  });
+}

@@ -1,0 +1,26 @@
+import { parseOptions } from "@hebra/core";
+import { z } from "zod";
+import type { EngineOptions } from "./engine.ts";
+
+const DEFAULT_HISTORY_ITEMS = 40;
+const DEFAULT_SETTLE_WINDOW_MS = 250;
+const DEFAULT_LEASE_TTL_MS = 30_000;
+
+const instance = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
+const callable = z.custom<() => number>((value) => typeof value === "function", "must be a function");
+const schema = z.strictObject({
+  store: instance,
+  threads: z.array(instance),
+  locks: instance.optional(),
+  historyItems: z.number().int().positive().default(DEFAULT_HISTORY_ITEMS),
+  settleWindowMs: z.number().nonnegative().default(DEFAULT_SETTLE_WINDOW_MS),
+  leaseTtlMs: z.number().min(100).default(DEFAULT_LEASE_TTL_MS),
+  clock: instance.optional(),
+  random: callable.optional(),
+  logger: instance.optional(),
+});
+
+/** The numbers of the options, with their defaults. @throws HebraError `INVALID_OPTIONS` */
+export function parseEngineOptions(options: EngineOptions): { historyItems: number; settleWindowMs: number; leaseTtlMs: number } {
+  return parseOptions("createEngine", schema, options);
+}

@@ -1,0 +1,343 @@
+import { errorCode, HebraError, systemClock, silentLogger, type Clock, type JsonValue, type Logger } from "@hebra/core";
+import { localLocks, lockKey, type Lease, type LockManager } from "@hebra/lock";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { BusyPolicy } from "../definition/policy.ts";
+import { defaultReactor } from "../definition/default-reactor.ts";
+import type { ApprovalRow, ContextRow, ExecutionRow } from "../store/rows.ts";
+import type { Begin, HistoryEntry, Snapshot, ThreadRef, ThreadStore } from "../store/store.ts";
+import { parseEngineOptions } from "./engine-options.ts";
+import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
+import { createHandle, type TurnHandle } from "./handle.ts";
+import { mainContextIdOf, newContext, newExecution, newThread, newTriggerItem, newTriggerRow, threadIdOf } from "./new-rows.ts";
+import { startExecution } from "./start.ts";
+import { currentState } from "./state.ts";
+import { parseTrigger, type ParsedTrigger, type Trigger } from "./trigger.ts";
+import { createLocalTurns } from "./turns.ts";
+import { initialTurn } from "./turn-state.ts";
+
+/** Where a thread is: its tenant, and one of its names. */
+export type Address = ThreadRef & {
+  /** @defaultValue "default" */
+  tenant?: string;
+};
+
+/** How an engine is put together. */
+export interface EngineOptions {
+  /** Where threads live. */
+  store: ThreadStore;
+  /** The definitions that this process can run. */
+  threads: readonly AnyThreadDefinition[];
+  /** One lease a thread. @defaultValue locks of this process, enough for one process */
+  locks?: LockManager;
+  /** Items of history that a model is shown; turns are never cut. @defaultValue 40 */
+  historyItems?: number;
+  /** Milliseconds that a settled action call waits for its siblings before it is recorded without them. @defaultValue 250 */
+  settleWindowMs?: number;
+  /** Milliseconds that a lease outlives a process that stopped renewing it. @defaultValue 30 000 */
+  leaseTtlMs?: number;
+  clock?: Clock;
+  /** From 0 to 1, for back-off. @defaultValue Math.random */
+  random?: () => number;
+  /** @defaultValue one that says nothing */
+  logger?: Logger;
+}
+
+/** How a trigger is to be taken. */
+export interface ReactOptions {
+  address: Address;
+  /** What to do when the thread is busy. @defaultValue the definition's */
+  whenBusy?: BusyPolicy;
+  /** Cancels the turn when it aborts. */
+  signal?: AbortSignal;
+}
+
+/** Runs turns. */
+export interface Engine {
+  /**
+   * Takes a trigger. When it resolves, the trigger is stored: the turn will run even if this process dies now.
+   *
+   * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`, `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, and what the store throws.
+   */
+  react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
+  /** Sees to it that what is queued, orphaned or decided in a thread runs. @throws HebraError `THREAD_NOT_FOUND` */
+  resume(address: Address): Promise<void>;
+  /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
+  follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
+  /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
+  cancel(executionId: string, options?: { tenant?: string; by?: string; reason?: string }): Promise<void>;
+  /** Lets a waiting call run, with the model's input or a corrected one. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED`, `ACTION_INPUT_INVALID` */
+  approve(approvalId: string, options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue }): Promise<ApprovalRow>;
+  /** Refuses a waiting call; the model is told. @throws HebraError as `approve` */
+  deny(approvalId: string, options?: { tenant?: string; by?: string; comment?: string }): Promise<ApprovalRow>;
+  /** Items with their parts, oldest first. @throws HebraError `THREAD_NOT_FOUND` */
+  history(address: Address, options?: { items?: number }): Promise<HistoryEntry[]>;
+  /** The context at an address. @throws HebraError `THREAD_NOT_FOUND` */
+  context(address: Address): Promise<ContextRow>;
+  /** Adds a line of history that shares another's up to an item. @throws HebraError `THREAD_NOT_FOUND`, `ITEM_NOT_FOUND` */
+  fork(address: Address, options: { atItemId: string; id?: string }): Promise<ContextRow>;
+  /** Finds turns that were queued or cut off before `olderThanMs` ago, and drives those on whose lease nobody holds. @returns how many were tried */
+  recover(options?: { olderThanMs?: number; limit?: number }): Promise<number>;
+  /** Resolves when this process runs no turn. */
+  idle(): Promise<void>;
+  /** Stops. Turns that run are left in the store, to be resumed. The store stays open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts an engine together.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * import { createEngine, defineThread } from "@hebra/thread";
+ * import { scriptedReactor } from "@hebra/thread/reactor";
+ * import { memoryStore } from "@hebra/thread/store/memory";
+ *
+ * const hello = defineThread({ name: "hello", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const engine = createEngine({ store: memoryStore(), threads: [hello] });
+ * const turn = await engine.react(hello, { id: "message-1", text: "Hi" }, { address: { key: "customer-7" } });
+ * console.log((await turn.result).text); // Hello.
+ * ```
+ */
+export function createEngine(options: EngineOptions): Engine {
+  const { historyItems, settleWindowMs, leaseTtlMs } = parseEngineOptions(options);
+  const { store, clock = systemClock, logger = silentLogger, random = Math.random } = options;
+  const locks = options.locks ?? localLocks({ clock });
+  const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
+  const turns = createLocalTurns();
+  const closing = new AbortController();
+  const driver = createDriver({
+    store,
+    locks,
+    clock,
+    random,
+    logger,
+    turns,
+    historyItems,
+    settleWindowMs,
+    leaseTtlMs,
+    definition: (name) => definitions.get(name),
+    reactor: (definition) => definition.reactor ?? defaultReactor(definition),
+    closed: closing.signal,
+  });
+
+  const tenantOf = (at: { tenant?: string } | undefined) => at?.tenant ?? "default";
+  const target = (tenant: string, snapshot: Pick<Snapshot, "thread" | "context">): DriveTarget => ({
+    tenant,
+    threadKey: snapshot.thread.key,
+    contextId: snapshot.context.id,
+    lockKey: lockKey(tenant, snapshot.thread.key),
+  });
+
+  async function find(address: Address): Promise<Snapshot> {
+    const snapshot = await store.load(tenantOf(address), address);
+    if (snapshot !== undefined) return snapshot;
+    const name = "key" in address ? `key ${address.key}` : "id" in address ? `id ${address.id}` : `context ${address.contextId}`;
+    throw new HebraError("THREAD_NOT_FOUND", `There is no thread with the ${name}.`, { details: { tenant: tenantOf(address) } });
+  }
+
+  /** What is there, or the rows with which it would begin. */
+  async function locate(tenant: string, address: Address, definition: AnyThreadDefinition): Promise<Snapshot> {
+    if (!("key" in address)) return find(address);
+    const found = await store.load(tenant, address);
+    if (found !== undefined) return found;
+    const at = clock.now();
+    const threadId = threadIdOf(tenant, address.key);
+    const contextId = mainContextIdOf(tenant, threadId);
+    return {
+      thread: newThread(threadId, address.key, contextId, at),
+      context: newContext(contextId, threadId, definition.initialState, definition.stateVersion, at),
+      active: undefined,
+      queued: [],
+      outbox: [],
+    };
+  }
+
+  /** The lease of an idle thread, or nothing when somebody holds it. */
+  async function tryLease(key: string): Promise<Lease | undefined> {
+    try {
+      return await locks.acquire(key, { ttlMs: leaseTtlMs, waitMs: 0 });
+    } catch (error) {
+      if (errorCode(error) === "LOCK_TIMEOUT") return undefined;
+      throw error;
+    }
+  }
+
+  async function react(named: AnyThreadDefinition | string, input: Trigger, { address, whenBusy, signal }: ReactOptions): Promise<TurnHandle> {
+    if (closing.signal.aborted) throw new HebraError("CLOSED", "The engine is closed.");
+    const name = typeof named === "string" ? named : named.name;
+    const definition = definitions.get(name);
+    if (definition === undefined) throw new HebraError("DEFINITION_MISSING", `This engine has no thread definition ${name}; pass it in \`threads\`.`, { details: { definition: name } });
+    const trigger = parseTrigger(input);
+    const tenant = tenantOf(address);
+    const threadKey = "key" in address ? address.key : (await find(address)).thread.key;
+    const lease = await tryLease(lockKey(tenant, threadKey));
+    let handedOn = false;
+    try {
+      const snapshot = await locate(tenant, address, definition);
+      const idle = lease !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
+      const policy = whenBusy ?? definition.policy.whenBusy;
+      if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
+        throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
+      }
+      const handle = idle ? await beginNow(lease, tenant, snapshot, definition, trigger) : await beginQueued(lease, tenant, snapshot, definition, trigger, policy);
+      handedOn = handle.tookLease;
+      if (signal !== undefined) cancelOn(signal, tenant, handle.turn.executionId);
+      return handle.turn;
+    } finally {
+      if (!handedOn) await lease?.release();
+    }
+  }
+
+  /** Nothing runs: the turn begins under our lease, in one write. */
+  async function beginNow(lease: Lease, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger) {
+    const context = currentState(definition, snapshot.context);
+    const execution = newExecution(tenant, context, definition, trigger, clock.now());
+    const start = startExecution(tenant, { execution, trigger: newTriggerItem(execution, trigger) }, context.seq, context.seq === 0, clock.now());
+    const begin: Begin = {
+      thread: snapshot.thread,
+      context,
+      trigger: newTriggerRow(execution, trigger.digest),
+      execution: start.execution,
+      items: [start.trigger, start.reaction],
+      steps: [start.step],
+      patch: start.patch,
+      events: start.events,
+      guard: { fence: lease.fence, expectedSeq: context.seq },
+    };
+    const begun = await store.begin(tenant, begin);
+    if (begun.duplicate) return { turn: await handleOf(tenant, begun.execution.id, true), tookLease: false };
+    const turn = newHandle(tenant, begun.execution, false, context.seq);
+    const work: StartedWork = {
+      rows: {
+        context: { ...context, ...start.patch, seq: begun.seq, fence: lease.fence },
+        execution: start.execution,
+        trigger: start.trigger,
+        reaction: start.reaction,
+        step: start.step,
+        parts: [],
+        calls: [],
+        approvals: [],
+      },
+      state: initialTurn,
+      resumed: false,
+      steered: [],
+      inboxSeq: begun.inboxSeq,
+      handedOver: [],
+    };
+    turns.begin(execution.id);
+    for (const event of start.events) turns.publish(event);
+    driver.drive(target(tenant, snapshot), lease, work);
+    return { turn, tookLease: true };
+  }
+
+  /** Something runs or waits: the trigger is stored, and runs when its turn comes. */
+  async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy) {
+    const execution = newExecution(tenant, snapshot.context, definition, trigger, clock.now());
+    const begun = await store.begin(tenant, {
+      thread: snapshot.thread,
+      context: snapshot.context,
+      trigger: newTriggerRow(execution, trigger.digest),
+      execution,
+      items: [newTriggerItem(execution, trigger)],
+    });
+    if (policy === "interrupt" && !begun.duplicate && snapshot.active !== undefined) {
+      await store.requestCancel(tenant, snapshot.active.execution.id, { reason: `Interrupted by the trigger ${trigger.id}.`, at: clock.now() });
+    }
+    const turn = begun.duplicate ? await handleOf(tenant, begun.execution.id, true) : newHandle(tenant, begun.execution, false, snapshot.context.seq);
+    const at = target(tenant, snapshot);
+    if (lease !== undefined && !driver.isDriving(at)) {
+      driver.drive(at, lease);
+      return { turn, tookLease: true };
+    }
+    driver.kick(at);
+    return { turn, tookLease: false };
+  }
+
+  const newHandle = (tenant: string, execution: ExecutionRow, duplicate: boolean, afterSeq: number) =>
+    createHandle({ tenant, store, clock, turns, execution, duplicate, afterSeq, closed: closing.signal });
+
+  /** A handle on a turn that is in the store. */
+  async function handleOf(tenant: string, executionId: string, duplicate: boolean): Promise<TurnHandle> {
+    const graph = await store.execution(tenant, executionId);
+    if (graph === undefined) throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, { details: { tenant, executionId } });
+    const seq = graph.items.find(({ id }) => id === graph.execution.triggerItemId)?.seq;
+    return newHandle(tenant, graph.execution, duplicate, (seq ?? 1) - 1);
+  }
+
+  async function isKnown(tenant: string, snapshot: Snapshot, trigger: ParsedTrigger, definition: AnyThreadDefinition): Promise<boolean> {
+    return (await store.execution(tenant, newExecution(tenant, snapshot.context, definition, trigger, clock.now()).id)) !== undefined;
+  }
+
+  function cancelOn(signal: AbortSignal, tenant: string, executionId: string): void {
+    const cancel = () => void engine.cancel(executionId, { tenant, reason: "The caller's signal aborted." }).catch(() => undefined);
+    if (signal.aborted) cancel();
+    else signal.addEventListener("abort", cancel, { once: true });
+  }
+
+  async function kickContext(tenant: string, contextId: string): Promise<void> {
+    const snapshot = await store.load(tenant, { contextId });
+    if (snapshot !== undefined) driver.kick(target(tenant, snapshot));
+  }
+
+  async function decideApproval(approvalId: string, options: { tenant?: string; by?: string; comment?: string }, decision: { decision: "approved"; editedInput?: JsonValue } | { decision: "denied" }) {
+    const tenant = tenantOf(options);
+    const { by, comment } = options;
+    const row = await store.decideApproval(tenant, approvalId, { ...decision, ...(by === undefined ? {} : { by }), ...(comment === undefined ? {} : { comment }), at: clock.now() });
+    await kickContext(tenant, row.contextId);
+    return row;
+  }
+
+  const engine: Engine = {
+    react,
+    async resume(address) {
+      driver.kick(target(tenantOf(address), await find(address)));
+    },
+    follow: (executionId, at) => handleOf(tenantOf(at), executionId, false),
+    async cancel(executionId, at = {}) {
+      const tenant = tenantOf(at);
+      const { by, reason } = at;
+      await store.requestCancel(tenant, executionId, { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }), at: clock.now() });
+      const graph = await store.execution(tenant, executionId);
+      if (graph !== undefined && graph.execution.endedAt === null) await kickContext(tenant, graph.execution.contextId);
+    },
+    async approve(approvalId, at = {}) {
+      return decideApproval(approvalId, at, { decision: "approved", ...(at.input === undefined ? {} : { editedInput: at.input }) });
+    },
+    deny: (approvalId, at = {}) => decideApproval(approvalId, at, { decision: "denied" }),
+    async history(address, { items = historyItems } = {}) {
+      const { context } = await find(address);
+      return store.history(tenantOf(address), context.id, { items });
+    },
+    async context(address) {
+      return (await find(address)).context;
+    },
+    async fork(address, { atItemId, id }) {
+      const tenant = tenantOf(address);
+      const { context } = await find(address);
+      const at = clock.now();
+      const made = newContext(id ?? globalThis.crypto.randomUUID(), context.threadId, context.state, context.stateVersion, at);
+      return store.fork(tenant, { from: context.id, atItemId, context: made });
+    },
+    async recover({ olderThanMs = leaseTtlMs, limit = 100 } = {}) {
+      const candidates = await store.system().sweep({ before: clock.now() - olderThanMs, limit });
+      const mine = candidates.filter(({ definition }) => definitions.has(definition));
+      for (const { tenant, threadKey, contextId } of mine) {
+        const at = { tenant, threadKey, contextId, lockKey: lockKey(tenant, threadKey) };
+        if (driver.isDriving(at)) continue;
+        // A store cannot tell a dead worker from a slow one; the lease can.
+        const lease = await tryLease(at.lockKey);
+        if (lease !== undefined) driver.drive(at, lease);
+      }
+      return mine.length;
+    },
+    idle: () => driver.idle(),
+    async close() {
+      closing.abort(new HebraError("CLOSED", "The engine was closed."));
+      await driver.idle();
+      if (options.locks === undefined) await locks.close();
+    },
+  };
+  return engine;
+}

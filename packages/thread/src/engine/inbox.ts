@@ -1,0 +1,52 @@
+import type { JsonValue } from "@hebra/core";
+import type { ItemRow } from "../store/rows.ts";
+import type { ThreadStore } from "../store/store.ts";
+import type { CallResult, TurnRows } from "./recorder.ts";
+import type { PersonDecision } from "./turn-state.ts";
+
+/** A decision about a call that waits for one. */
+export type FoundDecision =
+  | { callId: string; decision: "approved"; input: JsonValue | undefined }
+  | { callId: string; decision: Exclude<PersonDecision, "approved">; result: CallResult };
+
+/** What other processes have left for a running turn. */
+export interface Found {
+  cancelled: boolean;
+  decisions: FoundDecision[];
+  /** Input that was attached to the turn. */
+  input: ItemRow[];
+}
+
+/** @param options - `known` is the attached input that was found before. */
+export async function readDecisions(options: {
+  store: ThreadStore;
+  tenant: string;
+  executionId: string;
+  rows: TurnRows;
+  now: number;
+  known: readonly ItemRow[];
+}): Promise<Found> {
+  const { store, tenant, executionId, rows, now, known } = options;
+  const graph = await store.execution(tenant, executionId);
+  if (graph === undefined) return { cancelled: false, decisions: [], input: [] };
+  const decisions: FoundDecision[] = [];
+  for (const approval of graph.approvals) {
+    const call = rows.calls.find(({ id }) => id === approval.callRowId);
+    if (call?.status !== "awaiting_approval") continue;
+    const mine = rows.approvals.findIndex(({ id }) => id === approval.id);
+    if (mine !== -1) rows.approvals[mine] = approval;
+    const { callId } = call;
+    if (approval.status === "approved") decisions.push({ callId, decision: "approved", input: approval.editedInput?.input });
+    if (approval.status === "denied") {
+      const message = approval.comment === null ? "A person denied this call." : `A person denied this call: ${approval.comment}`;
+      decisions.push({ callId, decision: "denied", result: { status: "denied", error: { code: "APPROVAL_DECIDED", message, retryable: false } } });
+    }
+    if (approval.status === "pending" && approval.expiresAt !== null && approval.expiresAt <= now) {
+      const error = { code: "APPROVAL_EXPIRED", message: "Nobody consented to this call in time; it did not run.", retryable: false };
+      decisions.push({ callId, decision: "expired", result: { status: "expired", error } });
+    }
+  }
+  const seen = new Set(known.map(({ id }) => id));
+  const input = graph.items.filter((item) => item.kind === "trigger" && item.seq === null && !seen.has(item.id));
+  return { cancelled: graph.execution.cancelRequestedAt !== null, decisions, input };
+}

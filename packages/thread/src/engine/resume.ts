@@ -1,0 +1,66 @@
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { CallRow } from "../store/rows.ts";
+import type { ExecutionGraph, Snapshot } from "../store/store.ts";
+import { currentState } from "./state.ts";
+import type { TurnRows } from "./recorder.ts";
+import { callSignature } from "./prepare-calls.ts";
+import type { TurnCall, TurnState } from "./turn-state.ts";
+import type { TurnWork } from "./turn.ts";
+
+/** Puts a turn that another process began back together, from its rows alone. */
+export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definition: AnyThreadDefinition): Pick<TurnWork, "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq"> {
+  const step = active.steps.at(-1)!;
+  const trigger = active.items.find(({ id }) => id === active.execution.triggerItemId)!;
+  const reaction = active.items.find(({ id }) => id === active.execution.reactionItemId)!;
+  const { cancelRequestedAt: _at, cancelRequest: _request, ...execution } = active.execution;
+  const rows: TurnRows = {
+    context: currentState(definition, snapshot.context),
+    execution: { ...execution, attempt: execution.attempt + 1 },
+    trigger,
+    reaction,
+    step: { ...step, attempt: step.attempt + 1 },
+    parts: active.parts,
+    calls: active.calls,
+    approvals: active.approvals,
+  };
+  const steered = active.items
+    .filter((item) => item.kind === "trigger" && item.seq !== null && item.id !== trigger.id)
+    .map((item) => ({ item, iteration: Number(item.metadata["heardAt"] ?? 0) }));
+  return { rows, state: resumeState(active, definition), steered, handedOver: [], resumed: true, inboxSeq: snapshot.context.inboxSeq };
+}
+
+/** What {@link decide} had in mind, derived from what was recorded. */
+export function resumeState(graph: ExecutionGraph, definition: AnyThreadDefinition): TurnState {
+  const step = graph.steps.at(-1)!;
+  const calls = callsOf(graph, step.id);
+  const signatures: Record<string, number> = {};
+  for (const call of graph.calls) {
+    const signature = callSignature(call.name, call.input);
+    signatures[signature] = (signatures[signature] ?? 0) + 1;
+  }
+  const earlier = graph.steps.slice(0, -1);
+  let failedSteps = 0;
+  for (const { id } of earlier) {
+    const made = callsOf(graph, id);
+    if (made.length > 0) failedSteps = made.some(({ status }) => status === "succeeded") ? 0 : failedSteps + 1;
+  }
+  const required = definition.policy.requiredAction;
+  return {
+    phase: graph.execution.status === "waiting" ? "waiting" : calls.length === 0 ? "answering" : "acting",
+    iteration: step.iteration,
+    calls: calls.map(toTurnCall),
+    usage: graph.execution.usage,
+    signatures,
+    requiredDone: graph.calls.some(({ name, status }) => name === required && status === "succeeded"),
+    failedSteps,
+    // A step that ended without calls and was not the last was asked for again.
+    reasks: earlier.filter(({ id }) => callsOf(graph, id).length === 0).length,
+    windowOpen: false,
+  };
+}
+
+const callsOf = (graph: ExecutionGraph, stepId: string): CallRow[] => graph.calls.filter((call) => call.stepId === stepId);
+
+function toTurnCall(call: CallRow): TurnCall {
+  return { callId: call.callId, name: call.name, signature: callSignature(call.name, call.input), effect: call.effect, status: call.status };
+}

@@ -1,0 +1,30 @@
+import { assertJson, errorMessage, type JsonValue } from "@hebra/core";
+import { validateAgainst } from "@hebra/reactor";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { ContextRow, StoredError } from "../store/rows.ts";
+
+/** Replaces members of a state document and checks the result against the definition's schema. */
+export async function mergeState(
+  definition: AnyThreadDefinition,
+  document: JsonValue,
+  change: Record<string, unknown>,
+): Promise<{ ok: true; state: JsonValue } | { ok: false; error: StoredError }> {
+  const base = typeof document === "object" && document !== null && !Array.isArray(document) ? document : {};
+  const merged: unknown = { ...base, ...change };
+  try {
+    assertJson(merged, "state");
+  } catch (error) {
+    return { ok: false, error: { code: "STATE_INVALID", message: errorMessage(error), retryable: false } };
+  }
+  if (definition.stateSchema === undefined) return { ok: true, state: merged };
+  const result = await validateAgainst(definition.stateSchema, merged);
+  if (result.ok) return { ok: true, state: result.value as JsonValue };
+  const message = `The state of ${definition.name} would no longer fit its schema: ${result.issues.join("; ")}.`;
+  return { ok: false, error: { code: "STATE_INVALID", message, retryable: false } };
+}
+
+/** A context whose document is of an older version, in its present form. Written with the next change of state. */
+export function currentState(definition: AnyThreadDefinition, context: ContextRow): ContextRow {
+  if (context.stateVersion >= definition.stateVersion || definition.migrateState === undefined) return context;
+  return { ...context, state: definition.migrateState(context.state, context.stateVersion), stateVersion: definition.stateVersion };
+}

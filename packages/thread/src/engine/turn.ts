@@ -1,0 +1,343 @@
+import { errorCode, HebraError, sleep, type Clock, type JsonValue, type Logger } from "@hebra/core";
+import type { Reactor, TranscriptMessage } from "@hebra/reactor";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import { normalizeActions, type NormalAction } from "../definition/normalize-action.ts";
+import type { ItemRow } from "../store/rows.ts";
+import type { Changes, Committed, ThreadStore } from "../store/store.ts";
+import type { ThreadEvent } from "../stream/envelope.ts";
+import { emptyAnswer, type Answer } from "./answer.ts";
+import { askReactor, type AskedAnswer } from "./ask.ts";
+import { decide } from "./decide.ts";
+import { readDecisions } from "./inbox.ts";
+import { createLiveWriter } from "./live-writer.ts";
+import { createRecorder, type TurnRows } from "./recorder.ts";
+import { runCall, type FinishedCall } from "./run-call.ts";
+import { mergeState } from "./state.ts";
+import { storedError } from "./stored-error.ts";
+import { toTranscript, turnTranscript } from "./transcript.ts";
+import type { TurnEffect, TurnEvent, TurnState } from "./turn-state.ts";
+
+/** What a turn needs of its process. */
+export interface TurnEnvironment {
+  tenant: string;
+  threadKey: string;
+  store: ThreadStore;
+  definition: AnyThreadDefinition;
+  reactor: Reactor;
+  clock: Clock;
+  random: () => number;
+  logger: Logger;
+  /** Items of history that the model is shown. */
+  historyItems: number;
+  /** Milliseconds that a settled call waits for its siblings before it is recorded without them. */
+  settleWindowMs: number;
+  publish(event: ThreadEvent): void;
+}
+
+/** Where a turn begins or goes on. */
+export interface TurnWork {
+  rows: TurnRows;
+  state: TurnState;
+  resumed: boolean;
+  /** Input that this turn heard before it was resumed. */
+  steered: { item: ItemRow; iteration: number }[];
+  fence: number;
+  /** The inbox as far as it is known. */
+  inboxSeq: number;
+  /** Outbox rows that were handed over since the last write. */
+  handedOver: readonly string[];
+  /** Aborts when the lease is lost or the process stops: the turn is left to whoever comes next. */
+  signal: AbortSignal;
+}
+
+/** How a turn left this process. */
+export interface TurnEnd {
+  rows: TurnRows;
+  inboxSeq: number;
+  /** It waits for people, and holds no worker meanwhile. */
+  parked: boolean;
+}
+
+/** A retried write waits at most so long, in milliseconds. */
+const COMMIT_TRIES = 5;
+const COMMIT_RETRY_MS = 50;
+
+/**
+ * Runs one turn: asks {@link decide} what to do and does it, one event after the other. Models and actions run beside it;
+ * every write goes through here, in order.
+ *
+ * @throws HebraError `STALE_FENCE` or `LOCK_LOST` when another holder has taken over, and what the store throws when it cannot be written to. The turn is then unfinished in the store, to be resumed.
+ */
+export async function runTurn(environment: TurnEnvironment, work: TurnWork): Promise<TurnEnd> {
+  const { tenant, store, definition, clock, reactor, publish } = environment;
+  const { policy } = definition;
+  const recorder = createRecorder(tenant, work.rows, () => clock.now());
+  const { rows } = recorder;
+  const executionId = rows.execution.id;
+  const live = createLiveWriter({ tenant, contextId: rows.context.id, executionId, now: () => clock.now(), publish });
+  const stop = new AbortController();
+  const steered = [...work.steered];
+  const waitingInput: ItemRow[] = [];
+  const staged = new Map<string, FinishedCall>();
+  const runnable = new Map<string, { action: NormalAction; input: unknown }>();
+  let state = work.state;
+  let inboxSeq = work.inboxSeq;
+  let growing: Answer | undefined;
+  let history: Promise<TranscriptMessage[]> | undefined;
+  let parked = false;
+
+  const queue: (() => TurnEvent | undefined | Promise<never>)[] = [];
+  let wake = () => {};
+  const push = (next: () => TurnEvent | undefined | Promise<never>) => {
+    queue.push(next);
+    wake();
+  };
+
+  if (work.handedOver.length > 0) recorder.handedOver(work.handedOver);
+  const lost = () => push(() => Promise.reject(work.signal.reason instanceof Error ? work.signal.reason : new HebraError("LOCK_LOST", "The lease of the thread was lost.")));
+  if (work.signal.aborted) lost();
+  work.signal.addEventListener("abort", lost, { once: true });
+  const unwatch = store.watch(tenant, rows.context.id, () => void fold());
+  const cancelTimer = Number.isFinite(policy.maxDurationMs)
+    ? clock.after(Math.max(0, (rows.execution.startedAt ?? clock.now()) + policy.maxDurationMs - clock.now()), () => push(() => ({ type: "time-spent" })))
+    : () => {};
+
+  try {
+    const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id });
+    push(() => ({ type: work.resumed ? "resumed" : "started" }));
+    if (work.resumed) await fold();
+    while (state.phase !== "ended") {
+      const take = queue.shift();
+      if (take === undefined) {
+        // Nothing runs and only people can move it on: the worker is free for others.
+        parked = state.phase === "waiting";
+        if (parked) break;
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
+      }
+      const event = await take();
+      if (event === undefined) continue;
+      const [next, effects] = decide(state, event, policy);
+      state = next;
+      for (const effect of effects) await perform(effect, services);
+    }
+  } catch (error) {
+    if (isTakenOver(error) || work.signal.aborted) throw error;
+    if (state.phase === "ended") throw error;
+    // What the definition's own functions throw fails the turn; what the store throws leaves it to be resumed.
+    if (isStoreError(error)) throw error;
+    recorder.fail(storedError(error));
+    const [next, effects] = decide(state, { type: "failed" }, policy);
+    state = next;
+    for (const effect of effects) await perform(effect, undefined);
+  } finally {
+    stop.abort(new HebraError("ABORTED", "The turn has ended."));
+    work.signal.removeEventListener("abort", lost);
+    unwatch();
+    cancelTimer();
+  }
+  return { rows, inboxSeq, parked };
+
+  async function perform(effect: TurnEffect, services: unknown): Promise<void> {
+    switch (effect.type) {
+      case "ask":
+        return void ask(services);
+      case "run":
+        for (const callId of effect.callIds) await start(callId, services);
+        return;
+      case "open-window":
+        clock.after(environment.settleWindowMs, () => push(() => ({ type: "window-closed" })), { keepAlive: true });
+        return;
+      case "stop-work":
+        stop.abort(new HebraError("ABORTED", "The turn was stopped."));
+        if (growing !== undefined) recorder.answer(growing, [], reactor.name);
+        growing = undefined;
+        return;
+      case "record": {
+        await stageResults();
+        if (effect.continuation.then === "next-step" || effect.continuation.then === "end") {
+          for (const item of waitingInput.splice(0)) {
+            recorder.steer(item);
+            steered.push({ item, iteration: rows.step.iteration + 1 });
+          }
+        }
+        const changes = recorder.build(effect.continuation, state);
+        const committed = await commit(changes);
+        recorder.landed(committed.seq);
+        for (const event of changes.events) publish(event);
+        if (committed.inboxSeq > inboxSeq) {
+          inboxSeq = committed.inboxSeq;
+          await fold();
+        }
+      }
+    }
+  }
+
+  function ask(services: unknown): void {
+    growing = emptyAnswer();
+    const firstIndex = rows.parts.length;
+    const task = askReactor({
+      environment,
+      rows,
+      services,
+      signal: stop.signal,
+      answer: growing,
+      live: live.step(rows.step, firstIndex),
+      transcript: async () => {
+        history ??= store
+          .history(tenant, rows.context.id, { items: environment.historyItems, upToSeq: (rows.trigger.seq ?? 1) - 1 })
+          .then(toTranscript);
+        return [...(await history), ...turnTranscript(rows.trigger, rows.reaction, rows.parts, steered)];
+      },
+      reasked: state.reasks > 0 && policy.requiredAction !== undefined && !state.requiredDone,
+    });
+    task.then(
+      (asked) => push(() => answered(asked)),
+      (error: unknown) => {
+        if (stop.signal.aborted) return;
+        push(() => {
+          if (growing !== undefined) recorder.answer(growing, [], reactor.name);
+          growing = undefined;
+          recorder.fail(storedError(error));
+          return { type: "failed" };
+        });
+      },
+    );
+  }
+
+  function answered({ answer, prepared, output }: AskedAnswer): TurnEvent | undefined {
+    if (state.phase !== "answering") return undefined;
+    growing = undefined;
+    runnable.clear();
+    for (const { request, action, input } of prepared) if (action !== undefined) runnable.set(request.callId, { action, input });
+    recorder.answer(answer, prepared, reactor.name);
+    if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
+    return {
+      type: "answered",
+      calls: prepared.map(({ request, signature, effect, disposition }) => ({ callId: request.callId, name: request.name, signature, effect, disposition })),
+      usage: answer.usage,
+      finishReason: answer.finishReason ?? "other",
+      outputValid: output.valid,
+      inputWaiting: waitingInput.length > 0,
+    };
+  }
+
+  async function start(callId: string, services: unknown): Promise<void> {
+    const call = rows.calls.find((row) => row.callId === callId && row.stepId === rows.step.id)!;
+    let found = runnable.get(callId);
+    if (found === undefined) {
+      // Resumed, or approved in another process: what runs it is looked up again.
+      const action = normalizeActions(definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services })).get(call.name);
+      if (action === undefined) {
+        const error = { code: "ACTION_NOT_FOUND", message: `There is no action ${call.name} any more.`, retryable: false };
+        return settled(callId, { result: { status: "failed", error }, state: undefined });
+      }
+      try {
+        found = { action, input: await action.parse(call.input) };
+      } catch (error) {
+        return settled(callId, { result: { status: "failed", error: storedError(error) }, state: undefined });
+      }
+      if (work.resumed) recorder.rerun(callId);
+    }
+    const attempt = rows.calls.find((row) => row.id === call.id)!.attempt;
+    live.call(rows.step, "call-started", { callId, name: call.name, attempt });
+    const context = {
+      state: rows.context.state,
+      services,
+      signal: stop.signal,
+      idempotencyKey: call.idempotencyKey,
+      attempt,
+      ids: { tenant, threadId: rows.context.threadId, contextId: rows.context.id, executionId, stepId: call.stepId, callId },
+      emit: (data: JsonValue) => live.call(rows.step, "call-progress", { callId, progress: data }),
+    };
+    void runCall({ ...found, context, clock, random: environment.random }).then((finished) => settled(callId, finished));
+  }
+
+  function settled(callId: string, finished: FinishedCall): void {
+    if (stop.signal.aborted) return;
+    live.call(rows.step, "call-settled", { callId, status: finished.result.status });
+    push(() => {
+      staged.set(callId, finished);
+      return { type: "settled", callId, ok: finished.result.status === "succeeded", inputWaiting: waitingInput.length > 0 };
+    });
+  }
+
+  /** Results in the order of their calls, each with its change of state; one that breaks the state's schema fails its call. */
+  async function stageResults(): Promise<void> {
+    const order = rows.calls.filter((call) => call.stepId === rows.step.id);
+    let document = rows.context.state;
+    for (const { callId } of order) {
+      const finished = staged.get(callId);
+      if (finished === undefined) continue;
+      staged.delete(callId);
+      if (finished.state === undefined) {
+        recorder.result(callId, finished.result);
+        continue;
+      }
+      const merged = await mergeState(definition, document, finished.state);
+      if (merged.ok) document = merged.state;
+      recorder.result(callId, merged.ok ? finished.result : { status: "failed", error: merged.error });
+    }
+    if (document !== rows.context.state) recorder.setState(document);
+    for (const call of state.calls) {
+      if (call.status === "interrupted" && order.find(({ callId }) => callId === call.callId)?.status === "running") {
+        const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
+        recorder.result(call.callId, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
+      }
+    }
+  }
+
+  /** Reads what other processes have left in the inbox. */
+  async function fold(): Promise<void> {
+    const found = await readDecisions({ store, tenant, executionId, rows, now: clock.now(), known: [...waitingInput, ...steered.map(({ item }) => item)] });
+    waitingInput.push(...found.input);
+    if (found.cancelled) push(() => ({ type: "cancel-requested" }));
+    for (const decision of found.decisions) {
+      push(() => {
+        const call = rows.calls.find((row) => row.callId === decision.callId && row.stepId === rows.step.id);
+        if (call?.status === "awaiting_approval") {
+          if (decision.decision === "approved") {
+            runnable.delete(decision.callId);
+            recorder.approve(decision.callId, decision.input ?? call.input);
+          } else {
+            if (decision.decision === "expired") recorder.closeApproval(decision.callId, "expired");
+            recorder.result(decision.callId, decision.result);
+          }
+        }
+        return { type: "decided", callId: decision.callId, decision: decision.decision };
+      });
+    }
+  }
+
+  /** A write whose answer was lost may have landed: then the store is one write ahead, under this very fence. */
+  async function commit(changes: Changes): Promise<Committed> {
+    const guard = { fence: work.fence, expectedSeq: rows.context.seq };
+    let unsure = false;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await store.commit(tenant, rows.context.id, guard, changes);
+      } catch (error) {
+        if (unsure && errorCode(error) === "VERSION_CONFLICT") {
+          const found = await store.load(tenant, { contextId: rows.context.id });
+          if (found !== undefined && found.context.seq === guard.expectedSeq + changes.events.length && found.context.fence === work.fence) {
+            return { seq: found.context.seq, inboxSeq: found.context.inboxSeq };
+          }
+        }
+        if (attempt >= COMMIT_TRIES || !isStoreError(error) || !(error as HebraError).retryable) throw error;
+        unsure = true;
+        environment.logger.warn("A write of a turn failed and is tried again.", { executionId, attempt, code: errorCode(error) ?? null });
+        await sleep(clock, environment.random() * COMMIT_RETRY_MS * 2 ** attempt, work.signal);
+      }
+    }
+  }
+}
+
+function isTakenOver(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "STALE_FENCE" || code === "VERSION_CONFLICT" || code === "LOCK_LOST";
+}
+
+function isStoreError(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "STORE_FAILED" || code === "UNREACHABLE" || code === "TIMEOUT" || code === "CLOSED" || code === "STORE_LOCKED";
+}

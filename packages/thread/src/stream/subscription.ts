@@ -1,0 +1,125 @@
+import type { Clock } from "@hebra/core";
+import type { ThreadStore } from "../store/store.ts";
+import { isDurable, type ThreadEvent } from "./envelope.ts";
+
+/** A reader of one execution's events. */
+export interface Subscription extends AsyncIterable<ThreadEvent> {
+  /** Offers an event of this process. Never blocks: what a slow reader misses comes from the journal. */
+  offer(event: ThreadEvent): void;
+  close(): void;
+}
+
+/** Events that are kept for a slow reader before it is sent to the journal. */
+const MAX_BUFFERED = 1_024;
+const POLL_MS = 250;
+const PAGE = 256;
+
+/**
+ * Reads an execution from a sequence number to its end: durable events once and in order, live ones as long as the reader
+ * keeps up. Events of another process are seen through the journal, which is polled.
+ */
+export function createSubscription(options: {
+  store: ThreadStore;
+  clock: Clock;
+  tenant: string;
+  contextId: string;
+  executionId: string;
+  afterSeq: number;
+  /** Whether this process runs the execution and offers its events. */
+  isLocal(): boolean;
+  onClose(): void;
+}): Subscription {
+  const { store, clock, tenant, contextId, executionId } = options;
+  let cursor = options.afterSeq;
+  let buffer: ThreadEvent[] = [];
+  let lagging = false;
+  let closed = false;
+  let wake = () => {};
+
+  function close(): void {
+    if (closed) return;
+    closed = true;
+    buffer = [];
+    options.onClose();
+    wake();
+  }
+
+  async function* read(): AsyncGenerator<ThreadEvent, void, void> {
+    try {
+      while (!closed) {
+        const event = buffer.shift();
+        if (event === undefined || (isDurable(event) && event.seq > cursor + 1)) {
+          if (event !== undefined) buffer.unshift(event);
+          if (event === undefined && !lagging && options.isLocal()) {
+            await waitForMore();
+            continue;
+          }
+          const caughtUp = yield* fromJournal();
+          if (caughtUp === "ended") return;
+          continue;
+        }
+        if (isDurable(event)) {
+          if (event.seq <= cursor) continue;
+          cursor = event.seq;
+        }
+        if (event.executionId !== executionId) continue;
+        yield event;
+        if (event.type === "execution-ended") return;
+      }
+    } finally {
+      close();
+    }
+  }
+
+  /** Everything in the journal after the cursor; waits for more when there is nothing. */
+  async function* fromJournal(): AsyncGenerator<ThreadEvent, "ended" | "more", void> {
+    lagging = false;
+    const events = await store.journal(tenant, contextId, cursor, PAGE);
+    for (const event of events) {
+      cursor = event.seq;
+      if (event.executionId !== executionId) continue;
+      yield event;
+      if (event.type === "execution-ended") return "ended";
+    }
+    if (events.length > 0 || buffer.length > 0) {
+      // A gap that the journal cannot fill, as after an import, is none.
+      const next = buffer.find(isDurable);
+      if (events.length === 0 && next !== undefined) cursor = next.seq - 1;
+      return "more";
+    }
+    const found = await store.execution(tenant, executionId);
+    if (found === undefined || found.execution.endedAt !== null) {
+      const late = await store.journal(tenant, contextId, cursor, 1);
+      if (late.length === 0) return "ended";
+      return "more";
+    }
+    await waitForMore(POLL_MS);
+    return "more";
+  }
+
+  function waitForMore(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = ms === undefined ? () => {} : clock.after(ms, () => wake(), { keepAlive: true });
+      wake = () => {
+        wake = () => {};
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  return {
+    offer(event) {
+      if (closed || lagging) return;
+      if (buffer.length >= MAX_BUFFERED) {
+        buffer = [];
+        lagging = true;
+      } else {
+        buffer.push(event);
+      }
+      wake();
+    },
+    close,
+    [Symbol.asyncIterator]: read,
+  };
+}
