@@ -8,8 +8,8 @@ const [url, key, ttlMs] = process.argv.slice(2) as [string, string, string];
 const locks = redisLocks({ url });
 const lease = await locks.acquire(key, { ttlMs: Number(ttlMs) });
 lease.signal.addEventListener("abort", () => {
-  console.log("lost");
+  process.stdout.write("lost\n");
   void locks.close().then(() => process.exit(0));
 });
-console.log(`held ${lease.fence}`);
+process.stdout.write(`held ${lease.fence}\n`);
 setInterval(() => {}, 1000);

@@ -1,0 +1,46 @@
+/** A factory that needs an optional peer, and says so when it is missing. */
+export interface PeerFactory {
+  package: string;
+  subpath: string;
+  /** The optional peer that is not there. */
+  peer: string;
+  /** The export that is called. */
+  factory: string;
+  /** The call, as JavaScript: `module` is the imported entry. What it returns is awaited. */
+  call: string;
+}
+
+/**
+ * Every entry that loads an optional peer has a row here; a test holds the two together. In a project without the peer the
+ * entry still imports, and the call ends in `PEER_MISSING`. A row whose entry does not exist yet waits for it.
+ */
+export const peerFactories: readonly PeerFactory[] = [
+  {
+    package: "@hebra/lock",
+    subpath: "./redis",
+    peer: "ioredis",
+    factory: "redisLocks",
+    call: `module.redisLocks({ url: "redis://127.0.0.1:1" })`,
+  },
+  {
+    package: "@hebra/bus",
+    subpath: "./redis",
+    peer: "ioredis",
+    factory: "redisBus",
+    call: `module.redisBus({ url: "redis://127.0.0.1:1" })`,
+  },
+  {
+    package: "@hebra/reactor",
+    subpath: "./ai-sdk",
+    peer: "ai",
+    factory: "aiSdkReactor",
+    call: `module.aiSdkReactor({ model: { specificationVersion: "v3", provider: "none", modelId: "none", supportedUrls: {}, doGenerate() {}, doStream() {} } })`,
+  },
+  {
+    package: "@hebra/thread",
+    subpath: "./store/sqlite",
+    peer: "libsql",
+    factory: "sqliteStore",
+    call: `module.sqliteStore({ path: ":memory:" })`,
+  },
+];
