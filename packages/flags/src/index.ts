@@ -1,6 +1,7 @@
 export { createFlags, type Flags, type FlagsEvent, type FlagsStatus } from "./client/create-flags.ts";
 export type { LayerStatus } from "./client/layers.ts";
 export type { FlagsLogger, FlagsOptions } from "./client/options.ts";
+export { exportFlagd } from "./evaluate/export-flagd.ts";
 export { parseFlagDocument, parseFlagText } from "./evaluate/document.ts";
 export { bucketAfter, hashPrefix, murmur3, type HashState } from "./evaluate/murmur.ts";
 export type {

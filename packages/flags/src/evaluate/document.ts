@@ -1,12 +1,13 @@
 import { HebraError } from "@hebra/core";
 import { z } from "zod";
+import { checkTargeting } from "./targeting-rules.ts";
 import type { FlagDocument, GlobalRollout, RolloutConfig } from "./types.ts";
 
 /** The key of the `rollouts` entry that stands for all flags. */
 export const ALL_FLAGS = "*";
 
-const percent = z.number().min(0).max(100);
-const instant = z.string().refine((text) => !Number.isNaN(Date.parse(text)), { message: "not an ISO 8601 date" });
+const percent = z.number().min(0).max(100).describe("0 to 100; three decimals count");
+const instant = z.string().refine((text) => !Number.isNaN(Date.parse(text)), { message: "not an ISO 8601 date" }).describe("ISO 8601 date or instant");
 const mode = z.enum(["legacy", "shadow", "new"]);
 const unit = z.enum(["session", "project", "org"]);
 const kill = z.strictObject({ at: instant, by: z.string(), reason: z.string() }).nullable().optional();
@@ -14,12 +15,12 @@ const ids = z.array(z.string().min(1)).optional();
 const lists = { session: ids, project: ids, org: ids };
 
 const rolloutSchema = z.strictObject({
-  version: z.int().min(1),
+  version: z.int().min(1).describe("Grows with each change; one that goes back is refused"),
   owner: z.string().optional(),
   expires: instant.optional(),
   kill,
   environments: z.record(z.string(), z.strictObject({ active: z.boolean(), maxPercent: percent.optional(), kill })).optional(),
-  maxPercent: percent.optional(),
+  maxPercent: percent.optional().describe("Cap of the canary percent in every environment"),
   deny: z.strictObject(lists).optional(),
   pin: z.array(z.strictObject({ unit, id: z.string().min(1), mode, until: instant.optional() })).optional(),
   prerequisites: z.array(z.strictObject({ flag: z.string().min(1), mode: mode.optional() })).optional(),
@@ -53,20 +54,21 @@ const globalSchema = z.strictObject({
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const metadata = z.record(z.string(), scalar);
+const named = z.string().min(1);
 const flagSchema = z.looseObject({
   state: z.enum(["ENABLED", "DISABLED"]),
-  variants: z.record(z.string(), z.unknown()).refine((variants) => sameType(Object.values(variants)), {
+  variants: z.record(named, z.unknown()).refine((variants) => sameType(Object.values(variants)), {
     message: "the variants of a flag must be there, and all of one type",
   }),
   defaultVariant: z.string().nullable().optional(),
-  targeting: z.record(z.string(), z.unknown()).nullable().optional(),
+  targeting: z.unknown().optional(),
   metadata: metadata.optional(),
 });
 const documentSchema = z.looseObject({
   $schema: z.string().optional(),
   metadata: metadata.optional(),
   $evaluators: z.record(z.string(), z.unknown()).optional(),
-  flags: z.record(z.string(), flagSchema),
+  flags: z.record(named, flagSchema),
   rollouts: z.record(z.string(), z.unknown()).optional(),
 });
 
@@ -75,14 +77,30 @@ function sameType(values: readonly unknown[]): boolean {
   return types.size === 1 && (types.has("boolean") || types.has("string") || types.has("number") || (types.has("object") && values.every((value) => value !== null && !Array.isArray(value))));
 }
 
+/** The `rollouts` map, for its published JSON Schema. @internal */
+export const rolloutsSchema = z.object({ [ALL_FLAGS]: globalSchema.optional() }).catchall(rolloutSchema);
+
+/** The daemon's schema also knows a list of flags, each with its key; providers' documents, the default, do not. */
+function fromList(input: unknown): unknown {
+  const { $schema, flags } = (input ?? {}) as { $schema?: unknown; flags?: unknown };
+  if (typeof $schema !== "string" || !/(^|\/)flagd\.json$/.test($schema) || !Array.isArray(flags)) return input;
+  const keyed = flags.map((flag: unknown) => [(flag as { key?: unknown } | null)?.key, flag] as const);
+  if (keyed.some(([key]) => typeof key !== "string")) return input;
+  return { ...(input as object), flags: Object.fromEntries(keyed) };
+}
+
 /**
- * Checks one flag document: flagd's flags and the sibling `rollouts`.
+ * Checks one flag document: flagd's flags with their targeting, and the sibling `rollouts`.
  *
  * @throws HebraError `FLAG_INVALID` naming each path that is wrong.
  */
 export function parseFlagDocument(input: unknown): FlagDocument {
   const problems: string[] = [];
-  const document = check(documentSchema, input, [], problems);
+  const document = check(documentSchema, fromList(input), [], problems);
+  for (const [key, flag] of Object.entries(document?.flags ?? {})) {
+    if (flag.targeting !== undefined) checkTargeting(flag.targeting, `flags.${key}.targeting`, problems);
+  }
+  for (const [name, rule] of Object.entries(document?.$evaluators ?? {})) checkTargeting(rule, `$evaluators.${name}`, problems);
   for (const [key, entry] of Object.entries(document?.rollouts ?? {})) {
     check(key === ALL_FLAGS ? globalSchema : rolloutSchema, entry, ["rollouts", key], problems);
   }

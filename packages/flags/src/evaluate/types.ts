@@ -168,7 +168,7 @@ export interface FlagdFlag {
   readonly state: "ENABLED" | "DISABLED";
   readonly variants: Readonly<Record<string, unknown>>;
   readonly defaultVariant?: string | null;
-  readonly targeting?: Readonly<Record<string, unknown>> | null;
+  readonly targeting?: Readonly<Record<string, unknown>>;
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
 }
 
