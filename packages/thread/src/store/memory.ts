@@ -1,0 +1,63 @@
+import { parseOptions } from "@hebra/core";
+import { z } from "zod";
+import { createMemoryTables } from "./memory/tables.ts";
+import type { ThreadStore } from "./store.ts";
+import { createTableStore } from "./table-store.ts";
+import type { Verb } from "./verbs/op.ts";
+import { createWatchers } from "./watchers.ts";
+
+/** How {@link memoryStore} is made. It has no options yet. */
+export type MemoryStoreOptions = Record<string, never>;
+
+/**
+ * Keeps threads in this process' memory: the reference of the store contract, for tests, and for runs whose rows nobody
+ * needs afterwards. Nothing that goes in or comes out is shared with the caller.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from "@hebra/thread/store/memory";
+ *
+ * const store = memoryStore();
+ * console.log(await store.load("default", { key: "award_42" })); // undefined
+ * await store.close();
+ * ```
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): ThreadStore {
+  parseOptions("memoryStore", z.strictObject({}), options);
+  const tables = createMemoryTables();
+  const watchers = createWatchers();
+  const run = <T>(verb: Verb<T>): T => {
+    const undo: (() => void)[] = [];
+    const news: { tenant: string; contextId: string }[] = [];
+    try {
+      let step = verb.next([]);
+      while (step.done !== true) {
+        const op = step.value;
+        if (op.op === "find") step = verb.next(tables.find(op));
+        else {
+          if (op.op === "put") tables.put(op, undo);
+          else if (op.op === "set") tables.set(op, undo);
+          else news.push(op);
+          step = verb.next([]);
+        }
+      }
+      for (const { tenant, contextId } of news) watchers.notify(tenant, contextId);
+      return step.value;
+    } catch (error) {
+      for (const back of undo.reverse()) back();
+      throw error;
+    }
+  };
+  return createTableStore({
+    name: "memory",
+    scope: "process",
+    read: async (verb) => run(verb()),
+    write: async (verb) => run(verb()),
+    watch: watchers.watch,
+    async close() {
+      watchers.close();
+    },
+  });
+}

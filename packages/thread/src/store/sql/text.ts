@@ -1,0 +1,106 @@
+import { HebraError } from "@hebra/core";
+import { columnOf } from "../codec.ts";
+import { columnName, type Access, type Only, type Table } from "../table.ts";
+import type { Find, Put } from "../verbs/op.ts";
+
+/** Where two databases differ in what is written here. */
+export interface Dialect {
+  /** The nth value, from 1. */
+  placeholder(n: number): string;
+  /** "One of the values in this JSON array of strings", with the array as the nth value. */
+  oneOf(column: string, n: number): string;
+  /** How a column is read, for those that a driver would return as something else. */
+  read(column: string, integer: boolean): string;
+  /** The table's full name. */
+  table(name: string): string;
+  /** After a select whose rows others must not write meanwhile. */
+  lock: string;
+}
+
+const quote = (name: string) => `"${name}"`;
+export const columnsOf = (fields: readonly string[]): string => fields.map((field) => quote(columnName(field))).join(", ");
+
+/** Literals here are our own names of states and kinds, never a caller's. */
+const literal = (text: string) => `'${text}'`;
+
+function only(condition: Only): string {
+  const column = quote(columnName(condition.field));
+  if ("in" in condition) return condition.in.length === 1 ? `${column} = ${literal(condition.in[0]!)}` : `${column} IN (${condition.in.map(literal).join(", ")})`;
+  return "not" in condition ? `${column} <> ${literal(condition.not)}` : `${column} IS NOT NULL`;
+}
+
+/** The condition of a partial index, or nothing. */
+export function where(access: Access): string {
+  return access.only.length === 0 ? "" : ` WHERE ${access.only.map(only).join(" AND ")}`;
+}
+
+export function accessOf(op: Find): Access {
+  const access = op.table.accesses[op.access];
+  if (access === undefined) throw new HebraError("INTERNAL", `The table ${op.table.name} has no access ${op.access}.`);
+  return access;
+}
+
+/** What makes two finds the same statement. */
+export function findShape(op: Find): string {
+  const range = op.range === undefined ? "" : op.range.is + op.range.values.length;
+  return `${op.table.name}|${op.access}|${op.anyOf === undefined ? "" : "in"}|${range}|${op.prefix?.field ?? ""}|${op.descending === true ? "d" : ""}|${op.limit === undefined ? "" : "l"}|${op.lock === true ? "k" : ""}`;
+}
+
+/** The values of a find, in the order of {@link selectText}'s placeholders. */
+export function findValues(op: Find): (string | number | null)[] {
+  const values = [...op.values];
+  if (op.anyOf !== undefined) values.push(JSON.stringify(op.anyOf));
+  if (op.range !== undefined) values.push(...op.range.values);
+  if (op.prefix !== undefined) values.push(op.prefix.value);
+  if (op.limit !== undefined) values.push(op.limit);
+  return values;
+}
+
+/** A find as SQL: named columns in the table's order. */
+export function selectText(op: Find, dialect: Dialect): string {
+  const access = accessOf(op);
+  let n = 0;
+  const conditions: string[] = [];
+  access.by.forEach((field, i) => {
+    const column = quote(columnName(field));
+    n += 1;
+    conditions.push(op.anyOf !== undefined && i === access.by.length - 1 ? dialect.oneOf(column, n) : `${column} = ${dialect.placeholder(n)}`);
+  });
+  conditions.push(...access.only.map(only));
+  if (op.range !== undefined) {
+    const names = columnsOf(access.order.slice(0, op.range.values.length));
+    const marks = op.range.values.map(() => dialect.placeholder(++n)).join(", ");
+    conditions.push(`(${names}) ${op.range.is} (${marks})`);
+  }
+  if (op.prefix !== undefined) {
+    const mark = dialect.placeholder(++n);
+    conditions.push(`substr(${quote(columnName(op.prefix.field))}, 1, length(${mark})) = ${mark}`);
+  }
+  const order = access.order.map((field) => `${quote(columnName(field))}${op.descending === true ? " DESC" : ""}`).join(", ");
+  const list = op.table.columns.map((column) => dialect.read(quote(column.name), column.kind === "int")).join(", ");
+  return [
+    `SELECT ${list} FROM ${dialect.table(op.table.name)}`,
+    conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`,
+    order === "" ? "" : ` ORDER BY ${order}`,
+    op.limit === undefined ? "" : ` LIMIT ${dialect.placeholder(++n)}`,
+    op.lock === true ? dialect.lock : "",
+  ].join("");
+}
+
+/** What an insert does when the row is there already. */
+export function conflictText(table: Table<object>, mode: Put["mode"], dialect: Dialect): string {
+  if (mode === "insert") return "";
+  const changed = table.columns.filter((column) => !table.key.includes(column.field) && (mode === "replace" || !column.keep));
+  const sets = changed.map((column) => `${quote(column.name)} = excluded.${quote(column.name)}`).join(", ");
+  const { until } = table;
+  const settled = mode === "put" && until !== undefined ? ` WHERE ${dialect.table(table.name)}.${quote(columnOf(table, until.field).name)} = ${literal(until.is)}` : "";
+  return ` ON CONFLICT (${columnsOf(table.key)}) DO UPDATE SET ${sets}${settled}`;
+}
+
+/** A `set` as SQL: the new values first, then the key. */
+export function updateText(table: Table<object>, fields: readonly string[], dialect: Dialect): string {
+  let n = 0;
+  const sets = fields.map((field) => `${quote(columnName(field))} = ${dialect.placeholder(++n)}`).join(", ");
+  const key = table.key.map((field) => `${quote(columnName(field))} = ${dialect.placeholder(++n)}`).join(" AND ");
+  return `UPDATE ${dialect.table(table.name)} SET ${sets} WHERE ${key}`;
+}

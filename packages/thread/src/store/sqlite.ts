@@ -1,0 +1,110 @@
+import { parseOptions, systemClock, type Clock } from "@hebra/core";
+import { z } from "zod";
+import { patiently } from "./sqlite/busy.ts";
+import { connection, openSqlite, type SqliteConnection, type SqliteDriverName, type SqliteInstance } from "./sqlite/driver.ts";
+import { migrate } from "./sqlite/migrations.ts";
+import { createOps } from "./sqlite/statements.ts";
+import { createWatch } from "./sqlite/watch.ts";
+import { createWriter } from "./sqlite/writer.ts";
+import type { ThreadStore } from "./store.ts";
+import { createTableStore } from "./table-store.ts";
+import type { Verb } from "./verbs/op.ts";
+
+export type { SqliteDriverName, SqliteInstance } from "./sqlite/driver.ts";
+
+/** How {@link sqliteStore} is made. */
+export interface SqliteStoreOptions {
+  /** The database file, or `:memory:`. Left out only when `driver` is an open database. */
+  path?: string;
+  /**
+   * What a finished write has survived: with `FULL` a power cut, with `NORMAL` a crash of the process only — the last
+   * writes before a power cut may be missing, never half of one.
+   *
+   * @defaultValue `FULL`
+   */
+  synchronous?: "FULL" | "NORMAL";
+  /**
+   * The library, by name, or an open database of one of them. `libsql` and `better-sqlite3` are optional peers;
+   * `node:sqlite` comes with Node from 22.5 on.
+   *
+   * @defaultValue `libsql`
+   */
+  driver?: SqliteDriverName | SqliteInstance;
+  /** Whether to bring an older file to this build's schema, or to refuse it. @defaultValue `automatic` */
+  migrations?: "automatic" | "manual";
+  /** How long a write waits for other processes' writes, in milliseconds. @defaultValue 5000 */
+  busyMs?: number;
+  /** @defaultValue the system's */
+  clock?: Clock;
+}
+
+const schema = z.strictObject({
+  path: z.string().min(1).optional(),
+  synchronous: z.enum(["FULL", "NORMAL"]).default("FULL"),
+  driver: z.union([z.enum(["libsql", "better-sqlite3", "node:sqlite"]), z.custom<SqliteInstance>(isInstance, "is neither a driver's name nor an open database")]).default("libsql"),
+  migrations: z.enum(["automatic", "manual"]).default("automatic"),
+  busyMs: z.number().int().min(0).default(5000),
+  clock: z.custom<Clock>().optional(),
+});
+
+function isInstance(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof (value as SqliteInstance).prepare === "function" && typeof (value as SqliteInstance).exec === "function";
+}
+
+/**
+ * Keeps threads in a SQLite file: the embedded default, for the processes of one host. Commits that arrive together share
+ * one sync to disk.
+ *
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`, `UNSUPPORTED`, `SCHEMA_TOO_NEW`, `SCHEMA_NOT_APPLIED`, `STORE_FAILED`
+ *
+ * @example
+ * ```ts
+ * import { sqliteStore } from "@hebra/thread/store/sqlite";
+ *
+ * const store = await sqliteStore({ path: ":memory:" });
+ * console.log(store.scope); // host
+ * await store.close();
+ * ```
+ */
+export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadStore> {
+  const { path, synchronous, driver, migrations, busyMs, clock = systemClock } = parseOptions("sqliteStore", schema, options);
+  const database = typeof driver === "string" ? await openSqlite(driver, path ?? ":memory:") : connection(driver);
+  await patiently(() => prepareFile(database, synchronous), clock, busyMs);
+  await patiently(() => migrate(database, migrations, clock.now()), clock, busyMs);
+  const ops = createOps(database);
+  const news = createWatch(database, clock);
+  const perform = <T>(verb: Verb<T>): { value: T; landed: () => void } => {
+    const moved: { tenant: string; contextId: string }[] = [];
+    let step = verb.next([]);
+    while (step.done !== true) {
+      const op = step.value;
+      if (op.op === "find") step = verb.next(ops.find(op));
+      else {
+        if (op.op === "put") ops.put(op);
+        else if (op.op === "set") ops.set(op);
+        else moved.push(op);
+        step = verb.next([]);
+      }
+    }
+    return { value: step.value, landed: () => moved.forEach((at) => news.notify(at.tenant, at.contextId)) };
+  };
+  const writer = createWriter(database, perform, clock, busyMs);
+  return createTableStore({
+    name: "sqlite",
+    scope: "host",
+    read: writer.read,
+    write: writer.write,
+    watch: news.watch,
+    async close() {
+      await writer.idle();
+      news.close();
+      database.close();
+    },
+  });
+}
+
+function prepareFile(database: SqliteConnection, synchronous: "FULL" | "NORMAL"): void {
+  database.exec("PRAGMA busy_timeout = 0");
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec(`PRAGMA synchronous = ${synchronous}`);
+}

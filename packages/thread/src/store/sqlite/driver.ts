@@ -1,0 +1,102 @@
+import { HebraError, loadPeer } from "@hebra/core";
+import type { Value } from "../table.ts";
+
+/** One prepared statement. */
+export interface SqliteStatement {
+  /** For statements without rows. */
+  run(values: readonly Value[]): void;
+  /** The rows, each as its columns' values in order. */
+  all(values: readonly Value[]): Value[][];
+}
+
+/** The one synchronous shape that this store needs of a SQLite library. */
+export interface SqliteConnection {
+  exec(sql: string): void;
+  prepare(sql: string): SqliteStatement;
+  close(): void;
+}
+
+/** The libraries that are known by name. */
+export type SqliteDriverName = "libsql" | "better-sqlite3" | "node:sqlite";
+
+/** An open database of `libsql`, `better-sqlite3` or `node:sqlite`, made by the host. The store closes it. */
+export interface SqliteInstance {
+  exec(sql: string): unknown;
+  prepare(sql: string): unknown;
+  close(): unknown;
+}
+
+/** What the three libraries' statements have in common, and `raw`, which `node:sqlite` lacks. */
+interface LibraryStatement {
+  run(...values: Value[]): unknown;
+  all(...values: Value[]): unknown[];
+  raw?(on?: boolean): LibraryStatement;
+}
+
+type Constructor = new (path: string, options?: object) => SqliteInstance;
+
+/**
+ * Opens a database file.
+ *
+ * @throws HebraError `PEER_MISSING`, `UNSUPPORTED` where Node has no SQLite of its own, `STORE_FAILED`
+ */
+export async function openSqlite(driver: SqliteDriverName, path: string): Promise<SqliteConnection> {
+  const Database = await load(driver);
+  try {
+    return connection(new Database(path));
+  } catch (error) {
+    throw new HebraError("STORE_FAILED", `${driver} could not open the database file.`, { cause: error, retryable: false });
+  }
+}
+
+async function load(driver: SqliteDriverName): Promise<Constructor> {
+  const neededBy = "@hebra/thread/store/sqlite";
+  if (driver === "node:sqlite") {
+    // Written so that bundlers and older type definitions, which do not know the module, leave it alone.
+    const name: string = driver;
+    try {
+      return ((await import(name)) as { DatabaseSync: Constructor }).DatabaseSync;
+    } catch (error) {
+      throw new HebraError("UNSUPPORTED", "This Node has no node:sqlite; it came with 22.5. Use libsql or better-sqlite3.", { cause: error });
+    }
+  }
+  if (driver === "libsql") {
+    const found = await loadPeer({ name: "libsql", range: ">=0.5.0", neededBy }, () => import("libsql"));
+    return (found as unknown as { default: Constructor }).default;
+  }
+  const name: string = driver;
+  const found = await loadPeer({ name, range: ">=11.0.0", neededBy }, () => import(name) as Promise<{ default: Constructor }>);
+  return found.default;
+}
+
+/** Any of the three libraries' databases in the one shape. */
+export function connection(database: SqliteInstance): SqliteConnection {
+  return {
+    exec: (sql) => void database.exec(sql),
+    prepare: (sql) => statement(database.prepare(sql) as LibraryStatement),
+    close: () => void database.close(),
+  };
+}
+
+function statement(prepared: LibraryStatement): SqliteStatement {
+  let rows: LibraryStatement | undefined;
+  return {
+    run: (values) => void prepared.run(...values),
+    all(values) {
+      rows ??= prepared.raw === undefined ? prepared : prepared.raw(true);
+      const found = rows.all(...values);
+      // Without `raw`, a row is an object with its columns in order.
+      return prepared.raw === undefined ? found.map((row) => Object.values(row as Record<string, Value>)) : (found as Value[][]);
+    },
+  };
+}
+
+/** SQLite's own code of an error, whichever library threw it: `SQLITE_BUSY`. */
+export function sqliteCode(error: unknown): string {
+  const { code, errcode, message } = error as { code?: unknown; errcode?: unknown; message?: unknown };
+  if (typeof code === "string" && code.startsWith("SQLITE_")) return code;
+  const primary = typeof errcode === "number" ? errcode & 0xff : undefined;
+  if (primary === 5 || /database is locked/i.test(String(message))) return "SQLITE_BUSY";
+  if (primary === 19 || /UNIQUE constraint failed/i.test(String(message))) return "SQLITE_CONSTRAINT";
+  return "SQLITE_ERROR";
+}

@@ -1,0 +1,49 @@
+import { createIdGenerator, HebraError } from "@hebra/core";
+import { basicClauses } from "./contract/basics.ts";
+import { guardClauses } from "./contract/guards.ts";
+import type { Clause, StoreContractOptions } from "./contract/scenario.ts";
+
+export type { StoreContractOptions } from "./contract/scenario.ts";
+
+const clauses = { ...basicClauses, ...guardClauses };
+
+/** The title of one clause. */
+export type StoreClause = keyof typeof clauses;
+
+const newTenant = createIdGenerator();
+
+/**
+ * What a {@link ThreadStore} means, as clauses to run against a real backend: title → function that throws an
+ * `AssertionError` where the store breaks it. Each clause gets a fresh store, in a tenant of its own. No test runner is
+ * imported; hand each clause to yours.
+ *
+ * @example
+ * ```ts
+ * import { storeContract } from "@hebra/thread/testing";
+ * import { memoryStore } from "@hebra/thread/store/memory";
+ *
+ * const clauses = storeContract({
+ *   create: async () => memoryStore(),
+ *   skip: { "a crash loses nothing that was acknowledged": "memory ends with its process" },
+ * });
+ * for (const [title, clause] of Object.entries(clauses)) console.log(title, typeof clause);
+ * ```
+ */
+export function storeContract(options: StoreContractOptions & { skip?: Partial<Record<StoreClause, string>> }): Partial<Record<StoreClause, () => Promise<void>>> {
+  const skip = options.skip ?? {};
+  for (const [title, reason] of Object.entries(skip)) {
+    if (!Object.hasOwn(clauses, title)) throw new HebraError("INVALID_OPTIONS", `storeContract: there is no clause "${title}" to skip.`);
+    if (reason.trim() === "") throw new HebraError("INVALID_OPTIONS", `storeContract: say why "${title}" is skipped.`);
+  }
+  const kept = Object.entries<Clause>(clauses).filter(([title]) => !Object.hasOwn(skip, title));
+  return Object.fromEntries(kept.map(([title, clause]) => [title, () => run(clause, options)]));
+}
+
+async function run(clause: Clause, options: StoreContractOptions): Promise<void> {
+  const store = await options.create();
+  try {
+    await clause({ store, tenant: newTenant(), options });
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,93 @@
+import { assertId, HebraError } from "@hebra/core";
+import type { ContextBundle, SystemStore, ThreadStore } from "./store.ts";
+import { begin } from "./verbs/begin.ts";
+import { commit, takeOver } from "./verbs/commit.ts";
+import { fork, list, setClosed } from "./verbs/contexts.ts";
+import { history, readJournal } from "./verbs/history.ts";
+import { decideApproval, requestCancel } from "./verbs/inbox.ts";
+import { execution, load } from "./verbs/load.ts";
+import type { Verb } from "./verbs/op.ts";
+import { contextIds, lateOutbox, sweep, tenants } from "./verbs/system.ts";
+import { announceImport, exportContext, importContext } from "./verbs/transfer.ts";
+import { findOne } from "./verbs/op.ts";
+import { approvals } from "./tables.ts";
+
+/** What an adapter with tables brings: transactions over ops, and news of inboxes. */
+export interface TableBackend {
+  name: string;
+  scope: ThreadStore["scope"];
+  /** Runs a verb that only reads, over one consistent state. */
+  read<T>(verb: () => Verb<T>): Promise<T>;
+  /** Runs a verb in one transaction: all of it lands or nothing. */
+  write<T>(verb: () => Verb<T>): Promise<T>;
+  watch(tenant: string, contextId: string, onInbox: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/** The store over an adapter's tables: every verb is one of `verbs/`, run by the adapter. */
+export function createTableStore(backend: TableBackend): ThreadStore {
+  let closed = false;
+  const check = (tenant: string, ids: readonly string[] = []): void => {
+    if (closed) throw new HebraError("CLOSED", `The ${backend.name} store is closed.`);
+    assertId(tenant, "tenant");
+    for (const id of ids) assertId(id, "id");
+  };
+  const write = async <T>(tenant: string, ids: readonly string[], verb: () => Verb<T>): Promise<T> => {
+    check(tenant, ids);
+    return backend.write(verb);
+  };
+  const read = async <T>(tenant: string, ids: readonly string[], verb: () => Verb<T>): Promise<T> => {
+    check(tenant, ids);
+    return backend.read(verb);
+  };
+  return {
+    name: backend.name,
+    scope: backend.scope,
+    begin: (tenant, given) => write(tenant, [], () => begin(tenant, given)),
+    commit: (tenant, contextId, guard, changes) => write(tenant, [contextId], () => commit(tenant, contextId, guard, changes)),
+    takeOver: (tenant, contextId, fence) => write(tenant, [contextId], () => takeOver(tenant, contextId, fence)),
+    requestCancel: (tenant, executionId, request) => write(tenant, [executionId], () => requestCancel(tenant, executionId, request)),
+    decideApproval: (tenant, approvalId, decision) => write(tenant, [approvalId], () => decideApproval(tenant, approvalId, decision)),
+    watch: (tenant, contextId, onInbox) => {
+      check(tenant, [contextId]);
+      return backend.watch(tenant, contextId, onInbox);
+    },
+    load: (tenant, ref) => read(tenant, Object.values(ref) as string[], () => load(tenant, ref)),
+    execution: (tenant, executionId) => read(tenant, [executionId], () => execution(tenant, executionId)),
+    history: (tenant, contextId, window) => read(tenant, [contextId], () => history(tenant, contextId, window)),
+    journal: (tenant, contextId, afterSeq, limit) => read(tenant, [contextId], () => readJournal(tenant, contextId, afterSeq, limit ?? Infinity)),
+    approval: (tenant, approvalId) => read(tenant, [approvalId], () => findOne(approvals, "byId", [tenant, approvalId])),
+    list: (tenant, options) => read(tenant, [], () => list(tenant, options ?? {})),
+    fork: (tenant, given) => write(tenant, [given.from, given.atItemId], () => fork(tenant, given)),
+    setClosed: (tenant, contextId, to, at) => write(tenant, [contextId], () => setClosed(tenant, contextId, to, at)),
+    announceImport: (tenant, thread, context) => write(tenant, [], () => announceImport(tenant, thread, context)),
+    import: (tenant, bundle) => write(tenant, [], () => importContext(tenant, bundle)),
+    export: (tenant, contextId) => read(tenant, [contextId], () => exportContext(tenant, contextId)),
+    system: () => systemStore(backend),
+    async close() {
+      if (closed) return;
+      closed = true;
+      await backend.close();
+    },
+  };
+}
+
+function systemStore({ read }: TableBackend): SystemStore {
+  return {
+    sweep: (options) => read(() => sweep(options)),
+    outbox: (options) => read(() => lateOutbox(options)),
+    tenants: () => read(tenants),
+    async *export(options = {}): AsyncGenerator<{ tenant: string; bundle: ContextBundle }> {
+      let after = options.after;
+      for (;;) {
+        const page = await read(() => contextIds({ tenant: options.tenant, after, limit: 100 }));
+        if (page.length === 0) return;
+        for (const { tenant, contextId } of page) {
+          const bundle = await read(() => exportContext(tenant, contextId));
+          if (bundle !== undefined) yield { tenant, bundle };
+        }
+        after = page.at(-1)!;
+      }
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/** What a column can hold once encoded. Booleans are 0 and 1, documents are JSON text. */
+export type Value = string | number | null;
+
+/**
+ * How a column is checked and kept: `id` an id or key, `text` other plain text, `int` a safe integer, `bool` 0 or 1,
+ * `json` a document as JSON text. A question mark makes it nullable.
+ */
+export type Kind = "id" | "text" | "int" | "bool" | "json";
+export type Spec = Kind | `${Kind}?`;
+
+/** One column of a table. */
+export interface Column {
+  /** In the database: snake_case. */
+  name: string;
+  /** In a row: camelCase. */
+  field: string;
+  kind: Kind;
+  nullable: boolean;
+  /** Columns that a holder's whole-row write never touches once the row exists. */
+  keep: boolean;
+  /** The schema version that brought it; a later one than 1 only for nullable columns. */
+  since: number;
+  /** Columns that only stores see; they stay out of rows and digests. */
+  hidden: boolean;
+  /** The only values it may have. */
+  among: ReadonlySet<string> | undefined;
+}
+
+/** Restricts a way of access to some rows; a partial index in SQL. */
+export type Only = { field: string; in: readonly string[] } | { field: string; not: string } | { field: string; set: true };
+
+/** A way to find rows: those equal in `by`, in the order of `order`. */
+export interface Access {
+  name: string;
+  by: readonly string[];
+  order: readonly string[];
+  only: readonly Only[];
+  unique: boolean;
+  /** False when the primary key serves it. */
+  index: boolean;
+}
+
+/** One table: it drives definitions, reads, writes, row mapping and digests in every adapter. */
+export interface Table<R> {
+  name: string;
+  columns: readonly Column[];
+  /** Fields of the primary key; the tenant is always the first. */
+  key: readonly string[];
+  accesses: Readonly<Record<string, Access>>;
+  /** Rows of this table are replaced only while this field still has this value. */
+  until: { field: string; is: string } | undefined;
+  /** Never set: carries the row's type. */
+  readonly row?: R;
+}
+
+interface Extras<R> {
+  key: readonly (keyof R & string)[];
+  accesses?: Record<string, Partial<Omit<Access, "name">>>;
+  among?: { [F in keyof R]?: Readonly<Record<string, unknown>> };
+  keep?: readonly (keyof R & string)[];
+  hidden?: readonly (keyof R & string)[];
+  since?: { [F in keyof R]?: number };
+  until?: { field: keyof R & string; is: string };
+}
+
+/** Names that a database would rather not see. */
+const renamed: Readonly<Record<string, string>> = { v: "schema_version", index: "position" };
+
+/** The column that keeps a field. */
+export function columnName(field: string): string {
+  return renamed[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Declares a table; the type of its rows says which columns there must be. */
+export function table<R extends object>(name: string, specs: { [F in keyof R & string]: Spec }, extras: Extras<R>): Table<R> {
+  const keep = new Set<string>(extras.keep);
+  const hidden = new Set<string>(extras.hidden);
+  const column = (field: string, spec: Spec): Column => {
+    const among = (extras.among as Record<string, Readonly<Record<string, unknown>>> | undefined)?.[field];
+    return {
+      name: columnName(field),
+      field,
+      kind: spec.replace("?", "") as Kind,
+      nullable: spec.endsWith("?"),
+      keep: keep.has(field),
+      since: (extras.since as Record<string, number> | undefined)?.[field] ?? 1,
+      hidden: hidden.has(field),
+      among: among === undefined ? undefined : new Set(Object.keys(among)),
+    };
+  };
+  const key = ["tenant", ...extras.key];
+  const accesses: Record<string, Access> = { key: { name: "key", by: key, order: [], only: [], unique: true, index: false } };
+  for (const [access, given] of Object.entries(extras.accesses ?? {})) {
+    accesses[access] = { name: access, by: [], order: [], only: [], unique: false, index: true, ...given };
+  }
+  return {
+    name,
+    columns: [column("tenant", "id"), ...Object.entries(specs).map(([field, spec]) => column(field, spec as Spec))],
+    key,
+    accesses,
+    until: extras.until,
+  };
+}

@@ -1,0 +1,76 @@
+import { assertId, HebraError } from "@hebra/core";
+import type { ContextRow, ThreadRow } from "../rows.ts";
+import { assertTransition, contextStates } from "../states.ts";
+import type { Page } from "../store.ts";
+import { visible } from "../codec.ts";
+import { contexts, items, threads, type StoredContext } from "../tables.ts";
+import { contextOf } from "./guard.ts";
+import { find, findOne, put, set, type Verb } from "./op.ts";
+
+export function* fork(tenant: string, given: { from: string; atItemId: string; context: ContextRow }): Verb<ContextRow> {
+  assertId(given.context.id, "context's id");
+  const parent = yield* contextOf(tenant, given.from, true);
+  const seq = yield* placeInLine(tenant, parent, given.atItemId);
+  const known = yield* findOne(contexts, "key", [tenant, given.context.id]);
+  if (known !== undefined) {
+    if (known.parentContextId === parent.id && known.parentSeq === seq) return visible<ContextRow, StoredContext>(contexts, known);
+    throw new HebraError("VERSION_CONFLICT", `The context ${known.id} is there already and is no fork of ${parent.id} at this item. Choose another id.`, {
+      retryable: false,
+      details: { contextId: known.id },
+    });
+  }
+  // The lease is the thread's, so a fence that is too old for the parent is too old for the fork.
+  const born = { threadId: parent.threadId, parentContextId: parent.id, parentSeq: seq, seq, inboxSeq: 0, fence: parent.fence, importing: false, importDigest: null };
+  const context: StoredContext = { ...given.context, ...born };
+  yield* put(contexts, tenant, [context], "insert");
+  yield* set(threads, [tenant, parent.threadId], { updatedAt: given.context.updatedAt });
+  return visible<ContextRow, StoredContext>(contexts, context);
+}
+
+/** The sequence number of an item of a context's own or shared history. */
+function* placeInLine(tenant: string, context: StoredContext, itemId: string): Verb<number> {
+  let current: StoredContext | undefined = context;
+  let upTo = Number.MAX_SAFE_INTEGER;
+  while (current !== undefined) {
+    const item = yield* findOne(items, "key", [tenant, current.id, itemId]);
+    if (item !== undefined && item.seq !== null && item.seq <= upTo) return item.seq;
+    if (current.parentContextId === null) break;
+    upTo = Math.min(upTo, current.parentSeq ?? 0);
+    current = yield* findOne(contexts, "key", [tenant, current.parentContextId]);
+  }
+  throw new HebraError("ITEM_NOT_FOUND", `The history of the context ${context.id} has no item ${itemId}.`, { details: { contextId: context.id, itemId } });
+}
+
+export function* setClosed(tenant: string, contextId: string, closed: boolean, at: number): Verb<void> {
+  const context = yield* contextOf(tenant, contextId, true);
+  const to = closed ? "closed" : "open";
+  if (context.status === to) return;
+  if (!closed && context.status !== "closed") {
+    throw new HebraError("ILLEGAL_TRANSITION", `The context ${contextId} is ${context.status}; only a closed one can be reopened.`, {
+      details: { what: "context", from: context.status, to },
+    });
+  }
+  assertTransition(contextStates, "context", context.status, to);
+  yield* set(contexts, [tenant, contextId], { status: to, updatedAt: at, importDigest: null });
+}
+
+export function* list(tenant: string, options: { limit?: number; cursor?: string; keyPrefix?: string }): Verb<Page<ThreadRow>> {
+  const limit = options.limit ?? 50;
+  const rows = yield* find(threads, "recent", [tenant], {
+    descending: true,
+    limit: limit + 1,
+    ...(options.cursor !== undefined && { range: { is: "<" as const, values: readCursor(options.cursor) } }),
+    ...(options.keyPrefix !== undefined && { prefix: { field: "key", value: options.keyPrefix } }),
+  });
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { rows: page, cursor: rows.length > limit && last !== undefined ? `${last.updatedAt}:${last.id}` : undefined };
+}
+
+/** A cursor is the `updatedAt` and the id of the last row of its page. */
+export function readCursor(cursor: string): [number, string] {
+  const colon = cursor.indexOf(":");
+  const updatedAt = Number(cursor.slice(0, colon));
+  if (colon < 1 || !Number.isSafeInteger(updatedAt)) throw new HebraError("INVALID_OPTIONS", "The cursor is none that `list` gave.");
+  return [updatedAt, cursor.slice(colon + 1)];
+}

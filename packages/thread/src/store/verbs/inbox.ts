@@ -1,0 +1,76 @@
+import { digest, HebraError } from "@hebra/core";
+import type { ApprovalRow } from "../rows.ts";
+import { executionStates, isTerminal } from "../states.ts";
+import type { Decision } from "../store.ts";
+import { approvals, contexts, executions, type StoredContext } from "../tables.ts";
+import { untouchedNoMore } from "./commit.ts";
+import { contextOf } from "./guard.ts";
+import { findOne, notify, set, type Verb } from "./op.ts";
+
+export type CancelGiven = { by?: string; reason?: string; at: number };
+export type DecisionGiven = Decision & { by?: string; comment?: string; at: number };
+
+/** Takes the next place in a context's inbox. */
+function* arrive(tenant: string, context: StoredContext): Verb<void> {
+  yield* set(contexts, [tenant, context.id], { inboxSeq: context.inboxSeq + 1, ...untouchedNoMore(context) });
+  yield* notify(tenant, context.id);
+}
+
+export function* requestCancel(tenant: string, executionId: string, request: CancelGiven): Verb<void> {
+  const seen = yield* findOne(executions, "byId", [tenant, executionId]);
+  if (seen === undefined) {
+    throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId} in this tenant.`, { details: { executionId } });
+  }
+  if (isTerminal(executionStates, seen.status) || seen.cancelRequestedAt !== null) return;
+  const context = yield* contextOf(tenant, seen.contextId, true);
+  const execution = (yield* findOne(executions, "byId", [tenant, executionId])) ?? seen;
+  if (isTerminal(executionStates, execution.status) || execution.cancelRequestedAt !== null) return;
+  yield* arrive(tenant, context);
+  yield* set(executions, [tenant, execution.contextId, executionId], {
+    cancelRequestedAt: request.at,
+    cancelRequest: { by: request.by ?? null, reason: request.reason ?? null },
+  });
+}
+
+export function* decideApproval(tenant: string, approvalId: string, given: DecisionGiven): Verb<ApprovalRow> {
+  const seen = yield* approvalOf(tenant, approvalId);
+  if (decidedAlready(seen, given)) return seen;
+  const context = yield* contextOf(tenant, seen.contextId, true);
+  const row = yield* approvalOf(tenant, approvalId);
+  if (decidedAlready(row, given)) return row;
+  yield* arrive(tenant, context);
+  const decided: ApprovalRow = {
+    ...row,
+    status: given.decision,
+    decidedAt: given.at,
+    decidedBy: given.by ?? null,
+    comment: given.comment ?? null,
+    editedInput: edited(given),
+    updatedAt: given.at,
+  };
+  const { status, decidedAt, decidedBy, comment, editedInput, updatedAt } = decided;
+  yield* set(approvals, [tenant, row.executionId, approvalId], { status, decidedAt, decidedBy, comment, editedInput, updatedAt });
+  return decided;
+}
+
+function* approvalOf(tenant: string, approvalId: string): Verb<ApprovalRow> {
+  const row = yield* findOne(approvals, "byId", [tenant, approvalId]);
+  if (row === undefined) throw new HebraError("APPROVAL_NOT_FOUND", `There is no approval ${approvalId} in this tenant.`, { details: { approvalId } });
+  return row;
+}
+
+function edited(given: DecisionGiven): ApprovalRow["editedInput"] {
+  return given.decision === "approved" && given.editedInput !== undefined ? { input: given.editedInput } : null;
+}
+
+/** Whether the same decision stands already. @throws HebraError when another does, or it is too late */
+function decidedAlready(row: ApprovalRow, given: DecisionGiven): boolean {
+  const details = { approvalId: row.id, status: row.status };
+  if (row.status === "pending") {
+    if (row.expiresAt === null || given.at < row.expiresAt) return false;
+    throw new HebraError("APPROVAL_EXPIRED", `The approval ${row.id} has expired. Ask again.`, { details });
+  }
+  if (row.status === "expired") throw new HebraError("APPROVAL_EXPIRED", `The approval ${row.id} has expired. Ask again.`, { details });
+  if (row.status === given.decision && digest(row.editedInput) === digest(edited(given))) return true;
+  throw new HebraError("APPROVAL_DECIDED", `The approval ${row.id} is ${row.status} already; the first decision stands.`, { details });
+}

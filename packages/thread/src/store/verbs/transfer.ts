@@ -1,0 +1,126 @@
+import { assertId, HebraError } from "@hebra/core";
+import type { ContextRow, ThreadRow } from "../rows.ts";
+import type { ContextBundle, Imported } from "../store.ts";
+import { bundleCounts, bundleDigest, bundleMembers, journalRows, rowNames, sortEvents } from "../bundle.ts";
+import { visible } from "../codec.ts";
+import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, threads, triggers, type StoredContext } from "../tables.ts";
+import { notAsked } from "./commit.ts";
+import { checkOwner } from "./guard.ts";
+import { readJournal } from "./history.ts";
+import { find, findOne, put, set, type Verb } from "./op.ts";
+
+export function* announceImport(tenant: string, thread: ThreadRow, context: ContextRow): Verb<void> {
+  checkAddress(thread, context);
+  const known = yield* findOne(contexts, "key", [tenant, context.id], { lock: true });
+  if (known !== undefined) return;
+  yield* placeThread(tenant, thread, false);
+  yield* put(contexts, tenant, [{ ...context, importing: true, importDigest: null }], "insert");
+}
+
+export function* importContext(tenant: string, bundle: ContextBundle): Verb<Imported> {
+  checkBundle(bundle);
+  const wanted = bundleDigest(bundle);
+  const result = { counts: bundleCounts(bundle), digest: wanted };
+  const known = yield* findOne(contexts, "key", [tenant, bundle.context.id], { lock: true });
+  if (known !== undefined && !known.importing) {
+    if (known.importDigest === wanted) return { changed: false, ...result };
+    const present = (yield* exportContext(tenant, bundle.context.id))!;
+    if (bundleDigest(present) === wanted) return { changed: false, ...result };
+    checkReplaceable(known, present, bundle);
+  }
+  yield* placeThread(tenant, bundle.thread, true);
+  yield* put(contexts, tenant, [{ ...bundle.context, importing: false, importDigest: wanted }], "replace");
+  yield* write(tenant, bundle);
+  return { changed: true, ...result };
+}
+
+function* write(tenant: string, bundle: ContextBundle): Verb<void> {
+  yield* put(executions, tenant, bundle.executions.map((row) => ({ ...notAsked, ...row })), "replace");
+  yield* put(items, tenant, bundle.items, "replace");
+  yield* put(steps, tenant, bundle.steps, "replace");
+  yield* put(parts, tenant, bundle.parts, "replace");
+  yield* put(calls, tenant, bundle.calls, "replace");
+  yield* put(approvals, tenant, bundle.approvals ?? [], "replace");
+  yield* put(outbox, tenant, bundle.outbox ?? [], "replace");
+  yield* put(triggers, tenant, bundle.triggers ?? [], "replace");
+  yield* put(journal, tenant, journalRows(bundle.context.id, sortEvents(bundle.journal)), "replace");
+}
+
+/** The thread becomes, or is brought up to the bundle. */
+function* placeThread(tenant: string, thread: ThreadRow, replace: boolean): Verb<void> {
+  const byKey = yield* findOne(threads, "byKey", [tenant, thread.key]);
+  const byId = yield* findOne(threads, "key", [tenant, thread.id]);
+  if ((byKey !== undefined && byKey.id !== thread.id) || (byId !== undefined && byId.key !== thread.key)) {
+    throw conflict(`The key ${thread.key} and the id ${thread.id} belong to different threads here.`, { threadId: thread.id, key: thread.key });
+  }
+  if (byId === undefined) yield* put(threads, tenant, [thread], "insert");
+  else if (replace) {
+    const { name, mainContextId, createdAt, provenance } = thread;
+    yield* set(threads, [tenant, thread.id], { name, mainContextId, createdAt, provenance, updatedAt: Math.max(thread.updatedAt, byId.updatedAt) });
+  }
+}
+
+/** Only what an import wrote, and nobody since, may be written again, and no row may go. */
+function checkReplaceable(known: StoredContext, present: ContextBundle, bundle: ContextBundle): void {
+  const details = { contextId: known.id };
+  if (known.importDigest === null) {
+    throw conflict(`The context ${known.id} holds rows that no import wrote. Import into an empty address.`, details);
+  }
+  for (const member of bundleMembers) {
+    const coming = rowNames(bundle, member);
+    for (const name of rowNames(present, member)) {
+      if (!coming.has(name)) throw conflict(`The context ${known.id} holds ${member} that the new bundle lacks (${name}). An import only adds and replaces.`, { ...details, member });
+    }
+  }
+  const last = Math.max(0, ...(bundle.journal ?? []).map((event) => event.seq));
+  if ((present.journal ?? []).some((event) => event.seq > last)) throw conflict(`The context ${known.id} holds events that the new bundle lacks.`, details);
+}
+
+function checkAddress(thread: ThreadRow, context: ContextRow): void {
+  assertId(thread.id, "thread's id");
+  assertId(thread.key, "thread's key");
+  assertId(context.id, "context's id");
+  if (context.threadId !== thread.id) throw conflict(`The context ${context.id} names the thread ${context.threadId}, not ${thread.id}.`, { contextId: context.id });
+}
+
+function checkBundle(bundle: ContextBundle): void {
+  const { id } = bundle.context;
+  checkAddress(bundle.thread, bundle.context);
+  checkOwner(items, id, bundle.items);
+  for (const [table, rows] of [[executions, bundle.executions], [steps, bundle.steps], [parts, bundle.parts], [calls, bundle.calls], [approvals, bundle.approvals], [outbox, bundle.outbox]] as const) {
+    checkOwner<{ contextId: string; id: string }>(table, id, rows);
+  }
+  const known = new Set(bundle.items.map((item) => item.id));
+  const turns = new Set(bundle.executions.map((execution) => execution.id));
+  for (const part of bundle.parts) if (!known.has(part.itemId)) throw conflict(`The part ${part.id} names the item ${part.itemId}, which the bundle lacks.`, { contextId: id });
+  for (const row of [...bundle.steps, ...bundle.calls, ...(bundle.approvals ?? [])]) {
+    if (!turns.has(row.executionId)) throw conflict(`The row ${row.id} names the execution ${row.executionId}, which the bundle lacks.`, { contextId: id });
+  }
+}
+
+export function* exportContext(tenant: string, contextId: string): Verb<ContextBundle | undefined> {
+  const context = yield* findOne(contexts, "key", [tenant, contextId]);
+  if (context === undefined) return undefined;
+  const thread = (yield* findOne(threads, "key", [tenant, context.threadId]))!;
+  const ownItems = yield* find(items, "ofContext", [tenant, contextId]);
+  const turns = yield* find(executions, "ofContext", [tenant, contextId]);
+  const itemIds = ownItems.map((item) => item.id);
+  const turnIds = turns.map((turn) => turn.id);
+  return {
+    thread,
+    context: visible<ContextRow, StoredContext>(contexts, context),
+    items: ownItems.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity) || (a.id < b.id ? -1 : 1)),
+    executions: turns.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
+    steps: yield* find(steps, "ofExecution", [tenant], { anyOf: turnIds }),
+    parts: yield* find(parts, "ofItem", [tenant], { anyOf: itemIds }),
+    calls: yield* find(calls, "ofExecution", [tenant], { anyOf: turnIds }),
+    approvals: yield* find(approvals, "ofExecution", [tenant], { anyOf: turnIds }),
+    outbox: yield* find(outbox, "ofContext", [tenant, contextId]),
+    triggers: yield* find(triggers, "ofContext", [tenant, contextId]),
+    journal: yield* readJournal(tenant, contextId, -1, Infinity),
+  };
+}
+
+function conflict(message: string, details: Record<string, string>): HebraError {
+  return new HebraError("IMPORT_CONFLICT", message, { details });
+}
