@@ -6,6 +6,7 @@ import type { ExecutionRow } from "../store/rows.ts";
 import { assertTransition, executionStates } from "../store/states.ts";
 import type { QueuedExecution, Snapshot, ThreadStore } from "../store/store.ts";
 import { createEventWriter } from "./event-writer.ts";
+import { hasNews } from "./inbox.ts";
 import { resumeWork } from "./resume.ts";
 import { startExecution } from "./start.ts";
 import { currentState } from "./state.ts";
@@ -180,13 +181,14 @@ export function createDriver(options: DriverOptions): Driver {
     writer.add("execution-ended", { status: "cancelled", reason: "cancelled", usage: { ...execution.usage }, error: null, output: null });
     await store.commit(target.tenant, target.contextId, { fence: lease.fence, expectedSeq: seq }, { context: { updatedAt: at }, executions: [execution], events: writer.events });
     for (const event of writer.events) turns.publish(event);
+    turns.end(execution.id, { result: turnResult(execution, [], []) });
   }
 
   async function resume(target: DriveTarget, lease: Lease, seen: Snapshot): Promise<StartedWork | undefined> {
     const active = seen.active!;
     const definition = options.definition(active.execution.definition);
     if (definition === undefined) return leaveAlone(active.execution.definition);
-    if (active.execution.status === "waiting" && !hasNews(seen, clock.now())) return undefined;
+    if (active.execution.status === "waiting" && !hasNews(active, clock.now())) return undefined;
     const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
     if (snapshot.active === undefined) return nextWork(target, lease);
     return resumeWork(snapshot, snapshot.active, definition);
@@ -219,15 +221,4 @@ export function createDriver(options: DriverOptions): Driver {
     },
   };
   return driver;
-}
-
-/** Whether a waiting execution has something to go on with. */
-function hasNews({ active }: Snapshot, now: number): boolean {
-  if (active === undefined) return false;
-  if (active.execution.cancelRequestedAt !== null) return true;
-  return active.approvals.some((approval) => {
-    const call = active.calls.find(({ id }) => id === approval.callRowId);
-    if (call?.status !== "awaiting_approval") return false;
-    return approval.status !== "pending" || (approval.expiresAt !== null && approval.expiresAt <= now);
-  });
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { errorCode, HebraError, systemClock, silentLogger, type Clock, type JsonValue, type Logger } from "@hebra/core";
 import { localLocks, lockKey, type Lease, type LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
@@ -107,6 +108,8 @@ export function createEngine(options: EngineOptions): Engine {
   const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
   const turns = createLocalTurns();
   const closing = new AbortController();
+  // Every open handle and turn listens; their number is the load, not a leak.
+  setMaxListeners(0, closing.signal);
   const driver = createDriver({
     store,
     locks,

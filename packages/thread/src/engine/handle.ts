@@ -2,6 +2,7 @@ import { errorCode, HebraError, type Clock } from "@hebra/core";
 import type { ThreadStore } from "../store/store.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
 import { createSubscription } from "../stream/subscription.ts";
+import { hasNews } from "./inbox.ts";
 import type { LocalTurns } from "./turns.ts";
 import { turnResult, type TurnResult } from "./turn-result.ts";
 
@@ -94,7 +95,7 @@ function waitForResult({ tenant, store, clock, turns, execution, closed }: Handl
     const poll = async () => {
       if (!turns.isRunning(execution.id)) {
         const graph = await store.execution(tenant, execution.id);
-        if (graph !== undefined && (graph.execution.endedAt !== null || graph.execution.status === "waiting")) {
+        if (graph !== undefined && (graph.execution.endedAt !== null || (graph.execution.status === "waiting" && !hasNews(graph, clock.now())))) {
           return finish({ result: turnResult(graph.execution, graph.parts, graph.approvals) });
         }
       }

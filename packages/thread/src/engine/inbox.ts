@@ -1,6 +1,6 @@
 import type { JsonValue } from "@hebra/core";
 import type { ItemRow } from "../store/rows.ts";
-import type { ThreadStore } from "../store/store.ts";
+import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
 import type { CallResult, TurnRows } from "./recorder.ts";
 import type { PersonDecision } from "./turn-state.ts";
 
@@ -15,6 +15,16 @@ export interface Found {
   decisions: FoundDecision[];
   /** Input that was attached to the turn. */
   input: ItemRow[];
+}
+
+/** Whether a waiting execution has something to go on with: a cancellation, a decision, or an expiry. */
+export function hasNews(active: ExecutionGraph, now: number): boolean {
+  if (active.execution.cancelRequestedAt !== null) return true;
+  return active.approvals.some((approval) => {
+    const call = active.calls.find(({ id }) => id === approval.callRowId);
+    if (call?.status !== "awaiting_approval") return false;
+    return approval.status !== "pending" || (approval.expiresAt !== null && approval.expiresAt <= now);
+  });
 }
 
 /** @param options - `known` is the attached input that was found before. */
