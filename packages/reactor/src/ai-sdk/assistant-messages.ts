@@ -1,0 +1,82 @@
+import type { JsonValue } from "@hebra/core";
+import type { AssistantContent, ModelMessage, ToolContent, ToolResultPart } from "ai";
+import type { ActionPart, TranscriptPart } from "../transcript.ts";
+import { fileNote, toFile } from "./files.ts";
+import { providerRun, toOptions } from "./metadata.ts";
+import type { PromptOptions } from "./prompt-options.ts";
+import { dataWords, unknownPart } from "./words.ts";
+
+type Content = Exclude<AssistantContent, string>;
+
+/** An assistant's message, step by step: what it said and called, then what came of its calls. */
+export async function assistantMessages(parts: readonly TranscriptPart[], options: PromptOptions, promptId: (callId: string) => string): Promise<ModelMessage[]> {
+  const messages: ModelMessage[] = [];
+  for (const step of steps(parts)) {
+    const content: Content = [];
+    const results: ToolContent = [];
+    for (const part of step) {
+      if (part.kind === "action") pushCall(part, content, results, options, promptId);
+      else await pushContent(part, content, options);
+    }
+    if (content.length > 0) messages.push({ role: "assistant", content });
+    if (results.length > 0) messages.push({ role: "tool", content: results });
+  }
+  return messages;
+}
+
+/** Neighbouring parts of one step belong to one answer of the model. */
+function steps(parts: readonly TranscriptPart[]): TranscriptPart[][] {
+  const groups: TranscriptPart[][] = [];
+  let current: number | undefined;
+  for (const part of parts) {
+    const step = part.step ?? 0;
+    if (step !== current) groups.push([]);
+    current = step;
+    groups.at(-1)!.push(part);
+  }
+  return groups;
+}
+
+async function pushContent(part: Exclude<TranscriptPart, ActionPart>, content: Content, options: PromptOptions): Promise<void> {
+  switch (part.kind) {
+    case "text":
+    case "reasoning":
+      // An empty part matters when it carries metadata: providers keep hidden reasoning there.
+      if (part.text !== "" || toOptions(part.providerMetadata).providerOptions !== undefined) content.push({ type: part.kind, text: part.text, ...toOptions(part.providerMetadata) });
+      return;
+    case "file":
+      content.push((await toFile(part, options.readFile)) ?? { type: "text", text: fileNote(part) });
+      return;
+    case "data": {
+      const text = dataWords(part, "assistant", options);
+      if (text !== "") content.push({ type: "text", text });
+      return;
+    }
+    case "source":
+      return;
+    default:
+      throw unknownPart(part);
+  }
+}
+
+function pushCall(part: ActionPart, content: Content, results: ToolContent, options: PromptOptions, promptId: (callId: string) => string): void {
+  const run = providerRun(part.providerMetadata);
+  const byProvider = run !== undefined && run.provider === options.provider;
+  const toolCallId = promptId(part.callId);
+  const shared = { toolCallId, toolName: part.name };
+  const result: ToolResultPart = { type: "tool-result", ...shared, output: outputOf(part) };
+  content.push({ type: "tool-call", ...shared, input: callInput(part.input), ...(byProvider ? { providerExecuted: true } : {}), ...toOptions(part.providerMetadata) });
+  if (byProvider) content.push(result);
+  else results.push(result);
+}
+
+/** Providers take nothing but an object back; of malformed input the error that follows tells the model. */
+function callInput(input: JsonValue): JsonValue {
+  return typeof input === "object" && input !== null && !Array.isArray(input) ? input : {};
+}
+
+function outputOf(part: ActionPart): ToolResultPart["output"] {
+  if (part.status === "failed") return { type: "error-text", value: part.error ?? "The action failed." };
+  if (typeof part.output === "string") return { type: "text", value: part.output };
+  return { type: "json", value: part.output ?? null };
+}

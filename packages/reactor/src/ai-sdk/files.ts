@@ -1,0 +1,44 @@
+import type { FilePart as AiSdkFilePart } from "ai";
+import type { FilePart } from "../transcript.ts";
+import { toOptions } from "./metadata.ts";
+
+/** What a model can be given of a file: its bytes, or where the model's provider finds it. */
+export type FileContent = Uint8Array | URL;
+
+/** Reads a file that a part refers to. `undefined` when it cannot be had: the model is told so. */
+export type ReadFile = (file: FilePart) => FileContent | undefined | Promise<FileContent | undefined>;
+
+/** What the model is told of a file that it cannot be given. */
+export function fileNote(file: FilePart): string {
+  return `[The file ${JSON.stringify(file.filename ?? "without a name")} (${file.mediaType}) cannot be shown.]`;
+}
+
+/** A file for a prompt, or `undefined` when there is no content to give. */
+export async function toFile(file: FilePart, readFile: ReadFile | undefined): Promise<AiSdkFilePart | undefined> {
+  const content = readFile === undefined ? fromUrl(file.url) : await readFile(file);
+  if (content === undefined) return undefined;
+  const data = content instanceof URL ? fromUrl(content.href) : content;
+  if (data === undefined) return undefined;
+  return { type: "file", data, mediaType: file.mediaType, ...(file.filename === undefined ? {} : { filename: file.filename }), ...toOptions(file.providerMetadata) };
+}
+
+/** Links stay links; `data:` URLs are decoded. Other schemes, `blob:` among them, mean something only to the host. */
+function fromUrl(text: string): FileContent | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.protocol === "https:" || url.protocol === "http:") return url;
+  return url.protocol === "data:" ? decodeDataUrl(text) : undefined;
+}
+
+/** RFC 2397. */
+function decodeDataUrl(text: string): Uint8Array | undefined {
+  const comma = text.indexOf(",");
+  if (comma === -1) return undefined;
+  const body = text.slice(comma + 1);
+  try {
+    const plain = decodeURIComponent(body);
+    return /;\s*base64\s*$/i.test(text.slice(0, comma)) ? Buffer.from(plain, "base64") : Buffer.from(plain, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import { HebraError } from "@hebra/core";
+import type { ModelMessage, UserContent } from "ai";
+import type { TranscriptMessage } from "../transcript.ts";
+import { assistantMessages } from "./assistant-messages.ts";
+import { toFile } from "./files.ts";
+import { toOptions } from "./metadata.ts";
+import { createPromptIds } from "./prompt-ids.ts";
+import type { PromptOptions } from "./prompt-options.ts";
+import { partWords } from "./words.ts";
+
+/**
+ * The transcript as AI SDK messages. Each step of an assistant's message becomes an assistant message and, when it has calls,
+ * a tool message with a result for every one. Sources are left out: no provider takes them back. Empty messages are left out.
+ *
+ * @throws HebraError `UNSUPPORTED` for a role or a kind of part that this version does not know.
+ *
+ * @example
+ * ```ts
+ * import { toModelMessages } from "@hebra/reactor/ai-sdk";
+ *
+ * const messages = await toModelMessages([{ id: "item-1", role: "user", parts: [{ kind: "text", text: "Hello." }] }]);
+ * console.log(messages); // [{ role: "user", content: [{ type: "text", text: "Hello." }] }]
+ * ```
+ */
+export async function toModelMessages(transcript: readonly TranscriptMessage[], options: PromptOptions = {}): Promise<ModelMessage[]> {
+  const messages: ModelMessage[] = [];
+  const promptId = createPromptIds();
+  for (const message of transcript) {
+    switch (message.role) {
+      case "assistant":
+        messages.push(...(await assistantMessages(message.parts, options, promptId)));
+        break;
+      case "user": {
+        const content = await userContent(message, options);
+        if (content.length > 0) messages.push({ role: "user", content });
+        break;
+      }
+      case "system":
+        pushSystem(messages, wordsOf(message, options), options);
+        break;
+      default:
+        throw new HebraError("UNSUPPORTED", `The transcript has a message of the role ${JSON.stringify(message.role)}, which aiSdkReactor does not know. Upgrade @hebra/reactor.`);
+    }
+  }
+  const last = messages.at(-1);
+  if (last?.role === "assistant") messages.push({ role: "user", content: [{ type: "text", text: options.continuation ?? "Continue." }] });
+  return messages;
+}
+
+async function userContent(message: TranscriptMessage, options: PromptOptions): Promise<Exclude<UserContent, string>> {
+  const content: Exclude<UserContent, string> = [];
+  for (const part of message.parts) {
+    const file = part.kind === "file" ? await toFile(part, options.readFile) : undefined;
+    if (file !== undefined) {
+      content.push(file);
+      continue;
+    }
+    const text = partWords(part, message.role, options);
+    if (text !== "") content.push({ type: "text", text, ...toOptions(part.providerMetadata) });
+  }
+  return content;
+}
+
+function wordsOf(message: TranscriptMessage, options: PromptOptions): string {
+  return message.parts.map((part) => partWords(part, message.role, options)).filter((text) => text !== "").join("\n");
+}
+
+function pushSystem(messages: ModelMessage[], text: string, options: PromptOptions): void {
+  if (text === "") return;
+  const leading = messages.every(({ role }) => role === "system");
+  if (leading || options.laterSystemMessages === "system") messages.push({ role: "system", content: text });
+  else messages.push({ role: "user", content: [{ type: "text", text: `<system>\n${text}\n</system>` }] });
+}

@@ -1,0 +1,23 @@
+import type { DataPart, Role } from "../transcript.ts";
+import type { ReadFile } from "./files.ts";
+
+/** How a transcript becomes a prompt. */
+export interface PromptOptions {
+  /**
+   * Reads files. Without it links go to the AI SDK as they are, which fetches them when the model's provider cannot,
+   * `data:` URLs are decoded, and the model is told that other files cannot be shown.
+   */
+  readFile?: ReadFile | undefined;
+  /** The words for a data part; `undefined` leaves it out. @defaultValue `{"name":…,"data":…}` as JSON */
+  dataToText?: ((part: DataPart, role: Role) => string | undefined) | undefined;
+  /**
+   * What becomes of system messages after the first message of another role: several providers refuse those.
+   *
+   * @defaultValue "user": a user message between `<system>` tags
+   */
+  laterSystemMessages?: "user" | "system" | undefined;
+  /** What is said for the user when the conversation ends with the assistant: several providers refuse that. @defaultValue "Continue." */
+  continuation?: string | undefined;
+  /** The provider that will read the prompt: calls that another one ran are shown to it as ordinary calls. */
+  provider?: string | undefined;
+}

@@ -1,0 +1,114 @@
+import { assertPeer, deriveId, HebraError, loadPeer, parseOptions } from "@hebra/core";
+import type { LanguageModel } from "ai";
+import { abortedError } from "../aborted.ts";
+import type { ReactorEvent } from "../events.ts";
+import type { Reactor, ReactorInput } from "../reactor.ts";
+import { callSettings, jsonOutput, toToolChoice, toTools } from "./call-settings.ts";
+import { toModelError } from "./errors.ts";
+import { toModelMessages } from "./messages.ts";
+import { assertModel, providerOf } from "./model.ts";
+import { optionsSchema, type AiSdkReactorOptions } from "./options.ts";
+import { createTranslator } from "./translate.ts";
+import { untilAborted } from "./until-aborted.ts";
+import { toUsage } from "./usage.ts";
+
+const peer = { name: "ai", range: "^6.0.0", neededBy: "@hebra/reactor/ai-sdk" };
+
+/**
+ * A reactor on `streamText` of the AI SDK 6: one call is one model answer. Needs the package `ai`, and a provider's package
+ * for models that are not ids.
+ *
+ * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider says
+ * them, and without anything of the request.
+ *
+ * @throws HebraError `PEER_MISSING` without `ai`, `INVALID_OPTIONS`, `MODEL_UNSUPPORTED` for a model of another specification
+ * than v2 or v3.
+ *
+ * @example
+ * ```ts
+ * import { aiSdkReactor } from "@hebra/reactor/ai-sdk";
+ *
+ * const reactor = aiSdkReactor({ model: "openai/gpt-5", temperature: 0.2 });
+ * console.log(reactor.name); // ai-sdk
+ * ```
+ */
+export function aiSdkReactor(options: AiSdkReactorOptions = {}): Reactor {
+  parseOptions("aiSdkReactor", optionsSchema, options);
+  if (options.model !== undefined) assertModel(options.model);
+  assertPeer(peer, import.meta.url);
+  return {
+    contract: "reactor-v1",
+    name: "ai-sdk",
+    react: (input) => react(options, input),
+    ...(Object.keys(options.providerTools ?? {}).length === 0 ? {} : { runsActions: true }),
+  };
+}
+
+async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncGenerator<ReactorEvent, void, undefined> {
+  // Ends the provider's request also when the consumer leaves without an abort.
+  const controller = new AbortController();
+  const stop = () => controller.abort(input.signal.reason);
+  input.signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (input.signal.aborted) throw abortedError(input.signal);
+    yield* answer(options, input, controller.signal);
+  } catch (error) {
+    throw toModelError(error, input.signal, options.now ?? Date.now);
+  } finally {
+    input.signal.removeEventListener("abort", stop);
+    controller.abort();
+  }
+}
+
+async function* answer(options: AiSdkReactorOptions, input: ReactorInput, signal: AbortSignal): AsyncGenerator<ReactorEvent, void, undefined> {
+  const ai = await loadPeer(peer, () => import("ai"));
+  const model = await modelOf(options, input);
+  const provider = providerOf(model);
+  const messages = await toModelMessages(input.transcript, { ...options, provider });
+  if (messages.length === 0) throw new HebraError("REACTOR_FAILED", "The transcript holds nothing that the model can be asked.", { retryable: false });
+  const tools = toTools(ai, input, options.providerTools);
+  const maxOutputTokens = input.limits?.maxOutputTokens ?? options.maxOutputTokens;
+  const { fullStream } = ai.streamText({
+    ...callSettings(options),
+    model,
+    messages,
+    allowSystemInMessages: true,
+    maxRetries: options.maxRetries ?? 0,
+    abortSignal: signal,
+    // Errors come through the stream; without this the AI SDK prints them, prompt and all.
+    onError: () => {},
+    ...(input.instructions === undefined || input.instructions === "" ? {} : { system: input.instructions }),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    ...(Object.keys(tools).length === 0 ? {} : { tools, toolChoice: toToolChoice(input.actionChoice ?? "auto") }),
+    ...(input.outputSchema === undefined ? {} : { output: jsonOutput(input.outputSchema) }),
+    ...(options.telemetry === undefined ? {} : { experimental_telemetry: options.telemetry }),
+  });
+  const translator = createTranslator({
+    callId: callIds(input),
+    provider: provider ?? "unknown",
+    usage: ({ usage, providerMetadata, response }) => toUsage(usage, providerMetadata, { provider, model: response.modelId }, options.price),
+  });
+  for await (const part of untilAborted(fullStream, signal)) {
+    for (const event of translator.accept(part)) yield event;
+  }
+  yield* translator.end();
+}
+
+async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<LanguageModel> {
+  const model: unknown = options.selectModel === undefined ? (options.model ?? input.model) : await options.selectModel(input);
+  assertModel(model);
+  return model;
+}
+
+/** The model's ids, where they are new: some providers count calls from zero in every answer, or give none. */
+function callIds({ transcript, ids }: ReactorInput): (modelId: string) => string {
+  const used = new Set(transcript.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "action" ? part.callId : []))));
+  let index = 0;
+  return (modelId) => {
+    const place = index++;
+    const sound = modelId !== "" && modelId.length <= 512 && modelId.isWellFormed() && !modelId.includes("\u0000");
+    const callId = sound && !used.has(modelId) ? modelId : deriveId("ai-sdk-call", ids.executionId, ids.iteration, place);
+    used.add(callId);
+    return callId;
+  };
+}
