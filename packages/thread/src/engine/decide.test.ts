@@ -38,8 +38,8 @@ function play(events: TurnEvent[], over: Partial<TurnLimits> = {}, from = initia
   return { state, effects };
 }
 
-const records = (effects: TurnEffect[]): Continuation[] => effects.flatMap((effect) => (effect.type === "record" ? [effect.continuation] : []));
-const ending = (effects: TurnEffect[]) => {
+const records = (effects: readonly TurnEffect[]): Continuation[] => effects.flatMap((effect) => (effect.type === "record" ? [effect.continuation] : []));
+const ending = (effects: readonly TurnEffect[]) => {
   const last = records(effects).at(-1);
   return last?.then === "end" ? last.outcome : undefined;
 };
