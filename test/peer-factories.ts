@@ -8,6 +8,8 @@ export interface PeerFactory {
   factory: string;
   /** The call, as JavaScript: `module` is the imported entry. What it returns is awaited. */
   call: string;
+  /** Evaluation never throws: what the call returns has the code as its `errorCode`. */
+  answers?: true;
 }
 
 /**
@@ -42,5 +44,18 @@ export const peerFactories: readonly PeerFactory[] = [
     peer: "libsql",
     factory: "sqliteStore",
     call: `module.sqliteStore({ path: ":memory:" })`,
+  },
+  {
+    package: "@hebra/flags",
+    subpath: ".",
+    peer: "@openfeature/flagd-core",
+    factory: "createFlags",
+    call: `(async () => {
+      const targeted = { state: "ENABLED", variants: { legacy: "legacy", new: "new" }, defaultVariant: "legacy", targeting: { if: [true, "new", "legacy"] } };
+      const flags = module.createFlags({ provider: module.staticProvider({ flags: { targeted } }) });
+      await flags.ready();
+      return flags.decide("targeted", { session: "s1" });
+    })()`,
+    answers: true,
   },
 ];

@@ -19,3 +19,10 @@ test("a factory must say PEER_MISSING and what to install", () => {
   assert.match(judgeFactory(row, { ...missing, code: "ERR_MODULE_NOT_FOUND" })!, /ERR_MODULE_NOT_FOUND/);
   assert.match(judgeFactory(row, { ...missing, message: "ioredis is missing" })!, /what to install/);
 });
+
+test("a factory that never throws must answer with the code", () => {
+  const answering: PeerFactory = { ...row, answers: true };
+  assert.equal(judgeFactory(answering, { ok: true, value: { mode: "legacy", errorCode: "PEER_MISSING" } }), undefined);
+  assert.match(judgeFactory(answering, { ok: true, value: { mode: "new" } })!, /it answered/);
+  assert.match(judgeFactory(answering, { ok: true, value: null })!, /it answered null/);
+});

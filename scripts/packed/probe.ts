@@ -23,7 +23,7 @@ export function factoryProbe(row: PeerFactory): Probe {
   const specifier = row.package + row.subpath.slice(1);
   return {
     title: `${row.factory} of ${specifier} without ${row.peer}`,
-    expression: `(async () => { const module = await import(${JSON.stringify(specifier)}); if (typeof module[${JSON.stringify(row.factory)}] !== "function") throw new Error("there is no export ${row.factory}"); await (${row.call}); })()`,
+    expression: `(async () => { const module = await import(${JSON.stringify(specifier)}); if (typeof module[${JSON.stringify(row.factory)}] !== "function") throw new Error("there is no export ${row.factory}"); return await (${row.call}); })()`,
   };
 }
 
