@@ -1,23 +1,25 @@
 import assert from "node:assert/strict";
 import { createManualClock, errorCode, HebraError } from "@hebra/core";
 import { test } from "vitest";
-import { createHeldLease } from "./held-lease.ts";
+import { HeldLease } from "./held-lease.ts";
 import { createTimerSlots } from "./timer-slots.ts";
 
 /** A backend whose answers are given by hand. */
 function setup(ttlMs = 3000, grantedMs?: number) {
   const clock = createManualClock();
   const asked: { at: number; ttlMs: number; answer: (held: boolean) => void; fail: (error: Error) => void }[] = [];
-  const endings: string[] = [];
-  const lease = createHeldLease(
-    { key: "k", fence: 7, ttlMs, since: clock.monotonic(), clock, timers: createTimerSlots(clock), ...(grantedMs === undefined ? {} : { grantedMs }) },
+  const done: string[] = [];
+  const lease = new HeldLease<undefined>(
     {
-      renew: (wanted) => new Promise((answer, fail) => asked.push({ at: clock.monotonic(), ttlMs: wanted, answer, fail })),
-      release: async () => {},
-      ended: (how) => endings.push(how),
+      clock,
+      timers: createTimerSlots(clock),
+      renew: (_, wanted) => new Promise((answer, fail) => asked.push({ at: clock.monotonic(), ttlMs: wanted, answer, fail })),
+      release: () => void done.push("released"),
+      ended: () => void done.push("ended"),
     },
+    { key: "k", handle: undefined, fence: 7, ttlMs, since: clock.monotonic(), grantedMs },
   );
-  return { clock, asked, endings, lease };
+  return { clock, asked, done, lease };
 }
 const unreachable = new HebraError("UNREACHABLE", "down");
 
@@ -34,7 +36,7 @@ test("it asks at a third of the ttl, and counts the next from before the request
 });
 
 test("failures are repeated until the deadline, then the lease is lost with the last failure as cause", async () => {
-  const { clock, asked, endings, lease } = setup();
+  const { clock, asked, done, lease } = setup();
   const { signal } = lease;
   let lostAt = 0;
   signal.addEventListener("abort", () => (lostAt = clock.monotonic()));
@@ -45,7 +47,7 @@ test("failures are repeated until the deadline, then the lease is lost with the 
   assert.ok(asked.length >= 4, `${asked.length} attempts`);
   assert.ok(lostAt > 2900 && lostAt < 3000, `lost at ${lostAt}`);
   assert.equal((signal.reason as HebraError).cause, unreachable);
-  assert.deepEqual(endings, ["lost"]);
+  assert.deepEqual(done, ["ended"]);
   assert.equal(clock.pending(), 0);
 });
 
@@ -62,9 +64,9 @@ test("one success after failures saves it", async () => {
 });
 
 test("a request that is never answered does not outlive the deadline", async () => {
-  const { clock, endings } = setup();
+  const { clock, done } = setup();
   await clock.advance(3000);
-  assert.deepEqual(endings, ["lost"]);
+  assert.deepEqual(done, ["ended"]);
 });
 
 test("an answer that arrives after the loss changes nothing", async () => {
@@ -103,12 +105,12 @@ test("a probation is confirmed at once, and lost if it is not", async () => {
 });
 
 test("a release stops the renewals and is no loss", async () => {
-  const { clock, asked, endings, lease } = setup();
+  const { clock, asked, done, lease } = setup();
   const { signal } = lease;
   await lease.release();
   await lease.release();
   await clock.advance(10_000);
   assert.equal(asked.length, 0);
   assert.equal(signal.aborted, false);
-  assert.deepEqual(endings, ["released"]);
+  assert.deepEqual(done, ["ended", "released"]);
 });

@@ -1,7 +1,7 @@
 import { assertId, parseOptions } from "@hebra/core";
 import { z } from "zod";
 import { assertFence, createFenceSource } from "./fence.ts";
-import { createHeldLease, type HeldLease } from "./held-lease.ts";
+import { HeldLease, type LeaseBackend } from "./held-lease.ts";
 import type { Lease, LockManager } from "./lock.ts";
 import { managerShape, readAcquireOptions, type LockManagerOptions } from "./options.ts";
 import { outcomes } from "./outcomes.ts";
@@ -16,9 +16,9 @@ interface Waiter {
 }
 
 interface Entry {
-  holder: HeldLease | undefined;
-  /** First come, first served. A set, so that who gives up leaves at no cost. */
-  readonly line: Set<Waiter>;
+  holder: HeldLease<Entry> | undefined;
+  /** First come, first served. A set, so that who gives up leaves at no cost; made when somebody waits. */
+  line: Set<Waiter> | undefined;
 }
 
 /**
@@ -40,37 +40,38 @@ interface Entry {
  */
 export function localLocks(options: LockManagerOptions = {}): LockManager {
   const { clock, ...defaults } = parseOptions("localLocks", schema, options);
-  const timers = createTimerSlots(clock);
   const fences = createFenceSource();
   const entries = new Map<string, Entry>();
   let closed = false;
 
+  const backend: LeaseBackend<Entry> = {
+    clock,
+    timers: createTimerSlots(clock),
+    renew: (lease) => lease.handle.holder === lease && clock.monotonic() < lease.expiresAt,
+    // What `ended` has done.
+    release() {},
+    ended(lease) {
+      if (lease.handle.holder === lease) handOver(lease.key, lease.handle);
+    },
+  };
+
   function grant(key: string, entry: Entry, ttlMs: number): Lease {
     const fence = fences.next(key, clock.now());
-    const lease = createHeldLease({ key, fence, ttlMs, since: clock.monotonic(), clock, timers }, {
-      renew: () => entry.holder === lease && clock.monotonic() < lease.expiresAt,
-      release() {},
-      ended() {
-        if (entry.holder === lease) handOver(key, entry);
-      },
-    });
+    const lease = new HeldLease(backend, { key, handle: entry, fence, ttlMs, since: clock.monotonic(), grantedMs: undefined });
     entry.holder = lease;
     return lease;
   }
 
   function handOver(key: string, entry: Entry): void {
     entry.holder = undefined;
-    for (const waiter of entry.line) {
-      entry.line.delete(waiter);
-      return waiter.serve(grant(key, entry, waiter.ttlMs));
-    }
+    for (const waiter of entry.line ?? []) return waiter.serve(grant(key, entry, waiter.ttlMs));
     entries.delete(key);
   }
 
   function wait(key: string, entry: Entry, ttlMs: number, waitMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        entry.line.delete(waiter);
+        entry.line?.delete(waiter);
         cancel?.();
         signal?.removeEventListener("abort", abort);
       };
@@ -88,7 +89,7 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
       const abort = () => waiter.refuse(outcomes.aborted(key, signal!));
       const cancel = waitMs === Infinity ? undefined : clock.after(waitMs, () => waiter.refuse(outcomes.timeout(key, waitMs)));
       signal?.addEventListener("abort", abort);
-      entry.line.add(waiter);
+      (entry.line ??= new Set()).add(waiter);
     });
   }
 
@@ -102,7 +103,7 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
       if (held?.holder !== undefined && clock.monotonic() >= held.holder.expiresAt) held.holder.lose("it was not renewed in time");
       let entry = entries.get(key);
       if (entry === undefined) {
-        entries.set(key, (entry = { holder: undefined, line: new Set() }));
+        entries.set(key, (entry = { holder: undefined, line: undefined }));
         return grant(key, entry, ttlMs);
       }
       if (waitMs === 0) throw outcomes.timeout(key, 0);
@@ -117,9 +118,9 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
     async close() {
       if (closed) return;
       closed = true;
-      for (const { line } of entries.values()) for (const waiter of line) waiter.refuse(outcomes.closed());
+      for (const { line } of entries.values()) for (const waiter of line ?? []) waiter.refuse(outcomes.closed());
       for (const { holder } of entries.values()) holder?.lose("its manager was closed");
-      timers.clear();
+      backend.timers.clear();
     },
   };
 }

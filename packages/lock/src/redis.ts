@@ -1,7 +1,7 @@
 import { assertId, createIdGenerator, HebraError, parseOptions } from "@hebra/core";
 import { z } from "zod";
 import { assertFence } from "./fence.ts";
-import { createHeldLease, type HeldLease } from "./held-lease.ts";
+import { HeldLease, type LeaseBackend } from "./held-lease.ts";
 import type { Lease, LockManager } from "./lock.ts";
 import { managerShape, readAcquireOptions, type LockManagerOptions } from "./options.ts";
 import { outcomes } from "./outcomes.ts";
@@ -30,15 +30,21 @@ export interface RedisLocksOptions extends LockManagerOptions, RedisConnection {
   requestTimeoutMs?: number;
 }
 
-const objectOrFunction = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
+/** How the server knows a lease. */
+interface Handle {
+  keys: LockKeys;
+  token: string;
+}
+
+const anObject = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
 
 const schema = z
   .strictObject({
     ...managerShape,
     url: z.string().regex(/^rediss?:\/\//, "must begin with redis:// or rediss://").optional(),
-    connection: objectOrFunction.optional(),
-    cluster: z.strictObject({ nodes: z.array(z.unknown()).min(1), options: objectOrFunction.optional() }).optional(),
-    client: objectOrFunction.optional(),
+    connection: anObject.optional(),
+    cluster: z.strictObject({ nodes: z.array(z.unknown()).min(1), options: anObject.optional() }).optional(),
+    client: anObject.optional(),
     namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
     pollMs: z.number().int().min(50).max(10_000).default(1000),
     requestTimeoutMs: z.number().min(10).default(5000),
@@ -81,7 +87,7 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
   // Tokens are made of it, and the server finds the channel of a waiter in its token.
   const managerId = createIdGenerator()();
   const channelPrefix = `${namespace}:lock-served:`;
-  const held = new Map<string, HeldLease>();
+  const held = new Map<string, HeldLease<Handle>>();
   const waiting = new Map<string, Waiter>();
   const givingBack = new Set<Promise<unknown>>();
   let requests = 0;
@@ -96,13 +102,21 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
     givingBack.add(request);
   }
 
-  function hold(keys: LockKeys, key: string, token: string, fence: number, ttlMs: number, since: number, grantedMs?: number): Lease {
-    const lease = createHeldLease({ key, fence, ttlMs, since, clock, timers, ...(grantedMs === undefined ? {} : { grantedMs }) }, {
-      renew: async (wanted) => (await run(scripts.extend, keys.all.slice(0, 2), [token, String(wanted)])) === 1,
-      release: async () => void (await run(scripts.release, keys.all, [token, "0", channelPrefix])),
-      ended: () => void held.delete(token),
-    });
-    held.set(token, lease);
+  const backend: LeaseBackend<Handle> = {
+    clock,
+    timers,
+    async renew({ handle }, wanted) {
+      return (await run(scripts.extend, [handle.keys.lock, handle.keys.fence], [handle.token, String(wanted)])) === 1;
+    },
+    async release({ handle }) {
+      await run(scripts.release, handle.keys.all, [handle.token, "0", channelPrefix]);
+    },
+    ended: ({ handle }) => void held.delete(handle.token),
+  };
+
+  function hold(key: string, handle: Handle, fence: number, ttlMs: number, since: number, grantedMs?: number): Lease {
+    const lease = new HeldLease(backend, { key, handle, fence, ttlMs, since, grantedMs });
+    held.set(handle.token, lease);
     return lease;
   }
 
@@ -145,7 +159,7 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
         if (signal?.aborted) throw outcomes.aborted(key, signal);
         throw new HebraError("UNREACHABLE", `Redis took nearly the whole ttl of ${ttlMs} ms to answer.`, { details: { key, ttlMs } });
       }
-      if (typeof answer === "string") return hold(keys, key, token, Number(answer), ttlMs, sentAt);
+      if (typeof answer === "string") return hold(key, { keys, token }, Number(answer), ttlMs, sentAt);
       if (waitMs === 0) throw outcomes.timeout(key, 0);
 
       listen();
@@ -157,7 +171,7 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
           key, waitMs, signal, clock, sentAt, hintMs: Number(answer), pollMs: interval, graceMs, ask, leave,
           granted(fence, since, grantedMs) {
             waiting.delete(token);
-            resolve(hold(keys, key, token, fence, ttlMs, since, grantedMs));
+            resolve(hold(key, { keys, token }, fence, ttlMs, since, grantedMs));
           },
           refused(error) {
             waiting.delete(token);
@@ -179,7 +193,7 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
       for (const waiter of [...waiting.values()]) waiter.refuse(outcomes.closed());
       for (const [token, lease] of [...held]) {
         lease.lose("its manager was closed");
-        giveBack(lockKeys(namespace, lease.key), token);
+        giveBack(lease.handle.keys, token);
       }
       await Promise.all(givingBack);
       await commands.close();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createManualClock } from "@hebra/core";
 import fc from "fast-check";
 import { test } from "vitest";
-import { createTimerSlots } from "./timer-slots.ts";
+import { createTimerSlots, type Timed } from "./timer-slots.ts";
 
 test("never late, at most 50 ms and a tenth early, never after it was cancelled", async () => {
   const timer = fc.record({ start: fc.nat(300), ms: fc.double({ min: 0, max: 3000, noNaN: true }), cancelAfter: fc.option(fc.nat(3000)) });
@@ -15,8 +15,9 @@ test("never late, at most 50 ms and a tenth early, never after it was cancelled"
         clock.after(start, () => {
           let cancelled = false;
           const due = clock.monotonic() + ms;
-          const cancel = timers.after(ms, () => fired.push({ due, ms, at: clock.monotonic(), cancelled }));
-          if (cancelAfter !== null) clock.after(cancelAfter, () => ((cancelled = true), cancel()));
+          const timed: Timed = { slot: undefined, onTime: () => fired.push({ due, ms, at: clock.monotonic(), cancelled }) };
+          timers.set(ms, timed);
+          if (cancelAfter !== null) clock.after(cancelAfter, () => ((cancelled = true), timers.cancel(timed)));
         });
       }
       await clock.advance(4000);
@@ -34,9 +35,13 @@ test("never late, at most 50 ms and a tenth early, never after it was cancelled"
 test("ten thousand timers due together take one timer of the clock, and clearing leaves none", () => {
   const clock = createManualClock();
   const timers = createTimerSlots(clock);
-  for (let i = 0; i < 10_000; i++) timers.after(40_010, () => {});
-  timers.after(5, () => {});
+  for (let i = 0; i < 10_000; i++) timers.set(40_010, { slot: undefined, onTime() {} });
+  timers.set(5, { slot: undefined, onTime() {} });
   assert.equal(clock.pending(), 2);
+  const soon: Timed = { slot: undefined, onTime() {} };
+  timers.set(100, soon);
+  timers.cancel(soon);
+  assert.equal(clock.pending(), 2, "a short one takes its timer with it");
   timers.clear();
   assert.equal(clock.pending(), 0);
 });

@@ -3,10 +3,20 @@ import type { Clock } from "@hebra/core";
 /** Milliseconds that share one timer. */
 const SLOT_MS = 50;
 
+/** Something to be called later. It can wait for one time only. */
+export interface Timed {
+  /** Called when its time has come. */
+  onTime(): void;
+  /** Where it waits; kept by {@link TimerSlots}. */
+  slot: Set<Timed> | undefined;
+}
+
 /** Timers for things that nearly always end before they are due. */
 export interface TimerSlots {
-  /** Calls back after `ms` milliseconds, or up to 50 ms earlier, never more than a tenth of `ms` earlier. @returns cancels it */
-  after(ms: number, callback: () => void): () => void;
+  /** Calls `onTime` after `ms` milliseconds, or up to 50 ms earlier, never more than a tenth of `ms` earlier. Replaces an earlier time. */
+  set(ms: number, timed: Timed): void;
+  /** It is not called any more. */
+  cancel(timed: Timed): void;
   /** Cancels everything. */
   clear(): void;
 }
@@ -17,44 +27,62 @@ export interface TimerSlots {
  * time.
  */
 export function createTimerSlots(clock: Clock): TimerSlots {
-  const slots = new Map<number, { callbacks: Set<() => void>; cancel: () => void }>();
-  const singles = new Set<() => void>();
+  const cancels = new Map<Set<Timed>, () => void>();
+  const slots = new Map<number, Set<Timed>>();
+  /** Those of one thing, which nothing will join. */
+  const singles = new Set<Set<Timed>>();
 
-  function single(ms: number, callback: () => void): () => void {
+  function open(ms: number, ended: () => void): Set<Timed> {
+    const slot = new Set<Timed>();
     const cancel = clock.after(ms, () => {
-      singles.delete(cancel);
-      callback();
+      cancels.delete(slot);
+      ended();
+      for (const timed of slot) {
+        timed.slot = undefined;
+        slot.delete(timed);
+        timed.onTime();
+      }
     });
-    singles.add(cancel);
-    return () => {
-      singles.delete(cancel);
-      cancel();
-    };
+    cancels.set(slot, cancel);
+    return slot;
+  }
+
+  function slotFor(ms: number): Set<Timed> {
+    if (ms < 10 * SLOT_MS) {
+      const single = open(ms, () => void singles.delete(single));
+      singles.add(single);
+      return single;
+    }
+    const now = clock.monotonic();
+    const due = Math.floor((now + ms) / SLOT_MS);
+    let slot = slots.get(due);
+    if (slot === undefined) slots.set(due, (slot = open(due * SLOT_MS - now, () => void slots.delete(due))));
+    return slot;
+  }
+
+  function cancel(timed: Timed): void {
+    const { slot } = timed;
+    if (slot === undefined) return;
+    timed.slot = undefined;
+    slot.delete(timed);
+    if (singles.size === 0 || !singles.delete(slot)) return;
+    cancels.get(slot)?.();
+    cancels.delete(slot);
   }
 
   return {
-    after(ms, callback) {
-      if (ms < 10 * SLOT_MS) return single(ms, callback);
-      const now = clock.monotonic();
-      const due = Math.floor((now + ms) / SLOT_MS);
-      let slot = slots.get(due);
-      if (slot === undefined) {
-        const callbacks = new Set<() => void>();
-        const cancel = clock.after(due * SLOT_MS - now, () => {
-          slots.delete(due);
-          for (const each of callbacks) each();
-        });
-        slots.set(due, (slot = { callbacks, cancel }));
-      }
-      const { callbacks } = slot;
-      // A callback of its own for each call, so that one function may be set twice.
-      const entry = () => callback();
-      callbacks.add(entry);
-      return () => void callbacks.delete(entry);
+    set(ms, timed) {
+      cancel(timed);
+      timed.slot = slotFor(ms);
+      timed.slot.add(timed);
     },
+    cancel,
     clear() {
-      for (const { cancel } of slots.values()) cancel();
-      for (const cancel of singles) cancel();
+      for (const [slot, cancelTimer] of cancels) {
+        cancelTimer();
+        for (const timed of slot) timed.slot = undefined;
+      }
+      cancels.clear();
       slots.clear();
       singles.clear();
     },

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import type { TimerSlots } from "../timer-slots.ts";
+import type { Timed, TimerSlots } from "../timer-slots.ts";
 import type { RedisCommands } from "./commands.ts";
 
 /** A server-side script: its Lua and the SHA-1 by which the server knows it. */
@@ -21,17 +21,19 @@ const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|B
 export function createScriptRunner(commands: RedisCommands, timers: TimerSlots, timeoutMs: number): RunScript {
   return (script, keys, args) =>
     new Promise((resolve, reject) => {
-      const cancel = timers.after(timeoutMs, () => {
-        reject(new HebraError("UNREACHABLE", `Redis did not answer within ${timeoutMs} ms.`, { details: { timeoutMs } }));
-      });
+      const limit: Timed = {
+        slot: undefined,
+        onTime: () => reject(new HebraError("UNREACHABLE", `Redis did not answer within ${timeoutMs} ms.`, { details: { timeoutMs } })),
+      };
       const done = (reply: unknown) => {
-        cancel();
+        timers.cancel(limit);
         resolve(reply);
       };
       const fail = (error: unknown) => {
-        cancel();
+        timers.cancel(limit);
         reject(wrapRedisError(error));
       };
+      timers.set(timeoutMs, limit);
       commands.evalsha(script.sha1, keys, args).then(done, (error: unknown) => {
         if (!/^NOSCRIPT\b/.test(messageOf(error))) return fail(error);
         commands.eval(script.source, keys, args).then(done, fail);
