@@ -1,4 +1,4 @@
-import type { ErrorSignature } from "./error-signature.ts";
+import type { ErrorSignature } from "@hebra/core";
 
 /** What became of one published message. */
 export interface PublishReceipt {

@@ -1,3 +1,6 @@
+export type { BusEvent } from "./bus-events.ts";
+export type { BusOptions, RetryOptions, TenantOptions } from "./bus-options.ts";
+export type { BusHealth, BusStats, DeadLetter, DeadLetters, DirectionStats, DrainReport, PublishReceipt } from "./bus-reports.ts";
 export type {
   AckOptions,
   Bus,
@@ -19,5 +22,4 @@ export type {
   Tenure,
   TraceContext,
 } from "./bus.ts";
-export type { BusHealth, BusStats, DeadLetter, DeadLetters, DirectionStats, DrainReport, PublishReceipt } from "./bus-reports.ts";
-export type { ErrorSignature } from "./error-signature.ts";
+export { localBus } from "./local.ts";

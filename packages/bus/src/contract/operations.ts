@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { consume, payloads, rejectsWith, settle, texts, type BusClause } from "./harness.ts";
+
+/** Figures, draining, closing. */
+export const operationClauses = {
+  "stats count what waits, is held and is delayed": async (harness) => {
+    const one = await harness.connect();
+    const two = await harness.connect();
+    assert.deepEqual(await settle(harness, one.bus.stats()), {
+      inbound: { depth: 0, oldestAgeMs: 0, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 },
+      outbound: { depth: 0, oldestAgeMs: 0, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 },
+      dead: 0,
+    });
+    await settle(harness, one.bus.publishInbound([...texts("a", "1", "2"), ...texts("b", "1"), ...texts("c", "1")]));
+    await settle(harness, one.bus.publishOutbound({ gatewayId: "g", session: "a", payload: 1 }));
+    await harness.elapse(500);
+    const inbox = consume(harness, one, { concurrency: 2 });
+    await inbox.next();
+    await settle(harness, (await inbox.next()).nack({ delayMs: 60_000 }));
+    await inbox.next();
+    const { inbound, outbound, dead } = await settle(harness, two.bus.stats());
+    assert.ok(inbound.oldestAgeMs >= 500 && inbound.oldestAgeMs < 2_000, `${inbound.oldestAgeMs}`);
+    assert.deepEqual({ ...inbound, oldestAgeMs: 0 }, { depth: 4, oldestAgeMs: 0, inFlight: 2, delayed: 1, parked: 0, scheduled: 0 });
+    assert.deepEqual([outbound.depth, dead], [1, 0]);
+  },
+  "a drain lets handlers finish, and takes on no more": async (harness) => {
+    const one = await harness.connect();
+    const two = await harness.connect();
+    const inbox = consume(harness, one, { concurrency: 2 });
+    await settle(harness, one.bus.publishInbound([...texts("a", "1"), ...texts("b", "1"), ...texts("c", "1")]));
+    const held = await inbox.next();
+    const draining = one.bus.drain({ deadlineMs: 10_000 });
+    await inbox.next().then(
+      () => assert.fail("a delivery was handed out after the drain began"),
+      (error: Error) => assert.match(error.message, /ended/),
+    );
+    assert.equal(one.bus.health().state, "draining");
+    await harness.elapse(100);
+    await settle(harness, held.ack());
+    await harness.elapse(50);
+    assert.deepEqual(await settle(harness, draining), { settled: 1, released: 1 });
+    const other = consume(harness, two);
+    const rest = [await other.next(), await other.next()];
+    assert.deepEqual(rest.map((delivery) => delivery.session + String(delivery.attempt)).sort(), ["b1", "c1"]);
+  },
+  "a drain releases the rest at its deadline": async (harness) => {
+    const one = await harness.connect();
+    const two = await harness.connect();
+    await settle(harness, one.bus.publishInbound(texts("a", "1")));
+    const held = await consume(harness, one).next();
+    const { signal } = held;
+    const draining = one.bus.drain({ deadlineMs: 200 });
+    await harness.elapse(300);
+    assert.deepEqual(await settle(harness, draining), { settled: 0, released: 1 });
+    assert.equal(signal.aborted, true);
+    const again = await consume(harness, two).next();
+    assert.deepEqual([payloads(again), again.attempt], [["1"], 1]);
+  },
+  "an aborted consumer ends; what it holds can still be settled": async (harness) => {
+    const one = await harness.connect();
+    const abort = new AbortController();
+    const inbox = consume(harness, one, { signal: abort.signal });
+    await settle(harness, one.bus.publishInbound(texts("a", "1")));
+    const held = await inbox.next();
+    abort.abort();
+    await inbox.expectEnd();
+    await settle(harness, one.bus.publishInbound(texts("b", "1")));
+    await settle(harness, held.ack());
+    const { inbound } = await settle(harness, one.bus.stats());
+    assert.deepEqual([inbound.depth, inbound.inFlight], [1, 0]);
+  },
+  "leaving the loop ends the consumer and gives back what it had not handed out": async (harness) => {
+    const one = await harness.connect();
+    const iterator = one.bus.consumeInbound({ concurrency: 5 });
+    await settle(harness, one.bus.publishInbound([...texts("a", "1"), ...texts("b", "1"), ...texts("c", "1")]));
+    const first = await settle(harness, iterator.next());
+    await settle(harness, iterator.return!());
+    await settle(harness, (first.value as { ack(): Promise<void> }).ack());
+    assert.deepEqual((await settle(harness, one.bus.stats())).inbound.inFlight, 0);
+    const again = consume(harness, one);
+    assert.deepEqual([(await again.next()).attempt, (await again.next()).attempt], [1, 1]);
+  },
+  "a closed bus gives back what it held and refuses everything": async (harness) => {
+    const one = await harness.connect();
+    const two = await harness.connect();
+    await settle(harness, one.bus.publishInbound(texts("a", "1")));
+    const inbox = consume(harness, one);
+    const held = await inbox.next();
+    const { signal } = held;
+    await settle(harness, one.bus.close());
+    await settle(harness, one.bus.close());
+    assert.equal(signal.aborted, true);
+    assert.equal(one.bus.health().state, "closed");
+    await rejectsWith("CLOSED", one.bus.publishInbound(texts("a", "2")));
+    await rejectsWith("CLOSED", one.bus.claim({ session: "b" }));
+    await rejectsWith("CLOSED", one.bus.stats());
+    await inbox.expectEnd();
+    assert.equal((await consume(harness, two).next()).attempt, 1);
+  },
+} satisfies Record<string, BusClause>;

@@ -1,0 +1,225 @@
+import { assertId, HebraError, sleep, type IdGenerator } from "@hebra/core";
+import { lockKey } from "@hebra/lock";
+import type { Backend } from "./backend.ts";
+import { admit, createConsumer, type Consumer } from "./consumer.ts";
+import { INBOUND, outboundSpace, type BusCore } from "./bus-core.ts";
+import type { Bus, ConsumeOptions, Delivery } from "./bus.ts";
+import type { BusHealth } from "./bus-reports.ts";
+import type { BusSettings } from "./bus-options.ts";
+import { claim } from "./claims.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { createEnvelopeCodec } from "./envelope.ts";
+import { createExchanger, type Exchanger } from "./exchanger.ts";
+import { createLeaseKeeper } from "./lease-keeper.ts";
+import { publish } from "./publisher.ts";
+import { directionStats } from "./bus-stats.ts";
+
+/** What a bus is made of besides its backend. */
+export interface BusParts {
+  readonly backend: Backend;
+  readonly settings: BusSettings & { ids: IdGenerator };
+  /** The durability of a publish that names none. */
+  readonly durability: string;
+  /** The newest envelope version to read; tests of rolling deploys set it. */
+  readonly newestFormat?: number;
+}
+
+/** Builds the bus on a backend: everything that needs no shared state. */
+export function createBus(parts: BusParts): Bus {
+  const { backend, settings } = parts;
+  const { clock, ids } = settings;
+  const closing = new AbortController();
+  const consumers = new Set<Consumer>();
+  /** Consumers that claim no more, but may have deliveries to settle. */
+  const closers: Consumer[] = [];
+  let counter = 0;
+  let draining = false;
+  let backendHealth: { state: "ready" | "unreachable" | "upgrade-required"; error?: Error } = { state: "unreachable" };
+
+  const health = (): BusHealth => {
+    const state = closing.signal.aborted ? "closed" : backendHealth.state !== "ready" ? backendHealth.state : draining ? "draining" : "ready";
+    return { ready: state === "ready", state, ...(backendHealth.error === undefined ? {} : { error: backendHealth.error }) };
+  };
+  const setHealth = (state: "ready" | "unreachable" | "upgrade-required", error?: Error) => {
+    // What this process cannot read does not become readable by itself.
+    if (backendHealth.state === "upgrade-required" || (backendHealth.state === state && backendHealth.error === error)) return;
+    backendHealth = { state, ...(error === undefined ? {} : { error }) };
+    core.emit({ type: "health-changed", health: health() });
+  };
+  const core: BusCore = {
+    backend,
+    settings,
+    codec: createEnvelopeCodec(settings.maxMessageBytes, parts.newestFormat),
+    clock,
+    ids,
+    holder: ids(),
+    keeper: createLeaseKeeper(backend, clock, settings.leaseMs),
+    watchers: new Map(),
+    held: new Set(),
+    emit: settings.onEvent ?? (() => {}),
+    upgradeRequired: (version) => setHealth("upgrade-required", new HebraError("UPGRADE_REQUIRED", `A message has envelope version ${version}, which this process cannot read. Upgrade it; the message waits for a newer one.`)),
+  };
+
+  const started = backend.start({
+    ready(space, partition) {
+      for (const consumer of consumers) if (consumer.space === space) consumer.wake(partition);
+    },
+    notice(space, conversation, interrupt) {
+      for (const listener of core.watchers.get(`${space}\n${conversation}`) ?? []) listener(interrupt);
+    },
+    health: setHealth,
+  });
+  started.catch(() => undefined);
+
+  const assertOpen = () => {
+    if (closing.signal.aborted) throw new HebraError("CLOSED", "The bus was closed.");
+  };
+  const open = async () => {
+    assertOpen();
+    await started;
+    assertOpen();
+  };
+
+  const sideExchanger = (space: string, free: () => number, maxBatch = 1, receive: Parameters<typeof createExchanger>[0]["receive"] = () => {}): Exchanger =>
+    createExchanger({ backend, space, id: `${core.holder}.${++counter}`, holder: core.holder, perConversation: maxBatch, leaseMs: settings.leaseMs, clock, requestId: ids, free, receive });
+  const exchangers = new Map<string, Exchanger>();
+  /** Settles what was claimed outside a consumer. */
+  const settler = (space: string): Exchanger => {
+    let exchanger = exchangers.get(space);
+    if (exchanger === undefined) exchangers.set(space, (exchanger = sideExchanger(space, () => 0)));
+    return exchanger;
+  };
+
+  const consume = (space: string, options: ConsumeOptions): AsyncIterableIterator<Delivery> => {
+    assertOpen();
+    const { concurrency = 10, maxBatch = 1, signal } = options;
+    for (const [name, value] of Object.entries({ concurrency, maxBatch })) {
+      if (!Number.isSafeInteger(value) || value < 1) throw new HebraError("INVALID_OPTIONS", `consume: \`${name}\` must be a whole number of at least 1.`);
+    }
+    // The backend's partitions are known only once it has answered: until then the consumer is an empty one.
+    let consumer: Consumer | undefined;
+    let finished = draining;
+    const begin = async () => {
+      await started;
+      if (finished || draining || closing.signal.aborted) return;
+      const made = createConsumer({ core, space, id: `${core.holder}.${++counter}`, concurrency, maxBatch, signal, ended: () => forget(made) });
+      consumer = made;
+      if (signal?.aborted === true) return;
+      consumers.add(made);
+      for (let partition = 0; partition < backend.partitions; partition++) {
+        backend.watchSpace(space, partition, true);
+        made.wake(partition);
+      }
+    };
+    const begun = begin();
+    begun.catch(() => undefined);
+    return {
+      async next() {
+        await begun;
+        return consumer === undefined ? { value: undefined, done: true } : await consumer.iterator.next();
+      },
+      async return() {
+        finished = true;
+        await begun;
+        await consumer?.iterator.return?.();
+        return { value: undefined, done: true };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  };
+  const forget = (consumer: Consumer) => {
+    if (!consumers.delete(consumer)) return;
+    closers.push(consumer);
+    for (let partition = 0; partition < backend.partitions; partition++) backend.watchSpace(consumer.space, partition, false);
+  };
+
+  const bus: Bus = {
+    async publishInbound(messages, options = {}) {
+      await open();
+      return publish(core, (Array.isArray(messages) ? messages : [messages]) as never, options, parts.durability);
+    },
+    async publishOutbound(messages, options = {}) {
+      await open();
+      return publish(core, (Array.isArray(messages) ? messages : [messages]) as never, options, parts.durability);
+    },
+    consumeInbound: (options = {}) => consume(INBOUND, options) as never,
+    consumeOutbound(options) {
+      assertId(options.gatewayId, "gateway id");
+      return consume(outboundSpace(options.gatewayId), options) as never;
+    },
+    async tryConsumeOutbound({ gatewayId, maxBatch = 1 }) {
+      assertId(gatewayId, "gateway id");
+      await open();
+      const space = outboundSpace(gatewayId);
+      if (draining) return undefined;
+      for (let partition = 0; partition < backend.partitions; partition++) {
+        const sentAt = clock.monotonic();
+        const exchanger = `${core.holder}.try.${++counter}`;
+        const request = { space, exchanger, requestId: ids(), holder: core.holder, settles: [], want: 1, perConversation: maxBatch, leaseMs: settings.leaseMs };
+        const { leases } = await backend.exchange(partition, request);
+        const [tenancy] = admit(core, settler(space), space, leases, partition, sentAt, () => {});
+        if (tenancy !== undefined) return tenancy as never;
+      }
+      return undefined;
+    },
+    async claim(address, options = {}) {
+      await open();
+      if (draining) throw new HebraError("CLOSED", "The bus drains: it takes on no more.");
+      const partition = backend.partitionOf(lockKey(address.tenant ?? "default", address.session));
+      backend.watchSpace("", partition, true);
+      try {
+        return (await claim(core, settler(INBOUND), closing.signal, address, options)) as never;
+      } finally {
+        backend.watchSpace("", partition, false);
+      }
+    },
+    async schedule(message, { at, ...options }) {
+      if (!Number.isFinite(at)) throw new HebraError("INVALID_OPTIONS", "schedule: `at` must be milliseconds since the epoch.");
+      const [receipt] = await bus.publishInbound([{ ...message, delayMs: Math.max(0, at - clock.now()) }], options);
+      return receipt!;
+    },
+    async unschedule({ tenant = "default", session, id }) {
+      await open();
+      return backend.unschedule({ conversation: lockKey(tenant, session), id, dedupKey: id });
+    },
+    async seedFence({ tenant = "default", session }, lastFence) {
+      await open();
+      if (!Number.isSafeInteger(lastFence) || lastFence < 0) throw new HebraError("INVALID_OPTIONS", "seedFence: a fence is a whole number, zero or more.");
+      await backend.seedFence(lockKey(tenant, session), lastFence);
+    },
+    async stats() {
+      await open();
+      const { inbound, outbound, dead, now } = await backend.stats();
+      return { inbound: directionStats(inbound, now), outbound: directionStats(outbound, now), dead };
+    },
+    health,
+    deadLetters: createDeadLetters(core),
+    async drain({ deadlineMs = 30_000 } = {}) {
+      draining = true;
+      core.emit({ type: "health-changed", health: health() });
+      const all = [...consumers];
+      consumers.clear();
+      const before = core.held.size;
+      const unseen = (await Promise.all(all.map((consumer) => consumer.stop()))).reduce((sum, n) => sum + n, 0);
+      for (const consumer of all) for (let p = 0; p < backend.partitions; p++) backend.watchSpace(consumer.space, p, false);
+      const giveUpAt = clock.monotonic() + deadlineMs;
+      while (core.held.size > 0 && clock.monotonic() < giveUpAt) await sleep(clock, Math.min(20, giveUpAt - clock.monotonic()));
+      const rest = [...core.held];
+      await Promise.allSettled(rest.map((tenancy) => tenancy.evict()));
+      for (const consumer of all) closers.push(consumer);
+      return { settled: Math.max(0, before - unseen - rest.length), released: unseen + rest.length };
+    },
+    async close() {
+      if (closing.signal.aborted) return;
+      await bus.drain({ deadlineMs: 0 });
+      closing.abort();
+      for (const consumer of closers) consumer.close();
+      for (const exchanger of exchangers.values()) exchanger.close();
+      core.keeper.close();
+      await backend.close();
+    },
+  };
+  return bus;
+}

@@ -1,0 +1,171 @@
+import { HebraError, sleep, type Clock } from "@hebra/core";
+import type { Backend, RawLease, Settle, Space } from "./backend.ts";
+
+/** At most this many settles and claims in one request. */
+const BATCH = 256;
+
+/** Milliseconds after which an exchanger asks even if nothing told it to: the bound for a wake-up that got lost. */
+const POLL_MS = 5_000;
+
+/** What an exchanger needs. */
+export interface ExchangerOptions {
+  readonly backend: Backend;
+  readonly space: Space;
+  readonly id: string;
+  readonly holder: string;
+  readonly perConversation: number;
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  readonly requestId: () => string;
+  /** Conversations that could be taken now. */
+  readonly free: () => number;
+  /** Takes what was leased; `sentAt` is monotonic time from before the request. */
+  readonly receive: (leases: readonly RawLease[], partition: number, sentAt: number) => void;
+}
+
+/** Sends settles and claims of one space together: while a request is out, the next gathers. */
+export interface Exchanger {
+  /** Settles in the next request. @returns what the backend answered: see `ExchangeReply.settled` */
+  settle(partition: number, settle: Settle): Promise<number>;
+  /** Something may be ready: ask for it. */
+  wake(partition?: number): void;
+  /** There is room again. */
+  roomMade(): void;
+  /** Claims no more; settles still go out. */
+  stopClaiming(): void;
+  /** Gives up what is under way. */
+  close(): void;
+}
+
+interface Waiting {
+  readonly settle: Settle;
+  readonly resolve: (result: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Part {
+  waiting: Waiting[];
+  busy: boolean;
+  /** Whether something may be ready. */
+  dirty: boolean;
+  queued: boolean;
+  cancelTimer: (() => void) | undefined;
+}
+
+/** An exchanger that has not asked for anything yet. */
+export function createExchanger(options: ExchangerOptions): Exchanger {
+  const { backend, clock } = options;
+  const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], busy: false, dirty: false, queued: false, cancelTimer: undefined }));
+  const closing = new AbortController();
+  let claiming = true;
+  let reserved = 0;
+
+  const room = () => (claiming ? Math.min(BATCH, options.free() - reserved) : 0);
+
+  const arm = (part: Part, index: number, afterMs: number) => {
+    part.cancelTimer?.();
+    part.cancelTimer = clock.after(afterMs, () => {
+      part.cancelTimer = undefined;
+      part.dirty = true;
+      pump(part, index);
+    });
+  };
+
+  const send = async (index: number, batch: Waiting[], want: number) => {
+    const request = {
+      space: options.space,
+      exchanger: options.id,
+      requestId: options.requestId(),
+      holder: options.holder,
+      settles: batch.map((waiting) => waiting.settle),
+      want,
+      perConversation: options.perConversation,
+      leaseMs: options.leaseMs,
+    };
+    for (let failures = 0; ; failures++) {
+      const sentAt = clock.monotonic();
+      try {
+        return { reply: await backend.exchange(index, request), sentAt };
+      } catch (error) {
+        if (closing.signal.aborted) throw error;
+        await sleep(clock, Math.min(2_000, 50 * 2 ** Math.min(failures, 6)), closing.signal).catch(() => {
+          throw error;
+        });
+      }
+    }
+  };
+
+  const pump = (part: Part, index: number): void => {
+    if (part.busy || closing.signal.aborted) return;
+    const batch = part.waiting.length > BATCH ? part.waiting.splice(0, BATCH) : part.waiting;
+    if (batch === part.waiting) part.waiting = [];
+    const want = part.dirty || batch.length > 0 ? Math.max(0, room()) : 0;
+    if (batch.length === 0 && want === 0) return;
+    if (want > 0) part.dirty = false;
+    part.busy = true;
+    reserved += want;
+    const done = () => {
+      part.busy = false;
+      reserved -= want;
+    };
+    send(index, batch, want).then(
+      ({ reply, sentAt }) => {
+        done();
+        batch.forEach((waiting, i) => waiting.resolve(reply.settled[i] ?? -1));
+        if (reply.leases.length > 0) options.receive(reply.leases, index, sentAt);
+        if (want > 0 && reply.leases.length === want) part.dirty = true;
+        if (claiming && want > 0) arm(part, index, Math.min(POLL_MS, reply.nextDueMs ?? POLL_MS));
+        pump(part, index);
+      },
+      (error: unknown) => {
+        done();
+        for (const waiting of batch) waiting.reject(error);
+      },
+    );
+  };
+
+  const pumpSoon = (part: Part, index: number) => {
+    if (part.queued) return;
+    part.queued = true;
+    queueMicrotask(() => {
+      part.queued = false;
+      pump(part, index);
+    });
+  };
+
+  return {
+    settle(index, settle) {
+      if (closing.signal.aborted) return Promise.reject(new HebraError("CLOSED", "The bus was closed before the delivery was settled. Its messages are delivered again."));
+      const part = parts[index]!;
+      return new Promise((resolve, reject) => {
+        part.waiting.push({ settle, resolve, reject });
+        if (!part.busy) pumpSoon(part, index);
+      });
+    },
+    wake(index) {
+      parts.forEach((part, i) => {
+        if (index !== undefined && index !== i) return;
+        part.dirty = true;
+        if (!part.busy && !part.queued) pump(part, i);
+      });
+    },
+    roomMade() {
+      parts.forEach((part, i) => {
+        if (part.dirty && !part.busy) pumpSoon(part, i);
+      });
+    },
+    stopClaiming() {
+      claiming = false;
+      for (const part of parts) part.cancelTimer?.();
+    },
+    close() {
+      claiming = false;
+      closing.abort();
+      for (const part of parts) {
+        part.cancelTimer?.();
+        for (const waiting of part.waiting) waiting.reject(new HebraError("CLOSED", "The bus was closed before the delivery was settled. Its messages are delivered again."));
+        part.waiting = [];
+      }
+    },
+  };
+}

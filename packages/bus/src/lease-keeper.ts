@@ -1,0 +1,111 @@
+import type { Clock } from "@hebra/core";
+import type { Backend, Space } from "./backend.ts";
+
+/** A lease that is kept alive. */
+export interface KeptLease {
+  readonly space: Space;
+  readonly partition: number;
+  readonly conversation: string;
+  readonly fence: number;
+  /** Monotonic time at which the lease may have passed to another. */
+  deadline: number;
+  /** Called once when the lease is lost. */
+  lose(): void;
+}
+
+/** Renews leases every third of their time, many in one call. */
+export interface LeaseKeeper {
+  add(lease: KeptLease): void;
+  remove(lease: KeptLease): void;
+  /** Renews one now. @returns whether it is still held */
+  renew(lease: KeptLease): Promise<boolean>;
+  readonly size: number;
+  close(): void;
+}
+
+/** A keeper of no leases yet. */
+export function createLeaseKeeper(backend: Backend, clock: Clock, leaseMs: number): LeaseKeeper {
+  const leases = new Set<KeptLease>();
+  let cancelTimer: (() => void) | undefined;
+  let beating = false;
+
+  const lose = (lease: KeptLease) => {
+    if (leases.delete(lease)) lease.lose();
+  };
+
+  const arm = (afterMs: number) => {
+    cancelTimer?.();
+    cancelTimer = leases.size === 0 ? undefined : clock.after(Math.max(1, afterMs), () => void beat());
+  };
+
+  const renewGroup = async (group: KeptLease[]) => {
+    const { partition, space } = group[0]!;
+    const sentAt = clock.monotonic();
+    const held = await backend.extend(partition, space, group, leaseMs);
+    group.forEach((lease, i) => {
+      if (held[i] === true) lease.deadline = sentAt + leaseMs;
+      else lose(lease);
+    });
+  };
+
+  const beat = async () => {
+    cancelTimer = undefined;
+    if (beating) return;
+    beating = true;
+    for (const lease of leases) if (lease.deadline <= clock.monotonic()) lose(lease);
+    const groups = new Map<string, KeptLease[]>();
+    for (const lease of leases) {
+      const key = `${lease.partition} ${lease.space}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [lease]);
+      else group.push(lease);
+    }
+    const guard = armDeadlines();
+    const results = await Promise.allSettled([...groups.values()].map(renewGroup));
+    guard();
+    beating = false;
+    const failed = results.some((result) => result.status === "rejected");
+    if (!failed) return arm(leaseMs / 3);
+    arm(Math.min(1_000, leaseMs / 10, earliest() - clock.monotonic()));
+  };
+
+  const earliest = () => {
+    let time = Infinity;
+    for (const lease of leases) time = Math.min(time, lease.deadline);
+    return time;
+  };
+
+  /** While an answer is awaited, leases still end on time. */
+  const armDeadlines = (): (() => void) => {
+    let cancel = () => {};
+    const watch = () => {
+      const next = earliest();
+      if (next === Infinity) return;
+      cancel = clock.after(Math.max(1, next - clock.monotonic()), () => {
+        for (const lease of leases) if (lease.deadline <= clock.monotonic()) lose(lease);
+        watch();
+      });
+    };
+    watch();
+    return () => cancel();
+  };
+
+  return {
+    add(lease) {
+      leases.add(lease);
+      if (cancelTimer === undefined && !beating) arm(leaseMs / 3);
+    },
+    remove: (lease) => void leases.delete(lease),
+    async renew(lease) {
+      await renewGroup([lease]);
+      return leases.has(lease);
+    },
+    get size() {
+      return leases.size;
+    },
+    close() {
+      cancelTimer?.();
+      leases.clear();
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { createManualClock, errorCode } from "@hebra/core";
+import { lockKey } from "@hebra/lock";
+import { describe, expect, it } from "vitest";
+import type { BusEvent } from "./bus-events.ts";
+import { parseBusOptions } from "./bus-options.ts";
+import { busContract } from "./bus.contract.ts";
+import type { BusContractHarness } from "./contract/harness.ts";
+import { createBus } from "./create-bus.ts";
+import { localBackends, localBus } from "./local.ts";
+import { createFreezer } from "./testing/freezable.fixture.ts";
+
+function localHarness(): BusContractHarness {
+  const clock = createManualClock();
+  const leaseMs = 10_000;
+  let backends: ReturnType<typeof localBackends> | undefined;
+  return {
+    leaseMs,
+    async connect(options = {}) {
+      backends ??= localBackends(parseBusOptions("localBus", { ...options, leaseMs, clock }));
+      const events: BusEvent[] = [];
+      const freezer = createFreezer();
+      const settings = parseBusOptions("localBus", { ...options, leaseMs, clock: freezer.clock(clock), random: () => 0.5, onEvent: (event) => events.push(event) });
+      return { bus: createBus({ backend: freezer.backend(backends()), settings, durability: "memory" }), events, freeze: freezer.freeze, thaw: freezer.thaw };
+    },
+    elapse: (ms) => clock.advance(ms),
+    async inject({ tenant, session }, body) {
+      const entry = { conversation: lockKey(tenant, session), dedupKey: undefined, id: "injected", body, delayMs: 0, interrupt: false, high: false };
+      await backends!().publish("in", 0, [entry], "memory");
+    },
+  };
+}
+
+describe("the local bus", () => {
+  for (const [title, clause] of Object.entries(busContract)) it(title, () => clause(localHarness()));
+
+  it("says that its messages end with the process, and refuses more", async () => {
+    const bus = localBus();
+    const [receipt] = await bus.publishInbound({ session: "a", payload: 1 });
+    expect(receipt).toMatchObject({ status: "accepted", durable: false });
+    await expect(bus.publishInbound({ session: "a", payload: 1 }, { durability: "fsync" })).rejects.toSatisfy((error) => errorCode(error) === "DURABILITY_UNSUPPORTED");
+    await bus.close();
+  });
+
+  it("refuses options that it does not know", () => {
+    expect(() => localBus({ leasMs: 5 } as never)).toThrow(/did you mean `leaseMs`/);
+    expect(() => localBus({ dedupWindowMs: 1_000 })).toThrow(/retry\.maxAgeMs/);
+  });
+
+  it("leaves no timer behind when closed", async () => {
+    const clock = createManualClock();
+    const bus = localBus({ clock });
+    const deliveries = bus.consumeInbound();
+    await bus.publishInbound({ session: "a", payload: 1 });
+    await deliveries.next();
+    await bus.claim({ session: "b" });
+    await bus.close();
+    expect(clock.pending()).toBe(0);
+  });
+});

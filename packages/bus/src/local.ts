@@ -1,0 +1,118 @@
+import { HebraError, type JsonValue } from "@hebra/core";
+import { lockKey } from "@hebra/lock";
+import type { Backend, BackendListener, RawStats } from "./backend.ts";
+import type { Bus } from "./bus.ts";
+import { parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
+import { emptyStats, enqueuedAtOf } from "./bus-stats.ts";
+import { createBus } from "./create-bus.ts";
+import { ENVELOPE_VERSION } from "./envelope.ts";
+import { createMailboxes, type Mailboxes } from "./mailbox.ts";
+import { TICKET_MARK } from "./mailbox-state.ts";
+
+/**
+ * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process, and
+ * its receipts say so.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * import { localBus } from "@hebra/bus";
+ *
+ * const bus = localBus();
+ * await bus.publishInbound({ session: "telegram:991", payload: { text: "Hola" } });
+ * for await (const delivery of bus.consumeInbound({ concurrency: 8 })) {
+ *   console.log(delivery.messages[0]?.payload);
+ *   await delivery.ack({ outbound: [{ gatewayId: "main", payload: { text: "¿En qué puedo ayudarte?" } }] });
+ *   break;
+ * }
+ * await bus.close();
+ * ```
+ */
+export function localBus<Inbound = JsonValue, Outbound = JsonValue>(options: BusOptions = {}): Bus<Inbound, Outbound> {
+  const settings = parseBusOptions("localBus", options);
+  return createBus({ backend: localBackends(settings)(), settings, durability: "memory" }) as unknown as Bus<Inbound, Outbound>;
+}
+
+/**
+ * The state machine as a backend. Time is monotonic from the wall clock's reading at the start: a jump ends no lease.
+ *
+ * @returns makes a backend; all of them share the mailboxes, as the contract's participants do
+ */
+export function localBackends(settings: BusSettings): () => Backend {
+  const origin = settings.clock.now() - settings.clock.monotonic();
+  const now = () => Math.floor(origin + settings.clock.monotonic());
+  const listeners = new Set<BackendListener>();
+  const mailboxes = createMailboxes(
+    { ...settings, limitsOf: tenantLimits(settings, encodeTenant) },
+    {
+      ready(space) {
+        for (const listener of listeners) listener.ready(space, 0);
+      },
+      notice(_holder, space, conversation, interrupt) {
+        queueMicrotask(() => {
+          for (const listener of listeners) listener.notice(space, conversation, interrupt);
+        });
+      },
+    },
+  );
+  return () => {
+    let own: BackendListener | undefined;
+    return {
+      partitions: 1,
+      partitionOf: () => 0,
+      format: ENVELOPE_VERSION,
+      durable: false,
+      async start(given) {
+        own = given;
+        listeners.add(given);
+        given.health("ready");
+      },
+      watchSpace: () => {},
+      async publish(space, _partition, entries, durability) {
+        if (durability !== "memory") throw new HebraError("DURABILITY_UNSUPPORTED", `The local bus keeps messages in memory only; \`${durability}\` needs a server.`);
+        return { statuses: mailboxes.publish(space, entries, now()), durable: false };
+      },
+      exchange: async (_partition, request) => mailboxes.exchange(request, now()),
+      extend: async (_partition, space, leases, leaseMs) => mailboxes.extend(space, leases, leaseMs, now()),
+      take: async (space, lease) => mailboxes.take(space, lease),
+      ticket: async (request) => mailboxes.ticket(request, now()),
+      cancelTicket: async (conversation, ticket) => mailboxes.cancelTicket(conversation, ticket, now()),
+      unschedule: async (entry) => mailboxes.unschedule(entry),
+      seedFence: async (_conversation, fence) => mailboxes.seedFence(fence),
+      stats: async () => ({ ...figures(mailboxes), dead: mailboxes.dead.size, now: now() }),
+      listDead: async (limit, before) => mailboxes.dead.list(limit, before),
+      getDead: async (id) => mailboxes.dead.get(id),
+      replayDead: async (id, body) => mailboxes.replayDead(id, body, now()),
+      discardDead: async (id) => mailboxes.discardDead(id, now()),
+      async close() {
+        if (own !== undefined) listeners.delete(own);
+      },
+    };
+  };
+}
+
+/** A tenant as it stands in a conversation's key. */
+export function encodeTenant(tenant: string): string {
+  const key = lockKey(tenant, "");
+  return key.slice(0, -1);
+}
+
+function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats } {
+  const inbound = emptyStats();
+  const outbound = emptyStats();
+  for (const [name, space] of mailboxes.spaces) {
+    const stats = name === "in" ? inbound : outbound;
+    stats.scheduled += space.schedule.size;
+    for (const conversation of space.conversations.values()) {
+      const bodies = conversation.entries.values().filter((entry) => !entry.startsWith(TICKET_MARK));
+      stats.depth += bodies.length;
+      const at = bodies[0] === undefined ? undefined : enqueuedAtOf(bodies[0]);
+      if (at !== undefined) stats.oldestEnqueuedAt = Math.min(stats.oldestEnqueuedAt ?? Infinity, at);
+      if (conversation.leased > 0) stats.inFlight++;
+      else if (conversation.parkedBy !== "") stats.parked++;
+      else if (conversation.heapIndex >= 0) stats.delayed++;
+    }
+  }
+  return { inbound, outbound };
+}

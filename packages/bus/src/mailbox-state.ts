@@ -1,0 +1,147 @@
+import { Deque } from "./deque.ts";
+import { createDueHeap, type Due, type DueHeap } from "./due-heap.ts";
+
+/** The two lanes of ready conversations. */
+export type LaneName = "normal" | "high";
+
+/** What a tenant may use. Whole numbers, so that every backend counts alike. */
+export interface TenantLimits {
+  /** Conversations served in a row before the next tenant's turn. */
+  readonly weight: number;
+  /** Conversations on lease at once. */
+  readonly maxInFlight?: number | undefined;
+  /** Deliveries a minute. */
+  readonly perMinute?: number | undefined;
+  /** Deliveries that may come at once after a pause. */
+  readonly burst: number;
+}
+
+/**
+ * A mailbox that is not empty, and its conversation. It is in exactly one of two places: in a lane (`dueAt` is then
+ * `undefined` by way of `heapIndex` -1) or in the `due` heap, which holds leases, delays and parked ones alike.
+ */
+export interface Conversation extends Due {
+  readonly tenant: string;
+  /** Envelopes, and call tickets among them. */
+  readonly entries: Deque<string>;
+  /** The lease's fence; 0 when there is no lease. */
+  fence: number;
+  /** How many entries, from the head, are on lease. */
+  leased: number;
+  /** Deliveries of the first message so far. */
+  attempts: number;
+  /** How many messages, from the head, were part of a delivery that failed: they go out one at a time. */
+  suspects: number;
+  /** Who gets the notices. */
+  holder: string;
+  /** Served from the fast lane when it next becomes ready. */
+  high: boolean;
+  /** Whether there may be tickets among the entries. */
+  tickets: boolean;
+  /** Whether the lease belongs to the ticket at the head. */
+  granted: boolean;
+  /** Whether the holder wants to know of more. */
+  watched: boolean;
+  /** The dead letter that stopped the conversation; empty when it is not parked. */
+  parkedBy: string;
+}
+
+/** A message for later. */
+export interface Scheduled extends Due {
+  readonly conversation: string;
+  readonly body: string;
+  readonly high: boolean;
+  readonly interrupt: boolean;
+}
+
+/** A tenant with ready conversations that must not be served now. */
+export interface ParkedTenant extends Due {
+  readonly lane: LaneName;
+  readonly tenant: string;
+}
+
+/** Ready conversations: tenants take turns, the conversations of one are first come, first served. */
+export interface Lane {
+  readonly ring: Deque<string>;
+  readonly ready: Map<string, Deque<Conversation>>;
+}
+
+/** Everything of one direction. */
+export interface SpaceState {
+  readonly name: string;
+  readonly conversations: Map<string, Conversation>;
+  readonly due: DueHeap<Conversation>;
+  readonly lanes: Record<LaneName, Lane>;
+  /** Conversations served from the fast lane since one of the normal lane was. */
+  highRun: number;
+  readonly parkedTenants: DueHeap<ParkedTenant>;
+  readonly parkedByKey: Map<string, ParkedTenant>;
+  readonly schedule: DueHeap<Scheduled>;
+  readonly scheduledByKey: Map<string, Scheduled>;
+  /** Leases of the tenants that have a cap, with their deadlines. */
+  readonly leasesOfTenant: Map<string, Map<string, number>>;
+  /** Token buckets of the tenants that have a rate: 60 000 units are one delivery. */
+  readonly buckets: Map<string, { units: number; at: number }>;
+  /** What is left of a tenant's turn, when it was broken off. */
+  readonly credits: Map<string, number>;
+}
+
+const lane = (): Lane => ({ ring: new Deque(), ready: new Map() });
+
+/** A space with nothing in it. */
+export function createSpace(name: string): SpaceState {
+  return {
+    name,
+    conversations: new Map(),
+    due: createDueHeap(),
+    lanes: { normal: lane(), high: lane() },
+    highRun: 0,
+    parkedTenants: createDueHeap(),
+    parkedByKey: new Map(),
+    schedule: createDueHeap(),
+    scheduledByKey: new Map(),
+    leasesOfTenant: new Map(),
+    buckets: new Map(),
+    credits: new Map(),
+  };
+}
+
+/** A conversation that has just received its first entry. */
+export function createConversation(key: string): Conversation {
+  return {
+    key,
+    tenant: tenantOf(key),
+    entries: new Deque(),
+    dueAt: 0,
+    heapIndex: -1,
+    fence: 0,
+    leased: 0,
+    attempts: 0,
+    suspects: 0,
+    holder: "",
+    high: false,
+    tickets: false,
+    granted: false,
+    watched: false,
+    parkedBy: "",
+  };
+}
+
+/** The tenant's part of a conversation's key, as it is encoded there. */
+export function tenantOf(conversation: string): string {
+  return conversation.slice(0, conversation.indexOf("/"));
+}
+
+/** Begins every ticket; no envelope begins so. */
+export const TICKET_MARK = "\u0001";
+
+/** A ticket as it lies in a mailbox. */
+export function ticketText(ttlMs: number, holder: string, ticket: string): string {
+  return `${TICKET_MARK}${ttlMs}:${holder}:${ticket}`;
+}
+
+/** The parts of a ticket. */
+export function parseTicket(text: string): { ttlMs: number; holder: string; ticket: string } {
+  const [ttl, holder, ticket] = text.slice(1).split(":");
+  return { ttlMs: Number(ttl), holder: holder!, ticket: ticket! };
+}
