@@ -24,7 +24,7 @@ export const bundleMembers = Object.keys(members) as BundleMember[];
 /**
  * The digest of a context, whole: equal when every named column of every row is equal, whatever the order of rows and of
  * keys in documents, and whichever store holds it. Left out is what does not belong to the context alone or to its
- * content: the thread's `updatedAt`, which its other contexts move too, and `importing`.
+ * content: the thread's `updatedAt`, which its other contexts move too, `importing`, and the tenant.
  *
  * @returns lower-case hex SHA-256 over RFC 8785 JSON
  *
@@ -42,7 +42,7 @@ export function bundleDigest(bundle: ContextBundle): string {
   const rows: Record<string, JsonValue> = {
     thread: columns(threads, bundle.thread, ["updatedAt"]),
     context: columns(contexts, bundle.context, ["importing"]),
-    journal: sortEvents(bundle.journal) as unknown as JsonValue,
+    journal: sortEvents(bundle.journal).map(({ tenant: _tenant, ...event }) => event) as unknown as JsonValue,
   };
   for (const member of bundleMembers) {
     const { table, key } = members[member];

@@ -1,11 +1,17 @@
 import { createIdGenerator, HebraError } from "@hebra/core";
 import { basicClauses } from "./contract/basics.ts";
+import { durabilityClauses } from "./contract/durability.ts";
 import { guardClauses } from "./contract/guards.ts";
+import { inboxClauses } from "./contract/inbox.ts";
+import { jsonClauses } from "./contract/json.ts";
 import type { Clause, StoreContractOptions } from "./contract/scenario.ts";
+import { tenantClauses } from "./contract/tenants.ts";
+import { transferClauses } from "./contract/transfer.ts";
+import { windowClauses } from "./contract/windows.ts";
 
 export type { StoreContractOptions } from "./contract/scenario.ts";
 
-const clauses = { ...basicClauses, ...guardClauses };
+const clauses = { ...basicClauses, ...guardClauses, ...inboxClauses, ...windowClauses, ...transferClauses, ...jsonClauses, ...tenantClauses, ...durabilityClauses };
 
 /** The title of one clause. */
 export type StoreClause = keyof typeof clauses;
@@ -24,7 +30,7 @@ const newTenant = createIdGenerator();
  *
  * const clauses = storeContract({
  *   create: async () => memoryStore(),
- *   skip: { "a crash loses nothing that was acknowledged": "memory ends with its process" },
+ *   skip: { "what was acknowledged is there when the data is opened again": "memory ends with its process" },
  * });
  * for (const [title, clause] of Object.entries(clauses)) console.log(title, typeof clause);
  * ```

@@ -43,7 +43,7 @@ function* write(tenant: string, bundle: ContextBundle): Verb<void> {
   yield* put(approvals, tenant, bundle.approvals ?? [], "replace");
   yield* put(outbox, tenant, bundle.outbox ?? [], "replace");
   yield* put(triggers, tenant, bundle.triggers ?? [], "replace");
-  yield* put(journal, tenant, journalRows(bundle.context.id, sortEvents(bundle.journal)), "replace");
+  yield* put(journal, tenant, journalRows(bundle.context.id, sortEvents(bundle.journal).map((event) => ({ ...event, tenant }))), "replace");
 }
 
 /** The thread becomes, or is brought up to the bundle. */
