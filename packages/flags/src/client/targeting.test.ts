@@ -1,8 +1,8 @@
 import { FlagdCore } from "@openfeature/flagd-core";
 import { describe, expect, it } from "vitest";
 import { exportFlagd } from "../evaluate/export-flagd.ts";
-import { createChoices } from "../evaluate/reference.test-support.ts";
-import { randomContext, randomWorld } from "../evaluate/random-world.test-support.ts";
+import { createChoices } from "../evaluate/reference.fixture.ts";
+import { randomContext, randomWorld } from "../evaluate/random-world.fixture.ts";
 import type { FlagDocument, RolloutConfig } from "../evaluate/types.ts";
 import { staticProvider } from "../provider/static.ts";
 import { createFlags } from "./create-flags.ts";

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { createFlags } from "../client/create-flags.ts";
 import type { FlagProvider } from "../provider/provider.ts";
 import { staticProvider } from "../provider/static.ts";
-import { randomContext, randomWorld, NOW } from "./random-world.test-support.ts";
-import { createChoices, referenceDecide } from "./reference.test-support.ts";
+import { randomContext, randomWorld, NOW } from "./random-world.fixture.ts";
+import { createChoices, referenceDecide } from "./reference.fixture.ts";
 import type { Decision, FlagContext, RolloutConfig } from "./types.ts";
 
 const quiet = { warn() {} };

@@ -1,4 +1,4 @@
-import type { createChoices, World } from "./reference.test-support.ts";
+import type { createChoices, World } from "./reference.fixture.ts";
 import type { FlagContext, FlagDocument, FlagOverride, Kill, RolloutConfig, UnitLists } from "./types.ts";
 
 type Choices = ReturnType<typeof createChoices>;

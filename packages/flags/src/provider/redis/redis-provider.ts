@@ -1,0 +1,157 @@
+import { errorMessage, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
+import { z } from "zod";
+import { parseFlagDocument, parseFlagText } from "../../evaluate/document.ts";
+import type { FlagDocument } from "../../evaluate/types.ts";
+import type { FlagProvider, ProviderEvent } from "../provider.ts";
+import { createRefresher } from "../refresher.ts";
+import { connectionShape, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
+
+/** Where flags are in Redis. */
+export interface RedisFlagsOptions extends RedisConnection {
+  /** What the key begins with: the document is the hash `<namespace>:flags`, changes are told on `<namespace>:flags:changed`. @defaultValue "hebra" */
+  readonly namespace?: string;
+  /** Milliseconds after which an unanswered command fails. @defaultValue 2,000 */
+  readonly commandTimeoutMs?: number;
+}
+
+/** Options of {@link redisProvider}. */
+export interface RedisProviderOptions extends RedisFlagsOptions {
+  /** Milliseconds between two looks, for messages that were lost. @defaultValue 5,000 */
+  readonly pollMs?: number;
+  readonly clock?: Clock;
+}
+
+const shape = {
+  ...connectionShape,
+  namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+  commandTimeoutMs: z.number().positive().default(2_000),
+};
+const providerSchema = z
+  .strictObject({ ...shape, pollMs: z.number().positive().default(5_000), clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function").optional() })
+  .refine(oneConnection.check, { message: oneConnection.message });
+const writerSchema = z.strictObject(shape).refine(oneConnection.check, { message: oneConnection.message });
+
+const names = (namespace: string) => ({ key: `${namespace}:flags`, channel: `${namespace}:flags:changed` });
+
+/**
+ * Flags from Redis: one hash with the document and its revision, a message at each change, a look every `pollMs` for messages that were lost. After
+ * a lost connection the document is read again. When the document vanishes the last good one stays in force.
+ *
+ * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed.
+ *
+ * @example
+ * ```ts
+ * import { createFlags, envProvider } from "@hebra/flags";
+ * import { redisProvider } from "@hebra/flags/redis";
+ *
+ * export const flags = createFlags({ providers: [envProvider(), redisProvider({ url: "redis://127.0.0.1:6379" })] });
+ * ```
+ */
+export function redisProvider(options: RedisProviderOptions): FlagProvider {
+  const { namespace, pollMs, clock = systemClock, commandTimeoutMs, ...where } = parseOptions("redisProvider", providerSchema, options);
+  const { key, channel } = names(namespace);
+  const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
+  let subscriber: Promise<IoredisClient> | undefined;
+  let seen = false;
+  const refresher = createRefresher({
+    name: `redis ${key}`,
+    clock,
+    pollMs,
+    async read(revision) {
+      const client = await redis.open();
+      if (revision !== undefined && (await client.hmget(key, "revision"))[0] === revision) return "unchanged";
+      const [now, text] = await client.hmget(key, "revision", "document");
+      if (typeof now !== "string" || typeof text !== "string") {
+        if (seen) throw new HebraError("FLAG_INVALID", `The flags vanished from Redis (${key}); the last known good ones stay in force. Write an empty document to remove them.`);
+        return { revision: "0", snapshot: { document: { flags: {} } } };
+      }
+      const document = parseFlagText(text);
+      seen = true;
+      return { revision: now, snapshot: { document } };
+    },
+  });
+
+  async function subscribe(): Promise<IoredisClient> {
+    const client = (await redis.open()).duplicate({ lazyConnect: true, maxRetriesPerRequest: null, commandTimeout: undefined, keyPrefix: "", autoResubscribe: true });
+    client.on("error", () => {});
+    client.on("message", () => refresher.refresh());
+    // Messages that were sent while the connection was down are lost: read again.
+    client.on("ready", () => refresher.refresh());
+    client.on("close", () => refresher.refresh());
+    if (refresher.closed()) client.disconnect();
+    else client.subscribe(channel).catch(() => {});
+    return client;
+  }
+
+  return {
+    name: "redis",
+    load: () => refresher.load(),
+    watch(listener: (event: ProviderEvent) => void) {
+      if (subscriber === undefined && !refresher.closed()) {
+        subscriber = subscribe();
+        subscriber.catch((error: unknown) => refresher.lost(new HebraError("UNREACHABLE", `Redis cannot be listened to: ${errorMessage(error)}.`, { cause: error })));
+      }
+      return refresher.watch(listener);
+    },
+    async close() {
+      refresher.close();
+      (await subscriber?.catch(() => undefined))?.disconnect();
+      await redis.close();
+    },
+  };
+}
+
+/** Writes the document that {@link redisProvider} reads. */
+export interface RedisFlagWriter {
+  /** The document and its revision; revision 0 when there is none. @throws HebraError `UNREACHABLE` */
+  read(): Promise<{ readonly document: FlagDocument; readonly revision: number }>;
+  /**
+   * Puts a document in force and tells every process.
+   *
+   * @param expected - the revision that it was made from; left out, it is written over whatever is there.
+   * @returns the new revision
+   * @throws HebraError `FLAG_INVALID`; `REVISION_CONFLICT` when another write came first; `UNREACHABLE`
+   */
+  write(document: FlagDocument, expected?: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+const WRITE = `
+local revision = tonumber(redis.call('HGET', KEYS[1], 'revision') or '0')
+if ARGV[2] ~= '' and tonumber(ARGV[2]) ~= revision then return -1 - revision end
+redis.call('HSET', KEYS[1], 'document', ARGV[1], 'revision', revision + 1)
+redis.call('PUBLISH', ARGV[3], revision + 1)
+return revision + 1`;
+
+/**
+ * A writer of the flags in Redis. The write, its revision and its message are one atomic step.
+ *
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`
+ */
+export function redisFlagWriter(options: RedisFlagsOptions): RedisFlagWriter {
+  const { namespace, commandTimeoutMs, ...where } = parseOptions("redisFlagWriter", writerSchema, options);
+  const { key, channel } = names(namespace);
+  const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
+  const reach = async <T>(work: (client: IoredisClient) => Promise<T>): Promise<T> => {
+    try {
+      return await work(await redis.open());
+    } catch (cause) {
+      if (HebraError.isInstance(cause)) throw cause;
+      throw new HebraError("UNREACHABLE", `Redis did not take the flags: ${errorMessage(cause)}.`, { cause });
+    }
+  };
+  return {
+    read: () =>
+      reach(async (client) => {
+        const [revision, text] = await client.hmget(key, "revision", "document");
+        return { document: typeof text === "string" ? parseFlagText(text) : { flags: {} }, revision: Number(revision ?? 0) };
+      }),
+    async write(document, expected) {
+      const text = JSON.stringify(parseFlagDocument(document));
+      const result = Number(await reach((client) => client.eval(WRITE, 1, key, text, expected === undefined ? "" : String(expected), channel)));
+      if (result > 0) return result;
+      throw new HebraError("REVISION_CONFLICT", `The flags are at revision ${-1 - result}, not ${expected}.`, { details: { revision: -1 - result, expected: expected ?? null } });
+    },
+    close: () => redis.close(),
+  };
+}

@@ -1,0 +1,1 @@
+export { firstDocument, providerContract, type ProviderClause, type ProviderContractHarness } from "../provider/provider.contract.ts";
