@@ -69,5 +69,5 @@ export const confined = [
   { package: "thread", folder: "definition", forbids: [/^(engine|store\/(memory|sqlite|postgres|redis)|runtime|http|react)([./-]|$)/], why: "A definition is data; it knows nothing of what runs it" },
 ];
 
-/** Tests, type tests and command lines may load what they like of the workspace. */
-export const exempt = /(\.test\.tsx?|\.test-d\.ts)$|^cli(\/|\.ts$)/;
+/** Tests, what they share, and command lines may load what they like of the workspace. */
+export const exempt = /\.(test|test-d|fixture)\.tsx?$|^cli(\/|\.ts$)/;
