@@ -96,11 +96,11 @@ describe("validateAgainst", () => {
   });
 
   it("says where and what is wrong, whatever the library", async () => {
-    const lines = ["id: Invalid input: expected string, received number", "tags.0.name: Invalid input: expected string, received undefined"];
+    const lines = ["id: Invalid input: expected string, received number", "tags[0].name: Invalid input: expected string, received undefined"];
     expect(await validateAgainst(order, bad)).toEqual({ ok: false, issues: lines });
     expect(await validateAgainst(zodSchema(order), bad)).toEqual({ ok: false, issues: lines });
     expect(await validateAgainst(() => zodSchema(order), bad)).toEqual({ ok: false, issues: lines });
-    expect(await validateAgainst(standard(), "no")).toEqual({ ok: false, issues: ["a.0: not good", "bad"] });
+    expect(await validateAgainst(standard(), "no")).toEqual({ ok: false, issues: ["a[0]: not good", "bad"] });
     const own = jsonSchema({ type: "object" }, { validate: () => ({ success: false, error: new Error("never good") }) });
     expect(await validateAgainst(own, {})).toEqual({ ok: false, issues: ["never good"] });
   });

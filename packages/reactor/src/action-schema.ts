@@ -1,5 +1,4 @@
-import { errorMessage, HebraError, type JsonObject } from "@hebra/core";
-import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
+import { describeIssues, errorMessage, HebraError, isStandardSchema, jsonSchemaOf, validateStandard, type JsonObject, type StandardSchema } from "@hebra/core";
 import { z } from "zod";
 import { closeObjects } from "./close-objects.ts";
 import { issueLines } from "./schema-issues.ts";
@@ -72,11 +71,13 @@ export async function validateAgainst(schema: unknown, value: unknown): Promise<
 
 function convert(schema: object): JsonObject {
   if (isAiSdkSchema(schema)) return settled(schema.jsonSchema);
-  const standard = standardOf(schema);
-  if (standard !== undefined && "jsonSchema" in standard) return closeObjects(fromStandard(standard));
-  if (isZod4(schema)) return closeObjects(generate("zod", () => z.toJSONSchema(schema, { target: "draft-7", io: "input" })));
-  if (standard !== undefined) {
-    throw unsupported(`the ${standard.vendor} schema does not say its JSON Schema; use a version that implements Standard JSON Schema, or the AI SDK's \`jsonSchema(document, { validate })\``);
+  if (isStandardSchema(schema)) {
+    const made = fromStandard(schema);
+    if (made !== undefined) return closeObjects(made);
+  }
+  if (isZod4(schema)) return closeObjects(generate("zod", () => z.toJSONSchema(schema, { target: "draft-7", io: "input" }) as JsonObject));
+  if (isStandardSchema(schema)) {
+    throw unsupported(`the ${schema["~standard"].vendor} schema does not say its JSON Schema; use a version that implements Standard JSON Schema, or the AI SDK's \`jsonSchema(document, { validate })\``);
   }
   if (typeof schema === "function") return toJsonSchema((schema as () => unknown)());
   return schema as JsonObject;
@@ -90,20 +91,12 @@ async function validate(schema: unknown, value: unknown): Promise<Validation> {
     if (result === undefined) return { ok: true, value };
     return result.success ? { ok: true, value: result.value } : { ok: false, issues: issueLines(result.error) };
   }
-  const standard = standardOf(schema);
-  if (standard !== undefined) {
-    const result = await standard.validate(value);
-    return result.issues === undefined ? { ok: true, value: result.value } : { ok: false, issues: issueLines(result) };
+  if (isStandardSchema(schema)) {
+    const result = await validateStandard(schema, value);
+    return result.ok ? result : { ok: false, issues: result.issues.map((issue) => describeIssues([issue])) };
   }
   if (typeof schema === "function") return validate((schema as () => unknown)(), value);
   return { ok: true, value };
-}
-
-type Standard = StandardSchemaV1.Props | (StandardSchemaV1.Props & StandardJSONSchemaV1.Props);
-
-function standardOf(schema: object): Standard | undefined {
-  const standard = (schema as Partial<StandardSchemaV1>)["~standard"];
-  return typeof standard?.validate === "function" ? standard : undefined;
 }
 
 function isAiSdkSchema(schema: object): schema is AiSdkSchema {
@@ -114,21 +107,21 @@ function isZod4(schema: object): schema is z.core.$ZodType {
   return "_zod" in schema;
 }
 
-function fromStandard(standard: StandardJSONSchemaV1.Props): JsonObject {
-  let failure: HebraError | undefined;
+function fromStandard(schema: StandardSchema): JsonObject | undefined {
+  let failure: unknown;
   for (const target of targets) {
     try {
-      return generate(standard.vendor, () => standard.jsonSchema.input({ target }));
+      return generate(schema["~standard"].vendor, () => jsonSchemaOf(schema, { target }) as JsonObject | undefined);
     } catch (error) {
-      failure ??= error as HebraError;
+      failure ??= error;
     }
   }
-  throw failure!;
+  throw failure;
 }
 
-function generate(vendor: string, make: () => unknown): JsonObject {
+function generate<T>(vendor: string, make: () => T): T {
   try {
-    return make() as JsonObject;
+    return make();
   } catch (error) {
     throw unsupported(`the ${vendor} schema has no JSON Schema: ${errorMessage(error)}`, error);
   }

@@ -1,11 +1,13 @@
+import { redactText } from "@hebra/core";
+
 const MAX_LENGTH = 600;
 const MAX_CAUSES = 3;
 
 /** The AI SDK ends the messages of some errors with the value that was wrong: the prompt, or the answer. */
 const quotedValue = /[\s.:]*\b(?:Value|Text|Error message): [\s\S]*$/;
 const quoting: ReadonlySet<string> = new Set(["AI_TypeValidationError", "AI_JSONParseError", "AI_InvalidPromptError", "AI_InvalidToolInputError", "AI_InvalidDataContentError"]);
+/** Of an address everything up to its query: keys stand there under any name. */
 const url = /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/?#@]*@)?([^\s?#"'<>]*)(?:[?#][^\s"'<>]*)?/gi;
-const secrets = [/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, /\b(api[-_ ]?key|token|secret|password|authorization)(["'\s]*[:=]["'\s]*|\s+provided:\s*)[^\s"',;]+/gi, /\b(sk|pk|rk|gsk|xai|xox[abprs]|gh[opsu]|hf|AIza|AKIA)[-_]?[\w-]{8,}[*\w-]*/g];
 
 /** The message of anything thrown: providers also throw plain objects, of which nothing but the message may be shown. */
 export function messageOf(error: unknown): string {
@@ -19,7 +21,7 @@ export function cleanText(text: string, name?: string): string {
   let clean = text.slice(0, 8 * MAX_LENGTH);
   if (name !== undefined && quoting.has(name)) clean = clean.replace(quotedValue, "");
   clean = clean.replace(url, "$1$2");
-  for (const pattern of secrets) clean = clean.replace(pattern, (_, word: string) => `${word} [removed]`);
+  clean = redactText(clean);
   return clean.length > MAX_LENGTH ? `${clean.slice(0, MAX_LENGTH).toWellFormed()}…` : clean.toWellFormed();
 }
 

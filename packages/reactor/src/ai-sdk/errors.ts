@@ -1,4 +1,4 @@
-import { HebraError, type JsonValue } from "@hebra/core";
+import { HebraError, parseRetryAfter, type JsonValue } from "@hebra/core";
 import { abortedError } from "../aborted.ts";
 import { briefCause, cleanText, messageOf } from "./clean-error.ts";
 
@@ -66,13 +66,11 @@ function isRetryable({ isRetryable: said }: Foreign, status: number | undefined,
   return status === undefined || status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-/** `retry-after-ms`, or `retry-after` in seconds or as a date. */
+/** `retry-after-ms`, which some providers send, or `retry-after`. */
 function readRetryAfter(headers: unknown, now: () => number): number | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;
   const lower = Object.fromEntries(Object.entries(headers as Record<string, unknown>).map(([key, value]) => [key.toLowerCase(), String(value)]));
   const exact = Number.parseFloat(lower["retry-after-ms"] ?? "");
   if (exact >= 0) return Math.round(exact);
-  const text = lower["retry-after"] ?? "";
-  const seconds = /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number.parseFloat(text) : (Date.parse(text) - now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, Math.round(seconds * 1000)) : undefined;
+  return parseRetryAfter(lower["retry-after"], now());
 }
