@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-const conditions = ["@hebra/source", "module", "import", "node", "default"];
+// `import` and `default` are always on; naming `import` would also reach `require()` inside CommonJS packages such as pg.
+const conditions = ["@hebra/source", "module", "node"];
 const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions } },

@@ -1,0 +1,34 @@
+import type { RolloutEvent } from "./machine.ts";
+import type { ApprovalRole, RolloutPlan } from "./plan.ts";
+
+/** Who asks, and why. */
+export interface Actor {
+  readonly by: string;
+  /** Mandatory: it goes into the evidence. */
+  readonly reason: string;
+  /** Refuses with `ROLLOUT_CONFLICT` when the rollout is at another revision. */
+  readonly expectedRevision?: number;
+}
+
+/** What can be asked of a rollout: its edges, and records that unlock them. */
+export type RolloutCommand = Actor &
+  (
+    | {
+        readonly event: RolloutEvent;
+        /** For `start`, and for a `reset` with another plan. */
+        readonly plan?: RolloutPlan;
+        /** Where a `reset` leads. @defaultValue "internal" */
+        readonly to?: "internal" | "shadow";
+        /** For `set-hold-back`. */
+        readonly holdBack?: number;
+      }
+    | { readonly event: "approve"; readonly role: ApprovalRole }
+    | { readonly event: "attest"; readonly item: string; readonly link?: string; readonly digest?: string }
+    | { readonly event: "smoke"; readonly ok: boolean; readonly link?: string }
+    | { readonly event: "legacy-usage"; readonly calls: number }
+    | { readonly event: "remove" }
+    | { readonly event: "close-postmortem"; readonly id: string; readonly link: string }
+  );
+
+/** Every command's name. */
+export type CommandName = RolloutCommand["event"];

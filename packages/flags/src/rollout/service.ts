@@ -1,0 +1,177 @@
+import { digest, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
+import { z } from "zod";
+import { addRecord, isEdge, takeEdge } from "./apply.ts";
+import type { RolloutCommand } from "./commands.ts";
+import { gather, observedInput, type Gathered } from "./counter-row.ts";
+import { seal, type Cause, type EvidenceRecord, type Judgement } from "./evidence.ts";
+import { evaluateGuards, type GuardReport } from "./guards/evaluate.ts";
+import type { GuardInput } from "./guards/types.ts";
+import { legalEvents, nextPhase, type RolloutEvent } from "./machine.ts";
+import { notifyAll, type Notifier } from "./notifier.ts";
+import { activePhase, isRandomised, phaseLabel } from "./phase.ts";
+import { shareOf } from "./plan.ts";
+import { missingFor, type Facts, type Missing } from "./requirements.ts";
+import { initialState, type RolloutState } from "./state.ts";
+import type { RolloutStore } from "./store/store.ts";
+
+/** Where a rollout stands, for people and for screens. */
+export interface RolloutStatus {
+  readonly state: RolloutState;
+  readonly phase: string;
+  /** The share of sessions on the new engine, 0 … 1. */
+  readonly share: number;
+  readonly gathered: Gathered;
+  readonly report: GuardReport;
+  /** The edges that exist from here, and what each still lacks. */
+  readonly edges: readonly { readonly event: RolloutEvent; readonly to: string; readonly missing: readonly Missing[] }[];
+}
+
+/** Options of {@link createRolloutService}. */
+export interface RolloutServiceOptions {
+  readonly store: RolloutStore;
+  readonly notifiers?: readonly Notifier[];
+  /** Versions of both engines, for the evidence. */
+  readonly engines?: { readonly legacy?: string; readonly new?: string };
+  /** Told when a notifier fails. @defaultValue nobody */
+  readonly onError?: (error: unknown) => void;
+  readonly clock?: Clock;
+}
+
+/** How a write is signed. */
+export interface Signature {
+  /** @defaultValue the operator named by the command */
+  readonly cause?: Cause;
+  /** The controller's fence. @defaultValue the stored one */
+  readonly fence?: number;
+  /** Facts that were read already. */
+  readonly facts?: Facts & { readonly judgement?: Judgement };
+}
+
+/** Every way to move a rollout, for operators and for the controller alike. */
+export interface RolloutService {
+  /**
+   * Takes an edge or leaves a record.
+   *
+   * @throws HebraError `ILLEGAL_TRANSITION`, `EVIDENCE_MISSING` (`details.missing`), `ROLLOUT_CONFLICT`, `STALE_FENCE`, `FORBIDDEN`, `FLAG_NOT_FOUND`
+   */
+  act(flag: string, command: RolloutCommand, signature?: Signature): Promise<RolloutState>;
+  /** @throws HebraError `FLAG_NOT_FOUND` */
+  status(flag: string): Promise<RolloutStatus>;
+  /** What edges and guards are judged by at this moment. Counters that cannot be read are none. */
+  facts(state: RolloutState): Promise<Facts & { readonly judgement?: Judgement }>;
+  readonly store: RolloutStore;
+}
+
+const schema = z.strictObject({
+  store: z.custom<RolloutStore>((value) => typeof (value as RolloutStore | null)?.commit === "function", "must be a RolloutStore"),
+  notifiers: z.array(z.custom<Notifier>((value) => typeof value === "function", "must be a function")).default([]),
+  engines: z.strictObject({ legacy: z.string().optional(), new: z.string().optional() }).optional(),
+  onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
+  clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
+});
+
+/**
+ * The one door to rollouts: each move is checked against the machine, then against its evidence, and written with its record in one step.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ */
+export function createRolloutService(options: RolloutServiceOptions): RolloutService {
+  const parsed = parseOptions("createRolloutService", schema, options);
+  const { store, notifiers, onError } = parsed;
+  const clock = parsed.clock ?? systemClock;
+
+  async function known(flag: string): Promise<RolloutState> {
+    const state = await store.read(flag);
+    if (state === undefined) throw new HebraError("FLAG_NOT_FOUND", `There is no rollout of ${flag}. Start one first.`, { details: { flag } });
+    return state;
+  }
+
+  async function facts(state: RolloutState): Promise<Facts & { judgement?: Judgement }> {
+    const now = clock.now();
+    const { limits } = state.plan;
+    let unreadable: string | undefined;
+    const rows = await store.counters(state.flag, state.enteredAt).catch((error: unknown) => {
+      unreadable = error instanceof Error ? error.message : String(error);
+      return [];
+    });
+    const gathered = gather(rows, state.frozen, limits.latencyCeilingMs, state.enteredAt, now);
+    if (!isRandomised(state.phase)) return { now, gathered, report: { action: "quiet", reason: "No session is drawn into an arm in this phase.", verdicts: [] } };
+    const input: GuardInput = {
+      share: shareOf(state.plan, state.phase, state.holdBack),
+      restarts: state.plan.steps.length + 1,
+      completed: state.completed,
+      ...observedInput(gathered),
+      ...(state.baseline === undefined ? {} : { baseline: state.baseline }),
+      ...(unreadable === undefined ? {} : { unreadable }),
+    };
+    const report = evaluateGuards(input, limits);
+    const judgement: Judgement = { input, limits, action: report.action, verdicts: report.verdicts, ...(report.cause === undefined ? {} : { cause: report.cause }) };
+    return { now, gathered, report, judgement };
+  }
+
+  function record(before: RolloutState, after: RolloutState, command: RolloutCommand, cause: Cause, judgement: Judgement | undefined, now: number): EvidenceRecord {
+    const { event, by: _, reason, expectedRevision: __, ...rest } = command;
+    const detail = Object.entries(rest).filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
+    return seal({
+      v: 1, flag: before.flag, sequence: before.evidenceCount + 1, at: new Date(now).toISOString(), event,
+      from: phaseLabel(before.phase), to: phaseLabel(after.phase), cause, reason,
+      revision: after.revision, fence: after.fence, version: after.version, plan: digest(after.plan),
+      ...(parsed.engines === undefined ? {} : { engines: options.engines! }),
+      since: new Date(before.enteredAt).toISOString(),
+      ...(judgement === undefined ? {} : { judgement }),
+      ...(detail.length === 0 ? {} : { detail: Object.fromEntries(detail) }),
+      previous: before.head,
+    });
+  }
+
+  async function act(flag: string, command: RolloutCommand, signature: Signature = {}): Promise<RolloutState> {
+    if (command.reason.trim() === "") throw new HebraError("INVALID_OPTIONS", "A reason is needed: it goes into the evidence.");
+    const stored = await store.read(flag);
+    if (stored === undefined && command.event !== "start") await known(flag);
+    if (stored === undefined && !("plan" in command && command.plan !== undefined)) throw new HebraError("INVALID_OPTIONS", "`start` needs a plan.");
+    const before = stored ?? initialState(flag, (command as { plan: RolloutState["plan"] }).plan, clock.now());
+    if (command.expectedRevision !== undefined && command.expectedRevision !== before.revision) {
+      throw new HebraError("ROLLOUT_CONFLICT", `The rollout of ${flag} is at revision ${before.revision}, not ${command.expectedRevision}.`, { details: { flag, revision: before.revision } });
+    }
+    const found = signature.facts ?? (await facts(before));
+    let after: RolloutState;
+    if (isEdge(command)) {
+      const missing = missingFor(before, command.event, found);
+      if (missing.length > 0) {
+        throw new HebraError("EVIDENCE_MISSING", `${phaseLabel(before.phase)} cannot \`${command.event}\` yet: ${missing.map((one) => one.detail).join(" ")}`, {
+          details: { missing: missing.map(({ item, detail }) => ({ item, detail })) },
+        });
+      }
+      after = takeEdge(before, command, found);
+    } else {
+      after = addRecord(before, command, found.now);
+    }
+    after = { ...after, revision: before.revision + 1, fence: signature.fence ?? before.fence };
+    const evidence = record(before, after, command, signature.cause ?? { kind: "operator", by: command.by }, isEdge(command) ? found.judgement : undefined, found.now);
+    after = { ...after, evidenceCount: evidence.sequence, head: evidence.hash };
+    await store.commit({ state: after, evidence: [evidence] });
+    if (isEdge(command)) await notifyAll(notifiers, { type: noticeType(command.event), flag, at: evidence.at, from: evidence.from, to: evidence.to, reason: command.reason, evidence: evidence.sequence }, onError);
+    return after;
+  }
+
+  return {
+    act,
+    facts,
+    store,
+    async status(flag) {
+      const state = await known(flag);
+      const found = await facts(state);
+      const edges = legalEvents(state.phase).map((event) => ({
+        event,
+        to: phaseLabel(nextPhase(state.phase, event, { steps: state.plan.steps.length })),
+        missing: missingFor(state, event, found),
+      }));
+      const share = activePhase(state.phase) === undefined ? (state.phase.name === "retired" ? 1 : 0) : shareOf(state.plan, state.phase, state.holdBack);
+      return { state, phase: phaseLabel(state.phase), share, gathered: found.gathered, report: found.report, edges };
+    },
+  };
+}
+
+function noticeType(event: RolloutEvent): "rollout-paused" | "rollout-rolled-back" | "rollout-moved" {
+  return event === "pause" ? "rollout-paused" : event === "rollback" ? "rollout-rolled-back" : "rollout-moved";
+}

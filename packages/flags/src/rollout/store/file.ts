@@ -1,0 +1,146 @@
+import { errorMessage, HebraError } from "@hebra/core";
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CounterRow } from "../counter-row.ts";
+import type { EvidenceRecord } from "../evidence.ts";
+import type { RolloutState } from "../state.ts";
+import { checkCommit } from "./check-commit.ts";
+import { rowKey } from "./memory.ts";
+import type { RolloutStore } from "./store.ts";
+
+/** How long a lock file may stand before its process is taken for dead, ms. */
+const STALE_LOCK_MS = 10_000;
+const LOCK_ATTEMPTS = 400;
+
+/**
+ * A rollout store in a directory of one host: `<flag>.state.json`, `<flag>.evidence.jsonl` and `<flag>.counters.json`. Several processes may share it; each
+ * write holds a lock file. The state's rename is the commit: evidence that a crash left behind it is cut off by the next write.
+ *
+ * @throws HebraError `STORE_FAILED` from every method when the directory cannot be read or written.
+ */
+export function fileRolloutStore(directory: string): RolloutStore {
+  const path = (flag: string, what: string) => join(directory, `${encodeURIComponent(flag)}.${what}`);
+  let closed = false;
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** One at a time in this process; a lock file keeps the others out. */
+  function locked<T>(flag: string, work: () => Promise<T>): Promise<T> {
+    const run = last.then(async () => {
+      await mkdir(directory, { recursive: true });
+      const lock = path(flag, "lock");
+      await takeLock(lock);
+      try {
+        return await work();
+      } finally {
+        await rm(lock, { force: true });
+      }
+    });
+    last = run.catch(() => undefined);
+    return wrap(run);
+  }
+
+  async function wrap<T>(work: Promise<T>): Promise<T> {
+    try {
+      if (closed) throw new HebraError("CLOSED", "The rollout store is closed.");
+      return await work;
+    } catch (error) {
+      if (HebraError.isInstance(error)) throw error;
+      throw new HebraError("STORE_FAILED", `The directory of the rollout store failed: ${errorMessage(error)}`, { cause: error });
+    }
+  }
+
+  async function readJson<T>(file: string): Promise<T | undefined> {
+    const text = await readText(file);
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  }
+
+  async function replace(file: string, value: unknown): Promise<void> {
+    const next = `${file}.${process.pid}.next`;
+    const handle = await open(next, "w");
+    await handle.writeFile(JSON.stringify(value));
+    await handle.sync();
+    await handle.close();
+    await rename(next, file);
+  }
+
+  const readState = (flag: string) => readJson<RolloutState & { evidenceBytes: number }>(path(flag, "state.json"));
+  const readRows = async (flag: string) => (await readJson<CounterRow[]>(path(flag, "counters.json"))) ?? [];
+
+  return {
+    list: () =>
+      wrap(
+        readdir(directory).then(
+          (names) => names.filter((name) => name.endsWith(".state.json")).map((name) => decodeURIComponent(name.slice(0, -".state.json".length))).sort(),
+          (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? [] : Promise.reject(error)),
+        ),
+      ),
+    read: (flag) =>
+      wrap(
+        readState(flag).then((stored) => {
+          if (stored === undefined) return undefined;
+          const { evidenceBytes: _, ...state } = stored;
+          return state;
+        }),
+      ),
+    commit: (commit) =>
+      locked(commit.state.flag, async () => {
+        const { flag } = commit.state;
+        const stored = await readState(flag);
+        checkCommit(commit, stored);
+        const file = path(flag, "evidence.jsonl");
+        await writeFile(file, "", { flag: "a" });
+        await truncate(file, stored?.evidenceBytes ?? 0);
+        const text = commit.evidence.map((record) => `${JSON.stringify(record)}\n`).join("");
+        await appendFile(file, text, { flush: true });
+        await replace(path(flag, "state.json"), { ...commit.state, evidenceBytes: (stored?.evidenceBytes ?? 0) + Buffer.byteLength(text) });
+      }),
+    evidence: (flag) =>
+      wrap(
+        (async () => {
+          const stored = await readState(flag);
+          const text = (await readText(path(flag, "evidence.jsonl"))) ?? "";
+          const whole = Buffer.from(text).subarray(0, stored?.evidenceBytes ?? 0).toString();
+          return whole.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as EvidenceRecord);
+        })(),
+      ),
+    async report(rows) {
+      for (const flag of new Set(rows.map((row) => row.flag))) {
+        await locked(flag, async () => {
+          const known = new Map((await readRows(flag)).map((row) => [rowKey(row), row]));
+          for (const row of rows) if (row.flag === flag && (known.get(rowKey(row))?.sequence ?? -1) < row.sequence) known.set(rowKey(row), row);
+          await replace(path(flag, "counters.json"), [...known.values()]);
+        });
+      }
+    },
+    counters: (flag, from) => wrap(readRows(flag).then((rows) => rows.filter((row) => row.start >= from))),
+    prune: (flag, before) => locked(flag, async () => replace(path(flag, "counters.json"), (await readRows(flag)).filter((row) => row.end >= before))),
+    async close() {
+      await last;
+      closed = true;
+    },
+  };
+}
+
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function takeLock(file: string): Promise<void> {
+  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
+    try {
+      await writeFile(file, String(process.pid), { flag: "wx" });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      const age = await stat(file).then((found) => Date.now() - found.mtimeMs, () => 0);
+      if (age > STALE_LOCK_MS) await rm(file, { force: true });
+      else await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 10));
+    }
+  }
+  throw new HebraError("STORE_FAILED", "The rollout store's directory stayed locked by another process.", { retryable: true });
+}

@@ -1,0 +1,69 @@
+import { HebraError } from "@hebra/core";
+import type { CounterRow } from "../counter-row.ts";
+import type { EvidenceRecord } from "../evidence.ts";
+import type { RolloutState } from "../state.ts";
+import { checkCommit } from "./check-commit.ts";
+import type { RolloutStore } from "./store.ts";
+
+const copy = <T>(value: T): T => structuredClone(value);
+
+/** The key of a counter row. */
+export const rowKey = (row: Pick<CounterRow, "source" | "start">): string => `${row.start} ${row.source}`;
+
+/** A rollout store that forgets with its process: for tests, simulations and single-process hosts that start over. */
+export function memoryRolloutStore(): RolloutStore {
+  const states = new Map<string, RolloutState>();
+  const records = new Map<string, EvidenceRecord[]>();
+  const rows = new Map<string, Map<string, CounterRow>>();
+  const listeners = new Set<(flag: string) => void>();
+  let closed = false;
+  const open = () => {
+    if (closed) throw new HebraError("CLOSED", "The rollout store is closed.");
+  };
+  return {
+    async list() {
+      open();
+      return [...states.keys()].sort();
+    },
+    async read(flag) {
+      open();
+      return copy(states.get(flag));
+    },
+    async commit(commit) {
+      open();
+      const { flag } = commit.state;
+      checkCommit(commit, states.get(flag));
+      states.set(flag, copy(commit.state));
+      records.set(flag, [...(records.get(flag) ?? []), ...copy(commit.evidence)]);
+      for (const listener of listeners) listener(flag);
+    },
+    async evidence(flag) {
+      open();
+      return copy(records.get(flag) ?? []);
+    },
+    async report(fresh) {
+      open();
+      for (const row of fresh) {
+        const own = rows.get(row.flag) ?? new Map<string, CounterRow>();
+        rows.set(row.flag, own);
+        if ((own.get(rowKey(row))?.sequence ?? -1) < row.sequence) own.set(rowKey(row), copy(row));
+      }
+    },
+    async counters(flag, from) {
+      open();
+      return [...(rows.get(flag)?.values() ?? [])].filter((row) => row.start >= from).map(copy);
+    },
+    async prune(flag, before) {
+      open();
+      for (const [key, row] of rows.get(flag) ?? []) if (row.end < before) rows.get(flag)!.delete(key);
+    },
+    watch(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    async close() {
+      closed = true;
+      listeners.clear();
+    },
+  };
+}
