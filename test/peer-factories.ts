@@ -47,6 +47,13 @@ export const peerFactories: readonly PeerFactory[] = [
   },
   {
     package: "@hebra/flags",
+    subpath: "./redis",
+    peer: "ioredis",
+    factory: "redisProvider",
+    call: `module.redisProvider({ url: "redis://127.0.0.1:1" })`,
+  },
+  {
+    package: "@hebra/flags",
     subpath: ".",
     peer: "@openfeature/flagd-core",
     factory: "createFlags",

@@ -64,6 +64,12 @@ test("secrets and files that nobody means to publish are found, and the secret i
   assert.ok(!JSON.stringify(found).includes(token));
 });
 
+test("a secret that is obviously made up may be shipped: contracts plant some", () => {
+  const key = (body: string): Record<string, string> => ({ ...soundFiles(), "dist/index.js": `const k = "sk-${body}";` });
+  assert.deepEqual(problems(key("abcdefghijklmnopqrstuvwxyz0123456789")), []);
+  assert.deepEqual(problems(key("q7Zr2Lw9Xc4Vb8Nm1Kj6".repeat(2))), ["secret dist/index.js:1"]);
+});
+
 test("the licence is in its place", () => {
   const { LICENSE: _licence, ...files } = soundFiles();
   assert.deepEqual(problems(withManifest(files, { license: "MIT" })), ["licence package.json license", "licence LICENSE"]);

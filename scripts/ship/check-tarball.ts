@@ -1,4 +1,4 @@
-import { localPaths, occurrences, secrets, unwantedFiles } from "./patterns.ts";
+import { localPaths, occurrences, secretsIn, unwantedFiles } from "./patterns.ts";
 import type { PackedManifest, Tarball } from "./tarball.ts";
 
 /** Something that keeps a tarball from being published. */
@@ -83,7 +83,7 @@ function contents({ files }: Tarball): Omit<Problem, "package">[] {
     const text = data.toString("utf8");
     for (const { what, match, line } of occurrences(text, localPaths)) problems.push({ check: "path", where: `${path}:${line}`, message: `${match} is ${what}` });
     // What was found is not repeated: the report may be public.
-    for (const { what, line } of occurrences(text, secrets)) problems.push({ check: "secret", where: `${path}:${line}`, message: `looks like ${what}` });
+    for (const { what, line } of secretsIn(text)) problems.push({ check: "secret", where: `${path}:${line}`, message: `looks like ${what}` });
     return problems;
   });
 }
