@@ -24,6 +24,8 @@ export { createEngine, type Address, type Engine, type EngineOptions, type React
 export type { TurnHandle } from "./engine/handle.ts";
 export type { Trigger } from "./engine/trigger.ts";
 export type { TurnResult } from "./engine/turn-result.ts";
+export { bundleCounts, bundleDigest } from "./store/bundle.ts";
+export { exportJsonLines, importJsonLines, type ImportJsonLinesOptions, type TransferCursor, type TransferReport } from "./store/transfer.ts";
 export {
   ROW_VERSION,
   type ActionEffect,

@@ -61,6 +61,16 @@ function columns(table: Table<object>, row: object, without: readonly string[] =
   return named;
 }
 
+/** A bundle whose lists are in one order, whichever store they come from: items and turns as they came about, the rest by key. */
+export function inOrder(bundle: ContextBundle): ContextBundle {
+  const ordered: Record<string, object[]> = {};
+  for (const member of bundleMembers) ordered[member] = sorted(bundle, member, members[member].key);
+  const byTime = <T extends { createdAt: number }>(rows: T[]): T[] => rows.sort((a, b) => a.createdAt - b.createdAt);
+  byTime(ordered["executions"] as ContextBundle["executions"]);
+  (ordered["items"] as ContextBundle["items"]).sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity));
+  return { ...bundle, ...ordered };
+}
+
 function sorted(bundle: ContextBundle, member: BundleMember, key: readonly string[]): object[] {
   const rows = [...((bundle[member] ?? []) as readonly object[])];
   const name = new Map(rows.map((row) => [row, JSON.stringify(key.map((field) => (row as Record<string, unknown>)[field]))]));

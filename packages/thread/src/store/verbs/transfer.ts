@@ -1,7 +1,7 @@
 import { assertId, HebraError } from "@hebra/core";
 import type { ContextRow, ThreadRow } from "../rows.ts";
 import type { ContextBundle, Imported } from "../store.ts";
-import { bundleCounts, bundleDigest, bundleMembers, journalRows, rowNames, sortEvents } from "../bundle.ts";
+import { bundleCounts, bundleDigest, bundleMembers, inOrder, journalRows, rowNames, sortEvents } from "../bundle.ts";
 import { visible } from "../codec.ts";
 import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, threads, triggers, type StoredContext } from "../tables.ts";
 import { notAsked } from "./commit.ts";
@@ -106,11 +106,11 @@ export function* exportContext(tenant: string, contextId: string): Verb<ContextB
   const turns = yield* find(executions, "ofContext", [tenant, contextId]);
   const itemIds = ownItems.map((item) => item.id);
   const turnIds = turns.map((turn) => turn.id);
-  return {
+  return inOrder({
     thread,
     context: visible<ContextRow, StoredContext>(contexts, context),
-    items: ownItems.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity) || (a.id < b.id ? -1 : 1)),
-    executions: turns.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
+    items: ownItems,
+    executions: turns,
     steps: yield* find(steps, "ofExecution", [tenant], { anyOf: turnIds }),
     parts: yield* find(parts, "ofItem", [tenant], { anyOf: itemIds }),
     calls: yield* find(calls, "ofExecution", [tenant], { anyOf: turnIds }),
@@ -118,7 +118,7 @@ export function* exportContext(tenant: string, contextId: string): Verb<ContextB
     outbox: yield* find(outbox, "ofContext", [tenant, contextId]),
     triggers: yield* find(triggers, "ofContext", [tenant, contextId]),
     journal: yield* readJournal(tenant, contextId, -1, Infinity),
-  };
+  });
 }
 
 function conflict(message: string, details: Record<string, string>): HebraError {
