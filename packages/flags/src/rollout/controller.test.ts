@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createRolloutController, type ControllerLocks } from "./controller.ts";
 import { replayEvidence, verifyEvidence } from "./evidence.ts";
 import { phaseLabel } from "./phase.ts";
-import { bare, createWorld, FLAG, type World } from "./rollout-world.test-support.ts";
+import { bare, createWorld, FLAG, type World } from "./rollout-world.fixture.ts";
 import { redisRolloutStore } from "./store/redis.ts";
 
 /** Leases that a test hands out; `partition` lets another be elected while the first holder hears nothing of it. */

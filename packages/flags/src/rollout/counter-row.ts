@@ -1,14 +1,20 @@
-import { addCounts, compactBlocks, noCounts, type ArmCounts, type CounterBlock, type OperationCounts } from "./counters.ts";
+import { compactBlocks, noCounts, type ArmCounts, type CounterBlock, type OperationCounts } from "./counters.ts";
 import type { ArmPair, GuardInput } from "./guards/types.ts";
 import { countOver, histogramMean, histogramTotal, mergeHistograms, quantile, type Histogram } from "./histogram.ts";
+
+/**
+ * Sessions by a 32-bit mark of their id. Turns of one session may run in several processes, each of which sees a failure of its own: marks let the session
+ * count once all the same, without sending anybody its id.
+ */
+export type SessionMarks = readonly number[];
 
 /** What one arm did in one block, as a process reports it. Sessions, not turns; see {@link ArmCounts}. */
 export interface ArmRow {
   readonly assigned: number;
   readonly exposed: number;
-  readonly failed: number;
-  readonly unknown: number;
-  readonly actionFailed: number;
+  readonly failed: SessionMarks;
+  readonly unknown: SessionMarks;
+  readonly actionFailed: SessionMarks;
   /** One sampled turn a session, ms. */
   readonly durations: Histogram;
   readonly costs: Histogram;
@@ -59,11 +65,23 @@ export interface FrozenLimits {
   readonly stepsOver?: number;
 }
 
+/** One arm over all processes since a point in time. */
+export interface ArmSum {
+  readonly assigned: number;
+  readonly exposed: number;
+  readonly failed: number;
+  readonly unknown: number;
+  readonly actionFailed: number;
+  readonly durations: Histogram;
+  readonly costs: Histogram;
+  readonly steps: Histogram;
+}
+
 /** All rows since a point in time, added up. */
 export interface Gathered {
   readonly blocks: readonly CounterBlock[];
-  readonly new: ArmRow;
-  readonly legacy: ArmRow;
+  readonly new: ArmSum;
+  readonly legacy: ArmSum;
   readonly persistence: { readonly checked: number; readonly missing: number };
   readonly shadow: ShadowCounts;
   /** Milliseconds of blocks in which a session started. */
@@ -71,16 +89,33 @@ export interface Gathered {
 }
 
 /** An arm in which nothing happened. */
-export const noArm: ArmRow = { assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0, durations: [], costs: [], steps: [] };
+export const noArm: ArmRow = { assigned: 0, exposed: 0, failed: [], unknown: [], actionFailed: [], durations: [], costs: [], steps: [] };
 
-/** Both arms' rows as one. */
+const noSum: ArmSum = { assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0, durations: [], costs: [], steps: [] };
+
+const union = (a: SessionMarks, b: SessionMarks): SessionMarks => (a.length === 0 ? b : b.length === 0 ? a : [...new Set([...a, ...b])]);
+
+/** Two processes' rows of one arm and block as one. */
 export function addArms(a: ArmRow, b: ArmRow): ArmRow {
   return {
     assigned: a.assigned + b.assigned,
     exposed: a.exposed + b.exposed,
-    failed: a.failed + b.failed,
-    unknown: a.unknown + b.unknown,
-    actionFailed: a.actionFailed + b.actionFailed,
+    failed: union(a.failed, b.failed),
+    unknown: union(a.unknown, b.unknown),
+    actionFailed: union(a.actionFailed, b.actionFailed),
+    durations: mergeHistograms(a.durations, b.durations),
+    costs: mergeHistograms(a.costs, b.costs),
+    steps: mergeHistograms(a.steps, b.steps),
+  };
+}
+
+function addSums(a: ArmSum, b: ArmRow): ArmSum {
+  return {
+    assigned: a.assigned + b.assigned,
+    exposed: a.exposed + b.exposed,
+    failed: a.failed + b.failed.length,
+    unknown: a.unknown + b.unknown.length,
+    actionFailed: a.actionFailed + b.actionFailed.length,
     durations: mergeHistograms(a.durations, b.durations),
     costs: mergeHistograms(a.costs, b.costs),
     steps: mergeHistograms(a.steps, b.steps),
@@ -88,9 +123,12 @@ export function addArms(a: ArmRow, b: ArmRow): ArmRow {
 }
 
 function counts(arm: ArmRow, frozen: FrozenLimits, latencyCeilingMs: number): ArmCounts {
+  const { assigned, exposed } = arm;
   return {
     ...noCounts,
-    assigned: arm.assigned, exposed: arm.exposed, failed: arm.failed, unknown: arm.unknown, actionFailed: arm.actionFailed,
+    assigned, exposed,
+    // A session that began elsewhere may fail here before its own process has reported it.
+    failed: Math.min(arm.failed.length, assigned), unknown: Math.min(arm.unknown.length, assigned), actionFailed: Math.min(arm.actionFailed.length, assigned),
     sampled: histogramTotal(arm.durations),
     slow: frozen.slowOver === undefined ? 0 : countOver(arm.durations, frozen.slowOver),
     overLimit: countOver(arm.durations, latencyCeilingMs),
@@ -116,19 +154,23 @@ export function gather(rows: readonly CounterRow[], frozen: FrozenLimits, latenc
   const byStart = new Map<number, CounterRow[]>();
   for (const row of rows) if (row.start >= from) byStart.set(row.start, [...(byStart.get(row.start) ?? []), row]);
   const blocks: CounterBlock[] = [];
-  let [fresh, legacy] = [noArm, noArm];
+  let [fresh, legacy] = [noSum, noSum];
   let shadow: Record<string, number> = { ...noShadow };
   let persistence: Record<string, number> = { checked: 0, missing: 0 };
   let observedMs = 0;
   for (const start of [...byStart.keys()].sort((a, b) => a - b)) {
     let block: CounterBlock = { start, end: start, new: noCounts, legacy: noCounts };
+    let [newRow, legacyRow] = [noArm, noArm];
     for (const row of byStart.get(start)!) {
-      block = addRow(block, row, frozen, latencyCeilingMs);
-      fresh = addArms(fresh, row.new);
-      legacy = addArms(legacy, row.legacy);
+      block = addExtras(block, row);
+      newRow = addArms(newRow, row.new);
+      legacyRow = addArms(legacyRow, row.legacy);
       shadow = merge(shadow, row.shadow as Readonly<Record<string, number>> | undefined);
       persistence = merge(persistence, row.persistence);
     }
+    fresh = addSums(fresh, newRow);
+    legacy = addSums(legacy, legacyRow);
+    block = { ...block, new: counts(newRow, frozen, latencyCeilingMs), legacy: counts(legacyRow, frozen, latencyCeilingMs) };
     if (block.new.assigned + block.legacy.assigned > 0) observedMs += Math.max(0, Math.min(block.end, now) - block.start);
     blocks.push(block);
   }
@@ -143,7 +185,7 @@ export function gather(rows: readonly CounterRow[], frozen: FrozenLimits, latenc
   };
 }
 
-function addRow(block: CounterBlock, row: CounterRow, frozen: FrozenLimits, latencyCeilingMs: number): CounterBlock {
+function addExtras(block: CounterBlock, row: CounterRow): CounterBlock {
   const operations: Record<string, OperationCounts> = { ...block.operations };
   for (const [name, { attempts, successes }] of Object.entries(row.operations ?? {})) {
     const before = operations[name] ?? { attempts: 0, successes: 0 };
@@ -151,16 +193,14 @@ function addRow(block: CounterBlock, row: CounterRow, frozen: FrozenLimits, late
   }
   const errorClasses = merge({ ...block.errorClasses }, row.errorClasses);
   return {
-    start: block.start,
+    ...block,
     end: Math.max(block.end, row.end),
-    new: addCounts(block.new, counts(row.new, frozen, latencyCeilingMs)),
-    legacy: addCounts(block.legacy, counts(row.legacy, frozen, latencyCeilingMs)),
     ...(Object.keys(operations).length > 0 ? { operations } : {}),
     ...(Object.keys(errorClasses).length > 0 ? { errorClasses } : {}),
   };
 }
 
-function pair(gathered: Pick<Gathered, "new" | "legacy">, of: (arm: ArmRow) => number | undefined): ArmPair {
+function pair(gathered: Pick<Gathered, "new" | "legacy">, of: (arm: ArmSum) => number | undefined): ArmPair {
   const fresh = of(gathered.new);
   const legacy = of(gathered.legacy);
   return { ...(fresh === undefined ? {} : { new: fresh }), ...(legacy === undefined ? {} : { legacy }) };
@@ -181,7 +221,7 @@ export function observedInput(gathered: Gathered): Pick<GuardInput, "blocks" | "
 const LEAST_SAMPLES = 50;
 
 /** What the next step freezes: the legacy arm's 95th percentiles, where enough was sampled; else what was frozen before. */
-export function freeze(legacy: ArmRow, before: FrozenLimits): FrozenLimits {
+export function freeze(legacy: ArmSum, before: FrozenLimits): FrozenLimits {
   const of = (histogram: Histogram, old: number | undefined) => (histogramTotal(histogram) < LEAST_SAMPLES ? old : quantile(histogram, 0.95));
   const [slowOver, costOver, stepsOver] = [of(legacy.durations, before.slowOver), of(legacy.costs, before.costOver), of(legacy.steps, before.stepsOver)];
   return {

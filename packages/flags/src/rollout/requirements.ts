@@ -1,4 +1,4 @@
-import type { ArmRow, Gathered } from "./counter-row.ts";
+import type { ArmSum, Gathered } from "./counter-row.ts";
 import { histogramTotal, quantile } from "./histogram.ts";
 import type { GuardReport } from "./guards/evaluate.ts";
 import { wilsonUpper } from "./guards/frozen-baseline.ts";
@@ -107,7 +107,7 @@ function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
 }
 
 /** A way back is only one while it leads to something healthy. */
-function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmRow): Missing[] {
+function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmSum): Missing[] {
   const missing: Missing[] = [];
   if (legacy.assigned === 0) return [{ item: "legacy-health", detail: "Nothing is known of the legacy engine's health in this phase." }];
   const failing = legacy.failed / legacy.assigned;

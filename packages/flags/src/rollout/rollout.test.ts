@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { replayEvidence, verifyEvidence } from "./evidence.ts";
 import { phaseLabel } from "./phase.ts";
 import { shadowEvidence } from "./plan.ts";
-import { bare, createWorld, FLAG, type World } from "./rollout-world.test-support.ts";
+import { bare, createWorld, FLAG, type World } from "./rollout-world.fixture.ts";
 import { overrideOf } from "./state.ts";
 
 const phase = async (world: World) => phaseLabel((await world.store.read(FLAG))!.phase);

@@ -28,9 +28,12 @@ export interface World {
   attest(...items: string[]): Promise<void>;
 }
 
+let mark = 0;
+
 function armRow(block: CounterBlock, side: "new" | "legacy", samples: ReturnType<typeof createSamples>): ArmRow {
   const { assigned, exposed, failed, unknown, actionFailed } = block[side];
-  return { assigned, exposed, failed, unknown, actionFailed, durations: sparse(samples[side].durations), costs: sparse(samples[side].costs), steps: sparse(samples[side].steps) };
+  const marks = (count: number) => Array.from({ length: count }, () => ++mark);
+  return { assigned, exposed, failed: marks(failed), unknown: marks(unknown), actionFailed: marks(actionFailed), durations: sparse(samples[side].durations), costs: sparse(samples[side].costs), steps: sparse(samples[side].steps) };
 }
 
 export function createWorld(options: { readonly store?: RolloutStore; readonly seed?: number } = {}): World {
