@@ -37,8 +37,10 @@ export function planWithoutSession(options: Options, flag: string, context: Flag
  */
 export async function planTurn(options: Options, flag: string, context: FlagContext & { readonly session: string }, handlers: Handlers, stored: Assignment | undefined): Promise<Plan> {
   const now = options.clock.now();
-  const recovered = stored === undefined && (await options.servedByNew?.(context.session, context)) === true;
-  const live = recovered || (stored !== undefined && !stored.ended && now - stored.lastSeenAt < options.idleMs);
+  const current = stored !== undefined && !stored.ended && now - stored.lastSeenAt < options.idleMs;
+  // Revision 0: nobody wrote it, the new engine's own rows tell.
+  const recovered = stored === undefined ? (await options.servedByNew?.(context.session, context)) === true : current && stored.revision === 0;
+  const live = current || recovered;
   const onNew = recovered || (live && stored?.mode === "new");
   if (onNew && (await stillWhole(options, context, recovered))) {
     const decision = decideAssigned(options, flag, context, handlers, stored?.arm);
