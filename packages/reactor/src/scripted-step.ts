@@ -44,13 +44,13 @@ export function eventsOfStep(step: ScriptedStep, ids: ReactorIds): { events: Rea
   if (step.text !== undefined) pushGrowing(events, "text", step.text);
   step.sources?.forEach((source, i) => events.push({ type: "part", partId: `source-${i}`, part: { kind: "source", ...source } }));
   step.files?.forEach((file, i) => events.push({ type: "part", partId: `file-${i}`, part: { kind: "file", ...file } }));
-  step.data?.forEach((data, i) => events.push({ type: "part", partId: `data-${i}`, part: { kind: "data", ...data } }));
+  step.data?.forEach((data, i) => events.push({ type: "part", partId: `data-${i}`, part: { kind: "data", ...data, data: copyOf(data.data) } }));
   let left = 0;
   step.actions?.forEach((action, i) => {
     const callId = action.callId ?? deriveId("scripted-call", ids.executionId, ids.iteration, i);
     if (!pushAction(events, action, callId)) left++;
   });
-  if (step.session !== undefined) events.push({ type: "session", state: step.session });
+  if (step.session !== undefined) events.push({ type: "session", state: copyOf(step.session) });
   if (step.error !== undefined) {
     return { events, error: typeof step.error === "string" ? new HebraError("REACTOR_FAILED", step.error) : step.error };
   }
@@ -74,12 +74,19 @@ function pushGrowing(events: ReactorEvent[], kind: "text" | "reasoning", text: s
 function pushAction(events: ReactorEvent[], action: ScriptedAction, callId: string): boolean {
   const { name, input, result, approval } = action;
   const owned = result !== undefined || approval !== undefined;
-  events.push({ type: "action-request", callId, name, input, ...(owned ? { ownedByReactor: true } : {}) });
+  events.push({ type: "action-request", callId, name, input: copyOf(input), ...(owned ? { ownedByReactor: true } : {}) });
   if (approval !== undefined) {
     events.push({ type: "approval-request", callId, ...approval });
     return false;
   }
   if (result === undefined) return false;
-  events.push({ type: "action-result", callId, ...("output" in result ? { status: "succeeded", ...result } : { status: "failed", ...result }) });
+  events.push({ type: "action-result", callId, ...("output" in result ? { status: "succeeded", output: copyOf(result.output) } : { status: "failed", ...result }) });
   return true;
+}
+
+/** A copy, so that nothing that is done with an answer changes the script. */
+function copyOf(value: JsonValue): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copyOf(member)]));
 }

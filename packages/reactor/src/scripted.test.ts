@@ -101,6 +101,21 @@ describe("scriptedReactor", () => {
     expect(clock.pending()).toBe(0);
   });
 
+  it("gives copies, which nobody can change the script by", async () => {
+    const step = { actions: [{ name: "a", input: { list: [1] }, result: { output: { b: [2] } } }], data: [{ name: "d", data: { c: [3] } }], session: { e: [4] } };
+    const reactor = scriptedReactor({ steps: [step] });
+    const before = structuredClone(step);
+    const spoil = (value: unknown): void => {
+      if (Array.isArray(value)) value.push("spoilt");
+      else if (typeof value === "object" && value !== null) Object.values(value).forEach(spoil);
+    };
+    const first = await collectEvents(reactor.react(createReactorInput()));
+    const copy = structuredClone(first);
+    first.forEach(spoil);
+    expect(step).toEqual(before);
+    expect(await collectEvents(reactor.react(createReactorInput()))).toEqual(copy);
+  });
+
   it("uses no timer without a delay", async () => {
     const clock = { ...createManualClock(), after: () => { throw new Error("a timer was set"); } };
     await collectEvents(scriptedReactor({ steps: [{ text: ["a", "b", "c"] }], clock }).react(createReactorInput()));

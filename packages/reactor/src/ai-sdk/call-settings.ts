@@ -16,12 +16,17 @@ export function callSettings(options: AiSdkReactorOptions): Pick<AiSdkReactorOpt
 /** The step's actions and the provider's tools. None has an `execute`: the engine runs actions, the provider its own tools. */
 export function toTools({ jsonSchema, tool }: AiSdk, input: ReactorInput, providerTools: AiSdkReactorOptions["providerTools"] = {}): ToolSet {
   const tools: ToolSet = {};
-  for (const { name, description, inputSchema } of input.actions) tools[name] = tool({ description, inputSchema: jsonSchema(inputSchema) });
+  for (const { name, description, inputSchema } of input.actions) tools[name] = tool({ description, inputSchema: jsonSchema(objectSchema(inputSchema)) });
   for (const [name, own] of Object.entries(providerTools)) {
     const { execute: _execute, needsApproval: _needsApproval, onInputStart: _start, onInputDelta: _delta, onInputAvailable: _available, ...rest } = own;
     tools[name] = rest as ToolSet[string];
   }
   return tools;
+}
+
+/** Providers want the type spelt out, also of a union of objects. */
+function objectSchema(schema: JsonObject): JsonObject {
+  return schema["type"] === undefined && schema["$ref"] === undefined ? { type: "object", ...schema } : schema;
 }
 
 /** The choice of actions as the AI SDK has it. */

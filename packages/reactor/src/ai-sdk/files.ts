@@ -36,7 +36,7 @@ function decodeDataUrl(text: string): Uint8Array | undefined {
   if (comma === -1) return undefined;
   const body = text.slice(comma + 1);
   try {
-    const plain = decodeURIComponent(body);
+    const plain = body.includes("%") ? decodeURIComponent(body) : body;
     return /;\s*base64\s*$/i.test(text.slice(0, comma)) ? Buffer.from(plain, "base64") : Buffer.from(plain, "utf8");
   } catch {
     return undefined;

@@ -74,10 +74,19 @@ describe("toModelMessages", () => {
 
   it("lets the user speak last", async () => {
     expect((await toModelMessages([hello, assistant({ kind: "text", text: "Hi." })])).at(-1)).toEqual({ role: "user", content: [{ type: "text", text: "Continue." }] });
-    expect((await toModelMessages([assistant({ kind: "text", text: "Hi." })], { continuation: "Weiter." })).at(-1)).toMatchObject({ content: [{ text: "Weiter." }] });
+    expect((await toModelMessages([hello, assistant({ kind: "text", text: "Hi." })], { continuation: "Weiter." })).at(-1)).toMatchObject({ content: [{ text: "Weiter." }] });
     const settled = assistant({ kind: "action", callId: "c", name: "a", input: {}, status: "failed" });
     expect((await toModelMessages([hello, settled])).at(-1)?.role).toBe("tool");
-    expect(await toModelMessages([])).toEqual([]);
+  });
+
+  it("lets the user speak first", async () => {
+    const opening = { role: "user", content: [{ type: "text", text: "[The conversation begins.]" }] };
+    const greeting = assistant({ kind: "text", text: "Welcome." });
+    expect((await toModelMessages([greeting, hello])).map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
+    expect((await toModelMessages([system("s"), greeting, hello]))[1]).toEqual(opening);
+    expect(await toModelMessages([system("s")])).toEqual([{ role: "system", content: "s" }, opening]);
+    expect(await toModelMessages([])).toEqual([opening]);
+    expect(await toModelMessages([], { opening: "Los." })).toMatchObject([{ content: [{ text: "Los." }] }]);
   });
 
   it("gives files as bytes or links, and says so when a file cannot be shown", async () => {
@@ -99,7 +108,7 @@ describe("toModelMessages", () => {
     const data = user({ kind: "data", name: "form", data: { a: 1 } });
     expect((await toModelMessages([data]))[0]!.content).toEqual([{ type: "text", text: '{"name":"form","data":{"a":1}}' }]);
     expect((await toModelMessages([data], { dataToText: ({ name }: { name: string }, role: Role) => `${role} sent ${name}` }))[0]!.content).toEqual([{ type: "text", text: "user sent form" }]);
-    expect(await toModelMessages([data], { dataToText: () => undefined })).toEqual([]);
+    expect(await toModelMessages([hello, data], { dataToText: () => undefined })).toHaveLength(1);
   });
 
   it("refuses roles and parts that it does not know", async () => {
@@ -143,6 +152,7 @@ describe("any transcript", () => {
             seen.add(id);
           }
         });
+        expect(messages.find(({ role }) => role !== "system")?.role).toBe("user");
         expect(messages.at(-1)?.role).not.toBe("assistant");
       }),
       { seed: 42, numRuns: 400 },

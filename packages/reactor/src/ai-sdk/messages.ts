@@ -11,6 +11,7 @@ import { partWords } from "./words.ts";
 /**
  * The transcript as AI SDK messages. Each step of an assistant's message becomes an assistant message and, when it has calls,
  * a tool message with a result for every one. Sources are left out: no provider takes them back. Empty messages are left out.
+ * The first message after the system's is always the user's, and the last is never the assistant's.
  *
  * @throws HebraError `UNSUPPORTED` for a role or a kind of part that this version does not know.
  *
@@ -42,9 +43,14 @@ export async function toModelMessages(transcript: readonly TranscriptMessage[], 
         throw new HebraError("UNSUPPORTED", `The transcript has a message of the role ${JSON.stringify(message.role)}, which aiSdkReactor does not know. Upgrade @hebra/reactor.`);
     }
   }
-  const last = messages.at(-1);
-  if (last?.role === "assistant") messages.push({ role: "user", content: [{ type: "text", text: options.continuation ?? "Continue." }] });
+  const start = messages.findIndex(({ role }) => role !== "system");
+  if (messages[start]?.role !== "user") messages.splice(start === -1 ? messages.length : start, 0, say(options.opening ?? "[The conversation begins.]"));
+  if (messages.at(-1)?.role === "assistant") messages.push(say(options.continuation ?? "Continue."));
   return messages;
+}
+
+function say(text: string): ModelMessage {
+  return { role: "user", content: [{ type: "text", text }] };
 }
 
 async function userContent(message: TranscriptMessage, options: PromptOptions): Promise<Exclude<UserContent, string>> {
@@ -69,5 +75,5 @@ function pushSystem(messages: ModelMessage[], text: string, options: PromptOptio
   if (text === "") return;
   const leading = messages.every(({ role }) => role === "system");
   if (leading || options.laterSystemMessages === "system") messages.push({ role: "system", content: text });
-  else messages.push({ role: "user", content: [{ type: "text", text: `<system>\n${text}\n</system>` }] });
+  else messages.push(say(`<system>\n${text}\n</system>`));
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { JsonObject } from "@hebra/core";
+import type { Clock, JsonObject } from "@hebra/core";
 import type { LanguageModel, TelemetrySettings, Tool } from "ai";
 import type { ReactorInput } from "../reactor.ts";
 import type { PromptOptions } from "./prompt-options.ts";
@@ -48,8 +48,15 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
   price?: PriceUsage;
   /** The AI SDK's own telemetry. @defaultValue off: the engine has spans of its own */
   telemetry?: TelemetrySettings;
-  /** Milliseconds since the Unix epoch, for `retry-after` dates. @defaultValue the system's */
-  now?: () => number;
+  /**
+   * How long the model may be silent, in milliseconds, before the step fails with `TIMEOUT`: before its first word and between
+   * words. `Infinity` waits for ever.
+   *
+   * @defaultValue 300000
+   */
+  silenceMs?: number;
+  /** What `silenceMs` and `retry-after` dates are measured by. @defaultValue the system's clock */
+  clock?: Clock;
 }
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
@@ -76,10 +83,12 @@ export const optionsSchema = z
     maxRetries: z.int().nonnegative().optional(),
     price: callback,
     telemetry: z.looseObject({}).optional(),
-    now: callback,
     readFile: callback,
     dataToText: callback,
     laterSystemMessages: z.enum(["user", "system"]).optional(),
     continuation: z.string().min(1).optional(),
+    opening: z.string().min(1).optional(),
+    silenceMs: z.union([z.number().positive(), z.literal(Infinity)]).optional(),
+    clock: z.custom<Clock>((value) => isFunction((value as Clock | null)?.after), "must be a clock").optional(),
   })
   .refine(({ model, selectModel }) => model === undefined || selectModel === undefined, "`model` and `selectModel` exclude each other");

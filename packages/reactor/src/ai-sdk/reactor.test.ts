@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { HebraError, type JsonObject } from "@hebra/core";
+import { createManualClock, HebraError, type JsonObject } from "@hebra/core";
 import { jsonSchema, tool } from "ai";
 import { MockLanguageModelV3 } from "ai/test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -68,6 +68,11 @@ describe("what is asked of the provider", () => {
     expect(await asked({ actionChoice })).not.toHaveProperty("toolChoice.type");
   });
 
+  it("has the type of every action's input spelt out", async () => {
+    const union = { anyOf: [{ type: "object" }, { type: "object" }] };
+    expect(await asked({ actions: [{ ...find, inputSchema: union }] })).toMatchObject({ tools: [{ inputSchema: { type: "object", ...union } }] });
+  });
+
   it("goes to the reactor's model first, then to the definition's, or to the one chosen for the step", async () => {
     const [mine, theirs] = [modelOf([finishV3()]), modelOf([finishV3()])];
     const input = createReactorInput({ model: theirs });
@@ -108,6 +113,7 @@ describe("options and models", () => {
     [{ temprature: 1 }, /did you mean `temperature`/],
     [{ maxRetries: -1 }, /maxRetries/],
     [{ model: "a/b", selectModel: () => "a/b" }, /exclude each other/],
+    [{ silenceMs: 0 }, /`silenceMs`: Too small/],
     [{ readFile: "no" }, /`readFile`: must be a function/],
   ])("refuses the options %j", (options, message) => {
     expect(() => aiSdkReactor(options)).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS", message: expect.stringMatching(message) as string }));
@@ -245,14 +251,37 @@ describe("failures", () => {
 
   it("include an end with an error, an approval that cannot be asked, and a call against the choice", async () => {
     const fail = (chunks: Chunk[], input: ReactorInputOverrides = {}) => failureOf(aiSdkReactor({ model: modelOf(chunks) }).react(createReactorInput(input)));
-    expect((await fail([{ ...finishV3("error"), finishReason: { unified: "error", raw: "MALFORMED" } } as Chunk])).message).toMatch(/\(MALFORMED\)/);
+    const seen: ReactorEvent[] = [];
+    const ended = aiSdkReactor({ model: modelOf([{ ...finishV3("error", 5, 6), finishReason: { unified: "error", raw: "MALFORMED" } } as Chunk]) }).react(createReactorInput());
+    await expect((async () => { for await (const event of ended) seen.push(event); })()).rejects.toThrow(/\(MALFORMED\)/);
+    expect(seen).toMatchObject([{ type: "usage", usage: { inputTokens: 5, outputTokens: 6 } }]);
     const mcp = { ...callChunk("m", "mcp", "{}"), providerExecuted: true, dynamic: true } as Chunk;
     expect(await fail([mcp, { type: "tool-approval-request", approvalId: "a", toolCallId: "m" }, finishV3()])).toMatchObject({ code: "UNSUPPORTED", message: expect.stringMatching(/mcp/) as string });
     expect(await fail([callChunk("c", "find", "{}"), finishV3()], { actions: [find], actionChoice: "none" })).toMatchObject({ code: "REACTOR_FAILED" });
   });
 
-  it("include a transcript without anything to ask", async () => {
-    expect(await failureOf(aiSdkReactor({ model: modelOf([finishV3()]) }).react(createReactorInput({ transcript: [] })))).toMatchObject({ code: "REACTOR_FAILED", retryable: false });
+  it("include a model that is silent too long, however long it takes in all", async () => {
+    const clock = createManualClock();
+    let speak: ((chunk: Chunk) => void) | undefined;
+    const stream = new ReadableStream<Chunk>({ start: (controller) => void (speak = (chunk) => controller.enqueue(chunk)) });
+    const model = new MockLanguageModelV3({ doStream: async () => ({ stream }) });
+    const deltas: string[] = [];
+    const consume = async () => {
+      for await (const event of aiSdkReactor({ model, silenceMs: 100, clock }).react(createReactorInput())) if (event.type === "part-delta") deltas.push(event.delta);
+    };
+    const done = consume().then(() => undefined, (error: unknown) => error);
+    await vi.waitFor(() => expect(clock.pending()).toBe(1));
+    speak!({ type: "text-start", id: "t" });
+    for (const delta of ["a", "b", "c"]) {
+      await clock.advance(60);
+      speak!({ type: "text-delta", id: "t", delta });
+      await vi.waitFor(() => expect(deltas).toContain(delta));
+    }
+    await clock.advance(99);
+    expect(clock.pending()).toBe(1);
+    await clock.advance(60);
+    expect(await done).toMatchObject({ code: "TIMEOUT", retryable: true, details: { silenceMs: 100 } });
+    expect(clock.pending()).toBe(0);
   });
 
   it("pass typed errors of the host on as they are", async () => {

@@ -1,4 +1,4 @@
-import { assertPeer, deriveId, HebraError, loadPeer, parseOptions } from "@hebra/core";
+import { assertPeer, deriveId, loadPeer, parseOptions, systemClock } from "@hebra/core";
 import type { LanguageModel } from "ai";
 import { abortedError } from "../aborted.ts";
 import type { ReactorEvent } from "../events.ts";
@@ -9,7 +9,7 @@ import { toModelMessages } from "./messages.ts";
 import { assertModel, providerOf } from "./model.ts";
 import { optionsSchema, type AiSdkReactorOptions } from "./options.ts";
 import { createTranslator } from "./translate.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { watched } from "./watched.ts";
 import { toUsage } from "./usage.ts";
 
 const peer = { name: "ai", range: "^6.0.0", neededBy: "@hebra/reactor/ai-sdk" };
@@ -53,7 +53,7 @@ async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncG
     if (input.signal.aborted) throw abortedError(input.signal);
     yield* answer(options, input, controller.signal);
   } catch (error) {
-    throw toModelError(error, input.signal, options.now ?? Date.now);
+    throw toModelError(error, input.signal, (options.clock ?? systemClock).now);
   } finally {
     input.signal.removeEventListener("abort", stop);
     controller.abort();
@@ -65,7 +65,6 @@ async function* answer(options: AiSdkReactorOptions, input: ReactorInput, signal
   const model = await modelOf(options, input);
   const provider = providerOf(model);
   const messages = await toModelMessages(input.transcript, { ...options, provider });
-  if (messages.length === 0) throw new HebraError("REACTOR_FAILED", "The transcript holds nothing that the model can be asked.", { retryable: false });
   const tools = toTools(ai, input, options.providerTools);
   const maxOutputTokens = input.limits?.maxOutputTokens ?? options.maxOutputTokens;
   const { fullStream } = ai.streamText({
@@ -88,7 +87,7 @@ async function* answer(options: AiSdkReactorOptions, input: ReactorInput, signal
     provider: provider ?? "unknown",
     usage: ({ usage, providerMetadata, response }) => toUsage(usage, providerMetadata, { provider, model: response.modelId }, options.price),
   });
-  for await (const part of untilAborted(fullStream, signal)) {
+  for await (const part of watched(fullStream, { signal, silenceMs: options.silenceMs ?? 300_000, clock: options.clock ?? systemClock })) {
     for (const event of translator.accept(part)) yield event;
   }
   yield* translator.end();

@@ -1,6 +1,6 @@
 import { HebraError, type JsonValue } from "@hebra/core";
 import type { FinishReason as AiSdkFinishReason, TextStreamPart, ToolSet } from "ai";
-import type { FinishReason, ReactorEvent, Usage } from "../events.ts";
+import type { FinishReason, ReactorEvent, Usage, UsageEvent } from "../events.ts";
 import { createTextMender, wellFormedJson, type TextMender } from "../well-formed.ts";
 import { cleanText, messageOf } from "./clean-error.ts";
 import { fromMetadata } from "./metadata.ts";
@@ -39,8 +39,9 @@ export function createTranslator(options: TranslatorOptions): Translator {
   const owned = new Map<string, string>();
   let partCount = 0;
   let left = 0;
-  let usage: Usage | undefined;
+  let usage: UsageEvent | undefined;
   let reason: FinishReason | undefined;
+  let failure: HebraError | undefined;
 
   const nextPartId = () => `part-${partCount++}`;
 
@@ -124,10 +125,14 @@ export function createTranslator(options: TranslatorOptions): Translator {
           throw new HebraError("UNSUPPORTED", `The model's provider asks for approval before it runs ${part.toolCall.toolName}; aiSdkReactor cannot pass that on. Turn the provider's own approvals off, or make it an action with \`approval\`.`);
         case "finish-step":
           if (isCutOff(part)) throw new HebraError("REACTOR_FAILED", "The model's stream broke off: it ended without the model's own end.", { details: { error: "incomplete-stream" } });
-          if (part.finishReason === "error") throw new HebraError("REACTOR_FAILED", `The model ended its answer with an error${part.rawFinishReason === undefined ? "" : ` (${cleanText(part.rawFinishReason)})`}.`);
-          usage = options.usage(part);
-          reason = finishReason(part.finishReason, left);
-          return [];
+          usage = { type: "usage", usage: options.usage(part) };
+          if (part.finishReason !== "error") {
+            reason = finishReason(part.finishReason, left);
+            return [];
+          }
+          failure = new HebraError("REACTOR_FAILED", `The model ended its answer with an error${part.rawFinishReason === undefined ? "" : ` (${cleanText(part.rawFinishReason)})`}.`);
+          // A failed answer is paid for all the same.
+          return [usage];
         case "error":
           throw part.error;
         default:
@@ -135,10 +140,11 @@ export function createTranslator(options: TranslatorOptions): Translator {
       }
     },
     end() {
+      if (failure !== undefined) throw failure;
       if (usage === undefined || reason === undefined) throw new HebraError("REACTOR_FAILED", "The model's stream ended before the answer did.", { details: { error: "incomplete-stream" } });
       const events = Array.from(growing.keys(), (key) => close(key, undefined)).flat();
       for (const modelId of [...owned.keys()]) events.push(...settle(modelId, { error: "The provider gave no result for this call." }));
-      return [...events, { type: "usage", usage }, { type: "finish", reason }];
+      return [...events, usage, { type: "finish", reason }];
     },
   };
 }
