@@ -4,6 +4,7 @@ import { createMemoryTables } from "./memory/tables.ts";
 import type { ThreadStore } from "./store.ts";
 import { createTableStore } from "./table-store.ts";
 import type { Verb } from "./verbs/op.ts";
+import { runSync } from "./verbs/resolve.ts";
 import { createWatchers } from "./watchers.ts";
 
 /** How {@link memoryStore} is made. It has no options yet. */
@@ -30,21 +31,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): ThreadStore {
   const watchers = createWatchers();
   const run = <T>(verb: Verb<T>): T => {
     const undo: (() => void)[] = [];
-    const news: { tenant: string; contextId: string }[] = [];
     try {
-      let step = verb.next([]);
-      while (step.done !== true) {
-        const op = step.value;
-        if (op.op === "find") step = verb.next(tables.find(op));
-        else {
-          if (op.op === "put") tables.put(op, undo);
-          else if (op.op === "set") tables.set(op, undo);
-          else news.push(op);
-          step = verb.next([]);
-        }
-      }
+      const { value, news } = runSync(verb, { find: tables.find, write: (change) => tables.write(change, undo) });
       for (const { tenant, contextId } of news) watchers.notify(tenant, contextId);
-      return step.value;
+      return value;
     } catch (error) {
       for (const back of undo.reverse()) back();
       throw error;

@@ -9,6 +9,7 @@ import { createWriter } from "./sqlite/writer.ts";
 import type { ThreadStore } from "./store.ts";
 import { createTableStore } from "./table-store.ts";
 import type { Verb } from "./verbs/op.ts";
+import { runSync } from "./verbs/resolve.ts";
 
 export type { SqliteDriverName, SqliteInstance } from "./sqlite/driver.ts";
 
@@ -72,21 +73,10 @@ export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadSt
   await patiently(() => prepareFile(database, synchronous), clock, busyMs);
   await patiently(() => migrate(database, migrations, clock.now()), clock, busyMs);
   const ops = createOps(database);
-  const news = createWatch(database, clock);
-  const perform = <T>(verb: Verb<T>): { value: T; landed: () => void } => {
-    const moved: { tenant: string; contextId: string }[] = [];
-    let step = verb.next([]);
-    while (step.done !== true) {
-      const op = step.value;
-      if (op.op === "find") step = verb.next(ops.find(op));
-      else {
-        if (op.op === "put") ops.put(op);
-        else if (op.op === "set") ops.set(op);
-        else moved.push(op);
-        step = verb.next([]);
-      }
-    }
-    return { value: step.value, landed: () => moved.forEach((at) => news.notify(at.tenant, at.contextId)) };
+  const watch = createWatch(database, clock);
+  const perform = <T>(verb: Verb<T>) => {
+    const { value, news } = runSync(verb, ops);
+    return { value, landed: () => news.forEach((at) => watch.notify(at.tenant, at.contextId)) };
   };
   const writer = createWriter(database, perform, clock, busyMs);
   return createTableStore({
@@ -94,10 +84,10 @@ export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadSt
     scope: "host",
     read: writer.read,
     write: writer.write,
-    watch: news.watch,
+    watch: watch.watch,
     async close() {
       await writer.idle();
-      news.close();
+      watch.close();
       database.close();
     },
   });

@@ -5,7 +5,7 @@ import { commit, takeOver } from "./verbs/commit.ts";
 import { fork, list, setClosed } from "./verbs/contexts.ts";
 import { history, readJournal } from "./verbs/history.ts";
 import { decideApproval, requestCancel } from "./verbs/inbox.ts";
-import { execution, load } from "./verbs/load.ts";
+import { execution, snapshot } from "./verbs/load.ts";
 import type { Verb } from "./verbs/op.ts";
 import { contextIds, lateOutbox, sweep, tenants } from "./verbs/system.ts";
 import { announceImport, exportContext, importContext } from "./verbs/transfer.ts";
@@ -52,7 +52,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
       check(tenant, [contextId]);
       return backend.watch(tenant, contextId, onInbox);
     },
-    load: (tenant, ref) => read(tenant, Object.values(ref) as string[], () => load(tenant, ref)),
+    load: (tenant, ref) => read(tenant, Object.values(ref) as string[], () => snapshot(tenant, ref)),
     execution: (tenant, executionId) => read(tenant, [executionId], () => execution(tenant, executionId)),
     history: (tenant, contextId, window) => read(tenant, [contextId], () => history(tenant, contextId, window)),
     journal: (tenant, contextId, afterSeq, limit) => read(tenant, [contextId], () => readJournal(tenant, contextId, afterSeq, limit ?? Infinity)),

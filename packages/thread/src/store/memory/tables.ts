@@ -1,7 +1,8 @@
 import { HebraError } from "@hebra/core";
 import type { Access, Only, Table, Value } from "../table.ts";
 import { tables } from "../tables.ts";
-import type { Find, OpResult, Put, Set as SetOp } from "../verbs/op.ts";
+import type { Put, Rows, When, Write } from "../verbs/op.ts";
+import type { PlainFind } from "../verbs/resolve.ts";
 
 type Row = readonly Value[];
 
@@ -23,29 +24,49 @@ interface Kept {
 
 /** Tables in memory, each with the same ways of access as in a database. Not atomic by themselves: `undo` takes writes back. */
 export interface MemoryTables {
-  find(op: Find): OpResult;
-  put(op: Put, undo: (() => void)[]): void;
-  set(op: SetOp, undo: (() => void)[]): void;
+  find(find: PlainFind): Rows;
+  write(change: Write, undo: (() => void)[]): Rows;
 }
 
 export function createMemoryTables(): MemoryTables {
   const kept = new Map(Object.values(tables).map((table) => [table.name, keep(table as Table<object>)]));
   const of = (table: Table<object>): Kept => kept.get(table.name)!;
   return {
-    find: (op) => find(of(op.table), op),
-    put(op, undo) {
-      const into = of(op.table);
-      for (const row of op.rows) putRow(into, row, op.mode, undo);
-    },
-    set(op, undo) {
-      const into = of(op.table);
-      const old = into.rows.get(JSON.stringify(op.key));
-      if (old === undefined) return;
-      const row = [...old];
-      for (const [field, value] of Object.entries(op.fields)) row[into.position.get(field)!] = value;
-      store(into, old, row, undo);
+    find: (find) => findRows(of(find.table), find),
+    write({ when, puts, sets }, undo) {
+      let written: Rows = [];
+      if (when !== undefined) {
+        const into = of(when.table);
+        const row = into.rows.get(JSON.stringify(when.key));
+        if (row === undefined || !met(into, row, when)) return [];
+        written = [change(into, row, when.fields, undo)];
+      }
+      for (const put of puts) for (const row of put.rows) putRow(of(put.table), row, put.mode, undo);
+      for (const { table, key, anyOf, fields } of sets) {
+        const into = of(table);
+        for (const one of anyOf === undefined ? [key] : anyOf.map((last) => [...key, last])) {
+          const row = into.rows.get(JSON.stringify(one));
+          if (row !== undefined) change(into, row, fields, undo);
+        }
+      }
+      return written;
     },
   };
+}
+
+function met(into: Kept, row: Row, { conditions }: When): boolean {
+  return conditions.every(({ field, is, value }) => {
+    const kept = row[into.position.get(field)!]!;
+    if (is === "=") return kept === value;
+    return is === "<>" ? kept !== value : kept !== null && value !== null && kept <= value;
+  });
+}
+
+function change(into: Kept, old: Row, fields: Readonly<Record<string, Value>>, undo: (() => void)[]): Row {
+  const row = [...old];
+  for (const [field, value] of Object.entries(fields)) row[into.position.get(field)!] = value;
+  store(into, old, row, undo);
+  return row;
 }
 
 function keep(table: Table<object>): Kept {
@@ -104,7 +125,7 @@ function covers(into: Kept, index: Index, row: Row): boolean {
 function checkUnique(into: Kept, index: Index, old: Row | undefined, row: Row): void {
   if (!index.access.unique || !covers(into, index, row)) return;
   const list = index.lists.get(keyOf(index.by, row)) ?? [];
-  const at = place(index, into.key, list, index.order.map((i) => row[i]!), false);
+  const at = place(index, list, index.order.map((i) => row[i]!), false);
   const found = list[at];
   if (found === undefined || found === old || compare(index.order.map((i) => found[i]!), index.order.map((i) => row[i]!)) !== 0) return;
   throw taken(into.table, [...index.by, ...index.order].map((i) => row[i]!));
@@ -115,21 +136,21 @@ function addTo(into: Kept, index: Index, row: Row): void {
   const key = keyOf(index.by, row);
   let list = index.lists.get(key);
   if (list === undefined) index.lists.set(key, (list = []));
-  list.splice(place(index, into.key, list, index.order.map((i) => row[i]!), true), 0, row);
+  list.splice(place(index, list, index.order.map((i) => row[i]!), true), 0, row);
 }
 
 function removeFrom(into: Kept, index: Index, row: Row): void {
   if (!covers(into, index, row)) return;
   const key = keyOf(index.by, row);
   const list = index.lists.get(key)!;
-  let at = place(index, into.key, list, index.order.map((i) => row[i]!), false);
+  let at = place(index, list, index.order.map((i) => row[i]!), false);
   while (list[at] !== row) at++;
   list.splice(at, 1);
   if (list.length === 0) index.lists.delete(key);
 }
 
 /** Where values of the order stand in a list: before the first row that is not less, or, `after`, before the first that is greater. */
-function place(index: Index, _key: readonly number[], list: readonly Row[], values: readonly Value[], after: boolean): number {
+function place(index: Index, list: readonly Row[], values: readonly Value[], after: boolean): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
@@ -154,22 +175,19 @@ function compare(a: readonly Value[], b: readonly Value[]): number {
   return 0;
 }
 
-function find(into: Kept, op: Find): OpResult {
-  if (op.access === "key") {
-    const row = into.rows.get(JSON.stringify(op.values));
-    return row === undefined ? [] : [row];
-  }
+function findRows(into: Kept, op: PlainFind): Rows {
+  const keys = op.anyOf === undefined ? [op.values] : [...new Set(op.anyOf)].map((value) => [...op.values, value]);
+  if (op.access === "key") return keys.map((key) => into.rows.get(JSON.stringify(key))).filter((row) => row !== undefined);
   const index = into.indexes.get(op.access)!;
-  const keys = op.anyOf === undefined ? [op.values] : op.anyOf.map((value) => [...op.values, value]);
   const rows = keys.flatMap((key) => section(into, index, index.lists.get(JSON.stringify(key)) ?? [], op));
-  return op.limit === undefined ? rows : rows.slice(0, op.limit);
+  return cut(rows, op.limit);
 }
 
-function section(into: Kept, index: Index, list: readonly Row[], op: Find): readonly Row[] {
+function section(into: Kept, index: Index, list: readonly Row[], op: PlainFind): readonly Row[] {
   let from = 0;
   let to = list.length;
   if (op.range !== undefined) {
-    const at = place(index, into.key, list, op.range.values, op.range.is !== "<");
+    const at = place(index, list, op.range.values, op.range.is !== "<");
     if (op.range.is === ">") from = at;
     else to = at;
     // A range says nothing of rows without a value, as in SQL.

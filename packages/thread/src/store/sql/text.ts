@@ -1,7 +1,8 @@
 import { HebraError } from "@hebra/core";
 import { columnOf } from "../codec.ts";
 import { columnName, type Access, type Only, type Table } from "../table.ts";
-import type { Find, Put } from "../verbs/op.ts";
+import type { Find, Put, When } from "../verbs/op.ts";
+import type { PlainFind } from "../verbs/resolve.ts";
 
 /** Where two databases differ in what is written here. */
 export interface Dialect {
@@ -47,7 +48,7 @@ export function findShape(op: Find): string {
 }
 
 /** The values of a find, in the order of {@link selectText}'s placeholders. */
-export function findValues(op: Find): (string | number | null)[] {
+export function findValues(op: PlainFind): (string | number | null)[] {
   const values = [...op.values];
   if (op.anyOf !== undefined) values.push(JSON.stringify(op.anyOf));
   if (op.range !== undefined) values.push(...op.range.values);
@@ -97,10 +98,29 @@ export function conflictText(table: Table<object>, mode: Put["mode"], dialect: D
   return ` ON CONFLICT (${columnsOf(table.key)}) DO UPDATE SET ${sets}${settled}`;
 }
 
-/** A `set` as SQL: the new values first, then the key. */
+/** An update as SQL: the new values first, then the key. */
 export function updateText(table: Table<object>, fields: readonly string[], dialect: Dialect): string {
   let n = 0;
   const sets = fields.map((field) => `${quote(columnName(field))} = ${dialect.placeholder(++n)}`).join(", ");
   const key = table.key.map((field) => `${quote(columnName(field))} = ${dialect.placeholder(++n)}`).join(" AND ");
   return `UPDATE ${dialect.table(table.name)} SET ${sets} WHERE ${key}`;
+}
+
+/** The same with conditions, whose values come last, giving the row after the change. */
+export function whenText(when: When, dialect: Dialect): string {
+  const fields = Object.keys(when.fields);
+  let n = fields.length + when.table.key.length;
+  const conditions = when.conditions.map(({ field, is }) => ` AND ${quote(columnName(field))} ${is} ${dialect.placeholder(++n)}`).join("");
+  const list = when.table.columns.map((column) => dialect.read(quote(column.name), column.kind === "int")).join(", ");
+  return `${updateText(when.table, fields, dialect)}${conditions} RETURNING ${list}`;
+}
+
+/** What makes two conditional changes the same statement. */
+export function whenShape(when: When): string {
+  return `${when.table.name}|${Object.keys(when.fields).join()}|${when.conditions.map(({ field, is }) => field + is).join()}`;
+}
+
+/** The values of {@link whenText}'s placeholders. */
+export function whenValues(when: When): (string | number | null)[] {
+  return [...Object.values(when.fields), ...when.key, ...when.conditions.map(({ value }) => value)];
 }

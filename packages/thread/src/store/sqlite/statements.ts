@@ -1,6 +1,7 @@
-import { columnsOf, conflictText, findShape, findValues, selectText, updateText, type Dialect } from "../sql/text.ts";
+import { columnsOf, conflictText, findShape, findValues, selectText, updateText, whenShape, whenText, whenValues, type Dialect } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
-import type { Find, OpResult, Put, Set as SetOp } from "../verbs/op.ts";
+import type { Put, Rows, Update } from "../verbs/op.ts";
+import type { SyncTables } from "../verbs/resolve.ts";
 import type { SqliteConnection, SqliteStatement } from "./driver.ts";
 
 const dialect: Dialect = {
@@ -14,33 +15,38 @@ const dialect: Dialect = {
 export const sqliteDdl: DdlDialect = { text: "TEXT", integer: "INTEGER", table: (name) => name, suffix: "" };
 
 /** Ops on a connection, each through a statement that is prepared once. */
-export interface SqliteOps {
-  find(op: Find): OpResult;
-  put(op: Put): void;
-  set(op: SetOp): void;
-}
-
-export function createOps(database: SqliteConnection): SqliteOps {
+export function createOps(database: SqliteConnection): SyncTables {
   const prepared = new Map<string, SqliteStatement>();
   const cached = (shape: string, text: () => string): SqliteStatement => {
     let statement = prepared.get(shape);
     if (statement === undefined) prepared.set(shape, (statement = database.prepare(text())));
     return statement;
   };
+  const put = ({ table, mode, rows }: Put) => {
+    const statement = cached(`${mode}|${table.name}`, () => {
+      const marks = table.columns.map((_, i) => `?${i + 1}`).join(", ");
+      return `INSERT INTO ${table.name} (${columnsOf(table.columns.map((column) => column.field))}) VALUES (${marks})${conflictText(table, mode, dialect)}`;
+    });
+    for (const row of rows) statement.run(row);
+  };
+  const update = ({ table, key, anyOf, fields }: Update) => {
+    const names = Object.keys(fields);
+    const statement = cached(`set|${table.name}|${names.join()}`, () => updateText(table, names, dialect));
+    const values = Object.values(fields);
+    if (anyOf === undefined) statement.run([...values, ...key]);
+    else for (const last of anyOf) statement.run([...values, ...key, last]);
+  };
   return {
-    find: (op) => cached(findShape(op), () => selectText(op, dialect)).all(findValues(op)),
-    put(op) {
-      const { table, mode } = op;
-      const statement = cached(`${mode}|${table.name}`, () => {
-        const marks = table.columns.map((_, i) => `?${i + 1}`).join(", ");
-        return `INSERT INTO ${table.name} (${columnsOf(table.columns.map((column) => column.field))}) VALUES (${marks})${conflictText(table, mode, dialect)}`;
-      });
-      for (const row of op.rows) statement.run(row);
-    },
-    set(op) {
-      const fields = Object.keys(op.fields);
-      const statement = cached(`set|${op.table.name}|${fields.join()}`, () => updateText(op.table, fields, dialect));
-      statement.run([...fields.map((field) => op.fields[field]!), ...op.key]);
+    find: (find) => cached(findShape(find), () => selectText(find, dialect)).all(findValues(find)),
+    write({ when, puts, sets }) {
+      let written: Rows = [];
+      if (when !== undefined) {
+        written = cached(`when|${whenShape(when)}`, () => whenText(when, dialect)).all(whenValues(when));
+        if (written.length === 0) return [];
+      }
+      for (const one of puts) put(one);
+      for (const one of sets) update(one);
+      return written;
     },
   };
 }

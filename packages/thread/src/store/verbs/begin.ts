@@ -1,82 +1,104 @@
 import { assertId, HebraError } from "@hebra/core";
 import type { Begin, Begun } from "../store.ts";
 import { contexts, executions, items, steps, threads, triggers, type StoredContext, type StoredExecution } from "../tables.ts";
-import { notAsked, patched, record, untouchedNoMore } from "./commit.ts";
-import { checkEvents, checkGuard, checkOwner, checkSettled, closed } from "./guard.ts";
-import { findOne, notify, put, set, type Verb } from "./op.ts";
+import { notAsked, patched, recorded } from "./commit.ts";
+import { checkEvents, checkGuard, checkOwner, checkSettled, closed, crowded, guarded } from "./guard.ts";
+import { encoded, finding, putting, readAll, setting, write, type Put, type Update, type Verb, type When } from "./op.ts";
+
+/** How often to begin anew when others are faster. */
+const ATTEMPTS = 200;
 
 export function* begin(tenant: string, given: Begin): Verb<Begun> {
   checkBegin(given);
-  const contextId = given.context.id;
-  const found = yield* findOne(contexts, "key", [tenant, contextId], { lock: true });
-  if (found !== undefined) {
-    const known = yield* duplicate(tenant, given, found);
-    if (known !== undefined) return known;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const begun = yield* attemptBegin(tenant, given);
+    if (begun !== undefined) return begun;
   }
+  throw crowded(given.context.id);
+}
+
+/** One look at what is there and one write; `undefined` when somebody wrote in between. */
+function* attemptBegin(tenant: string, given: Begin): Verb<Begun | undefined> {
+  const contextId = given.context.id;
+  const trigger = finding(triggers, "key", [tenant, contextId, given.trigger.triggerId]);
+  const [[found], [known], [first], [byId], [byKey]] = yield* readAll(
+    finding(contexts, "key", [tenant, contextId]),
+    trigger,
+    finding(executions, "byId", [tenant, { of: trigger, field: "executionId" }]),
+    finding(threads, "key", [tenant, given.thread.id]),
+    finding(threads, "byKey", [tenant, given.thread.key]),
+  );
+  if (known !== undefined && found !== undefined) return duplicate(given, known, first, found);
   const context = found ?? fresh(given.context);
-  if (found !== undefined && found.threadId !== given.thread.id) throw moved(given);
+  if (context.threadId !== given.thread.id || byId?.key !== byKey?.key || (byId ?? byKey)?.id !== (byKey ?? byId)?.id) throw moved(given);
   checkSettled(context);
   if (context.status === "closed") throw closed(contextId);
   if (given.guard !== undefined) checkGuard(context, given.guard);
-  yield* addressed(tenant, given);
-  const after = yield* given.guard === undefined ? queue(tenant, given, context) : run(tenant, given, given.guard, context);
-  if (found === undefined) yield* put(contexts, tenant, [{ ...context, ...after.changed }], "insert");
-  else yield* set(contexts, [tenant, contextId], { ...after.changed, ...untouchedNoMore(context) });
-  if (given.guard === undefined) yield* notify(tenant, contextId);
-  return { duplicate: false, execution: after.execution, seq: after.changed.seq ?? context.seq, inboxSeq: after.changed.inboxSeq ?? context.inboxSeq };
+  const turn = given.guard === undefined ? queued(tenant, given, context) : running(tenant, given, context);
+  const thread: { puts: Put[]; sets: Update[] } =
+    byId === undefined ? { puts: putting(threads, tenant, [given.thread], "insert"), sets: [] }
+    : given.thread.updatedAt > byId.updatedAt ? { puts: [], sets: [setting(threads, [tenant, byId.id], { updatedAt: given.thread.updatedAt })] }
+    : { puts: [], sets: [] };
+  const news = given.guard === undefined ? { notify: { tenant, contextId } } : {};
+  const puts = [...thread.puts, ...turn.puts];
+  if (found === undefined) yield* write({ puts: [...puts, ...putting(contexts, tenant, [{ ...context, ...turn.changed }], "insert")], sets: thread.sets, ...news });
+  else {
+    const when: When = { table: contexts, key: [tenant, contextId], conditions: unmoved(given, found), fields: encoded(contexts, { ...turn.changed, importDigest: null }) };
+    const [written] = yield* write({ when, puts, sets: thread.sets, ...news });
+    if (written === undefined) return undefined;
+  }
+  return { duplicate: false, execution: turn.execution, seq: turn.changed.seq ?? context.seq, inboxSeq: turn.changed.inboxSeq ?? context.inboxSeq };
 }
 
-interface After {
+/** That the context is still as it was when it was looked at. */
+function unmoved(given: Begin, found: StoredContext): When["conditions"] {
+  return [
+    ...(given.guard === undefined ? [{ field: "inboxSeq", is: "=" as const, value: found.inboxSeq }] : guarded(given.guard)),
+    { field: "importing", is: "=", value: 0 },
+    { field: "status", is: "<>", value: "closed" },
+  ];
+}
+
+interface Turn {
   execution: StoredExecution;
   changed: Partial<StoredContext>;
+  puts: Put[];
 }
 
 /** The turn waits: trigger, its item and the execution take a place in the inbox. */
-function* queue(tenant: string, given: Begin, context: StoredContext): Verb<After> {
+function queued(tenant: string, given: Begin, context: StoredContext): Turn {
   const inboxSeq = context.inboxSeq + 1;
   const execution: StoredExecution = { ...given.execution, inboxSeq, ...notAsked };
-  yield* put(triggers, tenant, [given.trigger], "insert");
-  yield* put(executions, tenant, [execution], "insert");
-  yield* put(items, tenant, given.items.map((item) => ({ ...item, seq: null })), "insert");
-  return { execution, changed: { inboxSeq } };
+  const puts = [
+    ...putting(triggers, tenant, [given.trigger], "insert"),
+    ...putting(executions, tenant, [execution], "insert"),
+    ...putting(items, tenant, given.items.map((item) => ({ ...item, seq: null })), "insert"),
+  ];
+  return { execution, changed: { inboxSeq }, puts };
 }
 
 /** The turn runs: a holder's write. */
-function* run(tenant: string, given: Begin, guard: NonNullable<Begin["guard"]>, context: StoredContext): Verb<After> {
+function running(tenant: string, given: Begin, context: StoredContext): Turn {
   const events = given.events ?? [];
   const seq = checkEvents(tenant, context.id, context.seq, events);
   const execution: StoredExecution = { ...given.execution, ...notAsked };
-  yield* put(triggers, tenant, [given.trigger], "insert");
-  yield* put(executions, tenant, [execution], "insert");
-  yield* put(items, tenant, given.items, "insert");
-  yield* put(steps, tenant, given.steps ?? []);
-  yield* record(tenant, context.id, events);
-  return { execution, changed: { ...patched(given.patch), seq, fence: guard.fence } };
+  const puts = [
+    ...putting(triggers, tenant, [given.trigger], "insert"),
+    ...putting(executions, tenant, [execution], "insert"),
+    ...putting(items, tenant, given.items, "insert"),
+    ...putting(steps, tenant, given.steps),
+    ...recorded(tenant, context.id, events),
+  ];
+  return { execution, changed: { ...patched(given.patch), seq, fence: given.guard!.fence }, puts };
 }
 
-/** The thread becomes, or is marked as changed. */
-function* addressed(tenant: string, given: Begin): Verb<void> {
-  const byId = yield* findOne(threads, "key", [tenant, given.thread.id]);
-  if (byId === undefined) {
-    const byKey = yield* findOne(threads, "byKey", [tenant, given.thread.key]);
-    if (byKey !== undefined) throw moved(given);
-    yield* put(threads, tenant, [given.thread], "insert");
-    return;
-  }
-  if (byId.key !== given.thread.key) throw moved(given);
-  if (given.thread.updatedAt > byId.updatedAt) yield* set(threads, [tenant, byId.id], { updatedAt: given.thread.updatedAt });
-}
-
-/** What the trigger did the first time, if there was one. */
-function* duplicate(tenant: string, given: Begin, context: StoredContext): Verb<Begun | undefined> {
-  const trigger = yield* findOne(triggers, "key", [tenant, context.id, given.trigger.triggerId]);
-  if (trigger === undefined) return undefined;
+/** What the trigger did the first time. */
+function duplicate(given: Begin, trigger: { triggerId: string; digest: string; executionId: string }, execution: StoredExecution | undefined, context: StoredContext): Begun {
   if (trigger.digest !== given.trigger.digest) {
     throw new HebraError("TRIGGER_MISMATCH", `The trigger ${trigger.triggerId} was used before with another payload. Give each trigger an id of its own.`, {
       details: { contextId: context.id, triggerId: trigger.triggerId, executionId: trigger.executionId },
     });
   }
-  const execution = yield* findOne(executions, "byId", [tenant, trigger.executionId]);
   if (execution === undefined) throw new HebraError("INTERNAL", `The trigger ${trigger.triggerId} names the execution ${trigger.executionId}, which is not there.`);
   return { duplicate: true, execution, seq: context.seq, inboxSeq: context.inboxSeq };
 }
@@ -86,7 +108,8 @@ export function fresh(context: Begin["context"]): StoredContext {
   return { ...context, seq: 0, inboxSeq: 0, fence: 0, importing: false, importDigest: null };
 }
 
-function checkBegin(given: Begin): void {
+/** Checks a begin by itself, before anything is read. */
+export function checkBegin(given: Begin): void {
   const { thread, context, trigger, execution } = given;
   assertId(thread.id, "thread's id");
   assertId(thread.key, "thread's key");
@@ -103,7 +126,7 @@ function checkBegin(given: Begin): void {
   checkOwner(steps, context.id, given.steps);
 }
 
-function moved(given: Begin): HebraError {
+export function moved(given: Begin): HebraError {
   return new HebraError("VERSION_CONFLICT", `The thread ${given.thread.key} has other ids than ${given.thread.id} and ${given.context.id}. Load it again and repeat.`, {
     details: { threadId: given.thread.id, contextId: given.context.id },
   });

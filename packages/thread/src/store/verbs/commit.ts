@@ -1,8 +1,10 @@
+import type { DurableEvent } from "../../stream/envelope.ts";
 import type { Changes, Committed, Guard, Snapshot } from "../store.ts";
 import { ROW_VERSION } from "../rows.ts";
-import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, type StoredContext, type StoredExecution } from "../tables.ts";
-import { checkEvents, checkFence, checkGuard, checkOwner, checkSettled, closed, contextOf } from "./guard.ts";
-import { put, set, type Verb } from "./op.ts";
+import { decode } from "../codec.ts";
+import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, type StoredContext } from "../tables.ts";
+import { checkEvents, checkFence, checkGuard, checkOwner, checkSettled, closed, contextOf, crowded, guarded } from "./guard.ts";
+import { encoded, putting, setting, write, type Put, type Verb } from "./op.ts";
 import { snapshot } from "./load.ts";
 
 /** The columns of an execution that a put leaves alone. */
@@ -22,55 +24,58 @@ export function patched(patch: Changes["context"] | undefined): Partial<StoredCo
   };
 }
 
-/** Checks that every row is of this context. */
-export function checkChanges(contextId: string, changes: Omit<Changes, "context" | "events">): void {
-  checkOwner(items, contextId, changes.items);
-  checkOwner(executions, contextId, changes.executions as readonly StoredExecution[] | undefined);
-  checkOwner(steps, contextId, changes.steps);
-  checkOwner(parts, contextId, changes.parts);
-  checkOwner(calls, contextId, changes.calls);
-  checkOwner(approvals, contextId, changes.approvals);
-  checkOwner(outbox, contextId, changes.outbox);
-}
-
-export function* commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Verb<Committed> {
-  checkChanges(contextId, changes);
-  const context = yield* contextOf(tenant, contextId, true);
-  checkGuard(context, guard);
-  checkSettled(context);
-  if (context.status === "closed" && changes.context.status !== undefined) throw closed(contextId);
-  const seq = checkEvents(tenant, contextId, context.seq, changes.events);
-  yield* put(executions, tenant, (changes.executions ?? []).map((row) => ({ ...row, ...notAsked })));
-  yield* put(items, tenant, changes.items ?? []);
-  yield* put(steps, tenant, changes.steps ?? []);
-  yield* put(parts, tenant, changes.parts ?? []);
-  yield* put(calls, tenant, changes.calls ?? []);
-  yield* put(approvals, tenant, changes.approvals ?? []);
-  yield* put(outbox, tenant, changes.outbox ?? []);
-  for (const id of changes.handedOver ?? []) {
-    yield* set(outbox, [tenant, contextId, id], { status: "handed_over", updatedAt: changes.context.updatedAt });
+/** The rows of a holder's write. @throws HebraError for a row of another context, or one that cannot be kept */
+export function changedRows(tenant: string, contextId: string, changes: Omit<Changes, "context">): Put[] {
+  for (const [table, rows] of [[items, changes.items], [executions, changes.executions], [steps, changes.steps], [parts, changes.parts], [calls, changes.calls], [approvals, changes.approvals], [outbox, changes.outbox]] as const) {
+    checkOwner(table, contextId, rows);
   }
-  yield* record(tenant, contextId, changes.events);
-  yield* set(contexts, [tenant, contextId], { ...patched(changes.context), seq, fence: guard.fence, ...untouchedNoMore(context) });
-  return { seq, inboxSeq: context.inboxSeq };
+  return [
+    ...putting(executions, tenant, changes.executions?.map((row) => ({ ...row, ...notAsked }))),
+    ...putting(items, tenant, changes.items),
+    ...putting(steps, tenant, changes.steps),
+    ...putting(parts, tenant, changes.parts),
+    ...putting(calls, tenant, changes.calls),
+    ...putting(approvals, tenant, changes.approvals),
+    ...putting(outbox, tenant, changes.outbox),
+    ...recorded(tenant, contextId, changes.events),
+  ];
 }
 
-/** Forgets that the context held exactly what an import wrote. */
-export function untouchedNoMore(context: StoredContext): Partial<StoredContext> {
-  return context.importDigest === null ? {} : { importDigest: null };
-}
-
-/** Adds the events of one write to the journal. */
-export function* record(tenant: string, contextId: string, events: Changes["events"]): Verb<void> {
+/** The events of one write, for the journal. */
+export function recorded(tenant: string, contextId: string, events: readonly DurableEvent[]): Put[] {
   const last = events.at(-1);
-  if (last === undefined) return;
-  yield* put(journal, tenant, [{ v: ROW_VERSION, contextId, lastSeq: last.seq, events: [...events] }], "insert");
+  return last === undefined ? [] : putting(journal, tenant, [{ v: ROW_VERSION, contextId, lastSeq: last.seq, events: [...events] }], "insert");
+}
+
+/** One write, whose conditions the database checks as it writes; only when they do not hold is there anything to look into. */
+export function* commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Verb<Committed> {
+  const puts = changedRows(tenant, contextId, changes);
+  const seq = checkEvents(tenant, contextId, guard.expectedSeq, changes.events);
+  const { handedOver = [], context: patch } = changes;
+  const sets = handedOver.length === 0 ? [] : [setting(outbox, [tenant, contextId], { status: "handed_over", updatedAt: patch.updatedAt }, handedOver)];
+  const fields = encoded(contexts, { ...patched(patch), seq, fence: guard.fence, importDigest: null });
+  const open = patch.status === undefined ? [] : [{ field: "status", is: "<>" as const, value: "closed" }];
+  const conditions = [...guarded(guard), { field: "importing", is: "=" as const, value: 0 }, ...open];
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields }, puts, sets });
+    if (written !== undefined) return { seq, inboxSeq: decode(contexts, written).inboxSeq };
+    const context = yield* contextOf(tenant, contextId, false);
+    checkGuard(context, guard);
+    checkSettled(context);
+    if (context.status === "closed" && patch.status !== undefined) throw closed(contextId);
+  }
+  throw crowded(contextId);
 }
 
 export function* takeOver(tenant: string, contextId: string, fence: number): Verb<Snapshot> {
-  const context = yield* contextOf(tenant, contextId, true);
-  checkFence(context, fence);
-  checkSettled(context);
-  if (fence !== context.fence) yield* set(contexts, [tenant, contextId], { fence, ...untouchedNoMore(context) });
-  return yield* snapshot(tenant, { ...context, fence });
+  const conditions = [{ field: "fence", is: "<=" as const, value: fence }, { field: "importing", is: "=" as const, value: 0 }];
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const fields = encoded(contexts, { fence, importDigest: null });
+    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields } });
+    if (written !== undefined) return (yield* snapshot(tenant, { contextId }))!;
+    const context = yield* contextOf(tenant, contextId, false);
+    checkFence(context, fence);
+    checkSettled(context);
+  }
+  throw crowded(contextId);
 }

@@ -5,7 +5,7 @@ import type { Page } from "../store.ts";
 import { visible } from "../codec.ts";
 import { contexts, items, threads, type StoredContext } from "../tables.ts";
 import { contextOf } from "./guard.ts";
-import { find, findOne, put, set, type Verb } from "./op.ts";
+import { find, findOne, putting, setting, write, type Verb } from "./op.ts";
 
 export function* fork(tenant: string, given: { from: string; atItemId: string; context: ContextRow }): Verb<ContextRow> {
   assertId(given.context.id, "context's id");
@@ -22,8 +22,7 @@ export function* fork(tenant: string, given: { from: string; atItemId: string; c
   // The lease is the thread's, so a fence that is too old for the parent is too old for the fork.
   const born = { threadId: parent.threadId, parentContextId: parent.id, parentSeq: seq, seq, inboxSeq: 0, fence: parent.fence, importing: false, importDigest: null };
   const context: StoredContext = { ...given.context, ...born };
-  yield* put(contexts, tenant, [context], "insert");
-  yield* set(threads, [tenant, parent.threadId], { updatedAt: given.context.updatedAt });
+  yield* write({ puts: putting(contexts, tenant, [context], "insert"), sets: [setting(threads, [tenant, parent.threadId], { updatedAt: given.context.updatedAt })] });
   return visible<ContextRow, StoredContext>(contexts, context);
 }
 
@@ -51,7 +50,7 @@ export function* setClosed(tenant: string, contextId: string, closed: boolean, a
     });
   }
   assertTransition(contextStates, "context", context.status, to);
-  yield* set(contexts, [tenant, contextId], { status: to, updatedAt: at, importDigest: null });
+  yield* write({ sets: [setting(contexts, [tenant, contextId], { status: to, updatedAt: at, importDigest: null })] });
 }
 
 export function* list(tenant: string, options: { limit?: number; cursor?: string; keyPrefix?: string }): Verb<Page<ThreadRow>> {

@@ -1,10 +1,9 @@
 import { HebraError } from "@hebra/core";
 import type { DurableEvent } from "../../stream/envelope.ts";
 import type { Guard } from "../store.ts";
-import { columnOf } from "../codec.ts";
 import type { Table } from "../table.ts";
 import { contexts, type StoredContext } from "../tables.ts";
-import { findOne, type Verb } from "./op.ts";
+import { findOne, type Verb, type When } from "./op.ts";
 
 /** The numbers of a context that a guard speaks of. */
 export type Position = Pick<StoredContext, "id" | "seq" | "inboxSeq" | "fence">;
@@ -28,11 +27,23 @@ export function checkGuard(at: Position, guard: Guard): void {
   }
 }
 
+/** The same as {@link checkGuard}, for the database to check as it writes. */
+export function guarded(guard: Guard): When["conditions"] {
+  validFence(guard.fence);
+  return [
+    { field: "seq", is: "=", value: guard.expectedSeq },
+    { field: "fence", is: "<=", value: guard.fence },
+    ...(guard.expectedInboxSeq === undefined ? [] : [{ field: "inboxSeq", is: "=" as const, value: guard.expectedInboxSeq }]),
+  ];
+}
+
+function validFence(fence: number): void {
+  if (!Number.isSafeInteger(fence) || fence < 0) throw new HebraError("INTERNAL", `The fence ${String(fence)} is not an integer between 0 and 2^53 - 1.`);
+}
+
 /** @throws HebraError `STALE_FENCE` when a newer holder has registered. */
 export function checkFence(at: Position, fence: number): void {
-  if (!Number.isSafeInteger(fence) || fence < 0) {
-    throw new HebraError("INTERNAL", `The fence ${String(fence)} is not an integer between 0 and 2^53 - 1.`);
-  }
+  validFence(fence);
   if (fence >= at.fence) return;
   throw new HebraError("STALE_FENCE", `A holder with fence ${at.fence} has taken over the context ${at.id}; the fence ${fence} is older.`, {
     details: { contextId: at.id, fence: at.fence, given: fence },
@@ -51,17 +62,16 @@ export function checkEvents(tenant: string, contextId: string, seq: number, even
 }
 
 /** Checks that rows belong to the context that is written. */
-export function checkOwner<R extends { contextId: string; id: string }>(table: Table<R>, contextId: string, rows: readonly R[] | undefined): void {
+export function checkOwner(table: Table<object>, contextId: string, rows: readonly { contextId: string; id: string }[] | undefined): void {
   for (const row of rows ?? []) {
     if (row.contextId === contextId) continue;
-    const { name } = columnOf(table, "contextId");
-    throw new HebraError("INVALID_ID", `The row ${row.id} of ${table.name} has ${name} ${row.contextId}; it cannot be written with the context ${contextId}.`);
+    throw new HebraError("INVALID_ID", `The row ${row.id} of ${table.name} is of the context ${row.contextId}; it cannot be written with the context ${contextId}.`);
   }
 }
 
 /** A context that must be there. @throws HebraError `CONTEXT_NOT_FOUND` */
 export function* contextOf(tenant: string, contextId: string, lock: boolean): Verb<StoredContext> {
-  const context = yield* findOne(contexts, "key", [tenant, contextId], { lock });
+  const context = yield* findOne(contexts, "key", [tenant, contextId], lock ? { lock } : {});
   if (context === undefined) throw noContext(contextId);
   return context;
 }
@@ -80,4 +90,9 @@ export function checkSettled(context: StoredContext): void {
 
 export function closed(contextId: string): HebraError {
   return new HebraError("CONTEXT_CLOSED", `The context ${contextId} is closed. Reopen it first.`, { details: { contextId } });
+}
+
+/** When a write was refused for something that was no longer so when it was looked into. */
+export function crowded(contextId: string): HebraError {
+  return new HebraError("VERSION_CONFLICT", `Others kept writing to the context ${contextId}. Load it again and repeat.`, { details: { contextId } });
 }

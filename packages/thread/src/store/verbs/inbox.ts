@@ -3,17 +3,16 @@ import type { ApprovalRow } from "../rows.ts";
 import { executionStates, isTerminal } from "../states.ts";
 import type { Decision } from "../store.ts";
 import { approvals, contexts, executions, type StoredContext } from "../tables.ts";
-import { untouchedNoMore } from "./commit.ts";
 import { contextOf } from "./guard.ts";
-import { findOne, notify, set, type Verb } from "./op.ts";
+import { findOne, setting, write, type Update, type Verb } from "./op.ts";
 
 export type CancelGiven = { by?: string; reason?: string; at: number };
 export type DecisionGiven = Decision & { by?: string; comment?: string; at: number };
 
-/** Takes the next place in a context's inbox. */
-function* arrive(tenant: string, context: StoredContext): Verb<void> {
-  yield* set(contexts, [tenant, context.id], { inboxSeq: context.inboxSeq + 1, ...untouchedNoMore(context) });
-  yield* notify(tenant, context.id);
+/** Takes the next place in a context's inbox, with a change of one row. */
+function* arrive(tenant: string, context: StoredContext, change: Update): Verb<void> {
+  const place = setting(contexts, [tenant, context.id], { inboxSeq: context.inboxSeq + 1, importDigest: null });
+  yield* write({ sets: [place, change], notify: { tenant, contextId: context.id } });
 }
 
 export function* requestCancel(tenant: string, executionId: string, request: CancelGiven): Verb<void> {
@@ -25,11 +24,8 @@ export function* requestCancel(tenant: string, executionId: string, request: Can
   const context = yield* contextOf(tenant, seen.contextId, true);
   const execution = (yield* findOne(executions, "byId", [tenant, executionId])) ?? seen;
   if (isTerminal(executionStates, execution.status) || execution.cancelRequestedAt !== null) return;
-  yield* arrive(tenant, context);
-  yield* set(executions, [tenant, execution.contextId, executionId], {
-    cancelRequestedAt: request.at,
-    cancelRequest: { by: request.by ?? null, reason: request.reason ?? null },
-  });
+  const cancelRequest = { by: request.by ?? null, reason: request.reason ?? null };
+  yield* arrive(tenant, context, setting(executions, [tenant, execution.contextId, executionId], { cancelRequestedAt: request.at, cancelRequest }));
 }
 
 export function* decideApproval(tenant: string, approvalId: string, given: DecisionGiven): Verb<ApprovalRow> {
@@ -38,7 +34,6 @@ export function* decideApproval(tenant: string, approvalId: string, given: Decis
   const context = yield* contextOf(tenant, seen.contextId, true);
   const row = yield* approvalOf(tenant, approvalId);
   if (decidedAlready(row, given)) return row;
-  yield* arrive(tenant, context);
   const decided: ApprovalRow = {
     ...row,
     status: given.decision,
@@ -49,7 +44,7 @@ export function* decideApproval(tenant: string, approvalId: string, given: Decis
     updatedAt: given.at,
   };
   const { status, decidedAt, decidedBy, comment, editedInput, updatedAt } = decided;
-  yield* set(approvals, [tenant, row.executionId, approvalId], { status, decidedAt, decidedBy, comment, editedInput, updatedAt });
+  yield* arrive(tenant, context, setting(approvals, [tenant, row.executionId, approvalId], { status, decidedAt, decidedBy, comment, editedInput, updatedAt }));
   return decided;
 }
 

@@ -3,12 +3,12 @@ import type { SweepCandidate } from "../store.ts";
 import { decode } from "../codec.ts";
 import { contexts, executions, outbox, threads, type StoredExecution } from "../tables.ts";
 import type { Value } from "../table.ts";
-import { find, type Find, findOne, type Verb } from "./op.ts";
+import { find, findOne, type Find, type FindOptions, type Verb } from "./op.ts";
 
 /** Rows of any tenant, each with its tenant. */
-function* across<R extends object>(table: Find["table"], access: string, options: Partial<Find>): Verb<{ tenant: string; row: R }[]> {
-  const found = yield { op: "find", table, access, values: [], ...options };
-  return found.map((values: readonly Value[]) => ({ tenant: values[0] as string, row: decode(table, values) as R }));
+function* across<R extends object>(table: Find["table"], access: string, options: FindOptions): Verb<{ tenant: string; row: R }[]> {
+  const [found] = yield { op: "read", finds: [{ table, access, values: [], ...options }] };
+  return found!.map((values: readonly Value[]) => ({ tenant: values[0] as string, row: decode(table, values) as R }));
 }
 
 export function* sweep(options: { before: number; limit?: number }): Verb<SweepCandidate[]> {

@@ -7,14 +7,14 @@ import { approvals, calls, contexts, executions, items, journal, outbox, parts, 
 import { notAsked } from "./commit.ts";
 import { checkOwner } from "./guard.ts";
 import { readJournal } from "./history.ts";
-import { find, findOne, put, set, type Verb } from "./op.ts";
+import { find, findOne, putting, setting, write, type Put, type Update, type Verb } from "./op.ts";
 
 export function* announceImport(tenant: string, thread: ThreadRow, context: ContextRow): Verb<void> {
   checkAddress(thread, context);
   const known = yield* findOne(contexts, "key", [tenant, context.id], { lock: true });
   if (known !== undefined) return;
-  yield* placeThread(tenant, thread, false);
-  yield* put(contexts, tenant, [{ ...context, importing: true, importDigest: null }], "insert");
+  const { puts } = yield* placeThread(tenant, thread);
+  yield* write({ puts: [...puts, ...putting(contexts, tenant, [{ ...context, importing: true, importDigest: null }], "insert")] });
 }
 
 export function* importContext(tenant: string, bundle: ContextBundle): Verb<Imported> {
@@ -28,36 +28,38 @@ export function* importContext(tenant: string, bundle: ContextBundle): Verb<Impo
     if (bundleDigest(present) === wanted) return { changed: false, ...result };
     checkReplaceable(known, present, bundle);
   }
-  yield* placeThread(tenant, bundle.thread, true);
-  yield* put(contexts, tenant, [{ ...bundle.context, importing: false, importDigest: wanted }], "replace");
-  yield* write(tenant, bundle);
+  const thread = yield* placeThread(tenant, bundle.thread);
+  const context = putting(contexts, tenant, [{ ...bundle.context, importing: false, importDigest: wanted }], "replace");
+  yield* write({ puts: [...thread.puts, ...context, ...rowsOf(tenant, bundle)], sets: thread.sets });
   return { changed: true, ...result };
 }
 
-function* write(tenant: string, bundle: ContextBundle): Verb<void> {
-  yield* put(executions, tenant, bundle.executions.map((row) => ({ ...notAsked, ...row })), "replace");
-  yield* put(items, tenant, bundle.items, "replace");
-  yield* put(steps, tenant, bundle.steps, "replace");
-  yield* put(parts, tenant, bundle.parts, "replace");
-  yield* put(calls, tenant, bundle.calls, "replace");
-  yield* put(approvals, tenant, bundle.approvals ?? [], "replace");
-  yield* put(outbox, tenant, bundle.outbox ?? [], "replace");
-  yield* put(triggers, tenant, bundle.triggers ?? [], "replace");
-  yield* put(journal, tenant, journalRows(bundle.context.id, sortEvents(bundle.journal).map((event) => ({ ...event, tenant }))), "replace");
+function rowsOf(tenant: string, bundle: ContextBundle): Put[] {
+  const events = sortEvents(bundle.journal).map((event) => ({ ...event, tenant }));
+  return [
+    ...putting(executions, tenant, bundle.executions.map((row) => ({ ...notAsked, ...row })), "replace"),
+    ...putting(items, tenant, bundle.items, "replace"),
+    ...putting(steps, tenant, bundle.steps, "replace"),
+    ...putting(parts, tenant, bundle.parts, "replace"),
+    ...putting(calls, tenant, bundle.calls, "replace"),
+    ...putting(approvals, tenant, bundle.approvals, "replace"),
+    ...putting(outbox, tenant, bundle.outbox, "replace"),
+    ...putting(triggers, tenant, bundle.triggers, "replace"),
+    ...putting(journal, tenant, journalRows(bundle.context.id, events), "replace"),
+  ];
 }
 
 /** The thread becomes, or is brought up to the bundle. */
-function* placeThread(tenant: string, thread: ThreadRow, replace: boolean): Verb<void> {
+function* placeThread(tenant: string, thread: ThreadRow): Verb<{ puts: Put[]; sets: Update[] }> {
   const byKey = yield* findOne(threads, "byKey", [tenant, thread.key]);
   const byId = yield* findOne(threads, "key", [tenant, thread.id]);
   if ((byKey !== undefined && byKey.id !== thread.id) || (byId !== undefined && byId.key !== thread.key)) {
     throw conflict(`The key ${thread.key} and the id ${thread.id} belong to different threads here.`, { threadId: thread.id, key: thread.key });
   }
-  if (byId === undefined) yield* put(threads, tenant, [thread], "insert");
-  else if (replace) {
-    const { name, mainContextId, createdAt, provenance } = thread;
-    yield* set(threads, [tenant, thread.id], { name, mainContextId, createdAt, provenance, updatedAt: Math.max(thread.updatedAt, byId.updatedAt) });
-  }
+  if (byId === undefined) return { puts: putting(threads, tenant, [thread], "insert"), sets: [] };
+  const { name, mainContextId, createdAt, provenance } = thread;
+  const updatedAt = Math.max(thread.updatedAt, byId.updatedAt);
+  return { puts: [], sets: [setting(threads, [tenant, thread.id], { name, mainContextId, createdAt, provenance, updatedAt })] };
 }
 
 /** Only what an import wrote, and nobody since, may be written again, and no row may go. */
@@ -88,7 +90,7 @@ function checkBundle(bundle: ContextBundle): void {
   checkAddress(bundle.thread, bundle.context);
   checkOwner(items, id, bundle.items);
   for (const [table, rows] of [[executions, bundle.executions], [steps, bundle.steps], [parts, bundle.parts], [calls, bundle.calls], [approvals, bundle.approvals], [outbox, bundle.outbox]] as const) {
-    checkOwner<{ contextId: string; id: string }>(table, id, rows);
+    checkOwner(table, id, rows);
   }
   const known = new Set(bundle.items.map((item) => item.id));
   const turns = new Set(bundle.executions.map((execution) => execution.id));
