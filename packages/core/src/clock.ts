@@ -18,14 +18,11 @@ export interface Clock {
 /** The longest wait that `setTimeout` takes, in milliseconds: about 25 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** The longest delay that Node's timers take; a longer one would fire at once. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
-
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(ms, callback) {
+  after(ms, callback, { keepAlive = false } = {}) {
     // Node fires at once what it cannot count: longer waits are made of several.
     let left = Math.max(0, ms);
     let timer: NodeJS.Timeout;
@@ -33,7 +30,7 @@ export const systemClock: Clock = {
       const part = Math.min(left, LONGEST_TIMER);
       left -= part;
       timer = setTimeout(() => (left > 0 ? arm() : callback()), part);
-      timer.unref();
+      if (!keepAlive) timer.unref();
     };
     arm();
     return () => clearTimeout(timer);
@@ -92,7 +89,7 @@ export function createManualClock(start = 1_767_225_600_000): ManualClock {
 }
 
 /**
- * Waits on a clock. Like every timer of a {@link Clock}, the wait alone does not keep the process alive.
+ * Waits on a clock. The process stays alive for it.
  *
  * @throws HebraError `ABORTED` when the signal aborts first.
  */

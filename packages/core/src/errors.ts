@@ -36,14 +36,19 @@ export class HebraError extends Error {
   constructor(code: ErrorCode, message: string, options: HebraErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.retryable = options.retryable ?? errorCodes[code].retryable;
+    // A code from a newer copy of the package, or from plain JavaScript, must not turn one error into another.
+    this.retryable = options.retryable ?? (errorCodes as Partial<typeof errorCodes>)[code]?.retryable ?? false;
     this.details = options.details ?? {};
     Object.defineProperty(this, MARKER, { value: true });
   }
 
   /** Recognises a Hebra error also when it comes from another copy of the package. */
   static isInstance(value: unknown): value is HebraError {
-    return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[MARKER] === true;
+    try {
+      return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[MARKER] === true;
+    } catch {
+      return false; // A proxy that throws. What is thrown at us must not make us throw.
+    }
   }
 
   /** `code`, `message`, `retryable` and `details`; the cause and the stack stay out. */
@@ -57,13 +62,23 @@ export function errorCode(error: unknown): ErrorCode | undefined {
   return HebraError.isInstance(error) ? error.code : undefined;
 }
 
-/** The message of anything thrown, also of things that are not errors. */
+/** The message of anything thrown, also of things that are not errors. Never throws. */
 export function errorMessage(error: unknown): string {
-  if (error instanceof Error) return error.message;
   if (typeof error === "string") return error;
   try {
+    const message: unknown = typeof error === "object" && error !== null ? (error as { message?: unknown }).message : undefined;
+    if (typeof message === "string") return message;
     return JSON.stringify(error) ?? String(error);
   } catch {
-    return String(error);
+    return describeType(error);
+  }
+}
+
+/** For what can be neither read nor printed: cycles, revoked proxies, objects whose `toString` throws. */
+function describeType(error: unknown): string {
+  try {
+    return Object.prototype.toString.call(error);
+  } catch {
+    return "[unreadable]";
   }
 }

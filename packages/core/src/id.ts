@@ -11,7 +11,10 @@ const MAX_LENGTH = 512;
 export type IdGenerator = () => string;
 
 /**
- * A UUIDv5: the same parts always give the same id. Parts are joined so that no two different lists collide.
+ * A UUIDv5: the same parts always give the same id. Parts are joined so that no two different lists collide; a number is the same part as
+ * its decimal text.
+ *
+ * @throws HebraError `INVALID_ID` without parts, or when one holds a lone surrogate.
  *
  * @example
  * ```ts
@@ -21,17 +24,36 @@ export type IdGenerator = () => string;
  * ```
  */
 export function deriveId(...parts: readonly (string | number)[]): string {
-  return v5(parts.map((part) => encodeURIComponent(part)).join("/"), HEBRA_NAMESPACE);
+  if (parts.length === 0) throw new HebraError("INVALID_ID", "An id cannot be derived from nothing: pass at least one part.");
+  return v5(parts.map(encodePart).join("/"), HEBRA_NAMESPACE);
 }
 
+function encodePart(part: string | number): string {
+  const text = String(part);
+  if (!text.isWellFormed()) throw new HebraError("INVALID_ID", "A part of a derived id holds a lone surrogate.");
+  return encodeURIComponent(text);
+}
+
+/** UUIDv7 has 32 bits between time and randomness that count up within a millisecond; it starts low so as not to run over. */
+const SEQUENCE_START = 2 ** 31;
+
 /**
- * UUIDv7s: unique, and sorted by time of making.
+ * UUIDv7s: unique, and sorted by time of making, also those of one millisecond and those made after the clock was set back.
  *
  * @param clock - where the time comes from. @defaultValue the system's
  */
 export function createIdGenerator(clock?: Pick<Clock, "now">): IdGenerator {
   if (clock === undefined) return () => v7();
-  return () => v7({ msecs: Math.trunc(clock.now()) });
+  let msecs = -1;
+  let seq = 0;
+  return () => {
+    const now = Math.trunc(clock.now());
+    if (now > msecs) {
+      msecs = now;
+      seq = Math.floor(Math.random() * SEQUENCE_START);
+    } else seq++;
+    return v7({ msecs, seq });
+  };
 }
 
 /**

@@ -10,7 +10,7 @@ const KEPT = new RegExp(`${RESOLVED}|${STATUS}|${HOST}`, "gi");
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?|(?<![\w:])\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])/g;
 const ADDRESS = /(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?![\w:])|::1(?!\w)/gi;
-const HEX = /(?<!\w)(?:0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{8,})(?!\w)/gi;
+const HEX = /(?<!\w)(?:0x[0-9a-f]+|(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,})(?!\w)/gi;
 const ID = /(?<![\w.])(?:[A-Za-z]+[_-](?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{6,}|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{8,})(?!\w)/g;
 const PATH = /(?:file:\/\/)?(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\][^\s"'`<>|*?()[\],;]{1,1024}/g;
 const ROOT = /^(?:file:|[A-Za-z]:|[/\\](?:home|Users|tmp|var|usr|opt|root|private|app|srv|mnt|etc|dev|proc|workspace|builds?|data)[/\\])/;
@@ -21,10 +21,10 @@ const ROOT = /^(?:file:|[A-Za-z]:|[/\\](?:home|Users|tmp|var|usr|opt|root|privat
  */
 export function messageTemplate(message: string): string {
   const kept: string[] = [];
-  const hold = (text: string) => `\u0001${String.fromCharCode(0xe000 + (kept.push(text) - 1) % 0x1900)}`;
+  const hold = (text: string) => `\ue000${String.fromCharCode(0xe001 + ((kept.push(text) - 1) % 0x1800))}`;
   return message
     .slice(0, MAX_INPUT)
-    .replace(/[\u0001\ue000-\uf8ff]/g, "")
+    .replace(/[\ue000-\uf8ff]/g, "")
     .replace(/\[redacted(?::[\w-]+)?\]/g, () => hold("<secret>"))
     .replace(/"([^"\n]{0,1024})"|'([^'\n]{0,1024})'|`([^`\n]{0,1024})`/g, (all: string, ...texts: (string | undefined)[]) =>
       quoted(all, texts[0] ?? texts[1] ?? texts[2] ?? "", hold),
@@ -34,10 +34,10 @@ export function messageTemplate(message: string): string {
     .replace(PATH, (path) => shortPath(path, hold))
     .replace(KEPT, hold)
     .replace(ADDRESS, () => hold("<ip>"))
-    .replace(HEX, () => hold("<hex>"))
+    .replace(HEX, () => hold("<n>"))
     .replace(ID, (id) => `${/^[A-Za-z]+[_-]/.exec(id)?.[0] ?? ""}${hold("<id>")}`)
     .replace(/\d+(?:[.,]\d+)*/g, () => hold("<n>"))
-    .replace(/\u0001([\ue000-\uf8ff])/g, (_, mark: string) => kept[mark.charCodeAt(0) - 0xe000] ?? "")
+    .replace(/\ue000([\ue001-\uf8ff])/g, (_, mark: string) => kept[mark.charCodeAt(0) - 0xe001] ?? "")
     .replace(/\s+/g, " ")
     .trim()
     .slice(0, MAX_LENGTH)

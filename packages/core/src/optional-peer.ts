@@ -12,7 +12,8 @@ export interface PeerRequest {
 }
 
 /**
- * Loads an optional peer. The import is passed in, so that it resolves from the package that declares the peer.
+ * Loads an optional peer. The import is passed in, so that it resolves from the package that declares the peer. A peer that is installed
+ * but fails to load throws its own error.
  *
  * @throws HebraError `PEER_MISSING` saying what to install.
  *
@@ -20,8 +21,8 @@ export interface PeerRequest {
  * ```ts
  * import { loadPeer } from "@hebra/core";
  *
- * const uuid = await loadPeer({ name: "uuid", range: "^14.0.0", neededBy: "this example" }, () => import("node:crypto"));
- * console.log(typeof uuid.randomUUID);
+ * const { randomUUID } = await loadPeer({ name: "crypto", range: "*", neededBy: "this example" }, () => import("node:crypto"));
+ * console.log(randomUUID().length); // 36
  * ```
  */
 export async function loadPeer<T>(peer: PeerRequest, load: () => Promise<T>): Promise<T> {
@@ -48,8 +49,12 @@ export function assertPeer(peer: PeerRequest, from: string): void {
 }
 
 function isMissing(error: unknown, name: string): boolean {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  return (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") && String(message).includes(name);
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return false;
+  // The importing file's path stands in the message too, and holds the peer's name when it is one of the peer's own
+  // dependencies that is missing: only what could not be found counts.
+  const wanted = /Cannot find (?:package|module) '([^']+)'/.exec(String(message))?.[1];
+  return wanted === name || wanted?.startsWith(`${name}/`) === true;
 }
 
 function missing(peer: PeerRequest, cause: unknown): HebraError {

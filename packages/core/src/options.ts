@@ -29,20 +29,36 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): string {
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let current: unknown = schema;
-  for (const key of path) current = shapeOf(current)?.[String(key)];
+  for (const key of path) current = typeof key === "number" ? elementOf(current) : shapeOf(current)?.[String(key)];
   return Object.keys(shapeOf(current) ?? {});
 }
 
+interface SchemaParts {
+  shape?: Record<string, unknown>;
+  element?: unknown;
+  def?: { innerType?: unknown };
+}
+
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
-  let current = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } } | undefined;
-  while (current?.shape === undefined && current?.def?.innerType !== undefined) current = current.def.innerType as typeof current;
-  return current?.shape;
+  return unwrap(schema, "shape")?.shape;
+}
+
+function elementOf(schema: unknown): unknown {
+  return unwrap(schema, "element")?.element;
+}
+
+/** Looks through defaults, optionals and the like for the schema that has the part. */
+function unwrap(schema: unknown, part: "shape" | "element"): SchemaParts | undefined {
+  let current = schema as SchemaParts | undefined;
+  while (current !== undefined && current[part] === undefined) current = current.def?.innerType as SchemaParts | undefined;
+  return current;
 }
 
 /** The candidate nearest to what was typed, when near enough to be meant. */
 export function didYouMean(typed: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  // Of a short word two letters are most of it: anything would be near.
+  let bestDistance = (typed.length < 4 ? 1 : Math.max(2, Math.floor(typed.length / 3))) + 1;
   for (const candidate of candidates) {
     const d = distance(typed.toLowerCase(), candidate.toLowerCase());
     if (d < bestDistance) [best, bestDistance] = [candidate, d];

@@ -1,9 +1,10 @@
 import type { KeyJudge } from "./redact-keys.ts";
 import { valueBounds } from "./redact-values.ts";
 
-const NAME = /[\p{L}\p{N}_$.-]+/gu;
-/** What may stand between a name and its value: closing quotes or brackets of the name, then a separator. */
-const SEPARATOR = /["'`”’\\\])]{0,16}\s{0,64}(?:=>|:=|={1,3}|:|%3[AD]|\|)\s{0,64}/iy;
+/** Letters, digits and what joins them. Written as ranges: with property escapes a run of megabytes would overflow the engine's stack. */
+const NAME = /[\w$.\-\u00c0-\u1fff\u2c00-\u2fef\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufefe\uff10-\uffef]+/g;
+/** What may stand between a name and its value: closing quotes or brackets of the name, then a separator. JSON within JSON doubles its backslashes. */
+const SEPARATOR = /["'`”’\\\])]{0,600}\s{0,64}(?:=>|:=|={1,3}|:|%3[AD]|\|)\s{0,64}/iy;
 const PAIR = /\\*["'`]\s{0,64},\s{0,64}(?=\\*["'`])/y;
 const BEFORE_QUOTE = /\s{1,64}(?=\\*["'`“«])/y;
 const BLANK = /\s{1,64}/y;

@@ -21,8 +21,9 @@ export function passesLuhn(digits: string): boolean {
 
 /** Hides payment card numbers, in groups or not. A number is one only when its scheme, length and check digit agree. */
 export function hideCards(text: string): string {
-  return text.replace(/\d(?:[ \u00a0.\-_]?\d){11,}/g, (run, at: number) => {
-    if (isIdentifier(text, at, at + run.length)) return run;
+  // One class without a group: a repeated group would overflow the engine's stack on runs of megabytes.
+  return text.replace(/\d[\d \u00a0._-]*/g, (run, at: number) => {
+    if (run.length < 13 || isIdentifier(text, at, at + run.length)) return run;
     const groups = [...run.matchAll(/\d+/g)];
     let out = "";
     let done = 0;
@@ -54,18 +55,27 @@ function isIdentifier(text: string, start: number, end: number): boolean {
 
 /** Hides international bank account numbers, in groups of four or not: country, length and the mod 97 check (ISO 13616) must agree. */
 export function hideIbans(text: string): string {
-  return text.replace(/(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,40}/g, (run) => {
-    const length = ibanLength.get(run.slice(0, 2).toUpperCase());
-    if (length === undefined) return run;
-    let end = 0;
-    let account = "";
-    while (end < run.length && account.length < length) {
-      const char = run[end++]!;
-      if (/[A-Za-z0-9]/.test(char)) account += char;
-    }
-    const glued = /[A-Za-z0-9]/.test(run[end] ?? "");
-    return account.length === length && !glued && mod97(account.toUpperCase()) === 1 ? `[redacted:iban]${run.slice(end)}` : run;
-  });
+  let out = "";
+  let done = 0;
+  for (const { index, 0: start } of text.matchAll(/(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))[A-Za-z]{2}\d{2}/g)) {
+    const length = ibanLength.get(start.slice(0, 2).toUpperCase());
+    if (length === undefined || index < done) continue;
+    const end = accountEnd(text, index, length);
+    if (end === undefined || mod97(text.slice(index, end).replace(/[^A-Za-z0-9]/g, "").toUpperCase()) !== 1) continue;
+    out += `${text.slice(done, index)}[redacted:iban]`;
+    done = end;
+  }
+  return out + text.slice(done);
+}
+
+/** Where a number of so many letters and digits ends, single blanks or dashes between them; `undefined` when it is longer or shorter. */
+function accountEnd(text: string, from: number, length: number): number | undefined {
+  let at = from;
+  for (let seen = 0; seen < length; seen++) {
+    if (seen > 0 && /[ \u00a0-]/.test(text[at] ?? "")) at++;
+    if (!/[A-Za-z0-9]/.test(text[at++] ?? "")) return undefined;
+  }
+  return /[A-Za-z0-9]/.test(text[at] ?? "") ? undefined : at;
 }
 
 function mod97(account: string): number {

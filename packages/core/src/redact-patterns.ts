@@ -28,7 +28,7 @@ export function hidePem(text: string): string {
 /** Hides what follows an authentication scheme: `Bearer …`, `Basic …`. */
 export function hideSchemes(text: string): string {
   return text.replace(
-    /(?<![\p{L}\p{N}])(bearer|basic|negotiate|apikey)((?:[\s:=+"'\\]|%20|%3A){1,8}(?:tokens?[\s:=]{1,8})?)([^\s"'`,;<>()\\]+)/giu,
+    /(?:(?<![\p{L}\p{N}])|(?<=\\[nrt]|%[0-9a-f]{2}))(bearer|basic|negotiate|apikey)((?:[\s:=+"'\\]|%20|%3A){1,8}(?:tokens?[\s:=]{1,8})?)([^\s"'`,;<>()\\]+)/giu,
     (all: string, scheme: string, between: string, value: string) => {
       if (/^\[redacted/.test(value) || LABEL_WORDS.has(value.replace(/[=.:]+$/, "").toLowerCase())) return all;
       const sure = /^(?:bearer|apikey)$/i.test(scheme) || (value.length >= 8 && /\d|=$|.[A-Z]/.test(value));
@@ -46,10 +46,11 @@ const AT_START =
 
 /** Hides access keys of known makers, base64 of JSON (so also JWTs), and long random-looking runs. */
 export function hideTokens(text: string): string {
-  return text.replace(/[A-Za-z0-9_.~+/=-]{12,}/g, (run) => {
+  return text.replace(/[A-Za-z0-9_.~+/=%-]+/g, (run) => {
+    if (run.length < 12) return run;
     const known = [ANYWHERE.exec(run), AT_START.exec(run)].flatMap((hit) => (hit === null ? [] : [hit.index]));
     if (known.length > 0) return `${run.slice(0, Math.min(...known))}[redacted:key]`;
-    return run.length < 32 ? run : run.replace(/[A-Za-z0-9_+/-]{32,}/g, (part) => (looksRandom(part) ? "[redacted:random]" : part));
+    return run.length < 32 ? run : run.replace(/[A-Za-z0-9_+/-]+/g, (part) => (looksRandom(part) ? "[redacted:random]" : part));
   });
 }
 

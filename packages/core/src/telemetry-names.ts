@@ -1,11 +1,11 @@
 /**
  * Every name that Hebra's spans and metrics use, in one place.
  *
- * The `gen_ai.*` names follow the OpenTelemetry semantic conventions for generative AI. They have status Development and no tagged
- * release, so they are pinned: repository `open-telemetry/semantic-conventions-genai`, spans and durations at commit
- * `ac48b1f9df15fdf281b96cccf15eb707e1fc1868` (`docs/gen-ai/client-inference.md`), token counters at commit
- * `ef678ba719ea37126378b12e2f434426cdf574cc` (`docs/gen-ai/gen-ai-inference-usage-metrics.md`). Nothing there covers resumption, waiting
- * or queues: those names are our own, under `hebra.`.
+ * The `gen_ai.*` names follow the OpenTelemetry semantic conventions for generative AI: repository
+ * `open-telemetry/semantic-conventions-genai`, spans and durations as of commit `ac48b1f9df15fdf281b96cccf15eb707e1fc1868`, token counters as
+ * its main branch had them in November 2026 (both `docs/gen-ai/client-inference.md`). All of it has status Development and no tagged
+ * release, so what we emit changes only by an edit here. Nothing there covers resumption, waiting or queues: those names are our own,
+ * under `hebra.`.
  */
 
 /** Values of `gen_ai.operation.name`. */
