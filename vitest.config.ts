@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-// `import` and `default` are always on; naming `import` would also reach `require()` inside CommonJS packages such as pg.
-const conditions = ["@hebra/source", "module", "node"];
+// `import` and `default` are always on; naming `import` would also reach `require()` inside CommonJS packages such as pg. Not `module` either:
+// Node does not know it, and what @opentelemetry/api offers under it is for bundlers alone.
+const conditions = ["@hebra/source", "node"];
 const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions } },
