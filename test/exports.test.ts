@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
+import { workspaceDirectories } from "../scripts/lib/install.mjs";
 import { publishedPackages } from "../scripts/lib/packages.mjs";
 import { root } from "../scripts/lib/paths.mjs";
 import { entries } from "./support/module-graph.ts";
@@ -50,6 +51,6 @@ test("every published package has a part in what spans them all", () => {
   const { fixed } = json(".changeset/config.json") as { fixed: string[][] };
   assert.deepEqual(fixed[0]?.toSorted(), names, "the fixed group of .changeset/config.json");
   const { references } = json("tsconfig.json") as { references: { path: string }[] };
-  const directories = packages.map(({ directory }) => `packages/${directory.split("/").at(-1)}`).sort();
-  assert.deepEqual(references.map(({ path }) => path).filter((path) => path.startsWith("packages/")).sort(), directories, "the references of tsconfig.json");
+  const projects = workspaceDirectories().filter((directory) => directory !== "" && existsSync(join(root, directory, "tsconfig.json")));
+  assert.deepEqual(references.map(({ path }) => path).sort(), [...projects, "scripts"].sort(), "the references of tsconfig.json");
 });

@@ -44,7 +44,7 @@ export const libraries = [
   { name: "hono", within: /(^|\/)http([./-]|$)/ },
   { name: "@openfeature/server-sdk", within: /(^|\/)openfeature([./-]|$)/ },
   { name: "@openfeature/core", within: /(^|\/)openfeature([./-]|$)/ },
-  { name: "@openfeature/flagd-core", within: /(^|\/)(openfeature|flagd)([./-]|$)/ },
+  { name: "@openfeature/flagd-core", within: /(^|\/)(openfeature|flagd|targets)([./-]|$)/ },
   { name: "@instantdb/admin", within: /(^|\/)instant([./-]|$)/ },
   { name: "@instantdb/platform", within: /(^|\/)instant([./-]|$)/ },
 ];

@@ -30,12 +30,18 @@ const tarballs = ({ tarballs: directory }) => readdirSync(directory).filter((nam
  * @param {(tarball: string) => { command: string, args: string[] }} tool
  */
 async function eachTarball(context, tool) {
+  const waiting = tarballs(context);
+  if (waiting.length === 0) return one(false);
+  /** @type {Tally[]} */
   const tallies = [];
-  for (const tarball of tarballs(context)) {
-    const { command, args } = tool(tarball);
-    tallies.push(one((await run(command, args, { output: "quiet" })).ok));
-  }
-  return tallies.length === 0 ? one(false) : sum(tallies);
+  const work = async () => {
+    for (let tarball = waiting.shift(); tarball !== undefined; tarball = waiting.shift()) {
+      const { command, args } = tool(tarball);
+      tallies.push(one((await run(command, args, { output: "quiet" })).ok));
+    }
+  };
+  await Promise.all([work(), work()]);
+  return sum(tallies);
 }
 
 /**
