@@ -15,7 +15,7 @@ function setup(ttlMs = 3000, grantedMs?: number) {
       timers: createTimerSlots(clock),
       renew: (_, wanted) => new Promise((answer, fail) => asked.push({ at: clock.monotonic(), ttlMs: wanted, answer, fail })),
       release: () => void done.push("released"),
-      ended: () => void done.push("ended"),
+      ended: (_, how) => void done.push(`ended: ${how}`),
     },
     { key: "k", handle: undefined, fence: 7, ttlMs, since: clock.monotonic(), grantedMs },
   );
@@ -47,7 +47,7 @@ test("failures are repeated until the deadline, then the lease is lost with the 
   assert.ok(asked.length >= 4, `${asked.length} attempts`);
   assert.ok(lostAt > 2900 && lostAt < 3000, `lost at ${lostAt}`);
   assert.equal((signal.reason as HebraError).cause, unreachable);
-  assert.deepEqual(done, ["ended"]);
+  assert.deepEqual(done, ["ended: lost"]);
   assert.equal(clock.pending(), 0);
 });
 
@@ -66,7 +66,7 @@ test("one success after failures saves it", async () => {
 test("a request that is never answered does not outlive the deadline", async () => {
   const { clock, done } = setup();
   await clock.advance(3000);
-  assert.deepEqual(done, ["ended"]);
+  assert.deepEqual(done, ["ended: lost"]);
 });
 
 test("an answer that arrives after the loss changes nothing", async () => {
@@ -112,5 +112,5 @@ test("a release stops the renewals and is no loss", async () => {
   await clock.advance(10_000);
   assert.equal(asked.length, 0);
   assert.equal(signal.aborted, false);
-  assert.deepEqual(done, ["ended", "released"]);
+  assert.deepEqual(done, ["ended: released", "released"]);
 });

@@ -11,8 +11,8 @@ export interface LeaseBackend<Handle> {
   renew(lease: HeldLease<Handle>, ttlMs: number): boolean | Promise<boolean>;
   /** Gives the lock back. Called after `ended`. */
   release(lease: HeldLease<Handle>): void | Promise<void>;
-  /** The lease has ended: it was released, or it was lost. */
-  ended(lease: HeldLease<Handle>): void;
+  /** The lease has ended. */
+  ended(lease: HeldLease<Handle>, how: "released" | "lost"): void;
 }
 
 /** How a lease begins. */
@@ -87,7 +87,7 @@ export class HeldLease<Handle> implements Lease, Timed {
     if (this.state !== "held") return;
     this.state = "released";
     this.stopTimers();
-    this.backend.ended(this);
+    this.backend.ended(this, "released");
     await this.backend.release(this);
   }
 
@@ -99,7 +99,7 @@ export class HeldLease<Handle> implements Lease, Timed {
     const { key, fence, lastFailure } = this;
     const cause = lastFailure === undefined ? {} : { cause: lastFailure };
     this.reason = new HebraError("LOCK_LOST", `The lock ${key} is held no longer: ${why}.`, { ...cause, details: { key, fence } });
-    this.backend.ended(this);
+    this.backend.ended(this, "lost");
     this.controller?.abort(this.reason);
   }
 

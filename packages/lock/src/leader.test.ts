@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createManualClock, errorCode, HebraError, systemClock } from "@hebra/core";
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import { createLeader, type Leadership } from "./leader.ts";
 import { localLocks } from "./local.ts";
 import { redisLocks } from "./redis.ts";
 import { freezableClock } from "./testing/freezable-clock.fixture.ts";
 import { eventually, startRedis, withoutRedisServer } from "./testing/redis-server.fixture.ts";
+
+vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 
 const untilAborted = async ({ signal }: Leadership) => void (signal.aborted || (await once(signal, "abort")));
 

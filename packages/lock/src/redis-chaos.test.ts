@@ -4,10 +4,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { setTimeout as pause } from "node:timers/promises";
 import { errorCode } from "@hebra/core";
-import { afterEach, beforeEach, describe, test } from "vitest";
+import { afterEach, beforeEach, describe, test, vi } from "vitest";
 import type { LockManager } from "./lock.ts";
 import { redisLocks, type RedisLocksOptions } from "./redis.ts";
 import { eventually, startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
+
+vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 
 describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () => {
   let server: TestRedis;
@@ -139,7 +141,8 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     assert.equal(errorCode((signal.reason as Error).cause), "UNREACHABLE");
     await lease.release();
     server.process.kill("SIGCONT");
-    await eventually(async () => (await server.admin.exists("hebra:lock:{hang}", "hebra:lock:{other}")) === 0, "what was given up ends");
+    await eventually(async () => (await server.admin.hexists("hebra:lock:{other}", "holder")) === 0, "what was given up is given back");
+    await eventually(async () => (await server.admin.hexists("hebra:lock:{hang}", "holder")) === 0, "and what was lost, before its ttl", 500);
     await (await locks.acquire("hang", { waitMs: 0 })).release();
   });
 

@@ -84,9 +84,9 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
   const timers = createTimerSlots(clock);
   const commands = connectRedis(options);
   const run = createScriptRunner(commands, timers, requestTimeoutMs);
-  // Tokens are made of it, and the server finds the channel of a waiter in its token.
   const managerId = createIdGenerator()();
-  const channelPrefix = `${namespace}:lock-served:`;
+  // Where the server tells this manager which of its waiters it has served.
+  const channel = `${namespace}:lock-served:${managerId}`;
   const held = new Map<string, HeldLease<Handle>>();
   const waiting = new Map<string, Waiter>();
   const givingBack = new Set<Promise<unknown>>();
@@ -96,7 +96,7 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
 
   /** Gives back what a token holds or stands in line for. Only `close` waits for it: both end by themselves as well. */
   function giveBack(keys: LockKeys, token: string): void {
-    const request: Promise<unknown> = run(scripts.release, keys.all, [token, "1", channelPrefix])
+    const request: Promise<unknown> = run(scripts.release, keys, [token])
       .catch(() => {})
       .finally(() => givingBack.delete(request));
     givingBack.add(request);
@@ -106,12 +106,16 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
     clock,
     timers,
     async renew({ handle }, wanted) {
-      return (await run(scripts.extend, [handle.keys.lock, handle.keys.fence], [handle.token, String(wanted)])) === 1;
+      return (await run(scripts.extend, [handle.keys[0]], [handle.token, String(wanted)])) === 1;
     },
     async release({ handle }) {
-      await run(scripts.release, handle.keys.all, [handle.token, "0", channelPrefix]);
+      await run(scripts.release, handle.keys, [handle.token]);
     },
-    ended: ({ handle }) => void held.delete(handle.token),
+    ended({ handle }, how) {
+      held.delete(handle.token);
+      // A renewal that was given up may still have been executed, or will be.
+      if (how === "lost") giveBack(handle.keys, handle.token);
+    },
   };
 
   function hold(key: string, handle: Handle, fence: number, ttlMs: number, since: number, grantedMs?: number): Lease {
@@ -126,7 +130,7 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
   }
 
   function listen(): void {
-    subscription ??= commands.subscribe(channelPrefix + managerId, onMessage).then(
+    subscription ??= commands.subscribe(channel, onMessage).then(
       // Messages sent before are lost.
       () => waiting.forEach((waiter) => waiter.poll()),
       // Waiters poll in any case; the next one tries again.
@@ -142,33 +146,38 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
       if (signal?.aborted) throw outcomes.aborted(key, signal);
       const keys = lockKeys(namespace, key);
       const token = `${managerId}:${(++requests).toString(36)}`;
-      const interval = Math.floor(Math.min(pollMs, ttlMs / 3));
-      const graceMs = 3 * interval;
-      const args = [token, String(ttlMs), waitMs === 0 ? "0" : "1", String(graceMs), channelPrefix];
-      const ask = () => run(scripts.acquire, keys.all, args);
 
-      const sentAt = clock.monotonic();
-      const answer = await ask().catch((error: unknown) => {
-        giveBack(keys, token);
-        throw closed ? outcomes.closed() : error;
-      });
-      const late = clock.monotonic() - sentAt >= ttlMs * 0.9;
-      if (closed || signal?.aborted || late) {
-        giveBack(keys, token);
+      let sentAt = 0;
+      const ask = () => {
+        sentAt = clock.monotonic();
+        return run(scripts.acquire, [keys[0]], [token, String(ttlMs)]);
+      };
+      const isLate = () => clock.monotonic() - sentAt >= ttlMs * 0.9;
+      let answer: unknown;
+      try {
+        answer = await ask();
+        // The first request waits for the connection. Asking again under the same token renews what was granted.
+        if (isLate()) answer = await ask();
+        if (isLate()) throw new HebraError("UNREACHABLE", `Redis took nearly the whole ttl of ${ttlMs} ms to answer.`, { details: { key, ttlMs } });
         if (closed) throw outcomes.closed();
         if (signal?.aborted) throw outcomes.aborted(key, signal);
-        throw new HebraError("UNREACHABLE", `Redis took nearly the whole ttl of ${ttlMs} ms to answer.`, { details: { key, ttlMs } });
+      } catch (error) {
+        giveBack(keys, token);
+        throw closed ? outcomes.closed() : error;
       }
-      if (typeof answer === "string") return hold(key, { keys, token }, Number(answer), ttlMs, sentAt);
+      if (typeof answer === "number") return hold(key, { keys, token }, answer, ttlMs, sentAt);
       if (waitMs === 0) throw outcomes.timeout(key, 0);
 
+      const interval = Math.floor(Math.min(pollMs, ttlMs / 3));
+      const graceMs = 3 * interval;
       listen();
       return new Promise<Lease>((resolve, reject) => {
         const leave = () => {
           if (!held.has(token)) giveBack(keys, token);
         };
         const waiter = waitInLine({
-          key, waitMs, signal, clock, sentAt, hintMs: Number(answer), pollMs: interval, graceMs, ask, leave,
+          key, waitMs, signal, clock, sentAt, pollMs: interval, graceMs, leave,
+          ask: () => run(scripts.wait, keys, [token, String(ttlMs), String(graceMs), channel]),
           granted(fence, since, grantedMs) {
             waiting.delete(token);
             resolve(hold(key, { keys, token }, fence, ttlMs, since, grantedMs));
@@ -185,16 +194,13 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
       assertId(key, "lock key");
       assertFence(lastFence);
       if (closed) throw outcomes.closed();
-      await run(scripts.seed, [lockKeys(namespace, key).fence], [String(lastFence)]);
+      await run(scripts.seed, [lockKeys(namespace, key)[0]], [String(lastFence)]);
     },
     async close() {
       if (closed) return;
       closed = true;
       for (const waiter of [...waiting.values()]) waiter.refuse(outcomes.closed());
-      for (const [token, lease] of [...held]) {
-        lease.lose("its manager was closed");
-        giveBack(lease.handle.keys, token);
-      }
+      for (const lease of [...held.values()]) lease.lose("its manager was closed");
       await Promise.all(givingBack);
       await commands.close();
       timers.clear();

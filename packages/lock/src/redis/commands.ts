@@ -26,13 +26,33 @@ export interface IoredisClient {
   disconnect(): void;
   readonly isCluster?: boolean;
   readonly status: string;
+  /** The socket, where there is one. */
+  readonly stream?: { cork?(): void; uncork?(): void };
 }
 
 /** ioredis behind {@link RedisCommands}. `owned` clients are closed with it. */
 export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
   let subscriber: IoredisClient | undefined;
+  let corked = false;
+
+  /** Lets the commands of one turn of the event loop leave in one write, which saves both sides most of their system calls. */
+  function cork(): void {
+    const { stream } = client;
+    if (corked || stream?.cork === undefined) return;
+    corked = true;
+    stream.cork();
+    // After the promises that the last answers resolved, before anything else.
+    process.nextTick(() => {
+      corked = false;
+      stream.uncork?.();
+    });
+  }
+
   return {
-    evalsha: (sha1, keys, args) => client.evalsha(sha1, keys.length, ...keys, ...args),
+    evalsha(sha1, keys, args) {
+      cork();
+      return client.evalsha(sha1, keys.length, ...keys, ...args);
+    },
     eval: (source, keys, args) => client.eval(source, keys.length, ...keys, ...args),
     async subscribe(channel, onMessage) {
       subscriber = duplicate(client);

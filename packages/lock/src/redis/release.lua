@@ -1,19 +1,24 @@
 -- Gives a lock back, handing it to the next in line; or leaves the line.
--- KEYS lock, fence, line, alive   ARGV token, may be in line (1 or 0), channel prefix
+-- KEYS lock, line, alive   ARGV token
 -- Returns 1 when the token held the lock, else 0.
-local lock_key, fence_key, line_key, alive_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-if redis.call('GET', lock_key) == ARGV[1] then
-  redis.call('DEL', lock_key)
-  if redis.call('EXISTS', line_key) == 0 then
-    return 1
-  end
-  --- include shared/next-fence.lua
-  --- include shared/hand-over.lua
-  hand_over(redis.call('TIME'), ARGV[3], false)
+local lock_key, token = KEYS[1], ARGV[1]
+local holder = redis.call('HMGET', lock_key, 'holder', 'line')
+if holder[1] == token and not holder[2] then
+  redis.call('HDEL', lock_key, 'holder', 'until')
   return 1
 end
-if ARGV[2] == '1' then
-  redis.call('ZREM', line_key, ARGV[1])
-  redis.call('HDEL', alive_key, ARGV[1])
+local line_key, alive_key = KEYS[2], KEYS[3]
+if holder[1] ~= token then
+  redis.call('ZREM', line_key, token)
+  redis.call('HDEL', alive_key, token)
+  return 0
 end
-return 0
+local state = redis.call('HMGET', lock_key, 'holder', 'until', 'fence', 'line', 'kept')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- include shared/take.lua
+--- include shared/hand-over.lua
+if not hand_over(false) then
+  redis.call('HDEL', lock_key, 'holder', 'until')
+end
+return 1

@@ -1,7 +1,9 @@
--- Raises the count of fences to the last that a store accepted.
--- KEYS fence   ARGV last fence
-local last = redis.call('GET', KEYS[1])
+-- Raises the last fence of a lock to the last that a store accepted.
+-- KEYS lock   ARGV last fence
+local last = redis.call('HGET', KEYS[1], 'fence')
 if not last or tonumber(last) < tonumber(ARGV[1]) then
-  redis.call('SET', KEYS[1], ARGV[1], 'EX', 86400)
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'kept', time[1] * 1000 + 86400000)
+  redis.call('PEXPIRE', KEYS[1], 86400000)
 end
 return 1

@@ -17,14 +17,16 @@ export interface WaitRequest {
   waitMs: number;
   signal: AbortSignal | undefined;
   clock: Clock;
-  /** The monotonic time before the request that put it in line, and the hint in its answer. */
+  /** The monotonic time before the request that found the lock held. */
   sentAt: number;
-  hintMs: number;
   /** Milliseconds between two polls, each of which is a sign of life. */
   pollMs: number;
   /** For how long the server grants the lock to a waiter that it only told so. */
   graceMs: number;
-  /** Asks the server: a fence as a string, or a hint as a number. */
+  /**
+   * Joins the line, or shows a sign of life in it: a fence when it is its turn; else, in an array, the milliseconds after
+   * which the lock may be free, -1 when others come first.
+   */
   ask(): Promise<unknown>;
   /** Leaves the line, or gives back what was granted. */
   leave(): void;
@@ -71,16 +73,16 @@ export function waitInLine(request: WaitRequest): Waiter {
     const answer = await request.ask();
     if (over) {
       // Sent before the end, executed after it: in a cluster a redirected request may arrive late.
-      if (typeof answer === "string") request.leave();
+      if (typeof answer === "number") request.leave();
       return;
     }
     lastFailure = undefined;
-    if (typeof answer === "string") {
+    if (typeof answer === "number") {
       end();
-      request.granted(Number(answer), sent, undefined);
+      request.granted(answer, sent, undefined);
     } else {
       notYetAt = Math.max(notYetAt, sent);
-      pollAfter(Number(answer));
+      pollAfter(Number((answer as unknown[])[0]));
     }
   }
 
@@ -100,7 +102,7 @@ export function waitInLine(request: WaitRequest): Waiter {
   const timeout = () => refuse(lastFailure ?? outcomes.timeout(key, waitMs));
   const cancelTimeout = waitMs === Infinity ? undefined : clock.after(Math.max(0, request.sentAt + waitMs - clock.monotonic()), timeout);
   signal?.addEventListener("abort", abort);
-  pollAfter(request.hintMs);
+  poll();
 
   return {
     refuse,
