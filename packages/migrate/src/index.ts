@@ -1,1 +1,10 @@
-export {};
+export { defineMapping, mappingHash, type Derivation, type EntityMapping, type FieldRule, type LinkRule, type Mapping, type OnMissing, type ValueKind } from "./mapping/mapping.ts";
+export type { Reject } from "./mapping/transform.ts";
+export { planMigration, readPlan, type MigrationPlan, type Planned, type PlanOptions } from "./plan/plan.ts";
+export { applyPlan, catchUp, type Applied, type ApplyOptions } from "./run/apply.ts";
+export { fileJournal, noJournal, type RunJournal } from "./run/journal.ts";
+export { jsonlSource } from "./source/jsonl-source.ts";
+export type { SourceInventory, StoryGroup, StorySource } from "./source/source.ts";
+export { storyEntities, storyToThread, type StoryEntity } from "./story-to-thread/mapping.ts";
+export type { ContextDocument, TargetImported, ThreadTarget } from "./target/target.ts";
+export { verifyMigration, type Difference, type Verified } from "./verify/verify.ts";

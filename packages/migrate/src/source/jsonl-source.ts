@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { HebraError, type JsonObject } from "@hebra/core";
+import { first, idOf, type Reject } from "../mapping/transform.ts";
+import { storyEntities, type StoryEntity } from "../story-to-thread/mapping.ts";
+import type { SourceInventory, StoryGroup, StorySource } from "./source.ts";
+
+/** Where each row of a context lies in its file: offset and length by turns. */
+type Places = Record<StoryEntity, number[]>;
+
+interface Index {
+  places: Map<string, Places>;
+  inventory: SourceInventory;
+}
+
+const parentOf: Readonly<Record<StoryEntity, { paths: string[]; entity: StoryEntity } | undefined>> = {
+  context_contexts: undefined,
+  context_events: { paths: ["context", "contextId"], entity: "context_contexts" },
+  story_executions: { paths: ["context", "contextId"], entity: "context_contexts" },
+  story_steps: { paths: ["execution", "executionId"], entity: "story_executions" },
+  story_parts: { paths: ["step", "stepId"], entity: "story_steps" },
+};
+
+/**
+ * Reads the old engine's rows from a folder with one file an entity, `<entity>.jsonl`, one row a line. The rows may come in
+ * any order; where each lies is kept in memory, the rows are not.
+ *
+ * @throws HebraError `SOURCE_INVALID` when the folder has no `context_contexts.jsonl`. Files of the other entities may be absent.
+ */
+export function jsonlSource(folder: string): StorySource {
+  let known: Promise<Index> | undefined;
+  const index = () => (known ??= buildIndex(folder));
+  return {
+    inventory: async () => (await index()).inventory,
+    async *groups() {
+      const { places } = await index();
+      const files = new Map<StoryEntity, FileHandle>();
+      try {
+        for (const entity of storyEntities) if (existsSync(fileOf(folder, entity))) files.set(entity, await open(fileOf(folder, entity)));
+        for (const id of [...places.keys()].sort()) yield await readGroup(files, places.get(id)!);
+      } finally {
+        for (const file of files.values()) await file.close();
+      }
+    },
+  };
+}
+
+const fileOf = (folder: string, entity: StoryEntity): string => join(folder, `${entity}.jsonl`);
+
+async function buildIndex(folder: string): Promise<Index> {
+  if (!existsSync(fileOf(folder, "context_contexts"))) {
+    throw new HebraError("SOURCE_INVALID", `${folder} holds no context_contexts.jsonl: it is not a folder of the old engine's rows.`, { details: { folder } });
+  }
+  const places = new Map<string, Places>();
+  const rejects: Reject[] = [];
+  const entities: SourceInventory["entities"] = [];
+  const keys = new Set<string>();
+  /** The context of every row that may have children. */
+  const contextOf: Record<StoryEntity, Map<string, string>> = { context_contexts: new Map(), context_events: new Map(), story_executions: new Map(), story_steps: new Map(), story_parts: new Map() };
+
+  for (const entity of storyEntities) {
+    const parent = parentOf[entity];
+    let rows = 0;
+    const sha256 = await eachLine(fileOf(folder, entity), (text, offset, length, line) => {
+      rows++;
+      const refuse = (id: string | null, code: Reject["code"], path: string, detail: string) => void rejects.push({ entity, id, code, path, detail });
+      const row = parse(text);
+      if (row === undefined) return refuse(null, "ROW_INVALID", `line ${line}`, "it is not a JSON object");
+      const id = idOf(row["id"]) ?? idOf(row["key"]);
+      if (id === undefined) return refuse(null, "ROW_INVALID", `line ${line}`, "it has no id");
+      if (contextOf[entity].has(id)) return refuse(id, "ROW_DUPLICATE", "id", `a ${entity} with this id came before`);
+      let contextId: string | undefined = id;
+      if (parent !== undefined) {
+        const parentId = idOf(first(row, parent.paths)?.value);
+        contextId = parentId === undefined ? undefined : contextOf[parent.entity].get(parentId);
+        if (contextId === undefined) return refuse(id, "ROW_ORPHANED", parent.paths[0]!, parentId === undefined ? `it names no ${parent.entity}` : `there is no ${parent.entity} ${parentId}`);
+      } else {
+        const key = typeof row["key"] === "string" ? row["key"] : id;
+        if (keys.has(key)) return refuse(id, "ROW_DUPLICATE", "key", `a context with the key ${key} came before`);
+        keys.add(key);
+        places.set(id, { context_contexts: [], context_events: [], story_executions: [], story_steps: [], story_parts: [] });
+      }
+      contextOf[entity].set(id, contextId);
+      places.get(contextId)![entity].push(offset, length);
+    });
+    entities.push({ entity, rows, sha256 });
+  }
+  return { places, inventory: { entities, contexts: places.size, rejects } };
+}
+
+function parse(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Calls back for each line that is not blank. @returns the file's SHA-256; that of nothing when it is absent. */
+async function eachLine(path: string, visit: (text: string, offset: number, length: number, line: number) => void): Promise<string> {
+  const hash = createHash("sha256");
+  if (!existsSync(path)) return hash.digest("hex");
+  let rest: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  let line = 0;
+  const take = (bytes: Buffer) => {
+    line++;
+    const text = bytes.toString("utf8");
+    if (text.trim() !== "") visit(text, offset, bytes.length, line);
+  };
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let from = 0;
+    for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10, from)) {
+      take(rest.subarray(from, end));
+      offset += end - from + 1;
+      from = end + 1;
+    }
+    rest = rest.subarray(from);
+  }
+  if (rest.length > 0) take(rest);
+  return hash.digest("hex");
+}
+
+async function readGroup(files: ReadonlyMap<StoryEntity, FileHandle>, places: Places): Promise<StoryGroup> {
+  const read = async (entity: StoryEntity): Promise<JsonObject[]> => {
+    const rows: JsonObject[] = [];
+    for (let i = 0; i < places[entity].length; i += 2) {
+      const bytes = Buffer.alloc(places[entity][i + 1]!);
+      await files.get(entity)!.read(bytes, 0, bytes.length, places[entity][i]!);
+      rows.push(JSON.parse(bytes.toString("utf8")) as JsonObject);
+    }
+    return rows;
+  };
+  return {
+    context: (await read("context_contexts"))[0]!,
+    events: await read("context_events"),
+    executions: await read("story_executions"),
+    steps: await read("story_steps"),
+    parts: await read("story_parts"),
+  };
+}

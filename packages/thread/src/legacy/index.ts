@@ -1,0 +1,1 @@
+export { handover, type LegacyRows } from "./handover.ts";
