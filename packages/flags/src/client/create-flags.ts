@@ -2,6 +2,7 @@ import { HebraError } from "@hebra/core";
 import { compileAll, compileUnknown, type CompileAllInput } from "../evaluate/compile-all.ts";
 import { fixedDecision, type CompiledFlag, type LocalState } from "../evaluate/compile.ts";
 import type { Assigned, Decision, FlagContext, Unit } from "../evaluate/types.ts";
+import type { ProviderSnapshot } from "../provider/provider.ts";
 import { createLayers, type LayerStatus } from "./layers.ts";
 import { parseFlagsOptions, type FlagsOptions } from "./options.ts";
 
@@ -40,6 +41,8 @@ export interface Flags {
   /** What is known of one flag. */
   describe(key: string): { readonly key: string; readonly version: number; readonly unit: Unit } | undefined;
   keys(): readonly string[];
+  /** What each provider said last, the strongest first; `undefined` for one that has not loaded. */
+  snapshots(): readonly (ProviderSnapshot | undefined)[];
   /** Opens or closes the brake of one flag in this process; the router does so by itself. */
   setBreaker(key: string, open: boolean): void;
   /** @returns stops */
@@ -135,6 +138,7 @@ export function createFlags(options: FlagsOptions): Flags {
       return flag === undefined ? undefined : { key, version: flag.version, unit: flag.unit };
     },
     keys: () => [...compiled.keys()],
+    snapshots: () => layers.snapshots(),
     setBreaker(key, open) {
       local(key).breakerOpen = open;
     },

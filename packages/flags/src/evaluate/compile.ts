@@ -52,12 +52,14 @@ export function compileFlag(input: CompileInput): CompiledFlag {
     const killed = fixedDecision("legacy", "KILL_SWITCH", killedBy, version);
     return { ...shape, expiresAt: undefined, evaluate: () => killed };
   }
+  const broken = fixedDecision("legacy", "BREAKER", "breaker", version);
   if (input.defect !== undefined) {
     const failed = fixedDecision("legacy", "ERROR", input.defect.ruleId, version, input.defect.code);
-    return { ...shape, expiresAt: undefined, evaluate: () => failed };
+    // A flag that only a remote system knows has a breaker all the same.
+    const local = input.defect.ruleId === "not-found" ? input.local : undefined;
+    return { ...shape, expiresAt: undefined, evaluate: () => (local?.breakerOpen === true ? broken : failed) };
   }
   const { local } = input;
-  const broken = fixedDecision("legacy", "BREAKER", "breaker", version);
   if (input.disabled || !effective.active) {
     const inactive = input.disabled ? fixedDecision("legacy", "DISABLED", "disabled", version) : fixedDecision("legacy", "STATIC", "environment", version);
     return { ...shape, expiresAt: undefined, evaluate: () => (local.breakerOpen ? broken : inactive) };

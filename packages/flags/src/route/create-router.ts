@@ -87,7 +87,7 @@ export function createRouter(input: RouterOptions): Router {
   async function begin<T>(flag: string, context: FlagContext, handlers: RouteHandlers<T>, onlyLegacy: boolean): Promise<{ plan: Plan; running: RunningTurn }> {
     const { session } = context;
     if (session === undefined || session === "") {
-      const plan = planWithoutSession(options, flag, context, handlers);
+      const plan = await planWithoutSession(options, flag, context, handlers);
       return { plan: onlyLegacy ? { ...plan, mode: "legacy" } : plan, running: turns.begin(flag, context, !onlyLegacy && plan.mode === "new" ? "new" : "legacy", handlers.signal) };
     }
     const known = { ...context, session };

@@ -5,6 +5,7 @@ import type { FlagsLogger } from "../client/options.ts";
 import type { FlagContext } from "../evaluate/types.ts";
 import type { AssignmentStore } from "./assignment.ts";
 import { memoryAssignments } from "./memory-assignments.ts";
+import type { RemoteTarget } from "./remote-target.ts";
 import type { RouteObserver } from "./router.ts";
 
 /** What happens to a turn in flight on the new engine when its session is cut. */
@@ -29,6 +30,8 @@ export interface BreakerOptions {
 /** Options of `createRouter`. */
 export interface RouterOptions {
   readonly flags: Flags;
+  /** Somebody else's flag system, which says how far a session may go; the local flags cap it. */
+  readonly target?: RemoteTarget;
   /** @defaultValue in memory */
   readonly assignments?: AssignmentStore;
   /** A session that is quiet for longer starts anew. @defaultValue 1,800,000 (30 minutes) */
@@ -57,6 +60,7 @@ const object = <T>(method: keyof T) => z.custom<T>((value) => typeof (value as T
 const milliseconds = (fallback: number) => z.number().positive().default(fallback);
 const schema = z.strictObject({
   flags: object<Flags>("decide"),
+  target: callable<RemoteTarget>(),
   assignments: object<AssignmentStore>("read").optional(),
   idleMs: milliseconds(30 * 60_000),
   onKill: z.strictObject({ policy: z.enum(["finish", "cancel"]), deadlineMs: milliseconds(60_000) }).default({ policy: "finish", deadlineMs: 60_000 }),

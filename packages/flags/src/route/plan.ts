@@ -1,7 +1,8 @@
 import { errorMessage, HebraError, type Clock } from "@hebra/core";
-import type { Decision, FlagContext, Mode } from "../evaluate/types.ts";
+import type { Assigned, Decision, FlagContext, Mode } from "../evaluate/types.ts";
 import type { Assignment } from "./assignment.ts";
 import type { ParsedRouterOptions } from "./options.ts";
+import { decideWithTarget } from "./remote-target.ts";
 import type { RouteHandlers } from "./router.ts";
 
 /** Who serves the turn that is about to begin, and what to write before it does. */
@@ -21,11 +22,15 @@ export interface Plan {
 }
 
 type Handlers = Pick<RouteHandlers<never>, "handover" | "withoutHandover">;
-type Options = Pick<ParsedRouterOptions, "flags" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock">;
+type Options = Pick<ParsedRouterOptions, "flags" | "target" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock">;
+
+function decide({ flags, target }: Options, flag: string, context: FlagContext, assigned?: Assigned): Decision | Promise<Decision> {
+  return target === undefined ? flags.decide(flag, context, assigned) : decideWithTarget(flags, target, flag, context, assigned);
+}
 
 /** Plans a turn of a context without a session: there is nothing to assign, and nothing to hand over. */
-export function planWithoutSession(options: Options, flag: string, context: FlagContext, handlers: Handlers): Plan {
-  const decision = options.flags.decide(flag, context);
+export async function planWithoutSession(options: Options, flag: string, context: FlagContext, handlers: Handlers): Promise<Plan> {
+  const decision = await decide(options, flag, context);
   const refusal = decision.mode === "new" && handlers.withoutHandover !== true ? refused(flag, undefined) : undefined;
   return { mode: refusal === undefined ? decision.mode : "legacy", decision, assignment: undefined, fresh: true, handoverDue: false, cut: false, refusal };
 }
@@ -43,11 +48,11 @@ export async function planTurn(options: Options, flag: string, context: FlagCont
   const live = current || recovered;
   const onNew = recovered || (live && stored?.mode === "new");
   if (onNew && (await stillWhole(options, context, recovered))) {
-    const decision = decideAssigned(options, flag, context, handlers, stored?.arm);
+    const decision = await decideAssigned(options, flag, context, handlers, stored?.arm);
     const stays = decision.mode === "new";
     return finish({ stored, flag, context, now, mode: decision.mode, decision, fresh: recovered && stays, cut: !stays, recovered, refusal: undefined });
   }
-  const decision = options.flags.decide(flag, context);
+  const decision = await decide(options, flag, context);
   const base = { stored, flag, context, now, decision, cut: false, recovered };
   if (decision.mode !== "new") return finish({ ...base, mode: decision.mode, fresh: !live, refusal: undefined });
   const { allowed, refusal } = await mayGoOver(options, flag, context, handlers, stored, live);
@@ -59,8 +64,8 @@ async function stillWhole(options: Options, context: FlagContext & { readonly se
   return !recovered || options.migrated === undefined || (await options.migrated(context.session, context));
 }
 
-function decideAssigned(options: Options, flag: string, context: FlagContext, handlers: Handlers, arm: Assignment["arm"]): Decision {
-  const decision = options.flags.decide(flag, context, { mode: "new", arm });
+async function decideAssigned(options: Options, flag: string, context: FlagContext, handlers: Handlers, arm: Assignment["arm"]): Promise<Decision> {
+  const decision = await decide(options, flag, context, { mode: "new", arm });
   // The breaker protects turns, not histories: with no way back, a session that has the new engine keeps it until somebody kills the flag.
   if (decision.reason !== "BREAKER" || handlers.handover !== undefined || handlers.withoutHandover === true) return decision;
   return { ...decision, mode: "new", reason: "ASSIGNED", ruleId: "assigned", arm };

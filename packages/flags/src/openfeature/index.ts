@@ -1,0 +1,2 @@
+export { fromOpenFeature, type OpenFeatureClientLike } from "./from-open-feature.ts";
+export { openFeatureProvider, type OpenFeatureProviderOptions } from "./provider.ts";
