@@ -130,8 +130,8 @@ export interface RawStats {
 
 /** News for a listener of a backend. */
 export interface BackendListener {
-  /** Work may be ready in a space of a partition. */
-  ready(space: Space, partition: number): void;
+  /** Work may be ready in a space of a partition. @returns false when there is no room for it: tell another process */
+  ready(space: Space, partition: number): boolean;
   /** A watched conversation received more, or a ticket came to the head. */
   notice(space: Space, conversation: string, interrupt: boolean): void;
   /** The backend went away or came back, or holds what this process cannot read. */
@@ -148,8 +148,8 @@ export interface Backend {
   readonly format: number;
   /** Whether an accepted message outlives the process. */
   readonly durable: boolean;
-  /** Connects and begins to tell the news; resolves when the backend has answered once. */
-  start(listener: BackendListener): Promise<void>;
+  /** Connects and begins to tell the news about what `holder` holds; resolves when the backend has answered once. */
+  start(listener: BackendListener, holder: string): Promise<void>;
   /** Whether readiness of a space is of interest: told to `listener.ready`. */
   watchSpace(space: Space, partition: number, wanted: boolean): void;
   /** Entries of one space and partition, in one atomic step. `durable`: whether the durability asked for was reached. */

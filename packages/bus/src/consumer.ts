@@ -13,8 +13,8 @@ const NEWER_DELAY_MS = 1_000;
 export interface Consumer {
   readonly space: Space;
   readonly iterator: AsyncIterableIterator<Delivery>;
-  /** Something may be ready. */
-  wake(partition: number): void;
+  /** Something may be ready. @returns whether there is room for it */
+  wake(partition: number): boolean;
   /** Claims no more; what was not handed out yet is released; the iteration ends. @returns how many were released */
   stop(): Promise<number>;
   close(): void;

@@ -22,10 +22,12 @@ export interface BusParts {
   readonly durability: string;
   /** The newest envelope version to read; tests of rolling deploys set it. */
   readonly newestFormat?: number;
+  /** How long a call waits for a backend that has never answered yet, in milliseconds of real time. */
+  readonly startTimeoutMs?: number;
 }
 
 /** Builds the bus on a backend: everything that needs no shared state. */
-export function createBus(parts: BusParts): Bus {
+export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> } {
   const { backend, settings } = parts;
   const { clock, ids } = settings;
   const closing = new AbortController();
@@ -62,21 +64,36 @@ export function createBus(parts: BusParts): Bus {
 
   const started = backend.start({
     ready(space, partition) {
-      for (const consumer of consumers) if (consumer.space === space) consumer.wake(partition);
+      let hasRoom = false;
+      for (const consumer of consumers) if (consumer.space === space && consumer.wake(partition)) hasRoom = true;
+      return hasRoom;
     },
     notice(space, conversation, interrupt) {
       for (const listener of core.watchers.get(`${space}\n${conversation}`) ?? []) listener(interrupt);
     },
     health: setHealth,
-  });
+  }, core.holder);
   started.catch(() => undefined);
 
+  let hasStarted = false;
+  started.then(
+    () => (hasStarted = true),
+    () => undefined,
+  );
+  const startedInTime = async () => {
+    if (parts.startTimeoutMs === undefined) return started;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new HebraError("UNREACHABLE", `The backend has not answered within ${parts.startTimeoutMs} ms.`)), parts.startTimeoutMs);
+    });
+    await Promise.race([started, late]).finally(() => clearTimeout(timer));
+  };
   const assertOpen = () => {
     if (closing.signal.aborted) throw new HebraError("CLOSED", "The bus was closed.");
   };
   const open = async () => {
     assertOpen();
-    await started;
+    if (!hasStarted) await startedInTime();
     assertOpen();
   };
 
@@ -221,5 +238,5 @@ export function createBus(parts: BusParts): Bus {
       await backend.close();
     },
   };
-  return bus;
+  return { bus, started };
 }

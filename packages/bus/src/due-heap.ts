@@ -5,7 +5,7 @@ export interface Due {
   /** Its place in the heap, kept by the heap; -1 when it is in none. */
   heapIndex: number;
   /** Breaks ties, so that equal times come out in one order on every backend. */
-  readonly key: string;
+  readonly dueKey: string;
 }
 
 /** A binary heap of things by time, from which anything can be taken out in O(log n). */
@@ -23,7 +23,7 @@ export interface DueHeap<T extends Due> {
 }
 
 function before(a: Due, b: Due): boolean {
-  return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.key < b.key);
+  return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.dueKey < b.dueKey);
 }
 
 /** An empty heap. */

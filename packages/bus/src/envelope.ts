@@ -96,14 +96,9 @@ function check(value: unknown, newest: number): Decoded {
   if (raw["seq"] !== undefined && !Number.isSafeInteger(raw["seq"])) return invalid("`seq` is not a whole number");
   if (raw["trace"] !== undefined && !isTrace(raw["trace"])) return invalid("`trace` is not a trace context");
   if (raw["payload"] === undefined) return invalid("`payload` is missing");
-  return {
-    kind: "envelope",
-    envelope: {
-      ...(raw as unknown as Envelope),
-      idempotencyKey: (raw["idempotencyKey"] ?? raw["id"]) as string,
-      interrupt: raw["interrupt"] === true,
-    },
-  };
+  raw["idempotencyKey"] ??= raw["id"];
+  raw["interrupt"] ??= false;
+  return { kind: "envelope", envelope: raw as unknown as Envelope };
 }
 
 function isTrace(value: unknown): value is TraceContext {

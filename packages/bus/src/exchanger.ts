@@ -27,8 +27,8 @@ export interface ExchangerOptions {
 export interface Exchanger {
   /** Settles in the next request. @returns what the backend answered: see `ExchangeReply.settled` */
   settle(partition: number, settle: Settle): Promise<number>;
-  /** Something may be ready: ask for it. */
-  wake(partition?: number): void;
+  /** Something may be ready: ask for it. @returns whether there is room for it */
+  wake(partition: number): boolean;
   /** There is room again. */
   roomMade(): void;
   /** Claims no more; settles still go out. */
@@ -143,11 +143,11 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       });
     },
     wake(index) {
-      parts.forEach((part, i) => {
-        if (index !== undefined && index !== i) return;
-        part.dirty = true;
-        if (!part.busy && !part.queued) pump(part, i);
-      });
+      const part = parts[index]!;
+      part.dirty = true;
+      const hasRoom = room() > 0;
+      if (!part.busy && !part.queued) pump(part, index);
+      return hasRoom;
     },
     roomMade() {
       parts.forEach((part, i) => {

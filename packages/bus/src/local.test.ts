@@ -20,7 +20,7 @@ function localHarness(): BusContractHarness {
       const events: BusEvent[] = [];
       const freezer = createFreezer();
       const settings = parseBusOptions("localBus", { ...options, leaseMs, clock: freezer.clock(clock), random: () => 0.5, onEvent: (event) => events.push(event) });
-      return { bus: createBus({ backend: freezer.backend(backends()), settings, durability: "memory" }), events, freeze: freezer.freeze, thaw: freezer.thaw };
+      return { bus: createBus({ backend: freezer.backend(backends()), settings, durability: "memory" }).bus, events, freeze: freezer.freeze, thaw: freezer.thaw };
     },
     elapse: (ms) => clock.advance(ms),
     async inject({ tenant, session }, body) {

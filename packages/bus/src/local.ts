@@ -31,7 +31,7 @@ import { TICKET_MARK } from "./mailbox-state.ts";
  */
 export function localBus<Inbound = JsonValue, Outbound = JsonValue>(options: BusOptions = {}): Bus<Inbound, Outbound> {
   const settings = parseBusOptions("localBus", options);
-  return createBus({ backend: localBackends(settings)(), settings, durability: "memory" }) as unknown as Bus<Inbound, Outbound>;
+  return createBus({ backend: localBackends(settings)(), settings, durability: "memory" }).bus as unknown as Bus<Inbound, Outbound>;
 }
 
 /**
@@ -103,7 +103,7 @@ function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats 
   const outbound = emptyStats();
   for (const [name, space] of mailboxes.spaces) {
     const stats = name === "in" ? inbound : outbound;
-    stats.scheduled += space.schedule.size;
+    stats.scheduled += space.scheduled.size;
     for (const conversation of space.conversations.values()) {
       const bodies = conversation.entries.values().filter((entry) => !entry.startsWith(TICKET_MARK));
       stats.depth += bodies.length;

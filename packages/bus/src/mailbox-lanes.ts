@@ -1,5 +1,5 @@
 import { Deque } from "./deque.ts";
-import type { Conversation, LaneName, SpaceState, TenantLimits } from "./mailbox-state.ts";
+import type { Conversation, LaneName, ParkedTenant, SpaceState, TenantLimits } from "./mailbox-state.ts";
 
 /** Conversations of the fast lane served before one of the normal lane. */
 export const HIGH_RUN = 8;
@@ -15,28 +15,20 @@ export function enterLane(space: SpaceState, conversation: Conversation): void {
   if (line.push(conversation) === 1) lane.ring.push(conversation.tenant);
 }
 
-/** Brings parked tenants back whose time has come, at most 100. */
-export function unparkDue(space: SpaceState, now: number): void {
-  for (let i = 0; i < 100; i++) {
-    const parked = space.parkedTenants.peek();
-    if (parked === undefined || parked.dueAt > now) return;
-    unpark(space, parked.lane, parked.tenant);
-  }
-}
-
-function unpark(space: SpaceState, lane: LaneName, tenant: string): void {
-  const parked = space.parkedByKey.get(`${lane}:${tenant}`);
+/** A parked tenant is back in line, if it was parked. */
+export function unpark(space: SpaceState, lane: LaneName, tenant: string): void {
+  const parked = space.parkedTenants.get(`${lane}:${tenant}`);
   if (parked === undefined) return;
-  space.parkedTenants.remove(parked);
-  space.parkedByKey.delete(parked.key);
+  space.due.remove(parked);
+  space.parkedTenants.delete(`${lane}:${tenant}`);
   space.lanes[lane].ring.push(tenant);
 }
 
 function park(space: SpaceState, lane: LaneName, tenant: string, until: number): void {
   const key = `${lane}:${tenant}`;
-  const parked = { key, lane, tenant, dueAt: until, heapIndex: -1 };
-  space.parkedByKey.set(key, parked);
-  space.parkedTenants.set(parked, until);
+  const parked: ParkedTenant = { kind: "tenant", dueKey: `p${lane[0]!}${tenant}`, lane, tenant, dueAt: until, heapIndex: -1 };
+  space.parkedTenants.set(key, parked);
+  space.due.set(parked, until);
   space.credits.delete(key);
 }
 
@@ -142,9 +134,12 @@ export function serve(space: SpaceState, want: number, now: number, limitsOf: Li
     const high = space.lanes.high.ring.length > 0;
     const normal = space.lanes.normal.ring.length > 0;
     if (!high && !normal) return;
-    if (!high || !normal) {
-      space.highRun = 0;
-      remaining -= serveLane(space, high ? "high" : "normal", remaining, now, limitsOf, leaseOne);
+    if (!high) {
+      remaining -= serveLane(space, "normal", remaining, now, limitsOf, leaseOne);
+      continue;
+    }
+    if (!normal) {
+      remaining -= serveLane(space, "high", remaining, now, limitsOf, leaseOne);
     } else if (space.highRun < HIGH_RUN) {
       const served = serveLane(space, "high", Math.min(remaining, HIGH_RUN - space.highRun), now, limitsOf, leaseOne);
       space.highRun += served;
@@ -153,6 +148,7 @@ export function serve(space: SpaceState, want: number, now: number, limitsOf: Li
       space.highRun = 0;
       remaining -= serveLane(space, "normal", 1, now, limitsOf, leaseOne);
     }
+    if (space.lanes.high.ring.length === 0) space.highRun = 0;
   }
 }
 

@@ -21,6 +21,8 @@ export interface TenantLimits {
  * `undefined` by way of `heapIndex` -1) or in the `due` heap, which holds leases, delays and parked ones alike.
  */
 export interface Conversation extends Due {
+  readonly kind: "conversation";
+  readonly key: string;
   readonly tenant: string;
   /** Envelopes, and call tickets among them. */
   readonly entries: Deque<string>;
@@ -48,6 +50,9 @@ export interface Conversation extends Due {
 
 /** A message for later. */
 export interface Scheduled extends Due {
+  readonly kind: "scheduled";
+  /** Conversation and message id. */
+  readonly key: string;
   readonly conversation: string;
   readonly body: string;
   readonly high: boolean;
@@ -56,6 +61,7 @@ export interface Scheduled extends Due {
 
 /** A tenant with ready conversations that must not be served now. */
 export interface ParkedTenant extends Due {
+  readonly kind: "tenant";
   readonly lane: LaneName;
   readonly tenant: string;
 }
@@ -70,14 +76,13 @@ export interface Lane {
 export interface SpaceState {
   readonly name: string;
   readonly conversations: Map<string, Conversation>;
-  readonly due: DueHeap<Conversation>;
+  /** All that waits for a time: leases, delays, messages for later, tenants that must not be served yet. */
+  readonly due: DueHeap<Conversation | Scheduled | ParkedTenant>;
   readonly lanes: Record<LaneName, Lane>;
   /** Conversations served from the fast lane since one of the normal lane was. */
   highRun: number;
-  readonly parkedTenants: DueHeap<ParkedTenant>;
-  readonly parkedByKey: Map<string, ParkedTenant>;
-  readonly schedule: DueHeap<Scheduled>;
-  readonly scheduledByKey: Map<string, Scheduled>;
+  readonly parkedTenants: Map<string, ParkedTenant>;
+  readonly scheduled: Map<string, Scheduled>;
   /** Leases of the tenants that have a cap, with their deadlines. */
   readonly leasesOfTenant: Map<string, Map<string, number>>;
   /** Token buckets of the tenants that have a rate: 60 000 units are one delivery. */
@@ -96,10 +101,8 @@ export function createSpace(name: string): SpaceState {
     due: createDueHeap(),
     lanes: { normal: lane(), high: lane() },
     highRun: 0,
-    parkedTenants: createDueHeap(),
-    parkedByKey: new Map(),
-    schedule: createDueHeap(),
-    scheduledByKey: new Map(),
+    parkedTenants: new Map(),
+    scheduled: new Map(),
     leasesOfTenant: new Map(),
     buckets: new Map(),
     credits: new Map(),
@@ -109,7 +112,9 @@ export function createSpace(name: string): SpaceState {
 /** A conversation that has just received its first entry. */
 export function createConversation(key: string): Conversation {
   return {
+    kind: "conversation",
     key,
+    dueKey: `c${key}`,
     tenant: tenantOf(key),
     entries: new Deque(),
     dueAt: 0,

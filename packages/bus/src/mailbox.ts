@@ -1,7 +1,7 @@
 import type { Entry, EntryStatus, ExchangeReply, ExchangeRequest, RawLease, Settle, Space, TicketReply, TicketRequest } from "./backend.ts";
 import { createDedupWindow, type DedupWindow } from "./mailbox-dedup.ts";
 import { createMorgue, type Morgue } from "./mailbox-morgue.ts";
-import { countLease, enterLane, hasReady, serve, uncountLease, unparkDue, type LimitsOf } from "./mailbox-lanes.ts";
+import { countLease, enterLane, hasReady, serve, uncountLease, unpark, type LimitsOf } from "./mailbox-lanes.ts";
 import {
   createConversation,
   createSpace,
@@ -9,6 +9,7 @@ import {
   TICKET_MARK,
   ticketText,
   type Conversation,
+  type Scheduled,
   type SpaceState,
 } from "./mailbox-state.ts";
 
@@ -164,10 +165,10 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     if (dedupKey !== undefined && dedup.has(dedupKey, now)) return "duplicate";
     if (entry.delayMs > 0) {
       const key = `${entry.conversation}\n${entry.id}`;
-      if (space.scheduledByKey.has(key)) return "duplicate";
-      const scheduled = { key, conversation: entry.conversation, body: entry.body, high: entry.high, interrupt: entry.interrupt, dueAt: 0, heapIndex: -1 };
-      space.scheduledByKey.set(key, scheduled);
-      space.schedule.set(scheduled, now + entry.delayMs);
+      if (space.scheduled.has(key)) return "duplicate";
+      const scheduled: Scheduled = { kind: "scheduled", key, dueKey: `s${key}`, conversation: entry.conversation, body: entry.body, high: entry.high, interrupt: entry.interrupt, dueAt: 0, heapIndex: -1 };
+      space.scheduled.set(key, scheduled);
+      space.due.set(scheduled, now + entry.delayMs);
       news.ready(space.name);
     } else {
       const conversation = space.conversations.get(entry.conversation);
@@ -182,20 +183,19 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
 
   const promote = (space: SpaceState, now: number) => {
     for (let i = 0; i < PROMOTE; i++) {
-      const conversation = space.due.peek();
-      if (conversation === undefined || conversation.dueAt > now) break;
-      if (conversation.leased > 0) failLease(space, conversation);
-      else space.due.remove(conversation);
-      makeReady(space, conversation, now);
+      const first = space.due.peek();
+      if (first === undefined || first.dueAt > now) return;
+      space.due.remove(first);
+      if (first.kind === "tenant") {
+        unpark(space, first.lane, first.tenant);
+      } else if (first.kind === "scheduled") {
+        space.scheduled.delete(first.key);
+        append(space, first, now);
+      } else {
+        if (first.leased > 0) failLease(space, first);
+        makeReady(space, first, now);
+      }
     }
-    for (let i = 0; i < PROMOTE; i++) {
-      const scheduled = space.schedule.peek();
-      if (scheduled === undefined || scheduled.dueAt > now) break;
-      space.schedule.remove(scheduled);
-      space.scheduledByKey.delete(scheduled.key);
-      append(space, scheduled, now);
-    }
-    unparkDue(space, now);
   };
 
   const settleOne = (space: SpaceState, settle: Settle, now: number): number => {
@@ -263,7 +263,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
   };
 
   const nextDue = (space: SpaceState, now: number): number | undefined => {
-    const earliest = Math.min(space.due.peek()?.dueAt ?? Infinity, space.schedule.peek()?.dueAt ?? Infinity, space.parkedTenants.peek()?.dueAt ?? Infinity);
+    const earliest = space.due.peek()?.dueAt ?? Infinity;
     return earliest === Infinity ? undefined : Math.max(0, earliest - now);
   };
 
@@ -347,10 +347,10 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     },
     unschedule({ conversation, id, dedupKey }) {
       const space = spaceOf("in");
-      const scheduled = space.scheduledByKey.get(`${conversation}\n${id}`);
+      const scheduled = space.scheduled.get(`${conversation}\n${id}`);
       if (scheduled === undefined) return false;
-      space.schedule.remove(scheduled);
-      space.scheduledByKey.delete(scheduled.key);
+      space.due.remove(scheduled);
+      space.scheduled.delete(scheduled.key);
       dedup.remove(`in\n${conversation}\n${dedupKey}`);
       return true;
     },

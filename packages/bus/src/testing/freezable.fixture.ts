@@ -48,12 +48,16 @@ export function createFreezer(): Freezer {
         get(target, name) {
           const member: unknown = Reflect.get(target, name, target);
           if (name === "start") {
-            return (listener: BackendListener) =>
+            return (listener: BackendListener, holder: string) =>
               target.start({
-                ready: (...args) => void whenThawed(() => listener.ready(...args)),
+                ready: (...args) => {
+                  let hasRoom = false;
+                  whenThawed(() => (hasRoom = listener.ready(...args)));
+                  return hasRoom;
+                },
                 notice: (...args) => void whenThawed(() => listener.notice(...args)),
                 health: (...args) => void whenThawed(() => listener.health(...args)),
-              });
+              }, holder);
           }
           if (typeof member !== "function" || ["partitionOf", "watchSpace"].includes(String(name))) return member;
           return async (...args: unknown[]) => {

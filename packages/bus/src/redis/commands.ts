@@ -1,0 +1,111 @@
+/** A connection that may wait inside a command; it has one pending at a time. */
+export interface BlockingConnection {
+  /** `BZPOPMIN`. @returns key, member and score; `undefined` after the time */
+  popMin(keys: readonly string[], seconds: number): Promise<[string, string, string] | undefined>;
+  /** Ends the connection at once; a pending command may never settle. */
+  close(): void;
+}
+
+/**
+ * The few commands that the Redis adapter needs of a client. Any client library can stand behind them. Replies are what
+ * Redis sends over RESP2: strings, integers, arrays, null.
+ */
+export interface RedisCommands {
+  /** `EVALSHA` with one key. In a cluster, goes to the node of that key. */
+  evalsha(sha1: string, key: string, args: readonly string[]): Promise<unknown>;
+  /** `EVAL`, likewise. */
+  eval(source: string, key: string, args: readonly string[]): Promise<unknown>;
+  /** Any other command whose first argument is its key. */
+  call(command: string, key: string, ...args: string[]): Promise<unknown>;
+  /** The server's version, e.g. `7.0.15`. */
+  version(): Promise<string>;
+  /** How many masters share the slots; 1 without a cluster. */
+  masters(): Promise<number>;
+  /** A further connection, for commands that wait. In a cluster it reaches the node of the key that it is asked for. */
+  blocking(): BlockingConnection;
+  /**
+   * A further connection on which a script is followed by `WAIT` or `WAITAOF`, so that nobody else waits for a replica.
+   *
+   * @returns the script's reply, and the numbers of the wait
+   */
+  waiting(): { run(source: string, key: string, args: readonly string[], wait: readonly string[]): Promise<[unknown, number[]]>; close(): void };
+  /** Closes the connections that this object opened, not those it was given. Pending commands reject or stay silent. */
+  close(): Promise<void>;
+}
+
+/** What is used of an ioredis `Redis` or `Cluster`, 5 or 6; iovalkey's are the same. */
+export interface IoredisClient {
+  evalsha(sha1: string, keyCount: number, ...keysAndArgs: string[]): Promise<unknown>;
+  eval(source: string, keyCount: number, ...keysAndArgs: string[]): Promise<unknown>;
+  call(command: string, ...args: string[]): Promise<unknown>;
+  info(section: string): Promise<string>;
+  bzpopmin(...keysAndTimeout: (string | number)[]): Promise<[string, string, string] | null>;
+  pipeline(): IoredisPipeline;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  disconnect(): void;
+  readonly status: string;
+  readonly isCluster?: boolean;
+  readonly options: { readonly keyPrefix?: string | undefined };
+}
+
+interface IoredisPipeline {
+  eval(source: string, keyCount: number, ...keysAndArgs: string[]): IoredisPipeline;
+  call(command: string, ...args: string[]): IoredisPipeline;
+  exec(): Promise<[Error | null, unknown][] | null>;
+}
+
+interface Duplicates {
+  duplicate(optionsOrNodes?: unknown, options?: object): IoredisClient;
+}
+
+interface ClusterClient {
+  nodes(role: "master"): IoredisClient[];
+}
+
+/** A second client with the same destination. It gives up a command soon: whoever waits on it starts anew. */
+function duplicate(client: IoredisClient): IoredisClient {
+  const own = { lazyConnect: false, maxRetriesPerRequest: 1, enableOfflineQueue: true, autoResendUnfulfilledCommands: false };
+  const copy = client.isCluster === true ? (client as unknown as Duplicates).duplicate([], { redisOptions: { maxRetriesPerRequest: 1 } }) : (client as unknown as Duplicates).duplicate(own);
+  // Without a listener the client prints each failed attempt; it goes on trying either way.
+  copy.on("error", () => {});
+  return copy;
+}
+
+/** ioredis behind {@link RedisCommands}. An `owned` client is closed with it. */
+export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
+  const node = () => (client.isCluster === true ? (client as unknown as ClusterClient).nodes("master")[0] ?? client : client);
+  return {
+    evalsha: (sha1, key, args) => client.evalsha(sha1, 1, key, ...args),
+    eval: (source, key, args) => client.eval(source, 1, key, ...args),
+    call: (command, key, ...args) => client.call(command, key, ...args),
+    version: async () => /redis_version:([\d.]+)/.exec(await node().info("server"))?.[1] ?? "0",
+    async masters() {
+      if (client.isCluster !== true) return 1;
+      await client.call("EXISTS", "hebra");
+      return (client as unknown as ClusterClient).nodes("master").length;
+    },
+    blocking() {
+      const copy = duplicate(client);
+      return {
+        popMin: async (keys, seconds) => (await copy.bzpopmin(...keys, seconds)) ?? undefined,
+        close: () => copy.disconnect(),
+      };
+    },
+    waiting() {
+      const copy = duplicate(client);
+      return {
+        async run(source, key, args, [wait, ...waitArgs]) {
+          const results = await copy.pipeline().eval(source, 1, key, ...args).call(wait!, ...waitArgs).exec();
+          const [[scriptError, reply], [waitError, reached]] = results as [[Error | null, unknown], [Error | null, unknown]];
+          if (scriptError !== null) throw scriptError;
+          if (waitError !== null) throw waitError;
+          return [reply, [reached].flat().map(Number)];
+        },
+        close: () => copy.disconnect(),
+      };
+    },
+    async close() {
+      if (owned) client.disconnect();
+    },
+  };
+}

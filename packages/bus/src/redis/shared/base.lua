@@ -1,0 +1,39 @@
+-- What every script begins with.
+-- KEYS[1]  the partition: every key begins with it, and with its hash tag. Conversations are chosen inside a script, so
+--          their keys cannot be listed; all are in the slot of KEYS[1].
+-- ARGV[1]  empty, or the time in milliseconds: only tests send one, the time is otherwise the server's own.
+-- ARGV[2]  the space.
+--
+-- Keys of a space: q:<conversation> LIST of envelopes and tickets; m HASH conversation -> lease; due ZSET of what waits for
+-- a time: c<conversation> (leases, delays; parked: +inf), s<conversation>\n<id> (scheduled), p<lane><tenant> (tenants that
+-- must not be served yet); ring, ringh LIST of tenants with ready conversations; r:<tenant>, rh:<tenant> LIST of these;
+-- mo HASH conversation -> holder that wants to know of more; sb HASH of scheduled envelopes; wake ZSET of one marker.
+local root = KEYS[1]
+local now, micros
+if ARGV[1] == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+  micros = time[1] * 1000000 + time[2]
+else
+  now = tonumber(ARGV[1])
+  micros = now * 1000
+end
+local TICKET = '\1'
+local HIGH, TICKETS, GRANTED, WATCHED = 1, 2, 4, 8
+local spaces = {}
+local function space_of(name)
+  local space = spaces[name]
+  if not space then
+    local p = root .. name .. ':'
+    space = {
+      name = name, p = p, q = p .. 'q:', m = p .. 'm', due = p .. 'due', ring = p .. 'ring', ringh = p .. 'ringh',
+      r = p .. 'r:', rh = p .. 'rh:', mo = p .. 'mo', wake = p .. 'wake',
+      convs = {}, due_at = {}, lines = {}, order = {}, woken = false,
+    }
+    spaces[name] = space
+  end
+  return space
+end
+local function has(flags, flag)
+  return flags % (flag * 2) >= flag
+end

@@ -1,0 +1,98 @@
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+
+/** Why the tests that need a server of their own are left out, or `undefined`. */
+export const withoutRedisServer = (() => {
+  try {
+    execFileSync("redis-server", ["--version"], { stdio: "ignore" });
+    return undefined;
+  } catch {
+    return "redis-server is not on PATH";
+  }
+})();
+
+/** A throw-away server on a free loopback port. */
+export interface TestRedis {
+  readonly port: number;
+  readonly url: string;
+  /** A plain connection to it. */
+  readonly admin: Redis;
+  process(): ChildProcess;
+  /** Ends the process as a crash does; its append-only file stays. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and directory. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  // The port of the cluster bus is 10 000 higher and must exist.
+  return port < 55_000 ? port : freePort();
+}
+
+/** Starts a server; more arguments as on the command line. */
+export async function startRedis(args: readonly string[] = []): Promise<TestRedis> {
+  const port = await freePort();
+  const directory = mkdtempSync(join(tmpdir(), "hebra-bus-"));
+  const launch = () => spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory, ...args], { stdio: "ignore" });
+  let server = launch();
+  const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  admin.on("error", () => {});
+  await admin.ping();
+  const kill = async () => {
+    const exited = server.exitCode === null && server.signalCode === null ? once(server, "exit") : undefined;
+    server.kill("SIGKILL");
+    await exited;
+  };
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    admin,
+    process: () => server,
+    kill,
+    async restart() {
+      server = launch();
+      await admin.ping();
+    },
+    async stop() {
+      admin.disconnect();
+      await kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Three masters without replicas, each with a third of the slots. */
+export async function startCluster(): Promise<{ nodes: TestRedis[]; stop(): Promise<void> }> {
+  const nodes = await Promise.all([0, 1, 2].map(() => startRedis(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"])));
+  for (const [i, { admin }] of nodes.entries()) {
+    await admin.call("CLUSTER", "ADDSLOTSRANGE", [0, 5_461, 10_923][i]!, [5_460, 10_922, 16_383][i]!);
+    await admin.call("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
+  }
+  for (const { port } of nodes.slice(1)) await nodes[0]!.admin.call("CLUSTER", "MEET", "127.0.0.1", port);
+  const joined = async ({ admin }: TestRedis) => {
+    const info = String(await admin.call("CLUSTER", "INFO"));
+    return info.includes("cluster_state:ok") && info.includes("cluster_known_nodes:3");
+  };
+  await eventually(async () => (await Promise.all(nodes.map(joined))).every(Boolean), "the nodes form a cluster", 20_000);
+  return { nodes, stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))) };
+}
+
+/** Waits for something that happens by itself on a real server. */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: string, limitMs = 10_000): Promise<void> {
+  const end = Date.now() + limitMs;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${limitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
