@@ -1,79 +1,54 @@
 /**
- * Runs one area: `tsx bench/src/run.ts <area> [--quick] [--json FILE]`. Exits 0 whatever the figures; a budget that was
- * missed is reported as missed.
+ * Runs one area: `pnpm bench AREA [--quick] [--json FILE]`. An area is what `bench/AREA/index.ts` exports as `area`.
+ *
+ * It is bundled from source first, and runs as published code does: a loader that transforms each file on the way names
+ * every closure whenever one is made, and that costs more than some of what is measured.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { median, type Area, type Bar, type BenchContext, type Result } from "./area.ts";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "string" } } });
-const name = positionals[0];
-if (name === undefined || !/^[a-z-]+$/.test(name)) throw new Error("usage: run.ts <area> [--quick] [--json FILE]");
-const { area } = (await import(new URL(`../${name}/index.ts`, import.meta.url).href)) as { area: Area };
-
-const results: Result[] = [];
-const verdict: Record<string, Bar> = {};
-const notes: string[] = [];
-
-const context: BenchContext = {
-  quick: values.quick,
-  async compare(caseName, unit, rounds, subjects) {
-    const names = Object.keys(subjects);
-    const figures = new Map<string, number[]>(names.map((subject) => [subject, []]));
-    for (let round = -1; round < (values.quick ? Math.min(rounds, 3) : rounds); round++) {
-      // Every other round the other way about: the first after a pause is not always the same.
-      for (const subject of round % 2 === 0 ? names : names.toReversed()) {
-        const figure = await subjects[subject]!();
-        if (round >= 0) figures.get(subject)!.push(figure);
-      }
-    }
-    const recorded: Record<string, Result> = {};
-    for (const [subject, taken] of figures) {
-      const result: Result = { case: caseName, subject, value: median(taken), unit, rounds: taken };
-      results.push((recorded[subject] = result));
-    }
-    printCase(caseName, unit, Object.values(recorded));
-    return recorded;
-  },
-  bar(bar, value, relation, bound, unit) {
-    verdict[bar] = { value, bound, unit, ok: relation === "<=" ? value <= bound : value >= bound };
-  },
-  note: (text) => void notes.push(text),
-};
-
-function format(value: number): string {
-  return value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
+/** What is used of esbuild, which tsx brings along. */
+interface Esbuild {
+  build(options: object): Promise<unknown>;
 }
 
-function printCase(title: string, unit: string, rows: readonly Result[]): void {
-  console.log(`\n${title} (${unit})`);
-  const width = Math.max(...rows.map((row) => row.subject.length));
-  for (const row of rows) {
-    const spread = `${format(Math.min(...row.rounds))} … ${format(Math.max(...row.rounds))}`;
-    console.log(`  ${row.subject.padEnd(width)}  ${format(row.value).padStart(12)}   ${spread}`);
-  }
+const directory = dirname(dirname(fileURLToPath(import.meta.url)));
+const areas = readdirSync(directory).filter((name) => existsSync(join(directory, name, "index.ts"))).sort();
+
+/** The peers stay outside, as they are what is compared with; our own packages and what they depend on go in. */
+async function bundle(area: string, outdir: string): Promise<void> {
+  const tsx = createRequire(join(dirname(directory), "package.json")).resolve("tsx");
+  const { build } = createRequire(tsx)("esbuild") as Esbuild;
+  const { devDependencies } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as { devDependencies: Record<string, string> };
+  await build({
+    entryPoints: { measure: join(directory, "src", "measure.ts"), [area]: join(directory, area, "index.ts") },
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    conditions: ["@hebra/source"],
+    external: Object.keys(devDependencies).filter((name) => !name.startsWith("@hebra/")),
+    // Dependencies in CommonJS call `require` for what Node has built in.
+    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    logLevel: "error",
+  });
 }
 
-/** The version that the bench's own dependencies resolve to; packages that do not export their manifest included. */
-function version(packageName: string): string {
-  const manifest = fileURLToPath(new URL(`../node_modules/${packageName}/package.json`, import.meta.url));
-  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
-}
-
-const loadBefore = loadavg()[0]!;
-await area.run(context);
-
-console.log("\nbudgets");
-for (const [bar, { value, bound, unit, ok }] of Object.entries(verdict)) {
-  console.log(`  ${ok ? "kept  " : "MISSED"}  ${bar}: ${format(value)} ${unit} (bound ${format(bound)})`);
-}
-for (const text of notes) console.log(`\n${text}`);
-console.log(`\n${cpus().length} cores, load ${loadBefore.toFixed(1)} before and ${loadavg()[0]!.toFixed(1)} after; medians of alternating rounds, then the lowest and the highest.`);
-
-if (values.json !== undefined) {
-  const versions = Object.fromEntries(area.packages.map((packageName) => [packageName, version(packageName)]));
-  const report = { area: name, at: new Date().toISOString(), node: process.version, quick: values.quick, versions, load: [loadBefore, loadavg()[0]], results, verdict, notes };
-  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+const [area, ...rest] = process.argv.slice(2).filter((argument) => argument !== "--");
+if (area === undefined || !areas.includes(area)) {
+  console.error(`usage: pnpm bench AREA [--quick] [--json FILE]\nareas: ${areas.join(", ") || "none yet"}`);
+  process.exitCode = 2;
+} else {
+  const output = join(directory, "node_modules", ".cache", "bench");
+  await bundle(area, output);
+  const child = spawn(process.execPath, [join(output, "measure.mjs"), area, ...rest], { stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  process.exitCode = code ?? 1;
 }
