@@ -17,7 +17,7 @@ export interface AcquireOptions {
   signal?: AbortSignal;
 }
 
-/** A lock that is held. It renews itself until it is released or lost. */
+/** A lock that is held. It renews itself until it is released or lost. Its methods need their object: do not take them out. */
 export interface Lease {
   /** What is locked. */
   readonly key: string;

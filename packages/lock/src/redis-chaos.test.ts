@@ -3,10 +3,11 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { setTimeout as pause } from "node:timers/promises";
-import { errorCode } from "@hebra/core";
+import { errorCode, systemClock } from "@hebra/core";
 import { afterEach, beforeEach, describe, test, vi } from "vitest";
 import type { LockManager } from "./lock.ts";
 import { redisLocks, type RedisLocksOptions } from "./redis.ts";
+import { freezableClock } from "./testing/freezable-clock.fixture.ts";
 import { eventually, startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
@@ -89,6 +90,33 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     await lease.release();
     await Promise.all(turns);
     assert.equal(new Set(order).size, 3);
+  });
+
+  test("when holder and waiters all died, the lock is free at once for one who does not wait", async () => {
+    const crashing = freezableClock(systemClock);
+    const dead = open({ clock: crashing.clock, pollMs: 50 });
+    await dead.acquire("ghosts", { ttlMs: 400 });
+    dead.acquire("ghosts", { ttlMs: 400 }).catch(() => {});
+    await eventually(async () => (await server.admin.zcard("hebra:lock:{ghosts}:line")) === 1, "one in line");
+    crashing.freeze();
+    await assert.rejects(open().acquire("ghosts", { waitMs: 0 }), { code: "LOCK_TIMEOUT" });
+    await pause(600);
+    const lease = await open().acquire("ghosts", { waitMs: 0 });
+    assert.deepEqual(await server.admin.keys("hebra:lock:{ghosts}*"), ["hebra:lock:{ghosts}"]);
+    await lease.release();
+  });
+
+  test("a server that forbids to subscribe: waiters poll, and connections do not pile up", async () => {
+    await server.admin.call("ACL", "SETUSER", "deaf", "on", ">pw", "~*", "&*", "+@all", "-subscribe");
+    const locks = open({ url: `redis://deaf:pw@127.0.0.1:${server.port}` });
+    for (let i = 0; i < 5; i++) {
+      const lease = await locks.acquire("deaf");
+      const waiting = locks.acquire("deaf");
+      await eventually(async () => (await server.admin.zcard("hebra:lock:{deaf}:line")) === 1, "one in line");
+      await lease.release();
+      await (await waiting).release();
+    }
+    await eventually(async () => String(await server.admin.client("LIST")).trim().split("\n").length === 2, "one connection besides the test's");
   });
 
   test("scripts forgotten by the server are sent again", async () => {

@@ -148,9 +148,13 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
       const token = `${managerId}:${(++requests).toString(36)}`;
 
       let sentAt = 0;
-      const ask = () => {
+      const ask = async () => {
         sentAt = clock.monotonic();
-        return run(scripts.acquire, [keys[0]], [token, String(ttlMs)]);
+        const first = await run(scripts.acquire, [keys[0]], [token, String(ttlMs)]);
+        if (waitMs > 0 || (first as unknown[])[0] !== 1) return first;
+        // Free, and others were in line: it is theirs only if one of them is still there.
+        sentAt = clock.monotonic();
+        return run(scripts.wait, keys, [token, String(ttlMs), "0", channel]);
       };
       const isLate = () => clock.monotonic() - sentAt >= ttlMs * 0.9;
       let answer: unknown;

@@ -8,8 +8,8 @@ export interface RedisCommands {
   /** `EVAL`, likewise. */
   eval(source: string, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   /**
-   * `SUBSCRIBE` on a connection of its own, subscribed again by itself after a reconnection. Called at most once. Resolves
-   * when messages flow.
+   * `SUBSCRIBE` on a connection of its own, subscribed again by itself after a reconnection. Resolves when messages
+   * flow; called again only after it rejected.
    */
   subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
   /** Closes the connections that this object opened, not those it was given. Pending commands reject. */
@@ -61,7 +61,12 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
       subscriber.on("message", (from, message) => {
         if (from === channel) onMessage(message);
       });
-      await subscriber.subscribe(channel);
+      try {
+        await subscriber.subscribe(channel);
+      } catch (error) {
+        subscriber.disconnect();
+        throw error;
+      }
     },
     async close() {
       subscriber?.disconnect();

@@ -1,5 +1,5 @@
 -- Joins the line for a lock, shows a sign of life in it, and takes the lock when it is its turn.
--- KEYS lock, line, alive   ARGV token, ttl ms, grace ms, channel on which to tell the waiter that it was served
+-- KEYS lock, line, alive   ARGV token, ttl ms, grace ms (0: does not join), channel on which to tell that it was served
 -- Returns the fence when the lock is held; else, in an array, the milliseconds after which it may have ended by itself
 -- (-1 when others come first).
 local lock_key, line_key, alive_key = KEYS[1], KEYS[2], KEYS[3]
@@ -17,6 +17,9 @@ if not state[1] or tonumber(state[2]) <= now then
 elseif state[1] == token then
   -- The message that it was served has not arrived yet.
   return take(token, ttl)
+end
+if grace == '0' then
+  return { -1 }
 end
 if not redis.call('ZSCORE', line_key, token) then
   local order = time[1] * 1000000 + time[2]
