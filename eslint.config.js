@@ -15,7 +15,7 @@ const defaultExport = { selector: "ExportDefaultDeclaration", message: "Named ex
 const exportAll = { selector: "ExportAllDeclaration[exported=null]", message: "Name what is exported: adding a symbol to an entry is making it public." };
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "**/node_modules/", ".tsc/", "coverage/", "artifacts/", ".cache/", "**/.hebra/", "**/*.generated.ts"]),
+  globalIgnores(["**/dist/", "**/node_modules/", ".tsc/", "coverage/", "artifacts/", ".cache/", "**/.hebra/", "**/*.generated.ts", "**/*.tmp.ts"]),
   javascript.configs.recommended,
   typescript.configs.recommended,
   {
@@ -30,7 +30,7 @@ export default defineConfig(
       "max-lines": ["error", { max: 400 }],
       "no-console": "off",
       "prefer-const": ["error", { destructuring: "all" }],
-      eqeqeq: ["error", "always"],
+      eqeqeq: ["error", "always", { null: "ignore" }],
       "hebra/import-direction": "error",
       "hebra/source-specifiers": "error",
     },
