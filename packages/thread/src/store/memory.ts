@@ -40,11 +40,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): ThreadStore {
       throw error;
     }
   };
+  const once = async <T>(verb: () => Verb<T>): Promise<T> => run(verb());
   return createTableStore({
     name: "memory",
     scope: "process",
-    read: async (verb) => run(verb()),
-    write: async (verb) => run(verb()),
+    read: once,
+    snapshot: once,
+    write: once,
+    step: once,
     watch: watchers.watch,
     async close() {
       watchers.close();

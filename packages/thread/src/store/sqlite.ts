@@ -83,7 +83,9 @@ export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadSt
     name: "sqlite",
     scope: "host",
     read: writer.read,
+    snapshot: writer.read,
     write: writer.write,
+    step: writer.write,
     watch: watch.watch,
     async close() {
       await writer.idle();

@@ -16,10 +16,14 @@ import { approvals } from "./tables.ts";
 export interface TableBackend {
   name: string;
   scope: ThreadStore["scope"];
-  /** Runs a verb that only reads, over one consistent state. */
+  /** Runs a verb that only reads; each of its reads is of one moment. */
   read<T>(verb: () => Verb<T>): Promise<T>;
+  /** Runs a verb that only reads, all of it of one moment. */
+  snapshot<T>(verb: () => Verb<T>): Promise<T>;
   /** Runs a verb in one transaction: all of it lands or nothing. */
   write<T>(verb: () => Verb<T>): Promise<T>;
+  /** Runs a verb of which each write is complete by itself, and guarded by its own conditions. */
+  step<T>(verb: () => Verb<T>): Promise<T>;
   watch(tenant: string, contextId: string, onInbox: () => void): () => void;
   close(): Promise<void>;
 }
@@ -32,20 +36,21 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     assertId(tenant, "tenant");
     for (const id of ids) assertId(id, "id");
   };
-  const write = async <T>(tenant: string, ids: readonly string[], verb: () => Verb<T>): Promise<T> => {
+  type Run = <T>(tenant: string, ids: readonly string[], verb: () => Verb<T>) => Promise<T>;
+  const checked = (how: "read" | "snapshot" | "write" | "step"): Run => async (tenant, ids, verb) => {
     check(tenant, ids);
-    return backend.write(verb);
+    return backend[how](verb);
   };
-  const read = async <T>(tenant: string, ids: readonly string[], verb: () => Verb<T>): Promise<T> => {
-    check(tenant, ids);
-    return backend.read(verb);
-  };
+  const read = checked("read");
+  const snapshotted = checked("snapshot");
+  const write = checked("write");
+  const step = checked("step");
   return {
     name: backend.name,
     scope: backend.scope,
-    begin: (tenant, given) => write(tenant, [], () => begin(tenant, given)),
-    commit: (tenant, contextId, guard, changes) => write(tenant, [contextId], () => commit(tenant, contextId, guard, changes)),
-    takeOver: (tenant, contextId, fence) => write(tenant, [contextId], () => takeOver(tenant, contextId, fence)),
+    begin: (tenant, given) => step(tenant, [], () => begin(tenant, given)),
+    commit: (tenant, contextId, guard, changes) => step(tenant, [contextId], () => commit(tenant, contextId, guard, changes)),
+    takeOver: (tenant, contextId, fence) => step(tenant, [contextId], () => takeOver(tenant, contextId, fence)),
     requestCancel: (tenant, executionId, request) => write(tenant, [executionId], () => requestCancel(tenant, executionId, request)),
     decideApproval: (tenant, approvalId, decision) => write(tenant, [approvalId], () => decideApproval(tenant, approvalId, decision)),
     watch: (tenant, contextId, onInbox) => {
@@ -62,7 +67,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     setClosed: (tenant, contextId, to, at) => write(tenant, [contextId], () => setClosed(tenant, contextId, to, at)),
     announceImport: (tenant, thread, context) => write(tenant, [], () => announceImport(tenant, thread, context)),
     import: (tenant, bundle) => write(tenant, [], () => importContext(tenant, bundle)),
-    export: (tenant, contextId) => read(tenant, [contextId], () => exportContext(tenant, contextId)),
+    export: (tenant, contextId) => snapshotted(tenant, [contextId], () => exportContext(tenant, contextId)),
     system: () => systemStore(backend),
     async close() {
       if (closed) return;
@@ -72,7 +77,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
   };
 }
 
-function systemStore({ read }: TableBackend): SystemStore {
+function systemStore({ read, snapshot: whole }: TableBackend): SystemStore {
   return {
     sweep: (options) => read(() => sweep(options)),
     outbox: (options) => read(() => lateOutbox(options)),
@@ -83,7 +88,7 @@ function systemStore({ read }: TableBackend): SystemStore {
         const page = await read(() => contextIds({ tenant: options.tenant, after, limit: 100 }));
         if (page.length === 0) return;
         for (const { tenant, contextId } of page) {
-          const bundle = await read(() => exportContext(tenant, contextId));
+          const bundle = await whole(() => exportContext(tenant, contextId));
           if (bundle !== undefined) yield { tenant, bundle };
         }
         after = page.at(-1)!;

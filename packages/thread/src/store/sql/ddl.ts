@@ -1,3 +1,4 @@
+import { HebraError } from "@hebra/core";
 import type { Column, Table } from "../table.ts";
 import { columnsOf, where } from "./text.ts";
 
@@ -45,4 +46,18 @@ function create(table: Table<object>, dialect: DdlDialect): string[] {
 
 function extend(table: Table<object>, version: number, dialect: DdlDialect): string[] {
   return table.columns.filter((column) => column.since === version).map((column) => `ALTER TABLE ${dialect.table(table.name)} ADD COLUMN ${declare(column, dialect)}`);
+}
+
+/** What a database says of its own schema. */
+export interface SchemaFound {
+  version: number;
+  compatibleFrom: number;
+}
+
+/** @throws HebraError `SCHEMA_TOO_NEW` when builds as old as this one cannot work with it */
+export function checkSchema(found: SchemaFound, known: number): void {
+  if (found.version <= known || found.compatibleFrom <= known) return;
+  throw new HebraError("SCHEMA_TOO_NEW", `The database is at schema version ${found.version}, which needs a build that knows ${found.compatibleFrom}; this one knows ${known}. Upgrade this process.`, {
+    details: { found: found.version, known },
+  });
 }

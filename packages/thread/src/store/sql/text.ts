@@ -1,7 +1,7 @@
 import { HebraError } from "@hebra/core";
 import { columnOf } from "../codec.ts";
 import { columnName, type Access, type Only, type Table } from "../table.ts";
-import type { Find, Put, When } from "../verbs/op.ts";
+import type { Find, Put, Ref, When } from "../verbs/op.ts";
 import type { PlainFind } from "../verbs/resolve.ts";
 
 /** Where two databases differ in what is written here. */
@@ -57,35 +57,47 @@ export function findValues(op: PlainFind): (string | number | null)[] {
   return values;
 }
 
-/** A find as SQL: named columns in the table's order. */
-export function selectText(op: Find, dialect: Dialect): string {
+/** How a value that another find gives is written, where the database can do that. */
+export type RefText = (ref: Ref) => string;
+
+/**
+ * A find as SQL: named columns in the table's order.
+ *
+ * @param count - how many placeholders there are before it; counts on
+ */
+export function selectText(op: Find, dialect: Dialect, count: { n: number } = { n: 0 }, refText?: RefText): string {
   const access = accessOf(op);
-  let n = 0;
-  const conditions: string[] = [];
-  access.by.forEach((field, i) => {
+  const mark = () => dialect.placeholder(++count.n);
+  const conditions = access.by.map((field, i) => {
     const column = quote(columnName(field));
-    n += 1;
-    conditions.push(op.anyOf !== undefined && i === access.by.length - 1 ? dialect.oneOf(column, n) : `${column} = ${dialect.placeholder(n)}`);
+    const value = op.values[i];
+    if (op.anyOf !== undefined && i === access.by.length - 1) {
+      return "of" in op.anyOf ? `${column} IN (${refText!(op.anyOf)})` : dialect.oneOf(column, ++count.n);
+    }
+    return typeof value === "object" && value !== null ? `${column} = (${refText!(value)})` : `${column} = ${mark()}`;
   });
   conditions.push(...access.only.map(only));
   if (op.range !== undefined) {
     const names = columnsOf(access.order.slice(0, op.range.values.length));
-    const marks = op.range.values.map(() => dialect.placeholder(++n)).join(", ");
-    conditions.push(`(${names}) ${op.range.is} (${marks})`);
+    conditions.push(`(${names}) ${op.range.is} (${op.range.values.map(mark).join(", ")})`);
   }
   if (op.prefix !== undefined) {
-    const mark = dialect.placeholder(++n);
-    conditions.push(`substr(${quote(columnName(op.prefix.field))}, 1, length(${mark})) = ${mark}`);
+    const prefix = mark();
+    conditions.push(`substr(${quote(columnName(op.prefix.field))}, 1, length(CAST(${prefix} AS TEXT))) = ${prefix}`);
   }
   const order = access.order.map((field) => `${quote(columnName(field))}${op.descending === true ? " DESC" : ""}`).join(", ");
-  const list = op.table.columns.map((column) => dialect.read(quote(column.name), column.kind === "int")).join(", ");
   return [
-    `SELECT ${list} FROM ${dialect.table(op.table.name)}`,
+    `SELECT ${readList(op.table, dialect)} FROM ${dialect.table(op.table.name)}`,
     conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`,
     order === "" ? "" : ` ORDER BY ${order}`,
-    op.limit === undefined ? "" : ` LIMIT ${dialect.placeholder(++n)}`,
+    op.limit === undefined ? "" : ` LIMIT ${mark()}`,
     op.lock === true ? dialect.lock : "",
   ].join("");
+}
+
+/** Every column of a table, in order, as it is read. */
+export function readList(table: Table<object>, dialect: Dialect): string {
+  return table.columns.map((column) => dialect.read(quote(column.name), column.kind === "int" || column.kind === "bool")).join(", ");
 }
 
 /** What an insert does when the row is there already. */
@@ -111,8 +123,7 @@ export function whenText(when: When, dialect: Dialect): string {
   const fields = Object.keys(when.fields);
   let n = fields.length + when.table.key.length;
   const conditions = when.conditions.map(({ field, is }) => ` AND ${quote(columnName(field))} ${is} ${dialect.placeholder(++n)}`).join("");
-  const list = when.table.columns.map((column) => dialect.read(quote(column.name), column.kind === "int")).join(", ");
-  return `${updateText(when.table, fields, dialect)}${conditions} RETURNING ${list}`;
+  return `${updateText(when.table, fields, dialect)}${conditions} RETURNING ${readList(when.table, dialect)}`;
 }
 
 /** What makes two conditional changes the same statement. */

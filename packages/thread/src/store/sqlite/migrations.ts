@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import { migrationsFor, type Migration } from "../sql/ddl.ts";
+import { checkSchema, migrationsFor, type Migration, type SchemaFound } from "../sql/ddl.ts";
 import type { Table } from "../table.ts";
 import { tables } from "../tables.ts";
 import type { SqliteConnection } from "./driver.ts";
@@ -8,13 +8,7 @@ import { sqliteDdl } from "./statements.ts";
 /** The migrations of this build. */
 export const sqliteMigrations: readonly Migration[] = migrationsFor(Object.values(tables) as Table<object>[], sqliteDdl);
 
-/** What a database says of its own schema. */
-interface Found {
-  version: number;
-  compatibleFrom: number;
-}
-
-function read(database: SqliteConnection): Found {
+function read(database: SqliteConnection): SchemaFound {
   const there = database.prepare("SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = 'thread_schema'").all([]);
   if (there[0]![0] === 0) return { version: 0, compatibleFrom: 0 };
   const [row] = database.prepare("SELECT coalesce(max(version), 0) AS version, coalesce(max(compatible_from), 0) AS compatible_from FROM thread_schema").all([]);
@@ -52,12 +46,4 @@ export function migrate(database: SqliteConnection, mode: "automatic" | "manual"
     database.exec("ROLLBACK");
     throw error;
   }
-}
-
-/** @throws HebraError `SCHEMA_TOO_NEW` when builds as old as this one cannot work with it */
-export function checkSchema(found: Found, known: number): void {
-  if (found.version <= known || found.compatibleFrom <= known) return;
-  throw new HebraError("SCHEMA_TOO_NEW", `The database is at schema version ${found.version}, which needs a build that knows ${found.compatibleFrom}; this one knows ${known}. Upgrade this process.`, {
-    details: { found: found.version, known },
-  });
 }

@@ -1,0 +1,99 @@
+import type { PostgresPort, PostgresSession, SqlValue } from "./port.ts";
+
+interface QueryConfig {
+  text: string;
+  values: SqlValue[];
+  rowMode: "array";
+  name?: string;
+}
+
+interface Queryable {
+  query(config: QueryConfig): Promise<{ rows: unknown[][] }>;
+}
+
+/** What the store needs of a client of `pg`. */
+export interface PgClient extends Queryable {
+  on(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  removeListener(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
+  release(destroy?: boolean | Error): void;
+}
+
+/** What the store needs of a pool of `pg`. */
+export interface PgPool extends Queryable {
+  connect(): Promise<PgClient>;
+  end(): Promise<void>;
+}
+
+const config = (text: string, values: readonly SqlValue[], name: string | undefined): QueryConfig => ({
+  text,
+  values: [...values],
+  rowMode: "array",
+  ...(name !== undefined && { name }),
+});
+
+function session(on: Queryable, prepare: boolean): PostgresSession {
+  return { query: async (text, values = [], name) => (await on.query(config(text, values, prepare ? name : undefined))).rows };
+}
+
+/**
+ * @param owned - whether the pool ends with the store
+ * @param prepare - whether statements are kept prepared in each connection
+ */
+export function poolPort(pool: PgPool, owned: boolean, prepare: boolean): PostgresPort {
+  return {
+    ...session(pool, prepare),
+    async transaction(begin, work) {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      try {
+        const own = session(client, prepare);
+        await own.query(begin);
+        try {
+          const result = await work(own);
+          await own.query("COMMIT");
+          return result;
+        } catch (error) {
+          await own.query("ROLLBACK").catch((cause: unknown) => (broken = cause instanceof Error ? cause : new Error(String(cause))));
+          throw error;
+        }
+      } finally {
+        client.release(broken);
+      }
+    },
+    async listen(channel, onMessage, onLost) {
+      const client = await pool.connect();
+      let over = false;
+      const hear = (message: { channel: string; payload?: string | undefined }) => {
+        if (message.channel === channel) onMessage(message.payload ?? "");
+      };
+      const lose = () => {
+        if (over) return;
+        over = true;
+        client.release(true);
+        onLost();
+      };
+      client.on("notification", hear);
+      client.on("error", lose);
+      client.on("end", lose);
+      try {
+        await session(client, false).query(`LISTEN "${channel}"`);
+      } catch (error) {
+        over = true;
+        client.release(true);
+        throw error;
+      }
+      return async () => {
+        if (over) return;
+        over = true;
+        // Not given back to the pool: a connection that listens is of no use to others.
+        client.removeListener("notification", hear);
+        client.release(true);
+      };
+    },
+    close: async () => {
+      if (owned) await pool.end();
+    },
+  };
+}
