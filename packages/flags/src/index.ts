@@ -66,3 +66,10 @@ export { createIncidentRecorder, type IncidentRecorder, type IncidentRecorderOpt
 export { fileIncidentSpool, type IncidentSpool } from "./incident/spool.ts";
 export { fileIncidents, memoryIncidents } from "./incident/stores.ts";
 export { criticalTrigger, errorRateTrigger, unknownGrowthTrigger, wilsonLower, type ErrorRateLimits, type GrowthLimits, type TriggerResult } from "./incident/triggers.ts";
+export { createComparator, type Comparator, type ComparatorOptions, type ComparisonResult, type FieldDifference, type FieldRule } from "./shadow/comparator.ts";
+export { createNoiseModel, type FieldNoise, type NoiseModel } from "./shadow/noise.ts";
+export { perfBaseline, type PerfBaselineOptions, type PerfFigures, type PerfOperation, type PerfReport } from "./shadow/perf-baseline.ts";
+export { recordingPort, type PortBehaviour, type RecordedEffect, type RecordingPort } from "./shadow/ports.ts";
+export { createShadowRunner, type ShadowMismatch, type ShadowRunner, type ShadowRunnerOptions, type ShadowTurn } from "./shadow/runner.ts";
+export { validateNoRegression, type FieldVerdict, type NoRegressionReport, type ParityCase, type ParityException, type ValidateNoRegressionOptions } from "./shadow/validate-no-regression.ts";
+export { createDeprecation, type CallerUsage, type Deprecation, type DeprecationOptions, type DeprecationStage, type UsageReport } from "./deprecation/deprecation.ts";

@@ -3,7 +3,7 @@ import { quiet, verdict, type Guard } from "./types.ts";
 
 /** One-sided 97.5 % upper limit of a share (E. B. Wilson, JASA 22, 1927): what the frozen counters can at most have meant. */
 export function wilsonUpper(failures: number, trials: number, z = 1.959964): number {
-  if (trials === 0) return 1;
+  if (failures >= trials) return 1;
   const share = failures / trials;
   const centre = share + (z * z) / (2 * trials);
   const spread = z * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
