@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { publishedPackages } from "../../scripts/lib/packages.mjs";
 import { root } from "../../scripts/lib/paths.mjs";
 import { documents } from "../../scripts/sync-snippets.ts";
@@ -47,6 +47,8 @@ export function codeBlocks(): CodeBlock[] {
       .map((path) => join(directory, "src", path))
       .flatMap((path) => exampleBlocks(readFileSync(path, "utf8")).map((block) => ({ ...block, file: relative(root, path), directory: join(directory, "src") }))),
   );
-  const pages = documents().flatMap((path) => completeBlocks(readFileSync(join(root, path), "utf8")).map((block) => ({ ...block, file: path, directory: join(root, "test") })));
+  // A package's own page sees what the package sees, itself included.
+  const seenFrom = (path: string): string => (path.startsWith("packages/") ? join(root, dirname(path), "src") : join(root, "test"));
+  const pages = documents().flatMap((path) => completeBlocks(readFileSync(join(root, path), "utf8")).map((block) => ({ ...block, file: path, directory: seenFrom(path) })));
   return [...sources, ...pages];
 }

@@ -88,7 +88,7 @@ describe("the order of events", () => {
         accepted += legal ? 1 : 0;
         expect(problemOf(events) === undefined).toBe(legal);
       }),
-      { seed: 20261121, numRuns: 4000 },
+      { seed: 20261121, numRuns: 3000 },
     );
     expect(accepted).toBeGreaterThan(100);
   });

@@ -28,7 +28,7 @@ const on = <T extends ReactorEvent["type"]>(type: T, change: (event: Extract<Rea
 let turn = 0;
 
 describe("the contract notices", () => {
-  it.each<[string, ReactorClause, (model: FakeModel) => Reactor]>([
+  const planted: [string, ReactorClause, (model: FakeModel) => Reactor][] = [
     ["another contract", "a reactor says its contract and its name", (model) => ({ ...scriptedHarness(model), contract: "reactor-v2" as "reactor-v1" })],
     ["two ends", "a text answer comes in parts and ends with `stop`", (model) => faultyReactor(scriptedHarness(model), { kind: "duplicate-finish" })],
     ["no usage", "a text answer comes in parts and ends with `stop`", (model) => faultyReactor(scriptedHarness(model), { kind: "drop", type: "usage" })],
@@ -63,9 +63,17 @@ describe("the contract notices", () => {
     ["a reactor that holds its consumer", "a consumer that leaves is not held up", (model) => ({ ...scriptedHarness(model), react: (input) => held(scriptedHarness(model).react(input)) })],
     ["a reactor that breaks for good", "a reactor that failed or was left answers the next step", (model) => ({ ...scriptedHarness(model), react: (input) => (input.ids.attempt === 3 ? rethrown(model) : scriptedHarness(model).react(input)) })],
     ["an untyped refusal", "a role or a part of a later version is passed over, or refused with a typed error", tampered(undefined, (input) => { if (input.transcript.some(({ role }) => !["user", "assistant", "system"].includes(role))) throw new TypeError("What is that?"); return input; })],
-  ])("%s", async (_, title, create) => {
+    ["an obstacle", "calls with malformed input, odd ids or no output are no obstacle", tampered(undefined, (input) => { if (JSON.stringify(input.transcript).includes("broken")) throw new TypeError("not an object"); return input; })],
+    ["a failure that looks like an empty answer", "a failure before any content is thrown too", (model) => ({ ...scriptedHarness(model), react: swallowed })],
+  ];
+
+  it.each(planted)("%s", async (_, title, create) => {
     await expect(reactorContract({ create, patienceMs: 100 })[title]!()).rejects.toThrow();
     await expect(reactorContract({ create: scriptedHarness })[title]!()).resolves.toBeUndefined();
+  });
+
+  it("something under every title", () => {
+    expect(Object.keys(reactorContract({ create: scriptedHarness })).filter((title) => !planted.some(([, clause]) => clause === title))).toEqual([]);
   });
 
   it("wrong titles and missing reasons of skipped clauses", () => {
@@ -88,4 +96,9 @@ async function* held(answer: AsyncIterable<ReactorEvent>): AsyncGenerator<Reacto
   } finally {
     await new Promise(() => {});
   }
+}
+
+async function* swallowed(): AsyncGenerator<ReactorEvent> {
+  yield { type: "usage", usage: {} };
+  yield { type: "finish", reason: "stop" };
 }

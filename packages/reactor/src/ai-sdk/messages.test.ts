@@ -155,7 +155,7 @@ describe("any transcript", () => {
         expect(messages.find(({ role }) => role !== "system")?.role).toBe("user");
         expect(messages.at(-1)?.role).not.toBe("assistant");
       }),
-      { seed: 42, numRuns: 400 },
+      { seed: 42, numRuns: 150 },
     );
   });
 
@@ -166,7 +166,7 @@ describe("any transcript", () => {
         const reactor = aiSdkReactor({ model: modelOf([finishV3()]) });
         expect((await collectEvents(reactor.react(createReactorInput({ transcript })))).at(-1)).toEqual({ type: "finish", reason: "stop" });
       }),
-      { seed: 43, numRuns: 60 },
+      { seed: 43, numRuns: 30 },
     );
   });
 });

@@ -1,6 +1,5 @@
-import { assertPeer, deriveId, loadPeer, parseOptions, systemClock } from "@hebra/core";
-import type { LanguageModel } from "ai";
-import { abortedError } from "../aborted.ts";
+import { assertPeer, deriveId, loadPeer, parseOptions, systemClock, throwIfAborted } from "@hebra/core";
+import type { LanguageModel, TextStreamPart, ToolSet } from "ai";
 import type { ReactorEvent } from "../events.ts";
 import type { Reactor, ReactorInput } from "../reactor.ts";
 import { callSettings, jsonOutput, toToolChoice, toTools } from "./call-settings.ts";
@@ -8,9 +7,12 @@ import { toModelError } from "./errors.ts";
 import { toModelMessages } from "./messages.ts";
 import { assertModel, providerOf } from "./model.ts";
 import { optionsSchema, type AiSdkReactorOptions } from "./options.ts";
-import { createTranslator } from "./translate.ts";
-import { watched } from "./watched.ts";
+import { createTranslator, type Translator } from "./translate.ts";
+import { createWatch } from "./watch.ts";
 import { toUsage } from "./usage.ts";
+
+/** Kept once it is loaded: even a module that is there takes the loader's time at every `import()`. */
+let sdk: typeof import("ai") | undefined;
 
 const peer = { name: "ai", range: "^6.0.0", neededBy: "@hebra/reactor/ai-sdk" };
 
@@ -45,28 +47,42 @@ export function aiSdkReactor(options: AiSdkReactorOptions = {}): Reactor {
 }
 
 async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncGenerator<ReactorEvent, void, undefined> {
+  const clock = options.clock ?? systemClock;
   // Ends the provider's request also when the consumer leaves without an abort.
-  const controller = new AbortController();
-  const stop = () => controller.abort(input.signal.reason);
-  input.signal.addEventListener("abort", stop, { once: true });
+  const request = new AbortController();
+  const watch = createWatch({ signal: input.signal, silenceMs: options.silenceMs ?? 300_000, clock });
+  let ended = false;
+  let reader: ReadableStreamDefaultReader<TextStreamPart<ToolSet>> | undefined;
   try {
-    if (input.signal.aborted) throw abortedError(input.signal);
-    yield* answer(options, input, controller.signal);
+    const { fullStream, translator } = await watch.wait(ask(options, input, request.signal));
+    reader = fullStream.getReader();
+    for (let next = await watch.wait(reader.read()); !next.done; next = await watch.wait(reader.read())) {
+      for (const event of translator.accept(next.value)) yield event;
+    }
+    ended = true;
+    reader = undefined;
+    for (const event of translator.end()) yield event;
   } catch (error) {
-    throw toModelError(error, input.signal, (options.clock ?? systemClock).now);
+    throw toModelError(error, input.signal, clock.now);
   } finally {
-    input.signal.removeEventListener("abort", stop);
-    controller.abort();
+    watch.close();
+    if (!ended) request.abort(input.signal.reason);
+    // Not waited for: the provider may not notice.
+    reader?.cancel().catch(() => {});
   }
 }
 
-async function* answer(options: AiSdkReactorOptions, input: ReactorInput, signal: AbortSignal): AsyncGenerator<ReactorEvent, void, undefined> {
-  const ai = await loadPeer(peer, () => import("ai"));
+/** Puts the question. The answer is read from the stream. */
+async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: AbortSignal): Promise<{ fullStream: ReadableStream<TextStreamPart<ToolSet>>; translator: Translator }> {
+  throwIfAborted(input.signal);
+  const ai = (sdk ??= await loadPeer(peer, () => import("ai")));
   const model = await modelOf(options, input);
   const provider = providerOf(model);
   const messages = await toModelMessages(input.transcript, { ...options, provider });
   const tools = toTools(ai, input, options.providerTools);
   const maxOutputTokens = input.limits?.maxOutputTokens ?? options.maxOutputTokens;
+  // The host's own functions took their time: nothing is asked for a turn that has been given up meanwhile.
+  throwIfAborted(signal);
   const { fullStream } = ai.streamText({
     ...callSettings(options),
     model,
@@ -87,10 +103,7 @@ async function* answer(options: AiSdkReactorOptions, input: ReactorInput, signal
     provider: provider ?? "unknown",
     usage: ({ usage, providerMetadata, response }) => toUsage(usage, providerMetadata, { provider, model: response.modelId }, options.price),
   });
-  for await (const part of watched(fullStream, { signal, silenceMs: options.silenceMs ?? 300_000, clock: options.clock ?? systemClock })) {
-    for (const event of translator.accept(part)) yield event;
-  }
-  yield* translator.end();
+  return { fullStream, translator };
 }
 
 async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<LanguageModel> {
