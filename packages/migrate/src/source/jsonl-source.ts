@@ -7,7 +7,7 @@ import { first, idOf, type Reject } from "../mapping/transform.ts";
 import { storyEntities, type StoryEntity } from "../story-to-thread/mapping.ts";
 import type { SourceInventory, StoryGroup, StorySource } from "./source.ts";
 
-/** Where each row of a context lies in its file: offset and length by turns. */
+/** Where the rows of a context lie in their files: offset and length by turns; rows that follow each other share a range. */
 type Places = Record<StoryEntity, number[]>;
 
 interface Index {
@@ -83,11 +83,18 @@ async function buildIndex(folder: string): Promise<Index> {
         places.set(id, { context_contexts: [], context_events: [], story_executions: [], story_steps: [], story_parts: [] });
       }
       contextOf[entity].set(id, contextId);
-      places.get(contextId)![entity].push(offset, length);
+      addRange(places.get(contextId)![entity], offset, length);
     });
     entities.push({ entity, rows, sha256 });
   }
   return { places, inventory: { entities, contexts: places.size, rejects } };
+}
+
+/** Rows of a context mostly follow each other: one range for all of them is one read. */
+function addRange(ranges: number[], offset: number, length: number): void {
+  const last = ranges.length - 2;
+  if (last >= 0 && ranges[last]! + ranges[last + 1]! + 1 === offset) ranges[last + 1] = offset + length - ranges[last]!;
+  else ranges.push(offset, length);
 }
 
 function parse(text: string): JsonObject | undefined {
@@ -132,7 +139,7 @@ async function readGroup(files: ReadonlyMap<StoryEntity, FileHandle>, places: Pl
     for (let i = 0; i < places[entity].length; i += 2) {
       const bytes = Buffer.alloc(places[entity][i + 1]!);
       await files.get(entity)!.read(bytes, 0, bytes.length, places[entity][i]!);
-      rows.push(JSON.parse(bytes.toString("utf8")) as JsonObject);
+      for (const line of bytes.toString("utf8").split("\n")) if (line.trim() !== "") rows.push(JSON.parse(line) as JsonObject);
     }
     return rows;
   };
