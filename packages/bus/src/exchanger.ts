@@ -107,6 +107,8 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     const done = () => {
       part.busy = false;
       reserved -= want;
+      // What was kept free for this part may be taken by another.
+      if (want > 0) wakeDirty(part);
     };
     send(index, batch, want).then(
       ({ reply, sentAt }) => {
@@ -123,6 +125,11 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       },
     );
   };
+
+  const wakeDirty = (except?: Part) =>
+    parts.forEach((part, i) => {
+      if (part !== except && part.dirty && !part.busy) pumpSoon(part, i);
+    });
 
   const pumpSoon = (part: Part, index: number) => {
     if (part.queued) return;
@@ -149,11 +156,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       if (!part.busy && !part.queued) pump(part, index);
       return hasRoom;
     },
-    roomMade() {
-      parts.forEach((part, i) => {
-        if (part.dirty && !part.busy) pumpSoon(part, i);
-      });
-    },
+    roomMade: () => wakeDirty(),
     stopClaiming() {
       claiming = false;
       for (const part of parts) part.cancelTimer?.();

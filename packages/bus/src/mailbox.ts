@@ -150,6 +150,8 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     for (let i = first; i < Math.min(conversation.entries.length, first + 16); i++) {
       const body = conversation.entries.at(i)!;
       if (body.startsWith(TICKET_MARK)) continue;
+      // A ready conversation has a message at its head, never a ticket.
+      if (i === 0 && conversation.entries.at(1)?.startsWith(TICKET_MARK)) continue;
       conversation.entries.removeAt(i);
       const attempts = i === 0 ? conversation.attempts : i < conversation.suspects ? 1 : 0;
       if (i < conversation.suspects) conversation.suspects--;

@@ -22,10 +22,10 @@ export const orderClauses = {
     await settle(harness, one.bus.publishInbound([...texts("a", "a1"), ...texts("b", "b1"), ...texts("c", "c1")]));
     const first = await inbox.next();
     const second = await inbox.next();
-    assert.deepEqual([...payloads(first), ...payloads(second)], ["a1", "b1"]);
     await inbox.expectNothing();
     await settle(harness, first.ack());
-    assert.deepEqual(payloads(await inbox.next()), ["c1"]);
+    const third = await inbox.next();
+    assert.deepEqual([first, second, third].flatMap(payloads).sort(), ["a1", "b1", "c1"]);
   },
   "no conversation is held by two consumers, and none overtakes": async (harness) => {
     const participants = [await harness.connect(), await harness.connect(), await harness.connect()];
@@ -54,10 +54,9 @@ export const orderClauses = {
     const one = await harness.connect();
     await settle(harness, one.bus.publishInbound([...texts("a", "1", "2", "3", "4"), ...texts("b", "x")]));
     const inbox = consume(harness, one, { maxBatch: 3 });
-    const first = await inbox.next();
-    assert.deepEqual(payloads(first), ["1", "2", "3"]);
-    assert.deepEqual(payloads(await inbox.next()), ["x"]);
-    await settle(harness, first.ack());
+    const found = [await inbox.next(), await inbox.next()].sort((x, y) => y.messages.length - x.messages.length);
+    assert.deepEqual(found.map(payloads), [["1", "2", "3"], ["x"]]);
+    await settle(harness, found[0]!.ack());
     assert.deepEqual(payloads(await inbox.next()), ["4"]);
   },
   "an ack of some puts the others back in order, without an attempt": async (harness) => {

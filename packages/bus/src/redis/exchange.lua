@@ -83,10 +83,10 @@ if want > 0 then
 end
 finish()
 if want > 0 then
-  if #leases < want then
-    due = next_due(space)
+  due = #leases < want and next_due(space) or -1
+  if #leases < want and not space.woken then
     redis.call('DEL', space.wake)
-  elseif redis.call('EXISTS', space.ring, space.ringh) > 0 then
+  elseif not space.woken and redis.call('EXISTS', space.ring, space.ringh) > 0 then
     redis.call('ZADD', space.wake, 0, '1')
   end
 end

@@ -73,9 +73,12 @@ local function drop_oldest(space, conv, before, max_dead)
   if last < first then
     return false
   end
-  for i, body in ipairs(redis.call('LRANGE', space.q .. conv, first, last)) do
-    if string.sub(body, 1, 1) ~= TICKET then
-      local index = first + i - 1
+  local bodies = redis.call('LRANGE', space.q .. conv, first, last)
+  for i, body in ipairs(bodies) do
+    local index = first + i - 1
+    -- A ready conversation has a message at its head, never a ticket.
+    local shields = index == 0 and bodies[i + 1] and string.sub(bodies[i + 1], 1, 1) == TICKET
+    if string.sub(body, 1, 1) ~= TICKET and not shields then
       local attempts = index == 0 and c.attempts or (index < c.suspects and 1 or 0)
       if index < c.suspects then
         c.suspects = c.suspects - 1
