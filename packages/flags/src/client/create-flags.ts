@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import type { HebraError } from "@hebra/core";
 import { compileAll, compileUnknown, type CompileAllInput } from "../evaluate/compile-all.ts";
 import { fixedDecision, type CompiledFlag, type LocalState } from "../evaluate/compile.ts";
 import type { Assigned, Decision, FlagContext, Unit } from "../evaluate/types.ts";
@@ -77,6 +77,9 @@ export function createFlags(options: FlagsOptions): Flags {
   const failed = fixedDecision("legacy", "ERROR", "failed", 0, "GENERAL");
   let compiled: ReadonlyMap<string, CompiledFlag> = new Map();
   let unknown = new Map<string, CompiledFlag>();
+  // Most calls ask for the same flag as the call before: comparing one interned string is cheaper than a lookup.
+  let lastKey: string | undefined;
+  let lastFlag: CompiledFlag | undefined;
   let cancelExpiry = () => {};
   let closed = false;
 
@@ -105,6 +108,7 @@ export function createFlags(options: FlagsOptions): Flags {
     const keys = [...new Set([...compiled.keys(), ...next.keys()])];
     compiled = next;
     unknown = new Map();
+    lastKey = lastFlag = undefined;
     cancelExpiry();
     const ends = [...next.values()].map(({ expiresAt }) => expiresAt).filter((at) => at !== undefined);
     // Pins end by compiling again: a decision itself never looks at a clock.
@@ -126,7 +130,11 @@ export function createFlags(options: FlagsOptions): Flags {
   return {
     decide(key, context, assigned) {
       try {
-        return (compiled.get(key) ?? missing(key)).evaluate(context, assigned);
+        if (key === lastKey) return lastFlag!.evaluate(context, assigned);
+        const flag = compiled.get(key) ?? missing(key);
+        lastKey = key;
+        lastFlag = flag;
+        return flag.evaluate(context, assigned);
       } catch {
         return failed;
       }

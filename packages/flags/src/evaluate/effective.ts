@@ -50,7 +50,7 @@ export function toBuckets(percent: number): number {
 
 /** Lays kill, caps and percentages of all layers over the document's entry. */
 export function effectiveRollout(layers: Layers): EffectiveRollout {
-  const { key, rollout, globals, overrides } = layers;
+  const { key, rollout, overrides } = layers;
   const own = layers.environment === undefined ? undefined : ownEntry(rollout?.environments, layers.environment);
   let version = rollout?.version ?? 0;
   let maxMode: Mode = "new";

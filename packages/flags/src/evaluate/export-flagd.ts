@@ -1,7 +1,7 @@
 import { BUCKETS } from "./murmur.ts";
 import { isHandWritten } from "./compile-all.ts";
 import { globalRollout, rolloutEntries } from "./document.ts";
-import { effectiveRollout, toBuckets, type EffectiveRollout } from "./effective.ts";
+import { effectiveRollout, type EffectiveRollout } from "./effective.ts";
 import type { FlagdFlag, FlagDocument, Mode, RolloutConfig, UnitLists } from "./types.ts";
 
 type Rule = Record<string, unknown>;

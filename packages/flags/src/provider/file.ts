@@ -1,11 +1,11 @@
 import { watch as watchDirectory, type FSWatcher } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { digest, HebraError, parseOptions, sleep, systemClock, type Clock } from "@hebra/core";
+import { digest, errorCode, HebraError, parseOptions, sleep, systemClock, type Clock } from "@hebra/core";
 import { z } from "zod";
 import { parseFlagText } from "../evaluate/document.ts";
 import type { FlagProvider } from "./provider.ts";
-import { createRefresher } from "./refresher.ts";
+import { createRefresher, type Reading } from "./refresher.ts";
 
 /** Options of {@link fileProvider}. */
 export interface FileProviderOptions {
@@ -47,15 +47,13 @@ export function fileProvider(options: FileProviderOptions): FlagProvider {
     clock,
     pollMs: parsed.pollMs,
     async read(_, signal) {
-      const first = await readText(path);
-      let text = first;
       try {
-        return { revision: digest(first), snapshot: { document: parseFlagText(first) } };
-      } catch {
+        return await readDocument(path);
+      } catch (error) {
+        if (errorCode(error) === "UNREACHABLE") throw error;
         await sleep(clock, SECOND_LOOK_MS, signal);
-        text = await readText(path);
+        return readDocument(path);
       }
-      return { revision: digest(text), snapshot: { document: parseFlagText(text) } };
     },
   });
   let watchers = 0;
@@ -100,6 +98,11 @@ export function fileProvider(options: FileProviderOptions): FlagProvider {
       return Promise.resolve();
     },
   };
+}
+
+async function readDocument(path: string): Promise<Exclude<Reading, "unchanged">> {
+  const text = await readText(path);
+  return { revision: digest(text), snapshot: { document: parseFlagText(text) } };
 }
 
 async function readText(path: string): Promise<string> {
