@@ -2,7 +2,11 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { parseOptions } from "@hebra/core";
 import { z } from "zod";
 
-/** What happens to a trigger that finds its thread busy. */
+/**
+ * What happens to a trigger that finds its thread busy: `queue` waits its turn; `reject` writes nothing and throws
+ * `THREAD_BUSY`; `interrupt` cancels the running turn and goes next; `steer` is heard by the running turn before its next
+ * step; `merge` joins the turn that waits last in line.
+ */
 export type BusyPolicy = "queue" | "reject" | "interrupt" | "steer" | "merge";
 
 /** How far a turn may go. A limit that is reached ends the turn as `incomplete`; it is never an exception. */

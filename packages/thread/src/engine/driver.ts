@@ -6,7 +6,7 @@ import type { ExecutionRow } from "../store/rows.ts";
 import { assertTransition, executionStates } from "../store/states.ts";
 import type { QueuedExecution, Snapshot, ThreadStore } from "../store/store.ts";
 import { createEventWriter } from "./event-writer.ts";
-import { hasNews } from "./inbox.ts";
+import { hasNews, isInboxConflict } from "./inbox.ts";
 import { resumeWork } from "./resume.ts";
 import { startExecution } from "./start.ts";
 import { currentState } from "./state.ts";
@@ -128,8 +128,19 @@ export function createDriver(options: DriverOptions): Driver {
     }
   }
 
-  /** The turn that is to run next: one that was cut off, one that people have moved on, or the first in the queue. */
   async function nextWork(target: DriveTarget, lease: Lease): Promise<StartedWork | undefined> {
+    for (;;) {
+      try {
+        return await takeNext(target, lease);
+      } catch (error) {
+        // Somebody wrote to the inbox in between: look again.
+        if (!isInboxConflict(error)) throw error;
+      }
+    }
+  }
+
+  /** The turn that is to run next: one that was cut off, one that people have moved on, or the first in the queue. */
+  async function takeNext(target: DriveTarget, lease: Lease): Promise<StartedWork | undefined> {
     const seen = await store.load(target.tenant, { contextId: target.contextId });
     if (seen === undefined) return undefined;
     if (seen.active !== undefined) return resume(target, lease, seen);
@@ -137,16 +148,18 @@ export function createDriver(options: DriverOptions): Driver {
     if (queued === undefined) return undefined;
     if (queued.execution.cancelRequestedAt !== null) {
       await cancelQueued(target, lease, queued, seen.context.seq);
-      return nextWork(target, lease);
+      return takeNext(target, lease);
     }
     const definition = options.definition(queued.execution.definition);
     if (definition === undefined) return leaveAlone(queued.execution.definition);
     const context = currentState(definition, seen.context);
     const { cancelRequestedAt: _at, cancelRequest: _request, ...execution } = queued.execution;
-    const start = startExecution(target.tenant, { execution, trigger: queued.trigger }, context.seq, context.seq === 0, clock.now());
-    const committed = await store.commit(target.tenant, target.contextId, { fence: lease.fence, expectedSeq: context.seq }, {
+    const start = startExecution(target.tenant, { execution, trigger: queued.trigger, attached: queued.attached }, context.seq, context.seq === 0, clock.now());
+    // The inbox is checked too: a trigger that is attached at this moment must not be overlooked.
+    const guard = { fence: lease.fence, expectedSeq: context.seq, expectedInboxSeq: context.inboxSeq };
+    const committed = await store.commit(target.tenant, target.contextId, guard, {
       context: start.patch,
-      items: [start.trigger, start.reaction],
+      items: [start.trigger, ...start.attached, start.reaction],
       executions: [start.execution],
       steps: [start.step],
       events: start.events,
@@ -165,7 +178,7 @@ export function createDriver(options: DriverOptions): Driver {
       },
       state: initialTurn,
       resumed: false,
-      steered: [],
+      steered: start.attached.map((item) => ({ item, iteration: 0 })),
       inboxSeq: committed.inboxSeq,
       handedOver: [],
     };
@@ -190,7 +203,7 @@ export function createDriver(options: DriverOptions): Driver {
     if (definition === undefined) return leaveAlone(active.execution.definition);
     if (active.execution.status === "waiting" && !hasNews(active, clock.now())) return undefined;
     const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
-    if (snapshot.active === undefined) return nextWork(target, lease);
+    if (snapshot.active === undefined) return takeNext(target, lease);
     return resumeWork(snapshot, snapshot.active, definition);
   }
 

@@ -238,17 +238,19 @@ export function createEngine(options: EngineOptions): Engine {
   /** Something runs or waits: the trigger is stored, and runs when its turn comes. */
   async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy) {
     const execution = newExecution(tenant, snapshot.context, definition, trigger, clock.now());
+    const host = policy === "steer" ? snapshot.active?.execution.id : policy === "merge" ? snapshot.queued.at(-1)?.execution.id : undefined;
     const begun = await store.begin(tenant, {
       thread: snapshot.thread,
       context: snapshot.context,
       trigger: newTriggerRow(execution, trigger.digest),
       execution,
       items: [newTriggerItem(execution, trigger)],
+      ...(host === undefined ? {} : { attachTo: host }),
     });
     if (policy === "interrupt" && !begun.duplicate && snapshot.active !== undefined) {
       await store.requestCancel(tenant, snapshot.active.execution.id, { reason: `Interrupted by the trigger ${trigger.id}.`, at: clock.now() });
     }
-    const turn = begun.duplicate ? await handleOf(tenant, begun.execution.id, true) : newHandle(tenant, begun.execution, false, snapshot.context.seq);
+    const turn = begun.duplicate || begun.attached ? await handleOf(tenant, begun.execution.id, begun.duplicate) : newHandle(tenant, begun.execution, false, snapshot.context.seq);
     const at = target(tenant, snapshot);
     if (lease !== undefined && !driver.isDriving(at)) {
       driver.drive(at, lease);

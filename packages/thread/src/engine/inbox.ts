@@ -1,4 +1,4 @@
-import type { JsonValue } from "@hebra/core";
+import { HebraError, type JsonValue } from "@hebra/core";
 import type { ItemRow } from "../store/rows.ts";
 import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
 import type { CallResult, TurnRows } from "./recorder.ts";
@@ -15,6 +15,11 @@ export interface Found {
   decisions: FoundDecision[];
   /** Input that was attached to the turn. */
   input: ItemRow[];
+}
+
+/** Whether a write was refused because the inbox has moved, and nothing else. */
+export function isInboxConflict(error: unknown): boolean {
+  return HebraError.isInstance(error) && error.code === "VERSION_CONFLICT" && error.details["inbox"] === true;
 }
 
 /** Whether a waiting execution has something to go on with: a cancellation, a decision, or an expiry. */

@@ -56,6 +56,8 @@ export interface Recorder {
   build(continuation: Continuation, state: TurnState): Changes;
   /** Says that the last build has landed. */
   landed(seq: number): void;
+  /** Takes the last build back, as it was refused; what came in before it is kept. */
+  undo(): void;
 }
 
 /** @param rows - as they are in the store. Changed in place. */
@@ -68,6 +70,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
   let patch: Omit<ContextPatch, "updatedAt"> = {};
   let writer = newWriter();
   let stepDirty = false;
+  let takeBack = () => {};
 
   function newWriter(): EventWriter {
     const { context, execution } = rows;
@@ -189,8 +192,10 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     handedOver(ids) {
       outboxDone.push(...ids);
     },
+    undo: () => takeBack(),
     build(continuation, state) {
       const at = now();
+      takeBack = checkpoint();
       const steps: StepRow[] = [];
       const { execution: before } = rows;
       let execution: ExecutionRow = { ...before, usage: state.usage, updatedAt: at };
@@ -269,6 +274,19 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     },
   };
   return recorder;
+
+  function checkpoint(): () => void {
+    const { step, reaction, execution: before } = rows;
+    const events = writer.events.length;
+    const kept = { ...patch };
+    const items = newItems.length;
+    return () => {
+      Object.assign(rows, { step, reaction, execution: before });
+      writer.events.length = events;
+      patch = kept;
+      newItems.length = items;
+    };
+  }
 
   /** A waiting execution that goes on is running again. */
   function resume(execution: ExecutionRow): ExecutionRow {

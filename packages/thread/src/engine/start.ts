@@ -9,18 +9,25 @@ export interface Start {
   execution: ExecutionRow;
   trigger: ItemRow;
   reaction: ItemRow;
+  /** Further triggers that the turn hears from its start. */
+  attached: ItemRow[];
   step: StepRow;
   patch: ContextPatch;
   events: DurableEvent[];
 }
 
 /** @param seq - the last sequence number of the context. */
-export function startExecution(tenant: string, queued: { execution: ExecutionRow; trigger: ItemRow }, seq: number, isNewContext: boolean, at: number): Start {
+export function startExecution(tenant: string, queued: { execution: ExecutionRow; trigger: ItemRow; attached?: readonly ItemRow[] }, seq: number, isNewContext: boolean, at: number): Start {
   const execution: ExecutionRow = { ...queued.execution, status: "running", startedAt: at, updatedAt: at, attempt: 1 };
   const writer = createEventWriter({ tenant, contextId: execution.contextId, executionId: execution.id, seq, at });
   if (isNewContext) writer.add("context-created", { threadId: execution.threadId });
   const trigger: ItemRow = { ...queued.trigger, seq: writer.nextSeq(), updatedAt: at };
   writer.add("item-created", itemData(trigger));
+  const attached = (queued.attached ?? []).map((item): ItemRow => {
+    const placed = { ...item, seq: writer.nextSeq(), metadata: { ...item.metadata, heardAt: 0 }, updatedAt: at };
+    writer.add("item-created", itemData(placed));
+    return placed;
+  });
   const reaction: ItemRow = { ...newReactionItem(execution, trigger.channel, at), seq: writer.nextSeq() };
   writer.add("item-created", itemData(reaction));
   writer.add("execution-started", {
@@ -36,6 +43,7 @@ export function startExecution(tenant: string, queued: { execution: ExecutionRow
     execution,
     trigger,
     reaction,
+    attached,
     step,
     patch: { status: "running", currentExecutionId: execution.id, updatedAt: at },
     events: writer.events,

@@ -8,7 +8,7 @@ import type { ThreadEvent } from "../stream/envelope.ts";
 import { emptyAnswer, type Answer } from "./answer.ts";
 import { askReactor, type AskedAnswer } from "./ask.ts";
 import { decide } from "./decide.ts";
-import { readDecisions } from "./inbox.ts";
+import { isInboxConflict, readDecisions } from "./inbox.ts";
 import { createLiveWriter } from "./live-writer.ts";
 import { createRecorder, type TurnRows } from "./recorder.ts";
 import { runCall, type FinishedCall } from "./run-call.ts";
@@ -117,9 +117,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       }
       const event = await take();
       if (event === undefined) continue;
-      const [next, effects] = decide(state, event, policy);
-      state = next;
-      for (const effect of effects) await perform(effect, services);
+      await follow(event, services);
     }
   } catch (error) {
     if (isTakenOver(error) || work.signal.aborted) throw error;
@@ -137,6 +135,24 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     cancelTimer();
   }
   return { rows, inboxSeq, parked };
+
+  /** Decides on an event and does what follows from it. */
+  async function follow(event: TurnEvent, services: unknown): Promise<void> {
+    const before = state;
+    const [next, effects] = decide(before, event, policy);
+    state = next;
+    try {
+      for (const effect of effects) await perform(effect, services);
+    } catch (error) {
+      if (!isInboxConflict(error)) throw error;
+      // The turn was about to end, and somebody spoke: it hears them first, and decides again.
+      recorder.undo();
+      state = before;
+      inboxSeq = Number((error as HebraError).details["inboxSeq"]);
+      await fold();
+      await follow("inputWaiting" in event ? { ...event, inputWaiting: waitingInput.length > 0 } : event, services);
+    }
+  }
 
   async function perform(effect: TurnEffect, services: unknown): Promise<void> {
     switch (effect.type) {
@@ -162,7 +178,8 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
           }
         }
         const changes = recorder.build(effect.continuation, state);
-        const committed = await commit(changes);
+        const completes = effect.continuation.then === "end" && effect.continuation.outcome.status === "completed";
+        const committed = await commit(changes, completes);
         recorder.landed(committed.seq);
         for (const event of changes.events) publish(event);
         if (committed.inboxSeq > inboxSeq) {
@@ -309,15 +326,19 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     }
   }
 
-  /** A write whose answer was lost may have landed: then the store is one write ahead, under this very fence. */
-  async function commit(changes: Changes): Promise<Committed> {
-    const guard = { fence: work.fence, expectedSeq: rows.context.seq };
+  /**
+   * A write whose answer was lost may have landed: then the store is one write ahead, under this very fence.
+   *
+   * @param completes - the turn ends well by it, which it may only when nobody has said anything meanwhile.
+   */
+  async function commit(changes: Changes, completes: boolean): Promise<Committed> {
+    const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(completes ? { expectedInboxSeq: inboxSeq } : {}) };
     let unsure = false;
     for (let attempt = 1; ; attempt++) {
       try {
         return await store.commit(tenant, rows.context.id, guard, changes);
       } catch (error) {
-        if (unsure && errorCode(error) === "VERSION_CONFLICT") {
+        if (unsure && errorCode(error) === "VERSION_CONFLICT" && !isInboxConflict(error)) {
           const found = await store.load(tenant, { contextId: rows.context.id });
           if (found !== undefined && found.context.seq === guard.expectedSeq + changes.events.length && found.context.fence === work.fence) {
             return { seq: found.context.seq, inboxSeq: found.context.inboxSeq };

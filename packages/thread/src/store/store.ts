@@ -65,12 +65,19 @@ export interface Begin {
   /** Only with a guard; as in {@link Changes}. */
   events?: readonly DurableEvent[];
   guard?: Guard;
+  /**
+   * Only without a guard: the execution that is to hear the trigger. While it is queued, running or waiting the trigger
+   * becomes one more of its items, `seq` null, for its holder to fold in; once it has ended, the trigger is queued as usual.
+   */
+  attachTo?: string;
 }
 
 /** What `begin` did. */
 export interface Begun {
   /** The trigger was known: nothing was written, and `execution` is the one that it made. */
   duplicate: boolean;
+  /** The trigger was attached to `execution`, which another trigger had begun. */
+  attached: boolean;
   execution: ExecutionRow;
   seq: number;
   inboxSeq: number;
@@ -101,6 +108,8 @@ export interface ExecutionGraph {
 export interface QueuedExecution {
   execution: ExecutionRow & CancelRequest;
   trigger: ItemRow;
+  /** Further triggers that it is to hear, in order of arrival. */
+  attached: ItemRow[];
 }
 
 /** A context as a holder needs it. Its size does not depend on the length of the history. */

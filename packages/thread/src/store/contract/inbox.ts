@@ -46,6 +46,26 @@ export const inboxClauses = {
     same([found.queued.length, found.active!.items.map((item) => item.seq), found.active!.execution.status], [0, [1, 2], "running"]);
     assert.equal((await store.history(tenant, ids.contextId, { items: 40 })).length, 2);
   },
+  "a trigger is attached to an execution that is open, and queued when it is not": async ({ store, tenant }) => {
+    await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
+    const second = beginQueued(turnIds("award_42", "m2"));
+    const begun = await store.begin(tenant, { ...second, attachTo: ids.executionId });
+    same([begun.attached, begun.duplicate, begun.execution.id, begun.seq, begun.inboxSeq], [true, false, ids.executionId, 2, 1]);
+    const again = await store.begin(tenant, { ...second, attachTo: ids.executionId });
+    same([again.attached, again.duplicate, again.execution.id, again.inboxSeq], [true, true, ids.executionId, 1]);
+    const found = (await store.load(tenant, { key: "award_42" }))!;
+    same(found.queued, []);
+    same(found.active!.items.map((item) => [item.id, item.seq]), [[found.active!.execution.triggerItemId, 1], [found.active!.execution.reactionItemId, 2], [second.items[0]!.id, null]]);
+    await rejects(store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2, expectedInboxSeq: 0 }, { context: { updatedAt: T0 }, events: events(tenant, ids, 2, "step-ended") }), "VERSION_CONFLICT");
+    await store.requestCancel(tenant, ids.executionId, { at: T0 });
+    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, ending(tenant, ids, 2, 2));
+    const third = beginQueued(turnIds("award_42", "m3"));
+    const queued = await store.begin(tenant, { ...third, attachTo: ids.executionId });
+    same([queued.attached, queued.execution.id, queued.execution.status], [false, third.execution.id, "queued"]);
+    const fourth = beginQueued(turnIds("award_42", "m4"));
+    assert.equal((await store.begin(tenant, { ...fourth, attachTo: third.execution.id })).attached, true);
+    same((await store.load(tenant, { key: "award_42" }))!.queued.map((turn) => [turn.execution.id, turn.trigger.id, turn.attached.map(({ id }) => id)]), [[third.execution.id, third.items[0]!.id, [fourth.items[0]!.id]]]);
+  },
   "inbox writes need no fence, and never move the sequence": async (scenario) => {
     const { store, tenant } = scenario;
     await asking(scenario);

@@ -1,4 +1,5 @@
 import { assertId, HebraError } from "@hebra/core";
+import { executionStates, isTerminal } from "../states.ts";
 import type { Begin, Begun } from "../store.ts";
 import { contexts, executions, items, steps, threads, triggers, type StoredContext, type StoredExecution } from "../tables.ts";
 import { notAsked, patched, recorded } from "./commit.ts";
@@ -21,12 +22,13 @@ export function* begin(tenant: string, given: Begin): Verb<Begun> {
 function* attemptBegin(tenant: string, given: Begin): Verb<Begun | undefined> {
   const contextId = given.context.id;
   const trigger = finding(triggers, "key", [tenant, contextId, given.trigger.triggerId]);
-  const [[found], [known], [first], [byId], [byKey]] = yield* readAll(
+  const [[found], [known], [first], [byId], [byKey], [host]] = yield* readAll(
     finding(contexts, "key", [tenant, contextId]),
     trigger,
     finding(executions, "byId", [tenant, { of: trigger, field: "executionId" }]),
     finding(threads, "key", [tenant, given.thread.id]),
     finding(threads, "byKey", [tenant, given.thread.key]),
+    finding(executions, "byId", [tenant, given.guard === undefined ? (given.attachTo ?? null) : null]),
   );
   if (known !== undefined && found !== undefined) return duplicate(given, known, first, found);
   const context = found ?? fresh(given.context);
@@ -34,7 +36,8 @@ function* attemptBegin(tenant: string, given: Begin): Verb<Begun | undefined> {
   checkSettled(context);
   if (context.status === "closed") throw closed(contextId);
   if (given.guard !== undefined) checkGuard(context, given.guard);
-  const turn = given.guard === undefined ? queued(tenant, given, context) : running(tenant, given, context);
+  const hears = host !== undefined && host.contextId === contextId && !isTerminal(executionStates, host.status);
+  const turn = given.guard !== undefined ? running(tenant, given, context) : hears ? attached(tenant, given, context, host) : queued(tenant, given, context);
   const thread: { puts: Put[]; sets: Update[] } =
     byId === undefined ? { puts: putting(threads, tenant, [given.thread], "insert"), sets: [] }
     : given.thread.updatedAt > byId.updatedAt ? { puts: [], sets: [setting(threads, [tenant, byId.id], { updatedAt: given.thread.updatedAt })] }
@@ -43,16 +46,17 @@ function* attemptBegin(tenant: string, given: Begin): Verb<Begun | undefined> {
   const puts = [...thread.puts, ...turn.puts];
   if (found === undefined) yield* write({ puts: [...puts, ...putting(contexts, tenant, [{ ...context, ...turn.changed }], "insert")], sets: thread.sets, ...news });
   else {
-    const when: When = { table: contexts, key: [tenant, contextId], conditions: unmoved(given, found), fields: encoded(contexts, { ...turn.changed, importDigest: null }) };
+    const when: When = { table: contexts, key: [tenant, contextId], conditions: unmoved(given, found, hears), fields: encoded(contexts, { ...turn.changed, importDigest: null }) };
     const [written] = yield* write({ when, puts, sets: thread.sets, ...news });
     if (written === undefined) return undefined;
   }
-  return { duplicate: false, execution: turn.execution, seq: turn.changed.seq ?? context.seq, inboxSeq: turn.changed.inboxSeq ?? context.inboxSeq };
+  return { duplicate: false, attached: hears, execution: turn.execution, seq: turn.changed.seq ?? context.seq, inboxSeq: turn.changed.inboxSeq ?? context.inboxSeq };
 }
 
-/** That the context is still as it was when it was looked at. */
-function unmoved(given: Begin, found: StoredContext): When["conditions"] {
+/** That the context is still as it was when it was looked at; for a trigger that is attached, that its host has not ended meanwhile. */
+function unmoved(given: Begin, found: StoredContext, hears: boolean): When["conditions"] {
   return [
+    ...(hears ? [{ field: "seq", is: "=" as const, value: found.seq }] : []),
     ...(given.guard === undefined ? [{ field: "inboxSeq", is: "=" as const, value: found.inboxSeq }] : guarded(given.guard)),
     { field: "importing", is: "=", value: 0 },
     { field: "status", is: "<>", value: "closed" },
@@ -75,6 +79,16 @@ function queued(tenant: string, given: Begin, context: StoredContext): Turn {
     ...putting(items, tenant, given.items.map((item) => ({ ...item, seq: null })), "insert"),
   ];
   return { execution, changed: { inboxSeq }, puts };
+}
+
+/** Another turn hears it: the trigger and its item take a place in the inbox. */
+function attached(tenant: string, given: Begin, context: StoredContext, host: StoredExecution): Turn {
+  const inboxSeq = context.inboxSeq + 1;
+  const puts = [
+    ...putting(triggers, tenant, [{ ...given.trigger, executionId: host.id }], "insert"),
+    ...putting(items, tenant, given.items.map((item) => ({ ...item, executionId: host.id, seq: null })), "insert"),
+  ];
+  return { execution: host, changed: { inboxSeq }, puts };
 }
 
 /** The turn runs: a holder's write. */
@@ -100,7 +114,7 @@ function duplicate(given: Begin, trigger: { triggerId: string; digest: string; e
     });
   }
   if (execution === undefined) throw new HebraError("INTERNAL", `The trigger ${trigger.triggerId} names the execution ${trigger.executionId}, which is not there.`);
-  return { duplicate: true, execution, seq: context.seq, inboxSeq: context.inboxSeq };
+  return { duplicate: true, attached: execution.triggerId !== trigger.triggerId, execution, seq: context.seq, inboxSeq: context.inboxSeq };
 }
 
 /** A context as it becomes: the store alone gives its numbers. */

@@ -27,7 +27,7 @@ export function* snapshot(tenant: string, ref: ThreadRef): Verb<Snapshot | undef
     one,
     finding(threads, "key", [tenant, { of: one, field: "threadId" }]),
     waiting,
-    finding(items, "key", [tenant, { of: one, field: "id" }], { anyOf: { of: waiting, field: "triggerItemId" } }),
+    finding(items, "ofExecution", [tenant], { anyOf: { of: waiting, field: "id" } }),
     finding(outbox, "pending", [tenant, { of: one, field: "id" }]),
     ...graphOf(tenant, { of: one, field: "currentExecutionId" }),
   );
@@ -37,7 +37,8 @@ export function* snapshot(tenant: string, ref: ThreadRef): Verb<Snapshot | undef
   const queued = queue.map((turn): QueuedExecution => {
     const trigger = byId.get(turn.triggerItemId);
     if (trigger === undefined) throw new HebraError("INTERNAL", `The execution ${turn.id} has no trigger item.`);
-    return { execution: turn, trigger };
+    const more = triggers.filter((item) => item.executionId === turn.id && item.id !== trigger.id);
+    return { execution: turn, trigger, attached: more.sort(byArrival) };
   });
   const active = execution === undefined ? undefined : graph(execution, ...rest);
   return { thread, context: visible<ContextRow, StoredContext>(contexts, context), active, queued, outbox: late };
@@ -52,6 +53,7 @@ function graph(execution: StoredExecution, ...[own, steps, parts, calls, approva
   return sortGraph({ execution, items: own, steps, parts, calls, approvals });
 }
 
+const byArrival = (a: { id: string; createdAt: number }, b: { id: string; createdAt: number }) => a.createdAt - b.createdAt || byId(a, b);
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
 /** Parts in their places. */
