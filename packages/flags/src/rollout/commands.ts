@@ -8,6 +8,8 @@ export interface Actor {
   readonly reason: string;
   /** Refuses with `ROLLOUT_CONFLICT` when the rollout is at another revision. */
   readonly expectedRevision?: number;
+  /** A command with a key that was seen lately is not done a second time. */
+  readonly idempotencyKey?: string;
 }
 
 /** What can be asked of a rollout: its edges, and records that unlock them. */

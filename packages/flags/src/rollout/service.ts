@@ -62,6 +62,9 @@ export interface RolloutService {
   readonly store: RolloutStore;
 }
 
+/** How many idempotency keys a rollout remembers. */
+const RECENT_KEYS = 100;
+
 const schema = z.strictObject({
   store: z.custom<RolloutStore>((value) => typeof (value as RolloutStore | null)?.commit === "function", "must be a RolloutStore"),
   notifiers: z.array(z.custom<Notifier>((value) => typeof value === "function", "must be a function")).default([]),
@@ -110,7 +113,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
   }
 
   function record(before: RolloutState, after: RolloutState, command: RolloutCommand, cause: Cause, judgement: Judgement | undefined, now: number): EvidenceRecord {
-    const { event, by: _, reason, expectedRevision: __, ...rest } = command;
+    const { event, by: _, reason, expectedRevision: __, idempotencyKey: ___, ...rest } = command;
     const detail = Object.entries(rest).filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
     return seal({
       v: 1, flag: before.flag, sequence: before.evidenceCount + 1, at: new Date(now).toISOString(), event,
@@ -130,6 +133,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     if (stored === undefined && command.event !== "start") await known(flag);
     if (stored === undefined && !("plan" in command && command.plan !== undefined)) throw new HebraError("INVALID_OPTIONS", "`start` needs a plan.");
     const before = stored ?? initialState(flag, (command as { plan: RolloutState["plan"] }).plan, clock.now());
+    if (command.idempotencyKey !== undefined && before.recentKeys.includes(command.idempotencyKey)) return before;
     if (command.expectedRevision !== undefined && command.expectedRevision !== before.revision) {
       throw new HebraError("ROLLOUT_CONFLICT", `The rollout of ${flag} is at revision ${before.revision}, not ${command.expectedRevision}.`, { details: { flag, revision: before.revision } });
     }
@@ -146,7 +150,8 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     } else {
       after = addRecord(before, command, found.now);
     }
-    after = { ...after, revision: before.revision + 1, fence: signature.fence ?? before.fence };
+    const recentKeys = command.idempotencyKey === undefined ? before.recentKeys : [...before.recentKeys, command.idempotencyKey].slice(-RECENT_KEYS);
+    after = { ...after, recentKeys, revision: before.revision + 1, fence: signature.fence ?? before.fence };
     const evidence = record(before, after, command, signature.cause ?? { kind: "operator", by: command.by }, isEdge(command) ? found.judgement : undefined, found.now);
     after = { ...after, evidenceCount: evidence.sequence, head: evidence.hash };
     await store.commit({ state: after, evidence: [evidence] });

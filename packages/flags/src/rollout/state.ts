@@ -67,6 +67,8 @@ export interface RolloutState {
   readonly postmortems: readonly Postmortem[];
   /** Set when the old code is gone: nothing leads back from `retired` then. */
   readonly removedAt?: number;
+  /** Idempotency keys of the latest commands, newest last. */
+  readonly recentKeys: readonly string[];
   /** How many evidence records there are, and the hash of the last. */
   readonly evidenceCount: number;
   readonly head: string;
@@ -76,7 +78,7 @@ export interface RolloutState {
 export function initialState(flag: string, plan: RolloutPlan, now: number): RolloutState {
   return {
     flag, revision: 0, fence: 0, version: 0, phase: { name: "off" }, plan, holdBack: plan.full.holdBack, enteredAt: now,
-    frozen: {}, completed: [], approvals: [], attestations: [], postmortems: [], evidenceCount: 0, head: "",
+    frozen: {}, completed: [], approvals: [], attestations: [], postmortems: [], recentKeys: [], evidenceCount: 0, head: "",
   };
 }
 

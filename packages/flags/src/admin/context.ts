@@ -1,0 +1,90 @@
+import { HebraError, type Clock } from "@hebra/core";
+import type { IncidentStore } from "../incident/incident.ts";
+import type { Notifier } from "../rollout/notifier.ts";
+import { notifyAll } from "../rollout/notifier.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
+import type { RolloutService } from "../rollout/service.ts";
+import type { AuditEntry, AuditLog } from "./audit.ts";
+import type { FlagDocumentStore } from "./documents.ts";
+import type { Principal } from "./tokens.ts";
+import { digest } from "@hebra/core";
+import type { FlagDocument, RolloutConfig } from "../evaluate/types.ts";
+
+/** What all routes share. */
+export interface AdminContext {
+  readonly documents: FlagDocumentStore;
+  readonly service: RolloutService;
+  readonly audit: AuditLog;
+  readonly incidents: IncidentStore | undefined;
+  readonly notifiers: readonly Notifier[];
+  readonly environment: string | undefined;
+  readonly alias: { readonly flag: string; readonly plan: RolloutPlan } | undefined;
+  readonly usage: (() => { readonly unpinned: number }) | undefined;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+  /** Tells event streams that something changed. */
+  readonly changed: () => void;
+}
+
+/** The same, for one request. */
+export interface CallContext extends AdminContext {
+  readonly principal: Principal;
+}
+
+/** The entries of one flag, for its ETag and for the audit. */
+export function entriesOf(document: FlagDocument, key: string): { readonly flag: unknown; readonly rollout: unknown } | undefined {
+  const flag = Object.hasOwn(document.flags, key) ? document.flags[key] : undefined;
+  const rollout = document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
+  return flag === undefined && rollout === undefined ? undefined : { flag: flag ?? null, rollout: rollout ?? null };
+}
+
+/** An ETag over a flag's entries; `"none"` for a flag that is not there. */
+export function etagOf(document: FlagDocument, key: string): string {
+  const entries = entriesOf(document, key);
+  return entries === undefined ? '"none"' : `"${digest(entries).slice(0, 32)}"`;
+}
+
+/** A change of one flag, with its audit entry. Writers that come between are seen by the document's revision. */
+export async function changeFlag(
+  context: CallContext,
+  key: string,
+  about: { readonly action: AuditEntry["action"]; readonly reason: string; readonly ifMatch?: string | null },
+  change: (document: FlagDocument) => FlagDocument,
+): Promise<{ readonly document: FlagDocument; readonly revision: number }> {
+  const { documents, audit, principal, clock } = context;
+  for (let attempt = 1; ; attempt++) {
+    const { document, revision } = await documents.read();
+    const etag = etagOf(document, key);
+    if (about.ifMatch !== undefined && about.ifMatch !== null && about.ifMatch !== etag && !(about.ifMatch === "*" && etag !== '"none"')) {
+      throw new HebraError("REVISION_CONFLICT", `The flag ${key} was changed since it was read.`, { details: { etag } });
+    }
+    const next = change(document);
+    try {
+      const written = await documents.write(next, revision);
+      const digestOf = (of: FlagDocument) => (entriesOf(of, key) === undefined ? "" : digest(entriesOf(of, key)));
+      await audit.append({ at: new Date(clock.now()).toISOString(), actor: principal.name, action: about.action, flag: key, reason: about.reason, from: digestOf(document), to: digestOf(next), revision: written });
+      context.changed();
+      return { document: next, revision: written };
+    } catch (error) {
+      // Somebody changed another flag of the same document: that is no conflict for this one.
+      if (!(HebraError.isInstance(error) && error.code === "REVISION_CONFLICT") || attempt === 5) throw error;
+    }
+  }
+}
+
+/** The document with another rollout entry of a flag, its version raised. */
+export function withRollout(document: FlagDocument, key: string, change: (rollout: RolloutConfig | undefined) => Omit<RolloutConfig, "version">): FlagDocument {
+  const before = document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
+  return { ...document, rollouts: { ...document.rollouts, [key]: { ...change(before), version: (before?.version ?? 0) + 1 } } };
+}
+
+/** Sets or lifts a flag's kill and tells people. */
+export async function kill(context: CallContext, key: string, on: boolean, reason: string): Promise<void> {
+  const { principal, clock, notifiers, onError } = context;
+  const at = new Date(clock.now()).toISOString();
+  await changeFlag(context, key, { action: on ? "kill" : "unkill", reason }, (document) => {
+    if (!on && entriesOf(document, key) === undefined) throw new HebraError("FLAG_NOT_FOUND", `There is no flag ${key}.`);
+    return withRollout(document, key, (rollout) => ({ ...rollout, kill: on ? { at, by: principal.name, reason } : null }));
+  });
+  await notifyAll(notifiers, { type: on ? "flag-killed" : "flag-unkilled", flag: key, at, reason, by: principal.name }, onError);
+}

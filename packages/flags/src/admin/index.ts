@@ -1,0 +1,6 @@
+export { fileAudit, memoryAudit, verifyAudit, type AuditEntry, type AuditLog } from "./audit.ts";
+export { fileFlagDocuments, memoryFlagDocuments, type FlagDocumentStore } from "./documents.ts";
+export { createAdminHandler, type AdminHandler, type AdminHandlerOptions } from "./handler.ts";
+export { nodeListener } from "./node-listener.ts";
+export type { AdminRole, AdminToken, Principal } from "./tokens.ts";
+export { ruleOrder, type Explanation } from "./view.ts";
