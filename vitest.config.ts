@@ -8,15 +8,17 @@ const shared = {
   ssr: { resolve: { conditions } },
 };
 
+/** Projects inherit nothing from the root; a busy machine must not fail a test by its default of five seconds. */
+const patience = { testTimeout: 20_000, hookTimeout: 30_000 };
+
 /** Tests run from source: the private export condition points every package at its `src`. */
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
     projects: [
       {
         ...shared,
         test: {
+          ...patience,
           name: "packages",
           include: ["packages/*/src/**/*.test.ts", "packages/*/src/**/*.test.tsx"],
           typecheck: { enabled: false },
@@ -24,7 +26,7 @@ export default defineConfig({
       },
       {
         ...shared,
-        test: { name: "workspace", include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.{mjs,ts}"] },
+        test: { ...patience, name: "workspace", include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.{mjs,ts}"] },
       },
     ],
   },

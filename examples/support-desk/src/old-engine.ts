@@ -88,4 +88,4 @@ export function createOldEngine(now: () => number) {
   };
 }
 
-export type OldEngine = ReturnType<typeof createOldEngine>;
+
