@@ -1,5 +1,5 @@
 /**
- * Turns every `packages/<name>/src/redis/*.lua` into that folder's `scripts.generated.ts`, so that scripts are written
+ * Turns every `packages/<name>/src/redis/*.lua` and `src/store/redis/*.lua` into that folder's `scripts.generated.ts`, so that scripts are written
  * as Lua and shipped as code. Lines that are blank or only a comment are left out. A line `--- include shared/x.lua`
  * stands for that file's text; files in sub-folders are only ever included.
  *
@@ -48,7 +48,7 @@ function generate(folder: string): string {
 /** The generated file of every package that has Lua scripts. */
 export function generatedFiles(): GeneratedFile[] {
   return readdirSync(join(root, "packages"))
-    .map((name) => join(root, "packages", name, "src", "redis"))
+    .flatMap((name) => [join(root, "packages", name, "src", "redis"), join(root, "packages", name, "src", "store", "redis")])
     .filter((folder) => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith(".lua")))
     .map((folder) => {
       const path = join(folder, "scripts.generated.ts");

@@ -1,0 +1,37 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { createKeys, isWide, threadKeys, toField } from "./redis/layout.ts";
+import { redisStore } from "./redis.ts";
+import { storeContract } from "./store.contract.ts";
+import { items } from "./tables.ts";
+import { deriveId } from "@hebra/core";
+import assert from "node:assert/strict";
+
+const url = process.env["REDIS_URL"];
+const namespace = `contract-${process.pid}`;
+
+describe.skipIf(url === undefined)("redisStore", () => {
+  let client: Redis;
+  beforeAll(() => {
+    client = new Redis(url!);
+  });
+  afterAll(async () => {
+    const names = await client.keys(`${namespace}:*`);
+    for (let i = 0; i < names.length; i += 1_000) await client.unlink(...names.slice(i, i + 1_000));
+    client.disconnect();
+  });
+  const open = () => redisStore({ client, namespace });
+  const clauses = storeContract({
+    create: open,
+    reopen: open,
+    async age(_store, { tenant, contextId, itemId }, v) {
+      assert.equal(isWide(items), false);
+      const keys = createKeys(namespace);
+      const name = threadKeys(keys, keys.tag(tenant, deriveId("thread", "award_42"))).packed(items, [contextId]);
+      const row = JSON.parse((await client.hget(name, itemId))!) as unknown[];
+      row[0] = Number(toField(v));
+      await client.hset(name, itemId, JSON.stringify(row));
+    },
+  });
+  for (const [title, clause] of Object.entries(clauses)) it(title, clause, 60_000);
+});

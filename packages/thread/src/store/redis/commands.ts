@@ -1,0 +1,77 @@
+import { HebraError } from "@hebra/core";
+
+/** The few things that the store needs of a Redis client; any library can stand behind them. */
+export interface RedisCommands {
+  /** Sends one command. Replies are what Redis sends: strings for strings, numbers for integers, null for nothing. */
+  call(command: string, ...args: (string | number)[]): Promise<unknown>;
+  /**
+   * `SUBSCRIBE` on a connection of its own, subscribed again by itself after a reconnection.
+   *
+   * @param onGap - messages may have been missed
+   */
+  subscribe(channel: string, onMessage: (message: string) => void, onGap: () => void): Promise<void>;
+  /** Closes the connections that this object opened, not those it was given. */
+  close(): Promise<void>;
+}
+
+/** What is used of an ioredis `Redis` or `Cluster`, 5 or 6. */
+export interface IoredisClient {
+  call(command: string, ...args: (string | number)[]): Promise<unknown>;
+  subscribe(channel: string): Promise<unknown>;
+  on(event: "message", listener: (channel: string, message: string) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "ready", listener: () => void): unknown;
+  disconnect(): void;
+  readonly isCluster?: boolean;
+  readonly status: string;
+}
+
+/** ioredis behind {@link RedisCommands}. An `owned` client is closed with it. */
+export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
+  let subscriber: IoredisClient | undefined;
+  return {
+    async call(command, ...args) {
+      try {
+        return await client.call(command, ...args);
+      } catch (error) {
+        throw wrapped(error);
+      }
+    },
+    async subscribe(channel, onMessage, onGap) {
+      subscriber = duplicate(client);
+      // Without a listener the client prints each failed attempt; it goes on trying either way.
+      subscriber.on("error", () => {});
+      subscriber.on("message", (from, message) => {
+        if (from === channel) onMessage(message);
+      });
+      subscriber.on("ready", onGap);
+      await subscriber.subscribe(channel);
+    },
+    async close() {
+      subscriber?.disconnect();
+      if (owned) client.disconnect();
+    },
+  };
+}
+
+/** A second connection. It must not prefix its keys, as ioredis would prefix channels as well, and Redis does not. */
+function duplicate(client: IoredisClient): IoredisClient {
+  type Cluster = { duplicate(nodes?: unknown[], options?: object): IoredisClient };
+  type Single = { duplicate(options?: object): IoredisClient };
+  if (client.isCluster === true) return (client as unknown as Cluster).duplicate(undefined, { keyPrefix: "", lazyConnect: false });
+  return (client as unknown as Single).duplicate({ keyPrefix: "", lazyConnect: false, maxRetriesPerRequest: null, enableOfflineQueue: true });
+}
+
+/** Answers of a server that cannot serve at the moment: starting, failing over, or moving slots. */
+const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|UNBLOCKED)\b/;
+
+/** The client's error as one of ours. Its own object stays behind, as it carries the command's arguments. */
+function wrapped(error: unknown): unknown {
+  const message = error instanceof Error ? error.message : String(error);
+  if (message.startsWith("NOSCRIPT")) return error;
+  const cause = new Error(message);
+  if (error instanceof Error && error.name === "ReplyError" && !PASSING.test(message)) {
+    return new HebraError("STORE_FAILED", `Redis refused a command: ${message}`, { cause, retryable: message.startsWith("OOM") });
+  }
+  return new HebraError("UNREACHABLE", `Redis could not be reached, or broke off: ${message}. Whether the last write landed is unknown; it can be repeated.`, { cause });
+}

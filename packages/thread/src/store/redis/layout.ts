@@ -1,0 +1,116 @@
+import type { Access, Table, Value } from "../table.ts";
+import { approvals, contexts, executions, outbox, threads } from "../tables.ts";
+
+/**
+ * How tables lie in Redis. Everything of a thread is under one hash tag, so that one script may touch all of it:
+ *
+ * - a *wide* row is a hash of its own with a field per column: what scripts compare or change by column;
+ * - other rows are *packed*, each as one JSON array, into a hash per partition (the primary key without its last field);
+ * - wide rows of a partition are listed in a set; rows in an order are in a sorted set per access.
+ */
+const wide = new Set<string>([threads, contexts, executions, approvals, outbox].map((table) => table.name));
+
+export const isWide = (table: Table<object>): boolean => wide.has(table.name);
+
+/** Null in a wide row. No other value can hold U+0000. */
+const NULL = "\u0000";
+
+export const toField = (value: Value): string => (value === null ? NULL : String(value));
+
+/** A wide row as read, in the order of the table's columns; `undefined` when there is none. */
+export function fromFields(table: Table<object>, tenant: string, fields: readonly (string | null)[]): Value[] | undefined {
+  if (fields[1] === null) return undefined;
+  return table.columns.map((column, i) => {
+    if (i === 0) return tenant;
+    const field = fields[i];
+    // A column that came with a later build is missing in older rows.
+    if (field === null || field === undefined || field === NULL) return null;
+    return column.kind === "int" || column.kind === "bool" ? Number(field) : field;
+  });
+}
+
+/** A packed row: its values without the tenant. Columns that came later are at the end. */
+export const pack = (values: readonly Value[]): string => JSON.stringify(values.slice(1));
+
+export function unpack(table: Table<object>, tenant: string, packed: string): Value[] {
+  const values = JSON.parse(packed) as Value[];
+  while (values.length < table.columns.length - 1) values.push(null);
+  return [tenant, ...values];
+}
+
+/** How an access is served. */
+export type Served =
+  /** By the primary key. */
+  | "key"
+  /** By the rows of a partition. */
+  | "partition"
+  /** By a hash from the row's id to its partition. */
+  | "directory"
+  /** By a sorted set. */
+  | "index"
+  /** By keys outside of any thread. */
+  | "global";
+
+export function servedBy(table: Table<object>, access: Access): Served {
+  if (access.name === "key") return "key";
+  if (access.by[0] !== "tenant" || table === (threads as Table<object>) || (table === (contexts as Table<object>) && access.name !== "key")) return "global";
+  if (access.unique && access.order.length === 0) return "directory";
+  const partition = table.key.slice(0, -1);
+  const numeric = table.columns.find((column) => column.field === access.order[0])?.kind === "int";
+  return !numeric && access.by.join() === partition.join() ? "partition" : "index";
+}
+
+/** A table's name in keys. */
+export const shortName = (table: Table<object>): string => table.name.replace("thread_", "");
+
+/** The values of a row's primary key without the tenant. */
+export function keyValues(table: Table<object>, row: readonly Value[]): Value[] {
+  return table.key.slice(1).map((field) => row[placeOf(table, field)]!);
+}
+
+export function placeOf(table: Table<object>, field: string): number {
+  return table.columns.findIndex((column) => column.field === field);
+}
+
+/** The names of a thread's keys. */
+export interface ThreadKeys {
+  revision: string;
+  /** The hash of a wide row. */
+  row(table: Table<object>, key: readonly Value[]): string;
+  /** The hash of a partition's packed rows. */
+  packed(table: Table<object>, partition: readonly Value[]): string;
+  /** The set of a partition's wide rows. */
+  list(table: Table<object>, partition: readonly Value[]): string;
+  directory(table: Table<object>, access: Access): string;
+  index(table: Table<object>, access: Access, by: readonly Value[]): string;
+}
+
+export function threadKeys(keys: Keys, tag: string): ThreadKeys {
+  return {
+    revision: keys.of(tag, "revision"),
+    row: (table, key) => keys.of(tag, shortName(table), ...key),
+    packed: (table, partition) => keys.of(tag, shortName(table), ...partition),
+    list: (table, partition) => keys.of(tag, `${shortName(table)}.list`, ...partition),
+    directory: (table, access) => keys.of(tag, `${shortName(table)}.${access.name}`),
+    index: (table, access, by) => keys.of(tag, `${shortName(table)}.${access.name}`, ...by),
+  };
+}
+
+/** Makes the names of keys. Parts are encoded, so that none can run into another or end the hash tag. */
+export interface Keys {
+  /** What identifies a thread's keys. */
+  tag(tenant: string, threadId: string): string;
+  /** One of a thread's keys. */
+  of(tag: string, ...parts: (string | Value)[]): string;
+  /** A key outside of any thread. */
+  global(...parts: string[]): string;
+}
+
+export function createKeys(namespace: string): Keys {
+  const encode = (part: string | Value) => encodeURIComponent(String(part));
+  return {
+    tag: (tenant, threadId) => `${encode(tenant)}/${encode(threadId)}`,
+    of: (tag, ...parts) => `${namespace}:{${tag}}:${parts.map(encode).join(":")}`,
+    global: (...parts) => `${namespace}:${parts.map(encode).join(":")}`,
+  };
+}
