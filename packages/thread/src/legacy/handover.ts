@@ -38,8 +38,13 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
   const mine = (row: { executionId: string | null; provenance: unknown }) => row.provenance === null && row.executionId !== null && ended.has(row.executionId);
   const parts = bundle.parts.filter(mine).sort((a, b) => a.index - b.index);
 
-  for (const item of bundle.items.filter(mine).sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity))) {
-    rows.context_events.push(eventRow(item, parts.filter(({ itemId }) => itemId === item.id)));
+  const partsOf = new Map<string, PartRow[]>();
+  for (const part of parts) partsOf.set(part.itemId, [...(partsOf.get(part.itemId) ?? []), part]);
+  // The old engine knows no order but time. Ours is the sequence: where clocks disagree with it, time gives way.
+  let last = 0;
+  for (const item of bundle.items.filter(({ seq }) => seq !== null).sort((a, b) => a.seq! - b.seq!)) {
+    last = mine(item) ? Math.max(item.createdAt, last + 1) : Math.max(item.createdAt, last);
+    if (mine(item)) rows.context_events.push(eventRow(item, partsOf.get(item.id) ?? [], last));
   }
   for (const row of bundle.executions) {
     if (!ended.has(row.id)) continue;
@@ -77,7 +82,7 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
   return rows;
 }
 
-function eventRow(item: ItemRow, parts: readonly PartRow[]): JsonObject {
+function eventRow(item: ItemRow, parts: readonly PartRow[], createdAt: number): JsonObject {
   const content: readonly PartRow["content"][] = parts.length > 0 ? parts.map((part) => part.content) : item.content;
   return {
     id: item.id,
@@ -87,8 +92,8 @@ function eventRow(item: ItemRow, parts: readonly PartRow[]): JsonObject {
     channel: item.channel,
     status: item.status === "cancelled" ? "failed" : item.status,
     content: { parts: content.map(legacyPart) },
-    createdAt: iso(item.createdAt),
-    updatedAt: iso(item.updatedAt),
+    createdAt: iso(createdAt),
+    updatedAt: iso(Math.max(createdAt, item.updatedAt)),
   };
 }
 
