@@ -49,6 +49,40 @@ describe("compiled evaluation", () => {
     ]) expect(seen.get(rule) ?? 0, rule).toBeGreaterThan(100);
   }, 120_000);
 
+  it("is pure in flag and context, and a kill beats everything, wherever it stands", () => {
+    const choices = createChoices("kill-1");
+    const kill = { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" };
+    for (let round = 0; round < 1_000; round++) {
+      const { world, document, overrides } = randomWorld(choices);
+      const environment = world.environment ?? "production";
+      const keys = Object.keys(world.rollouts);
+      const withRollouts = (change: (rollout: RolloutConfig) => RolloutConfig) => ({ ...document, rollouts: { ...document.rollouts, ...Object.fromEntries(keys.map((key) => [key, change(world.rollouts[key]!)])) } });
+      const everybody = { flags: {}, rollouts: { ...document.rollouts, "*": { kill } as unknown as RolloutConfig } };
+      const killedHere = withRollouts((rollout) => ({ ...rollout, environments: { ...rollout.environments, [environment]: { active: true, kill } } }));
+      const open = (...providers: FlagProvider[]) => createFlags({ providers, environment, clock: createManualClock(NOW), logger: quiet });
+      const others = overrides.map(layer);
+      const plain = open(...others, staticProvider(document));
+      const killed = [
+        open(...others, staticProvider(withRollouts((rollout) => ({ ...rollout, kill })))),
+        open(...others, staticProvider(killedHere)),
+        open(...others, staticProvider(everybody)),
+        open(layer(Object.fromEntries(keys.map((key) => [key, { kill }]))), ...others, staticProvider(document)),
+        open(...others, staticProvider(document), layer(Object.fromEntries(keys.map((key) => [key, { kill }])))),
+        open({ name: "all", load: () => ({ document: { flags: {} }, killAll: kill }), close: () => Promise.resolve() }, ...others, staticProvider(document)),
+      ];
+      for (const key of keys) {
+        const context = randomContext(choices);
+        const before = JSON.stringify(context);
+        expect(plain.decide(key, context)).toEqual(plain.decide(key, { ...context }));
+        expect(JSON.stringify(context)).toBe(before);
+        for (const flags of killed) {
+          expect(flags.decide(key, context)).toMatchObject({ mode: "legacy", reason: "KILL_SWITCH", errorCode: undefined });
+          expect(flags.decide(key, context, { mode: "new", arm: "new" }).mode).toBe("legacy");
+        }
+      }
+    }
+  }, 60_000);
+
   it("is monotone: nobody leaves the new arm while the percent grows, and the shares are right", () => {
     const sessions = Array.from({ length: 20_000 }, (_, index) => `session-${index}`);
     let before = new Set<string>();

@@ -60,8 +60,9 @@ export function effectiveRollout(layers: Layers): EffectiveRollout {
     maxMode = lesserMode(maxMode, override.maxMode ?? "new");
     cap = Math.min(cap, override.maxPercent ?? 100);
   }
-  const first = (field: "canaryPercent" | "shadowPercent" | "holdBackPercent") => overrides.find((override) => override[field] !== undefined)?.[field];
-  const percent = Math.min(cap, first("canaryPercent") ?? rollout?.canary?.percent ?? layers.defaultPercent);
+  const stated = overrides.map(({ canaryPercent }) => canaryPercent).filter((percent) => percent !== undefined);
+  const first = (field: "shadowPercent" | "holdBackPercent") => overrides.find((override) => override[field] !== undefined)?.[field];
+  const percent = Math.min(cap, stated.length > 0 ? Math.min(...stated) : (rollout?.canary?.percent ?? layers.defaultPercent));
   const holdBack = first("holdBackPercent") ?? rollout?.holdBack?.percent ?? 0;
   const shadow = first("shadowPercent") ?? rollout?.shadow?.percent ?? 0;
   return {

@@ -54,10 +54,11 @@ export function referenceDecide(world: World, key: string, context: FlagContext)
   if (id === undefined || id === "") return say("legacy", "ERROR", "missing-unit", { errorCode: "TARGETING_KEY_MISSING" });
   const salt = rollout.bucketing?.salt ?? key;
   const bucket = bucketOf(`${salt}:${id}`);
-  const of = (field: "canaryPercent" | "shadowPercent" | "holdBackPercent", fallback: number | undefined) => overrides.find((each) => each[field] !== undefined)?.[field] ?? fallback ?? 0;
+  const percents = overrides.flatMap(({ canaryPercent }) => (canaryPercent === undefined ? [] : [canaryPercent])).sort((a, b) => a - b);
+  const of = (field: "shadowPercent" | "holdBackPercent", fallback: number | undefined) => overrides.find((each) => each[field] !== undefined)?.[field] ?? fallback ?? 0;
   const cap = Math.min(rollout.maxPercent ?? 100, here?.maxPercent ?? 100, ...overrides.map((override) => override.maxPercent ?? 100));
   if (bucket >= 100_000 - Math.round(of("holdBackPercent", rollout.holdBack?.percent) * 1000)) return say("legacy", "SPLIT", "hold-back", { bucket, arm: "control" });
-  const canary = Math.min(cap, of("canaryPercent", rollout.canary?.percent));
+  const canary = Math.min(cap, percents[0] ?? rollout.canary?.percent ?? 0);
   if (maxMode === "new" && bucket < Math.round(canary * 1000)) return say("new", "SPLIT", "canary", { bucket, arm: "new" });
   const shadow = of("shadowPercent", rollout.shadow?.percent);
   if (maxMode !== "legacy" && bucketOf(`${salt}/shadow:${id}`) < Math.round(shadow * 1000)) return say("shadow", "SPLIT", "shadow", { bucket, arm: "control" });

@@ -188,7 +188,7 @@ export interface FlagDocument {
  */
 export interface FlagOverride {
   readonly kill?: Kill;
-  /** Replaces the canary percent; still capped. */
+  /** Replaces the document's canary percent, still capped. Of several layers the smallest counts: an environment's `new` does not outrun a rollout. */
   readonly canaryPercent?: number;
   /** Replaces the shadow percent. */
   readonly shadowPercent?: number;

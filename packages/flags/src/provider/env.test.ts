@@ -28,6 +28,17 @@ describe("the environment's provider", () => {
     expect(setUp({ HEBRA_FLAG_ENGINE_V2: "percent:90" }, { maxPercent: 0 }).share()).toBe(0);
   });
 
+  it("does not let `new` outrun a rollout's own layer, and lets a smaller percent hold it", () => {
+    const controller: FlagProvider = { name: "controller", load: () => ({ document: { flags: {} }, overrides: { "engine-v2": { canaryPercent: 10 } } }), close: () => Promise.resolve() };
+    const source = staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: { percent: 100 } } } });
+    const share = (value: string) => {
+      const flags = createFlags({ providers: [envProvider({ variables: { HEBRA_FLAG_ENGINE_V2: value } }), controller, source] });
+      return Array.from({ length: 2_000 }, (_, index) => flags.decide("engine-v2", { session: `s${index}` })).filter(({ mode }) => mode === "new").length / 20;
+    };
+    expect(share("new")).toBeCloseTo(10, -0.5);
+    expect(share("percent:1")).toBeLessThan(3);
+  });
+
   it("kills over everything: allow list, pin, percent, in whichever layer it stands", () => {
     const everything = { canary: { percent: 100 }, allow: { org: ["acme"] }, pin: [{ unit: "session", id: "s1", mode: "new" }] } as const;
     expect(setUp({ HEBRA_FLAG_ENGINE_V2: "KILL" }, everything).decide()).toMatchObject({ mode: "legacy", reason: "KILL_SWITCH", ruleId: "kill.flag" });
