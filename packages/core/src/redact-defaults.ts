@@ -12,7 +12,7 @@ export const deniedTerms: ReadonlySet<string> = new Set(
   secretkey secretkeys signingkey signingkeys encryptionkey encryptionkeys masterkey masterkeys sharedkey accountkey servicekey sshkey
   deploykey licensekey accesstokens refreshtokens authtokens idtokens bearertokens sessiontokens apitokens
   authorization authentication authheader basicauth bearer jwt jwts cookie cookies setcookie connectsid sessid phpsessid jsessionid
-  csrf xsrf otp totp mfacode otpcode verificationcode pin pincode cvv cvc cvv2 cvc2 securitycode
+  csrf xsrf otp totp mfacode otpcode verificationcode onetimecode onetimepassword onetimepasscode pin pincode cvv cvc cvv2 cvc2 securitycode
   connectionstring connectionuri connectionurl databaseurl redisurl mongourl mongodburi postgresurl mysqlurl amqpurl webhookurl dsn
   signedurl presignedurl amzsignature mnemonic seedphrase recoverycode recoverycodes recoveryphrase backupcode backupcodes
   rut dni nif nie cpf cnpj curp ssn socialsecurity socialsecuritynumber taxid passport passportnumber nationalid

@@ -22,14 +22,14 @@ export function passesLuhn(digits: string): boolean {
 /** Hides payment card numbers, in groups or not. A number is one only when its scheme, length and check digit agree. */
 export function hideCards(text: string): string {
   // One class without a group: a repeated group would overflow the engine's stack on runs of megabytes.
-  return text.replace(/\d[\d \u00a0._-]*/g, (run, at: number) => {
+  return text.replace(/\d[\d \u00a0._\u2010-\u2015-]*/g, (run, at: number) => {
     if (run.length < 13 || isIdentifier(text, at, at + run.length)) return run;
     const groups = [...run.matchAll(/\d+/g)];
     let out = "";
     let done = 0;
     for (let first = 0; first < groups.length; first++) {
       const start = groups[first]!.index;
-      if (start < done) continue;
+      if (start < done || !/[2-6]/.test(run[start]!)) continue;
       let digits = "";
       let end = -1;
       for (let last = first; last < groups.length && digits.length < 19; last++) {

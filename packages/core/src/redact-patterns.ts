@@ -39,7 +39,7 @@ export function hideSchemes(text: string): string {
 
 /** Keys with a distinctive beginning, wherever it stands in a run of characters; counts are exact since all to the run's end is hidden. */
 const ANYWHERE =
-  /github_pat_\w{16}|gh[pousr]_[A-Za-z0-9]{16}|gl(?:pat|ptt|dt|rt|soat)-[\w-]{12}|xox[a-z]-[\w-]{8}|xapp-[\w-]{8}|(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA)[A-Z0-9]{12}|AIza[\w-]{24}|ya29\.[\w-]{12}|npm_[A-Za-z0-9]{24}|pypi-[\w-]{24}|dop_v1_\w{16}|shp(?:at|ca|pa|ss)_\w{16}|whsec_[\w+/]{16}|[srp]k_(?:live|test|prod)_\w{8}|SG\.[\w-]{16}|eyJ[\w-]{17}|sk-(?:ant|proj|or|svcacct|admin)-[\w-]{12}|AGE-SECRET-KEY-1\w{16}|dckr_pat_[\w-]{12}|lin_api_\w{16}|figd_[\w-]{16}|sbp_[0-9a-f]{24}|sq0(?:atp|csp|idp)-[\w-]{16}|glc_eyJ|ATATT3[\w-]{12}|hooks\.slack\.com\/services\/|discord(?:app)?\.com\/api\/webhooks\//;
+  /github_pat_\w{16}|gh[pousr]_[A-Za-z0-9]{16}|gl(?:pat|ptt|dt|rt|soat)-[\w-]{12}|xox[a-z]-[\w-]{8}|xapp-[\w-]{8}|(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA)[A-Z0-9]{12}|AIza[\w-]{24}|ya29\.[\w-]{12}|npm_[A-Za-z0-9]{24}|pypi-[\w-]{24}|dop_v1_\w{16}|shp(?:at|ca|pa|ss)_\w{16}|whsec_[\w+/]{16}|[srp]k_(?:live|test|prod)_\w{8}|SG\.[\w-]{16}|eyJ[\w-]{17}|sk-(?:ant|proj|or|svcacct|admin)-[\w-]{12}|AGE-SECRET-KEY-1\w{16}|dckr_pat_[\w-]{12}|lin_api_\w{16}|figd_[\w-]{16}|sbp_[0-9a-f]{24}|sq0(?:atp|csp|idp)-[\w-]{16}|glc_eyJ|ATATT3[\w-]{12}|hooks\.slack\.com\/services\/|discord(?:app)?\.com\/api\/webhooks\/|xkeysib-[0-9a-f]{16}|[0-9a-f]{32}-us\d|secret_[A-Za-z0-9]{24}/;
 /** Keys whose beginning is short enough to stand inside a word: only at its start, or after an escape. */
 const AT_START =
   /(?<![A-Za-z0-9]|[A-Za-z0-9]_)(?:sk-[\w-]{16}|gsk_\w{16}|xai-\w{16}|pplx-\w{16}|r8_\w{16}|hf_[A-Za-z0-9]{16}|key-[0-9a-z]{24}|hv[sb]\.[\w-]{16}|re_[A-Za-z0-9_]{20}|tvly-[\w-]{16}|SK[0-9a-f]{32})|(?<=%[0-9A-Fa-f]{2}|(?<![A-Za-z0-9])[nrt])sk-[\w-]{16}/;
@@ -76,6 +76,14 @@ export function looksRandom(text: string): boolean {
   return total >= 32 && counts.every((count) => count > 0) && changes >= total * 0.36;
 }
 
+/** Hides passwords on well-known command lines: `curl -u user:password`, `mysql -ppassword`, `sshpass -p password`. */
+export function hideCommands(text: string): string {
+  if (!/\s-/.test(text)) return text;
+  return text
+    .replace(/(?<!\S)(-u|--user)([ =]["']?)([^\s:"']{1,64}):([^\s"']{1,256})/g, "$1$2$3:[redacted]")
+    .replace(/\b((?:sshpass|docker login|podman login|mysql\w{0,8}|mariadb\w{0,8}|redis-cli)\b[^\n|;&]{0,200}?\s-[pa][ =]?)(?![\s[])[^\s"']{1,256}/g, "$1[redacted]");
+}
+
 /** Hides bot tokens of the form `123456789:ABC…`. */
 export function hideBotTokens(text: string): string {
   return text.replace(/(?<!\d)\d{6,12}(?::|%3A)[\w-]{30,}/gi, "[redacted:key]");
@@ -84,5 +92,5 @@ export function hideBotTokens(text: string): string {
 /** Hides e-mail addresses, also where the at sign is percent-encoded. */
 export function hideEmails(text: string): string {
   if (!text.includes("@") && !text.includes("%40")) return text;
-  return text.replace(/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/gu, "[redacted:email]");
+  return text.replace(/"[^"\n]{1,64}"@(?:[\p{L}\p{N}-]{1,63}\.){1,8}\p{L}{2,}/gu, "[redacted:email]").replace(/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/gu, "[redacted:email]");
 }

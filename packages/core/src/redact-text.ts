@@ -1,7 +1,7 @@
 import type { KeyJudge } from "./redact-keys.ts";
 import { hideMembers } from "./redact-members.ts";
 import { hideCards, hideIbans } from "./redact-numbers.ts";
-import { hideBotTokens, hideEmails, hidePem, hideSchemes, hideTokens } from "./redact-patterns.ts";
+import { hideBotTokens, hideCommands, hideEmails, hidePem, hideSchemes, hideTokens } from "./redact-patterns.ts";
 import { hideUrls } from "./redact-url.ts";
 
 /** A secret of the host's own, by its shape. */
@@ -23,7 +23,7 @@ export function createTextScrubber(judge: KeyJudge, patterns: readonly Redaction
     try {
       let out = text;
       for (const { pattern, placeholder } of own) out = out.replace(pattern, placeholder);
-      out = hideTokens(hideSchemes(hideMembers(hideUrls(hidePem(out)), judge)));
+      out = hideTokens(hideSchemes(hideMembers(hideCommands(hideUrls(hidePem(out))), judge)));
       if (/\d/.test(out)) out = hideIbans(hideCards(hideBotTokens(out)));
       return hideEmails(out).toWellFormed();
     } catch {

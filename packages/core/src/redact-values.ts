@@ -5,6 +5,7 @@
 
 const CLOSERS: Readonly<Record<string, string>> = { "“": "”", "„": "“", "«": "»", "‘": "’" };
 const OPENING = /(?:[bBuUrRfF]{1,2}(?=["']))?(\\*)("""|'''|["'`])/y;
+const BLOCK = /[|>][+-]?\d?[ \t]{0,8}\r?\n[ \t]/y;
 const PAUSE = /[\s&;,"<]/g;
 const NEXT_MEMBER = /\s*(?:$|["'`[{]|[\p{L}_$-][\p{L}\p{N}_$.-]{0,63}["']?\s?(?:[=:]|%3[AD]))/uy;
 const SCHEME = /(?:bearer|basic|digest|token|apikey|negotiate)[\s:]+/iy;
@@ -29,6 +30,8 @@ export function valueBounds(text: string, at: number, untilLineEnd: boolean, fen
     return { start: at + 1, end: end === -1 ? text.length : end };
   }
   if (untilLineEnd) return { start: at, end: lineEnd(text, at, fence) };
+  const block = blockEnd(text, at);
+  if (block !== undefined) return { start: at, end: block };
   let from = at;
   if (text[at] === "[" || text[at] === "{" || text[at] === "(") from = closingBracket(text, at);
   else {
@@ -43,7 +46,10 @@ function closingQuote(text: string, from: number, quote: string, depth: number):
   for (let at = text.indexOf(quote, from); at !== -1; at = text.indexOf(quote, at + 1)) {
     let slashes = 0;
     while (at - slashes > from && text[at - slashes - 1] === "\\") slashes++;
-    if (slashes <= depth) return at - slashes;
+    if (slashes > depth) continue;
+    // SQL and CSV write a quote within quotes twice.
+    if (slashes === 0 && depth === 0 && at > from && quote.length === 1 && text[at + 1] === quote) at++;
+    else return at - slashes;
   }
   return text.length;
 }
@@ -53,6 +59,16 @@ function lineEnd(text: string, from: number, fence: string): number {
     const char = text[at]!;
     if (char === "\n" || char === "\r" || (fence !== "" && char === fence)) return at;
     if (char === "\\" && (text[at + 1] === "n" || text[at + 1] === "r")) return at;
+  }
+  return text.length;
+}
+
+/** The end of YAML's block of lines, `|` or `>`: the first line that is not indented. */
+function blockEnd(text: string, at: number): number | undefined {
+  BLOCK.lastIndex = at;
+  if (!BLOCK.test(text)) return undefined;
+  for (let end = text.indexOf("\n", at); end !== -1; end = text.indexOf("\n", end + 1)) {
+    if (!/[ \t\r\n]/.test(text[end + 1] ?? "x")) return end;
   }
   return text.length;
 }

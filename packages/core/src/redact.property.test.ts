@@ -74,7 +74,7 @@ describe("planted secrets never survive", () => {
       }),
       { seed: SEED, numRuns: 3_000 },
     );
-  });
+  }, 30_000);
 
   test("of no shape at all, under any key that is not allowed", () => {
     const secretKeys = fc.constantFrom("note", "apiKey", "nickname", "user_password", "x-auth-token", "rut", "payload", "anything", "Cookie");
@@ -87,7 +87,7 @@ describe("planted secrets never survive", () => {
       }),
       { seed: SEED, numRuns: 1_500 },
     );
-  });
+  }, 30_000);
 
   test("in a text with several, and scrubbing twice changes nothing more", () => {
     fc.assert(
@@ -99,7 +99,7 @@ describe("planted secrets never survive", () => {
       }),
       { seed: SEED, numRuns: 1_500 },
     );
-  });
+  }, 30_000);
 
   test("nor in an error's signature", () => {
     fc.assert(
@@ -111,7 +111,7 @@ describe("planted secrets never survive", () => {
       }),
       { seed: SEED, numRuns: 1_500 },
     );
-  });
+  }, 30_000);
 
   test("and any value at all gives JSON, without throwing", () => {
     fc.assert(
@@ -119,7 +119,7 @@ describe("planted secrets never survive", () => {
         expect(() => canonicalJson(redact(value))).not.toThrow();
         expect(errorSignature(value, { component: "x" }).fingerprint).toMatch(/^[0-9a-f]{64}$/);
       }),
-      { seed: SEED, numRuns: 1_000 },
+      { seed: SEED, numRuns: 500 },
     );
-  });
+  }, 30_000);
 });

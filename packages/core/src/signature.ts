@@ -30,6 +30,8 @@ export interface ErrorSignatureOptions {
 }
 
 const MAX_CAUSES = 4;
+/** Only the beginning of a message counts; the rest of what is scrubbed is there so that no secret is cut into a piece. */
+const MAX_MESSAGE = 16_384;
 const { redact, redactText } = createRedactor();
 
 /**
@@ -92,14 +94,18 @@ function httpCode(status: unknown): string | undefined {
 
 function describe(link: unknown): string {
   if (!types.isNativeError(link) && !(link instanceof Error)) {
-    if (typeof link !== "object" || link === null) return messageTemplate(redactText(errorMessage(link)));
+    if (typeof link !== "object" || link === null) return template(errorMessage(link));
     const own = property(link, "message");
-    return messageTemplate(typeof own === "string" ? redactText(own) : JSON.stringify(redact(link)));
+    return typeof own === "string" ? template(own) : messageTemplate(JSON.stringify(redact(link)));
   }
   const name = property(link, "name");
   const prefix = typeof name === "string" && !/^(?:Error|HebraError)$/.test(name) ? `${name}: ` : "";
   const message = property(link, "message");
-  return messageTemplate(redactText(`${prefix}${typeof message === "string" ? message : ""}`));
+  return template(`${prefix}${typeof message === "string" ? message : ""}`);
+}
+
+function template(message: string): string {
+  return messageTemplate(redactText(message.slice(0, MAX_MESSAGE)));
 }
 
 function property(value: unknown, key: string): unknown {

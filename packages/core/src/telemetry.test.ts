@@ -47,7 +47,7 @@ describe("spans", () => {
   test("carry scope, kind and attributes, nest across awaits, and end with their work", async () => {
     const attributes = { [genAi.operationName]: genAiOperations.invokeAgent, [genAi.responseFinishReasons]: ["stop"], [hebraAttributes.executionId]: undefined };
     const value = await telemetry.span("invoke_agent desk", { attributes }, async () => {
-      await null;
+      await Promise.resolve();
       return telemetry.span("chat m", { kind: "client" }, (span) => {
         span.setAttributes({ [genAi.usageInputTokens]: 7 });
         span.addEvent("first chunk");
