@@ -17,6 +17,8 @@ export interface Consumer {
   wake(partition: number): boolean;
   /** Claims no more; what was not handed out yet is released; the iteration ends. @returns how many were released */
   stop(): Promise<number>;
+  /** Resolves when every settle has its answer. */
+  answered(): Promise<void>;
   close(): void;
 }
 
@@ -148,6 +150,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     wake: (partition) => exchanger.wake(partition),
     stop,
+    answered: () => exchanger.answered(),
     close: () => exchanger.close(),
   };
 }

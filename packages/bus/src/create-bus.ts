@@ -14,6 +14,9 @@ import { createLeaseKeeper } from "./lease-keeper.ts";
 import { publish } from "./publisher.ts";
 import { directionStats } from "./bus-stats.ts";
 
+/** Milliseconds that a drain waits beyond its deadline for answers that are under way. */
+const LAST_WORDS_MS = 1_000;
+
 /** What a bus is made of besides its backend. */
 export interface BusParts {
   readonly backend: Backend;
@@ -222,10 +225,16 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       const unseen = (await Promise.all(all.map((consumer) => consumer.stop()))).reduce((sum, n) => sum + n, 0);
       for (const consumer of all) for (let p = 0; p < backend.partitions; p++) backend.watchSpace(consumer.space, p, false);
       const giveUpAt = clock.monotonic() + deadlineMs;
+      closers.push(...all);
       while (core.held.size > 0 && clock.monotonic() < giveUpAt) await sleep(clock, Math.min(20, giveUpAt - clock.monotonic()));
       const rest = [...core.held];
-      await Promise.allSettled(rest.map((tenancy) => tenancy.evict()));
-      for (const consumer of all) closers.push(consumer);
+      for (const tenancy of rest) tenancy.evict().catch(() => undefined);
+      // An ack that is on its way counts: it gets a moment more, unless nobody answers.
+      // Real time, whatever the clock: it bounds a socket.
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_WORDS_MS)));
+      await Promise.race([Promise.all([...closers, ...exchangers.values()].map((one) => one.answered())), late]);
+      clearTimeout(timer);
       return { settled: Math.max(0, before - unseen - rest.length), released: unseen + rest.length };
     },
     async close() {

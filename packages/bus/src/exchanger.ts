@@ -31,6 +31,8 @@ export interface Exchanger {
   wake(partition: number): boolean;
   /** There is room again. */
   roomMade(): void;
+  /** Resolves when every settle has its answer. */
+  answered(): Promise<void>;
   /** Claims no more; settles still go out. */
   stopClaiming(): void;
   /** Gives up what is under way. */
@@ -58,6 +60,8 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], busy: false, dirty: false, queued: false, cancelTimer: undefined }));
   const closing = new AbortController();
   let claiming = true;
+  let pending = 0;
+  const idle: (() => void)[] = [];
   let reserved = 0;
 
   const room = () => (claiming ? Math.min(BATCH, options.free() - reserved) : 0);
@@ -144,11 +148,18 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     settle(index, settle) {
       if (closing.signal.aborted) return Promise.reject(new HebraError("CLOSED", "The bus was closed before the delivery was settled. Its messages are delivered again."));
       const part = parts[index]!;
-      return new Promise((resolve, reject) => {
-        part.waiting.push({ settle, resolve, reject });
+      pending++;
+      return new Promise<number>((resolve, reject) => {
+        const answered = <T>(tell: (value: T) => void) => (value: T) => {
+          pending--;
+          tell(value);
+          if (pending === 0) for (const tellIdle of idle.splice(0)) tellIdle();
+        };
+        part.waiting.push({ settle, resolve: answered(resolve), reject: answered(reject) });
         if (!part.busy) pumpSoon(part, index);
       });
     },
+    answered: () => (pending === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
     wake(index) {
       const part = parts[index]!;
       part.dirty = true;

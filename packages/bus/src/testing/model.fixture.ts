@@ -156,7 +156,9 @@ export async function runModel(steps: readonly Step[], subjects: readonly Subjec
       const late = delayed[step.pick % Math.max(1, delayed.length)];
       if (late !== undefined) await all(what, (subject) => subject.unschedule(late.conversation, late.id));
     } else {
-      const letters = await all(what, (subject) => subject.dead(), (list) => list.map(({ id: _id, ...letter }) => letter));
+      // In the order of their messages: which of two that died in one millisecond came first, no one promises.
+      const byBody = async (subject: Subject) => (await subject.dead()).sort((a, b) => (a.body + a.conversation < b.body + b.conversation ? -1 : 1));
+      const letters = await all(what, byBody, (list) => list.map(({ id: _id, ...letter }) => letter));
       const pick = step.pick % Math.max(1, letters[0]!.length);
       const changed = await Promise.all(subjects.map((subject, i) => (letters[i]![pick] === undefined ? false : subject.changeDead(letters[i]![pick]!.id, step.replay))));
       assert.equal(new Set(changed).size, 1, what);
