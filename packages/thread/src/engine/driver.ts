@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, HebraError, type Clock, type Logger } from "@hebra/core";
+import { anySignal, errorCode, errorMessage, HebraError, type Clock, type Logger } from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
 import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
@@ -89,12 +89,16 @@ export function createDriver(options: DriverOptions): Driver {
 
   /** Runs turn after turn until none is left or one waits for people. */
   async function drain(target: DriveTarget, lease: Lease, started: StartedWork | undefined): Promise<void> {
-    const signal = AbortSignal.any([lease.signal, closed]);
-    let work: StartedWork | undefined = started ?? (await nextWork(target, lease));
-    while (work !== undefined && !signal.aborted) {
-      const end = await run(target, lease, { ...work, signal, fence: lease.fence });
-      if (end.parked) return watchExpiry(target, end);
-      work = await nextWork(target, lease);
+    const signal = anySignal([lease.signal, closed]);
+    try {
+      let work: StartedWork | undefined = started ?? (await nextWork(target, lease));
+      while (work !== undefined && !signal.aborted) {
+        const end = await run(target, lease, { ...work, signal, fence: lease.fence });
+        if (end.parked) return watchExpiry(target, end);
+        work = await nextWork(target, lease);
+      }
+    } finally {
+      signal.release();
     }
   }
 
@@ -216,7 +220,10 @@ export function createDriver(options: DriverOptions): Driver {
   function watchExpiry(target: DriveTarget, end: TurnEnd): void {
     const expiries = end.rows.approvals.flatMap(({ status, expiresAt }) => (status === "pending" && expiresAt !== null ? [expiresAt] : []));
     if (expiries.length === 0) return;
-    const cancel = clock.after(Math.max(0, Math.min(...expiries) - clock.now()), () => driver.kick(target));
+    const cancel = clock.after(Math.max(0, Math.min(...expiries) - clock.now()), () => {
+      closed.removeEventListener("abort", cancel);
+      driver.kick(target);
+    });
     closed.addEventListener("abort", cancel, { once: true });
   }
 

@@ -277,8 +277,10 @@ export function createEngine(options: EngineOptions): Engine {
 
   function cancelOn(signal: AbortSignal, tenant: string, executionId: string): void {
     const cancel = () => void engine.cancel(executionId, { tenant, reason: "The caller's signal aborted." }).catch(() => undefined);
-    if (signal.aborted) cancel();
-    else signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) return cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    // A caller's signal may live as long as its process; the turn does not.
+    turns.onEnd(executionId, () => signal.removeEventListener("abort", cancel));
   }
 
   async function kickContext(tenant: string, contextId: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, HebraError, sleep, type Clock } from "@hebra/core";
+import { anySignal, errorCode, errorMessage, HebraError, sleep, type Clock } from "@hebra/core";
 import type { ActionContext } from "../definition/define-action.ts";
 import type { ActionOutput, NormalAction } from "../definition/normalize-action.ts";
 import type { CallResult } from "./recorder.ts";
@@ -41,7 +41,7 @@ export async function runCall(options: RunCallOptions): Promise<FinishedCall> {
 /** One try. An action that ignores its signal is left behind at the time limit. */
 async function runOnce({ action, input, context, clock }: RunCallOptions): Promise<ActionOutput> {
   const limit = new AbortController();
-  const signal = AbortSignal.any([context.signal, limit.signal]);
+  const signal = anySignal([context.signal, limit.signal]);
   let cancelTimer = () => {};
   const timeout = new Promise<never>((_, reject) => {
     cancelTimer = clock.after(action.timeoutMs, () => {
@@ -54,6 +54,7 @@ async function runOnce({ action, input, context, clock }: RunCallOptions): Promi
     return await Promise.race([action.run(input, { ...context, signal }), timeout]);
   } finally {
     cancelTimer();
+    signal.release();
   }
 }
 
