@@ -65,4 +65,18 @@ export const peerFactories: readonly PeerFactory[] = [
     })()`,
     answers: true,
   },
+  {
+    package: "@hebra/flags",
+    subpath: "./postgres",
+    peer: "pg",
+    factory: "postgresAssignments",
+    call: `module.postgresAssignments({ connectionString: "postgres://127.0.0.1:1/none" })`,
+  },
+  {
+    package: "@hebra/flags",
+    subpath: "./openfeature",
+    peer: "@openfeature/flagd-core",
+    factory: "openFeatureProvider",
+    call: `module.openFeatureProvider({ flags: { decide() {} } })`,
+  },
 ];

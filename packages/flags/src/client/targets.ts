@@ -14,9 +14,12 @@ export interface Targets {
 type FlagdModule = Pick<typeof import("@openfeature/flagd-core"), "FlagdCore">;
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
+/** The package with flagd's evaluator. @internal */
+export const flagdPeer = { name: "@openfeature/flagd-core", range: "^4.0.1" } as const;
+
 /** Loads flagd's evaluator. @throws HebraError `PEER_MISSING` */
 export function loadFlagd(): Promise<FlagdModule> {
-  return loadPeer({ name: "@openfeature/flagd-core", range: "^4.0.1", neededBy: "a flag with hand-written `targeting`" }, () => import("@openfeature/flagd-core"));
+  return loadPeer({ ...flagdPeer, neededBy: "a flag with hand-written `targeting`" }, () => import("@openfeature/flagd-core"));
 }
 
 /** flagd's evaluator over one document. What is ours alone stays out. */

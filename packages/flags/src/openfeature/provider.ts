@@ -4,6 +4,7 @@ import type { Provider } from "@openfeature/server-sdk";
 import { z } from "zod";
 import type { Flags, FlagsEvent } from "../client/create-flags.ts";
 import type { Decision } from "../evaluate/types.ts";
+import { flagdPeer } from "../client/targets.ts";
 import { createProviderEvents } from "./events.ts";
 import { createPlainFlags } from "./plain-flags.ts";
 import { createResultCache } from "./result-cache.ts";
@@ -49,7 +50,7 @@ const FATAL = new Set(["PEER_MISSING", "UNAUTHENTICATED", "FORBIDDEN", "CLOSED",
  */
 export function openFeatureProvider(options: OpenFeatureProviderOptions): Provider {
   const { flags, cacheSize, onTrack } = parseOptions("openFeatureProvider", schema, options);
-  assertPeer({ name: "@openfeature/server-sdk", range: "^1.23.0", neededBy: "@hebra/flags/openfeature" }, import.meta.url);
+  assertPeer({ ...flagdPeer, neededBy: "@hebra/flags/openfeature" }, import.meta.url);
   const { emitter, emit } = createProviderEvents();
   const plain = createPlainFlags(flags);
   const cache = createResultCache(cacheSize);

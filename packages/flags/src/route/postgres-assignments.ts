@@ -1,4 +1,4 @@
-import { errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
+import { assertPeer, errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
 import { z } from "zod";
 import type { AssignmentStore } from "./assignment.ts";
 import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
@@ -25,13 +25,15 @@ const optionsSchema = z
   })
   .refine(({ pool, connectionString }) => (pool === undefined) !== (connectionString === undefined), { message: "give either `pool` or `connectionString`" });
 
+const peer = { name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" };
+
 /** Somebody else made the schema or the table at the same moment. */
 const MADE_ALREADY = new Set(["23505", "42P06", "42P07"]);
 
 /**
  * Assignments in PostgreSQL, for several processes. The table is made at first use; `last_seen_at` has an index, for whoever deletes old rows.
  *
- * @throws HebraError `INVALID_OPTIONS`
+ * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when pg is not installed and no pool was passed.
  *
  * @example
  * ```ts
@@ -45,6 +47,7 @@ const MADE_ALREADY = new Set(["23505", "42P06", "42P07"]);
  */
 export function postgresAssignments(options: PostgresAssignmentsOptions): AssignmentStore & { close(): Promise<void> } {
   const { pool: given, connectionString, schema } = parseOptions("postgresAssignments", optionsSchema, options);
+  if (given === undefined) assertPeer(peer, import.meta.url);
   const table = `${schema}.flag_assignments`;
   let opened: Promise<AssignmentsPostgresPool> | undefined;
 
@@ -97,7 +100,7 @@ export function postgresAssignments(options: PostgresAssignmentsOptions): Assign
 }
 
 async function connect(connectionString: string): Promise<AssignmentsPostgresPool> {
-  const { default: pg } = await loadPeer({ name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" }, () => import("pg"));
+  const { default: pg } = await loadPeer(peer, () => import("pg"));
   const pool = new pg.Pool({ connectionString });
   // A connection that breaks while idle is replaced; without a listener it would end the process.
   pool.on("error", () => {});
