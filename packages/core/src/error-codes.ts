@@ -59,6 +59,7 @@ export const errorCodes = {
   EXECUTION_NOT_FOUND: entry("There is no execution with this id.", "Check the tenant and the id."),
   ITEM_NOT_FOUND: entry("There is no item with this id in the context.", "Check the tenant, the context and the id."),
   DEFINITION_MISSING: entry("This process has not got the definition that an execution names.", "Register the definition under that name, or let another worker take it.", true),
+  ATTEMPTS_EXHAUSTED: entry("A turn was cut off by crashes as often as it may be.", "Find what ends the process; then send the message again under a new id."),
   ACTION_NOT_FOUND: entry("The model asked for an action that does not exist.", "Nothing: the model is told."),
   ACTION_INPUT_INVALID: entry("The input of an action did not fit its schema.", "Nothing: the model is told."),
   ACTION_OUTPUT_INVALID: entry("The output of an action did not fit its schema, or was not JSON.", "Fix the action; the model is told."),

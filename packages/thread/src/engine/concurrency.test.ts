@@ -259,4 +259,25 @@ describe("a process that goes away", () => {
     await old.close();
     await fresh.close();
   });
+
+  it("again and again, is not resumed for ever", async () => {
+    const store = memoryStore();
+    const locks = localLocks();
+    const hanging = defineThread({ name: "test", reactor: gatedReactor().reactor });
+    const first = createEngine({ store, threads: [hanging], locks, maxAttempts: 3 });
+    const turn = await first.react(hanging, { id: "a", text: "a" }, { address: { key: "customer-7" } });
+    turn.result.catch(() => undefined);
+    await first.close();
+    for (let i = 0; i < 3; i++) {
+      const gate = gatedReactor();
+      const next = createEngine({ store, threads: [defineThread({ name: "test", reactor: gate.reactor })], locks, maxAttempts: 3 });
+      await next.recover({ olderThanMs: 0 });
+      if (i < 2) await gate.reached;
+      else await next.idle();
+      await next.close();
+    }
+    const graph = await store.execution("default", turn.executionId);
+    expect(graph?.execution).toMatchObject({ status: "failed", error: { code: "ATTEMPTS_EXHAUSTED" } });
+    await expectSettled(store);
+  });
 });

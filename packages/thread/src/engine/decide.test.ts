@@ -119,6 +119,7 @@ describe("a turn", () => {
     expect(resumed.effects).toEqual([{ type: "record", continuation: { then: "stay" } }, { type: "run", callIds: ["read"] }]);
     const onlyWrite = play([{ type: "started" }, answered([call("write", { effect: "write" })])]);
     expect(records(play([{ type: "resumed" }], {}, onlyWrite.state).effects)).toEqual([{ then: "next-step" }]);
+    expect(play([{ type: "resumed" }], {}, initialTurn).effects.map(({ type }) => type)).toEqual(["record", "ask"]);
   });
 });
 

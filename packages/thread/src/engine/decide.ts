@@ -122,13 +122,13 @@ function decided(state: TurnState, event: Extract<TurnEvent, { type: "decided" }
 /** After a crash: what was asked for and may run again runs again; what may have taken effect is not touched. */
 function resumed(state: TurnState, limits: TurnLimits): Decision {
   if (state.phase === "waiting") return [state, []];
-  if (state.calls.length === 0) return [{ ...state, phase: "answering" }, [{ type: "ask" }]];
+  // The attempt is on record before anything is tried: a turn that kills its process must not be resumed for ever.
+  if (state.calls.length === 0) return [{ ...state, phase: "answering" }, [record({ then: "stay" }), { type: "ask" }]];
   const calls = state.calls.map((call): TurnCall => (call.status === "running" && call.effect === "write" ? { ...call, status: "interrupted" } : call));
   const next: TurnState = { ...state, calls, phase: "acting", windowOpen: false };
   const running = calls.filter(({ status }) => status === "running").map(({ callId }) => callId);
   if (running.length === 0) return batchDone(next, false, limits);
-  const interrupted = calls.some((call, i) => call !== state.calls[i]);
-  return [next, [...(interrupted ? [record({ then: "stay" })] : []), { type: "run", callIds: running }]];
+  return [next, [record({ then: "stay" }), { type: "run", callIds: running }]];
 }
 
 /** No call runs any more: wait for people, or go on, or end. */

@@ -1,4 +1,4 @@
-import { anySignal, errorCode, errorMessage, HebraError, type Clock, type Logger } from "@hebra/core";
+import { anySignal, errorCode, errorMessage, HebraError, type Clock, type JsonValue, type Logger } from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
 import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
@@ -13,6 +13,7 @@ import { currentState } from "./state.ts";
 import type { LocalTurns } from "./turns.ts";
 import { turnResult } from "./turn-result.ts";
 import { initialTurn } from "./turn-state.ts";
+import type { TurnRows } from "./recorder.ts";
 import { runTurn, type TurnEnd, type TurnWork } from "./turn.ts";
 
 /** What the driver needs of the engine. */
@@ -25,9 +26,14 @@ export interface DriverOptions {
   turns: LocalTurns;
   historyItems: number;
   settleWindowMs: number;
+  maxAttempts: number;
   leaseTtlMs: number;
   definition(name: string): AnyThreadDefinition | undefined;
   reactor(definition: AnyThreadDefinition): Reactor | Promise<Reactor>;
+  /** What an ended turn sends. */
+  outgoing?: ((target: DriveTarget, rows: TurnRows) => readonly JsonValue[]) | undefined;
+  /** Says that a thread has work, for others to take it; without it this process waits for the lease itself. */
+  wake?: ((target: DriveTarget) => void) | undefined;
   /** Aborts when the engine is closed. */
   closed: AbortSignal;
 }
@@ -51,6 +57,8 @@ export interface Driver {
   drive(target: DriveTarget, lease: Lease, started?: StartedWork): void;
   /** Sees to it that what is queued, orphaned or decided will run: waits for the lease if need be. */
   kick(target: DriveTarget): void;
+  /** As `kick`, by whoever is there to do the work: this process only where nobody else is. */
+  wake(target: DriveTarget): void;
   /** Resolves when nothing is driven in this process. */
   idle(): Promise<void>;
 }
@@ -58,6 +66,7 @@ export interface Driver {
 export function createDriver(options: DriverOptions): Driver {
   const { store, locks, turns, clock, logger, closed } = options;
   const drives = new Map<string, { again: boolean; done: Promise<void> }>();
+  const running = new Set<Promise<void>>();
   const idOf = ({ tenant, contextId }: DriveTarget) => `${tenant}/${contextId}`;
 
   function launch(target: DriveTarget, acquire: () => Promise<Lease>, started?: StartedWork): void {
@@ -81,10 +90,12 @@ export function createDriver(options: DriverOptions): Driver {
       } catch (error) {
         if (!closed.aborted) logger.error("A thread could not be driven on; a sweep will find it.", { code: errorCode(error) ?? null, error: errorMessage(error), contextId: target.contextId });
       } finally {
-        // Synchronous with the decision to stop, so that a later kick starts anew.
-        drives.delete(id);
+        // Synchronous with the decision to stop, so that a later kick starts anew. A lease that was passed in may have begun a newer drive.
+        if (drives.get(id) === drive) drives.delete(id);
       }
     })();
+    running.add(drive.done);
+    void drive.done.then(() => running.delete(drive.done));
   }
 
   /** Runs turn after turn until none is left or one waits for people. */
@@ -119,7 +130,9 @@ export function createDriver(options: DriverOptions): Driver {
           logger,
           historyItems: options.historyItems,
           settleWindowMs: options.settleWindowMs,
+          maxAttempts: options.maxAttempts,
           publish: (event) => turns.publish(event),
+          outgoing: options.outgoing && ((rows) => options.outgoing!(target, rows)),
         },
         work,
       );
@@ -222,7 +235,7 @@ export function createDriver(options: DriverOptions): Driver {
     if (expiries.length === 0) return;
     const cancel = clock.after(Math.max(0, Math.min(...expiries) - clock.now()), () => {
       closed.removeEventListener("abort", cancel);
-      driver.kick(target);
+      driver.wake(target);
     });
     closed.addEventListener("abort", cancel, { once: true });
   }
@@ -236,8 +249,13 @@ export function createDriver(options: DriverOptions): Driver {
       if (drive !== undefined) drive.again = true;
       else launch(target, () => locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed }));
     },
+    wake(target) {
+      if (closed.aborted) return;
+      if (options.wake === undefined) driver.kick(target);
+      else options.wake(target);
+    },
     async idle() {
-      while (drives.size > 0) await Promise.all(Array.from(drives.values(), ({ done }) => done));
+      while (running.size > 0) await Promise.all(running);
     },
   };
   return driver;

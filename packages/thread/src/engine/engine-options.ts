@@ -5,6 +5,7 @@ import type { EngineOptions } from "./engine.ts";
 const DEFAULT_HISTORY_ITEMS = 40;
 const DEFAULT_SETTLE_WINDOW_MS = 250;
 const DEFAULT_LEASE_TTL_MS = 30_000;
+const DEFAULT_MAX_ATTEMPTS = 5;
 
 const instance = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
 const callable = z.custom<() => number>((value) => typeof value === "function", "must be a function");
@@ -15,12 +16,15 @@ const schema = z.strictObject({
   historyItems: z.number().int().positive().default(DEFAULT_HISTORY_ITEMS),
   settleWindowMs: z.number().nonnegative().default(DEFAULT_SETTLE_WINDOW_MS),
   leaseTtlMs: z.number().min(100).default(DEFAULT_LEASE_TTL_MS),
+  maxAttempts: z.number().int().positive().default(DEFAULT_MAX_ATTEMPTS),
   clock: instance.optional(),
   random: callable.optional(),
   logger: instance.optional(),
+  outbox: z.custom<() => unknown>((value) => typeof value === "function", "must be a function").optional(),
+  wake: z.custom<() => unknown>((value) => typeof value === "function", "must be a function").optional(),
 });
 
 /** The numbers of the options, with their defaults. @throws HebraError `INVALID_OPTIONS` */
-export function parseEngineOptions(options: EngineOptions): { historyItems: number; settleWindowMs: number; leaseTtlMs: number } {
+export function parseEngineOptions(options: EngineOptions): { historyItems: number; settleWindowMs: number; leaseTtlMs: number; maxAttempts: number } {
   return parseOptions("createEngine", schema, options);
 }

@@ -14,6 +14,8 @@ import { startExecution } from "./start.ts";
 import { currentState } from "./state.ts";
 import { parseTrigger, type ParsedTrigger, type Trigger } from "./trigger.ts";
 import { createLocalTurns } from "./turns.ts";
+import type { EndedTurn } from "./ended-turn.ts";
+import { turnResult } from "./turn-result.ts";
 import { initialTurn } from "./turn-state.ts";
 
 /** Where a thread is: its tenant, and one of its names. */
@@ -36,11 +38,26 @@ export interface EngineOptions {
   settleWindowMs?: number;
   /** Milliseconds that a lease outlives a process that stopped renewing it. @defaultValue 30 000 */
   leaseTtlMs?: number;
+  /** How often a turn may be begun and resumed after crashes before it ends as `failed`. @defaultValue 5 */
+  maxAttempts?: number;
   clock?: Clock;
   /** From 0 to 1, for back-off. @defaultValue Math.random */
   random?: () => number;
   /** @defaultValue one that says nothing */
   logger?: Logger;
+  /**
+   * What goes out when a turn has ended: kept in the outbox by the very write that ends it. Called again when that write is
+   * tried again; it must be quick, without effects, and not throw.
+   *
+   * @defaultValue nothing
+   */
+  outbox?: (turn: EndedTurn) => readonly JsonValue[];
+  /**
+   * Tells whoever works that a thread has something to go on with: a decision, a cancellation, an orphan.
+   *
+   * @defaultValue this process waits for the thread's lease and goes on itself
+   */
+  wake?: (thread: { tenant: string; threadKey: string; contextId: string }) => void;
 }
 
 /** How a trigger is to be taken. */
@@ -50,6 +67,8 @@ export interface ReactOptions {
   whenBusy?: BusyPolicy;
   /** Cancels the turn when it aborts. */
   signal?: AbortSignal;
+  /** The thread's lease, held by the caller. The engine works under it and releases it when nothing is left to run. */
+  lease?: Lease;
 }
 
 /** Runs turns. */
@@ -57,11 +76,13 @@ export interface Engine {
   /**
    * Takes a trigger. When it resolves, the trigger is stored: the turn will run even if this process dies now.
    *
-   * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`, `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, and what the store throws.
+   * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`, `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, `PEER_MISSING`, and what the store throws.
    */
   react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
   /** Sees to it that what is queued, orphaned or decided in a thread runs. @throws HebraError `THREAD_NOT_FOUND` */
-  resume(address: Address): Promise<void>;
+  resume(address: Address, options?: { lease?: Lease }): Promise<void>;
+  /** Stores a trigger without running it: `react`, `resume` or `recover` of any process will. @throws HebraError as `react` */
+  enqueue(definition: AnyThreadDefinition | string, trigger: Trigger, options: { address: Address }): Promise<{ executionId: string; contextId: string; duplicate: boolean }>;
   /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
   follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
   /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
@@ -102,7 +123,7 @@ export interface Engine {
  * ```
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { historyItems, settleWindowMs, leaseTtlMs } = parseEngineOptions(options);
+  const { historyItems, settleWindowMs, leaseTtlMs, maxAttempts } = parseEngineOptions(options);
   const { store, clock = systemClock, logger = silentLogger, random = Math.random } = options;
   const locks = options.locks ?? localLocks({ clock });
   const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
@@ -119,9 +140,15 @@ export function createEngine(options: EngineOptions): Engine {
     turns,
     historyItems,
     settleWindowMs,
+    maxAttempts,
     leaseTtlMs,
     definition: (name) => definitions.get(name),
     reactor: (definition) => definition.reactor ?? defaultReactor(definition),
+    outgoing:
+      options.outbox &&
+      (({ tenant, threadKey, contextId }, { execution, trigger, parts, approvals }) =>
+        options.outbox!({ tenant, threadKey, contextId, result: turnResult(execution, parts, approvals), definition: execution.definition, trigger, correlation: execution.correlation })),
+    wake: options.wake,
     closed: closing.signal,
   });
 
@@ -167,24 +194,32 @@ export function createEngine(options: EngineOptions): Engine {
     }
   }
 
-  async function react(named: AnyThreadDefinition | string, input: Trigger, { address, whenBusy, signal }: ReactOptions): Promise<TurnHandle> {
+  function definitionOf(named: AnyThreadDefinition | string): AnyThreadDefinition {
     if (closing.signal.aborted) throw new HebraError("CLOSED", "The engine is closed.");
     const name = typeof named === "string" ? named : named.name;
     const definition = definitions.get(name);
     if (definition === undefined) throw new HebraError("DEFINITION_MISSING", `This engine has no thread definition ${name}; pass it in \`threads\`.`, { details: { definition: name } });
-    const trigger = parseTrigger(input);
-    const tenant = tenantOf(address);
-    const threadKey = "key" in address ? address.key : (await find(address)).thread.key;
-    const lease = await tryLease(lockKey(tenant, threadKey));
+    return definition;
+  }
+
+  async function react(named: AnyThreadDefinition | string, input: Trigger, { address, whenBusy, signal, lease: given }: ReactOptions): Promise<TurnHandle> {
+    let lease = given;
     let handedOn = false;
     try {
+      const definition = definitionOf(named);
+      const trigger = parseTrigger(input);
+      // Nothing is written for a turn that could not think.
+      if (definition.reactor === undefined) await defaultReactor(definition);
+      const tenant = tenantOf(address);
+      const threadKey = "key" in address ? address.key : (await find(address)).thread.key;
+      lease ??= await tryLease(lockKey(tenant, threadKey));
       const snapshot = await locate(tenant, address, definition);
       const idle = lease !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
       const policy = whenBusy ?? definition.policy.whenBusy;
       if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
         throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
       }
-      const handle = idle ? await beginNow(lease, tenant, snapshot, definition, trigger) : await beginQueued(lease, tenant, snapshot, definition, trigger, policy);
+      const handle = idle ? await beginNow(lease, tenant, snapshot, definition, trigger) : await beginQueued(lease, tenant, snapshot, definition, trigger, policy, given !== undefined);
       handedOn = handle.tookLease;
       if (signal !== undefined) cancelOn(signal, tenant, handle.turn.executionId);
       return handle.turn;
@@ -236,7 +271,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   /** Something runs or waits: the trigger is stored, and runs when its turn comes. */
-  async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy) {
+  async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy, leaseGiven: boolean) {
     const execution = newExecution(tenant, snapshot.context, definition, trigger, clock.now());
     const host = policy === "steer" ? snapshot.active?.execution.id : policy === "merge" ? snapshot.queued.at(-1)?.execution.id : undefined;
     const begun = await store.begin(tenant, {
@@ -252,7 +287,7 @@ export function createEngine(options: EngineOptions): Engine {
     }
     const turn = begun.duplicate || begun.attached ? await handleOf(tenant, begun.execution.id, begun.duplicate) : newHandle(tenant, begun.execution, false, snapshot.context.seq);
     const at = target(tenant, snapshot);
-    if (lease !== undefined && !driver.isDriving(at)) {
+    if (lease !== undefined && (leaseGiven || !driver.isDriving(at))) {
       driver.drive(at, lease);
       return { turn, tookLease: true };
     }
@@ -285,7 +320,7 @@ export function createEngine(options: EngineOptions): Engine {
 
   async function kickContext(tenant: string, contextId: string): Promise<void> {
     const snapshot = await store.load(tenant, { contextId });
-    if (snapshot !== undefined) driver.kick(target(tenant, snapshot));
+    if (snapshot !== undefined) driver.wake(target(tenant, snapshot));
   }
 
   async function decideApproval(approvalId: string, options: { tenant?: string; by?: string; comment?: string }, decision: { decision: "approved"; editedInput?: JsonValue } | { decision: "denied" }) {
@@ -298,8 +333,24 @@ export function createEngine(options: EngineOptions): Engine {
 
   const engine: Engine = {
     react,
-    async resume(address) {
-      driver.kick(target(tenantOf(address), await find(address)));
+    async resume(address, { lease } = {}) {
+      try {
+        const at = target(tenantOf(address), await find(address));
+        if (lease === undefined) return driver.wake(at);
+        driver.drive(at, lease);
+      } catch (error) {
+        await lease?.release();
+        throw error;
+      }
+    },
+    async enqueue(named, input, { address }) {
+      const definition = definitionOf(named);
+      const trigger = parseTrigger(input);
+      const tenant = tenantOf(address);
+      const { thread, context } = await locate(tenant, address, definition);
+      const execution = newExecution(tenant, context, definition, trigger, clock.now());
+      const begun = await store.begin(tenant, { thread, context, trigger: newTriggerRow(execution, trigger.digest), execution, items: [newTriggerItem(execution, trigger)] });
+      return { executionId: begun.execution.id, contextId: context.id, duplicate: begun.duplicate };
     },
     follow: (executionId, at) => handleOf(tenantOf(at), executionId, false),
     async cancel(executionId, at = {}) {
@@ -333,6 +384,10 @@ export function createEngine(options: EngineOptions): Engine {
       for (const { tenant, threadKey, contextId } of mine) {
         const at = { tenant, threadKey, contextId, lockKey: lockKey(tenant, threadKey) };
         if (driver.isDriving(at)) continue;
+        if (options.wake !== undefined) {
+          options.wake(at);
+          continue;
+        }
         // A store cannot tell a dead worker from a slow one; the lease can.
         const lease = await tryLease(at.lockKey);
         if (lease !== undefined) driver.drive(at, lease);

@@ -65,7 +65,7 @@ export function newExecution(tenant: string, context: ContextRow, definition: An
     output: null,
     attempt: 0,
     inboxSeq: null,
-    correlation: {},
+    correlation: trigger.correlation,
     createdAt: at,
     startedAt: null,
     endedAt: null,

@@ -1,5 +1,5 @@
 import { deriveId, type JsonObject, type JsonValue } from "@hebra/core";
-import { ROW_VERSION, type ApprovalRow, type CallRow, type ContextRow, type ExecutionRow, type ItemRow, type PartRow, type StepRow, type StoredError } from "../store/rows.ts";
+import { ROW_VERSION, type ApprovalRow, type CallRow, type ContextRow, type ExecutionRow, type ItemRow, type OutboxRow, type PartRow, type StepRow, type StoredError } from "../store/rows.ts";
 import { assertTransition, callStates, executionStates, isTerminal, itemStates, stepStates, type CallStatus } from "../store/states.ts";
 import type { Changes, ContextPatch } from "../store/store.ts";
 import type { Answer } from "./answer.ts";
@@ -60,8 +60,11 @@ export interface Recorder {
   undo(): void;
 }
 
-/** @param rows - as they are in the store. Changed in place. */
-export function createRecorder(tenant: string, rows: TurnRows, now: () => number): Recorder {
+/**
+ * @param rows - as they are in the store. Changed in place.
+ * @param outgoing - what an ended turn sends: it becomes outbox rows of the same write.
+ */
+export function createRecorder(tenant: string, rows: TurnRows, now: () => number, outgoing: (rows: TurnRows) => readonly JsonValue[] = () => []): Recorder {
   const dirtyParts = new Map<string, PartRow>();
   const dirtyCalls = new Map<string, CallRow>();
   const dirtyApprovals = new Map<string, ApprovalRow>();
@@ -200,6 +203,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       const { execution: before } = rows;
       let execution: ExecutionRow = { ...before, usage: state.usage, updatedAt: at };
       const items = newItems;
+      let outbox: OutboxRow[] = [];
 
       if (continuation.then === "end") endCalls(state);
       if (continuation.then === "next-step" || continuation.then === "end") {
@@ -246,6 +250,8 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
           });
           patch.status = "open";
           patch.currentExecutionId = null;
+          rows.execution = execution;
+          outbox = outgoing(rows).map((payload, index) => ({ ...base(at), id: deriveId("outbox", execution.id, index), index, payload, status: "pending" }));
         }
       }
       rows.execution = execution;
@@ -257,6 +263,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
         ...(dirtyParts.size > 0 ? { parts: [...dirtyParts.values()] } : {}),
         ...(dirtyCalls.size > 0 ? { calls: [...dirtyCalls.values()] } : {}),
         ...(dirtyApprovals.size > 0 ? { approvals: [...dirtyApprovals.values()] } : {}),
+        ...(outbox.length > 0 ? { outbox } : {}),
         ...(outboxDone.length > 0 ? { handedOver: outboxDone } : {}),
         events: writer.events,
       };

@@ -15,7 +15,8 @@ export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definitio
   const { cancelRequestedAt: _at, cancelRequest: _request, ...execution } = active.execution;
   const rows: TurnRows = {
     context: currentState(definition, snapshot.context),
-    execution: { ...execution, attempt: execution.attempt + 1 },
+    // Going on after a person's decision is no new attempt.
+    execution: { ...execution, attempt: execution.attempt + (execution.status === "running" ? 1 : 0) },
     trigger,
     reaction,
     step: { ...step, attempt: step.attempt + 1 },

@@ -14,6 +14,8 @@ export interface Trigger {
   channel?: string;
   /** Kept with the item; not shown to the model. */
   metadata?: JsonObject;
+  /** Kept with the execution: what caused the turn, where its answer goes. Two deliveries that differ in it alone are the same. */
+  correlation?: JsonObject;
 }
 
 /** A trigger with its defaults filled in, and the digest that tells two payloads apart. */
@@ -23,6 +25,7 @@ export interface ParsedTrigger {
   role: "user" | "system";
   channel: string;
   metadata: JsonObject;
+  correlation: JsonObject;
   digest: string;
 }
 
@@ -33,8 +36,9 @@ export function parseTrigger(trigger: Trigger): ParsedTrigger {
   if (content.length === 0) {
     throw new HebraError("INVALID_OPTIONS", `The trigger ${trigger.id} is empty: give it \`text\` or \`parts\`.`, { details: { triggerId: trigger.id } });
   }
-  const { role = "user", channel = "web", metadata = {} } = trigger;
+  const { role = "user", channel = "web", metadata = {}, correlation = {} } = trigger;
   assertJson(content, "trigger.parts");
   assertJson(metadata, "trigger.metadata");
-  return { id: trigger.id, content, role, channel, metadata, digest: digest({ content, role, channel, metadata }) };
+  assertJson(correlation, "trigger.correlation");
+  return { id: trigger.id, content, role, channel, metadata, correlation, digest: digest({ content, role, channel, metadata }) };
 }

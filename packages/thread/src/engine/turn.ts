@@ -31,7 +31,11 @@ export interface TurnEnvironment {
   historyItems: number;
   /** Milliseconds that a settled call waits for its siblings before it is recorded without them. */
   settleWindowMs: number;
+  /** How often a turn may be begun and resumed before it fails. */
+  maxAttempts: number;
   publish(event: ThreadEvent): void;
+  /** What an ended turn sends: see `EngineOptions.outbox`. */
+  outgoing?: ((rows: TurnRows) => readonly JsonValue[]) | undefined;
 }
 
 /** Where a turn begins or goes on. */
@@ -71,7 +75,7 @@ const COMMIT_RETRY_MS = 50;
 export async function runTurn(environment: TurnEnvironment, work: TurnWork): Promise<TurnEnd> {
   const { tenant, store, definition, clock, reactor, publish } = environment;
   const { policy } = definition;
-  const recorder = createRecorder(tenant, work.rows, () => clock.now());
+  const recorder = createRecorder(tenant, work.rows, () => clock.now(), environment.outgoing);
   const { rows } = recorder;
   const executionId = rows.execution.id;
   const live = createLiveWriter({ tenant, contextId: rows.context.id, executionId, now: () => clock.now(), publish });
@@ -85,6 +89,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   let growing: Answer | undefined;
   let history: Promise<TranscriptMessage[]> | undefined;
   let parked = false;
+  let folding: Promise<void> = Promise.resolve();
 
   const queue: (() => TurnEvent | undefined | Promise<never>)[] = [];
   let wake = () => {};
@@ -97,13 +102,15 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   const lost = () => push(() => Promise.reject(work.signal.reason instanceof Error ? work.signal.reason : new HebraError("LOCK_LOST", "The lease of the thread was lost.")));
   if (work.signal.aborted) lost();
   work.signal.addEventListener("abort", lost, { once: true });
-  const unwatch = store.watch(tenant, rows.context.id, () => void fold());
+  // What cannot be read now is read after the next write, which says that the inbox has moved.
+  const unwatch = store.watch(tenant, rows.context.id, () => void fold().catch((error: unknown) => environment.logger.warn("The inbox could not be read.", { executionId, code: errorCode(error) ?? null })));
   const cancelTimer = Number.isFinite(policy.maxDurationMs)
     ? clock.after(Math.max(0, (rows.execution.startedAt ?? clock.now()) + policy.maxDurationMs - clock.now()), () => push(() => ({ type: "time-spent" })))
     : () => {};
 
   try {
     const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id });
+    if (rows.execution.attempt > environment.maxAttempts) throw tooManyAttempts(environment.maxAttempts);
     push(() => ({ type: work.resumed ? "resumed" : "started" }));
     if (work.resumed) await fold();
     while (state.phase !== "ended") {
@@ -304,8 +311,14 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     }
   }
 
-  /** Reads what other processes have left in the inbox. */
-  async function fold(): Promise<void> {
+  /** Reads what other processes have left in the inbox; one reading at a time, so that nothing is taken twice. */
+  function fold(): Promise<void> {
+    const next = folding.catch(() => undefined).then(readInbox);
+    folding = next;
+    return next;
+  }
+
+  async function readInbox(): Promise<void> {
     const found = await readDecisions({ store, tenant, executionId, rows, now: clock.now(), known: [...waitingInput, ...steered.map(({ item }) => item)] });
     waitingInput.push(...found.input);
     if (found.cancelled) push(() => ({ type: "cancel-requested" }));
@@ -351,6 +364,10 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       }
     }
   }
+}
+
+function tooManyAttempts(maxAttempts: number): HebraError {
+  return new HebraError("ATTEMPTS_EXHAUSTED", `The turn was cut off ${maxAttempts} times and is not tried again.`, { details: { maxAttempts } });
 }
 
 function isTakenOver(error: unknown): boolean {
