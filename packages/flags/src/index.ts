@@ -73,3 +73,5 @@ export { recordingPort, type PortBehaviour, type RecordedEffect, type RecordingP
 export { createShadowRunner, type ShadowMismatch, type ShadowRunner, type ShadowRunnerOptions, type ShadowTurn } from "./shadow/runner.ts";
 export { validateNoRegression, type FieldVerdict, type NoRegressionReport, type ParityCase, type ParityException, type ValidateNoRegressionOptions } from "./shadow/validate-no-regression.ts";
 export { createDeprecation, type CallerUsage, type Deprecation, type DeprecationOptions, type DeprecationStage, type UsageReport } from "./deprecation/deprecation.ts";
+export { simulateRollout, type SimulationOptions, type SimulationResult } from "./rollout/simulation.ts";
+export type { ArmBehaviour } from "./rollout/workload.ts";

@@ -91,8 +91,6 @@ export interface Gathered {
 /** An arm in which nothing happened. */
 export const noArm: ArmRow = { assigned: 0, exposed: 0, failed: [], unknown: [], actionFailed: [], durations: [], costs: [], steps: [] };
 
-const noSum: ArmSum = { assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0, durations: [], costs: [], steps: [] };
-
 const union = (a: SessionMarks, b: SessionMarks): SessionMarks => (a.length === 0 ? b : b.length === 0 ? a : [...new Set([...a, ...b])]);
 
 /** Two processes' rows of one arm and block as one. */
@@ -109,16 +107,22 @@ export function addArms(a: ArmRow, b: ArmRow): ArmRow {
   };
 }
 
-function addSums(a: ArmSum, b: ArmRow): ArmSum {
+/** Sums many rows without merging the histograms over and over. */
+function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () => ArmSum } {
+  const total = { assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0 };
+  const histograms = { durations: new Map<number, number>(), costs: new Map<number, number>(), steps: new Map<number, number>() };
+  const kinds = ["durations", "costs", "steps"] as const;
+  const sorted = (counts: Map<number, number>): Histogram => [...counts].sort((a, b) => a[0] - b[0]);
   return {
-    assigned: a.assigned + b.assigned,
-    exposed: a.exposed + b.exposed,
-    failed: a.failed + b.failed.length,
-    unknown: a.unknown + b.unknown.length,
-    actionFailed: a.actionFailed + b.actionFailed.length,
-    durations: mergeHistograms(a.durations, b.durations),
-    costs: mergeHistograms(a.costs, b.costs),
-    steps: mergeHistograms(a.steps, b.steps),
+    add(row) {
+      total.assigned += row.assigned;
+      total.exposed += row.exposed;
+      total.failed += row.failed.length;
+      total.unknown += row.unknown.length;
+      total.actionFailed += row.actionFailed.length;
+      for (const kind of kinds) for (const [bucket, count] of row[kind]) histograms[kind].set(bucket, (histograms[kind].get(bucket) ?? 0) + count);
+    },
+    sum: () => ({ ...total, durations: sorted(histograms.durations), costs: sorted(histograms.costs), steps: sorted(histograms.steps) }),
   };
 }
 
@@ -152,24 +156,32 @@ const MOST_BLOCKS = 32;
  */
 export function gather(rows: readonly CounterRow[], frozen: FrozenLimits, latencyCeilingMs: number, from: number, now: number): Gathered {
   const byStart = new Map<number, CounterRow[]>();
-  for (const row of rows) if (row.start >= from) byStart.set(row.start, [...(byStart.get(row.start) ?? []), row]);
+  for (const row of rows) {
+    if (row.start < from) continue;
+    const same = byStart.get(row.start);
+    if (same === undefined) byStart.set(row.start, [row]);
+    else same.push(row);
+  }
   const blocks: CounterBlock[] = [];
-  let [fresh, legacy] = [noSum, noSum];
+  const [fresh, legacy] = [createSum(), createSum()];
   let shadow: Record<string, number> = { ...noShadow };
   let persistence: Record<string, number> = { checked: 0, missing: 0 };
   let observedMs = 0;
   for (const start of [...byStart.keys()].sort((a, b) => a - b)) {
     let block: CounterBlock = { start, end: start, new: noCounts, legacy: noCounts };
-    let [newRow, legacyRow] = [noArm, noArm];
-    for (const row of byStart.get(start)!) {
-      block = addExtras(block, row);
+    const [first, ...others] = byStart.get(start)!;
+    let [newRow, legacyRow] = [first!.new, first!.legacy];
+    for (const row of others) {
       newRow = addArms(newRow, row.new);
       legacyRow = addArms(legacyRow, row.legacy);
+    }
+    for (const row of byStart.get(start)!) {
+      block = addExtras(block, row);
       shadow = merge(shadow, row.shadow as Readonly<Record<string, number>> | undefined);
       persistence = merge(persistence, row.persistence);
     }
-    fresh = addSums(fresh, newRow);
-    legacy = addSums(legacy, legacyRow);
+    fresh.add(newRow);
+    legacy.add(legacyRow);
     block = { ...block, new: counts(newRow, frozen, latencyCeilingMs), legacy: counts(legacyRow, frozen, latencyCeilingMs) };
     if (block.new.assigned + block.legacy.assigned > 0) observedMs += Math.max(0, Math.min(block.end, now) - block.start);
     blocks.push(block);
@@ -180,7 +192,7 @@ export function gather(rows: readonly CounterRow[], frozen: FrozenLimits, latenc
     for (const start of [last.end, last.end + half]) blocks.push({ start, end: start + half, new: noCounts, legacy: noCounts });
   }
   return {
-    blocks: compactBlocks(blocks, MOST_BLOCKS), new: fresh, legacy, observedMs,
+    blocks: compactBlocks(blocks, MOST_BLOCKS), new: fresh.sum(), legacy: legacy.sum(), observedMs,
     shadow: shadow as unknown as ShadowCounts, persistence: persistence as { checked: number; missing: number },
   };
 }
