@@ -45,18 +45,9 @@ export interface EngineOptions {
   random?: () => number;
   /** @defaultValue one that says nothing */
   logger?: Logger;
-  /**
-   * What goes out when a turn has ended: kept in the outbox by the very write that ends it. Called again when that write is
-   * tried again; it must be quick, without effects, and not throw.
-   *
-   * @defaultValue nothing
-   */
+  /** What goes out when a turn has ended, for the outbox, in the write that ends it. It may be called again: no effects, no throwing. @defaultValue nothing */
   outbox?: (turn: EndedTurn) => readonly JsonValue[];
-  /**
-   * Tells whoever works that a thread has something to go on with: a decision, a cancellation, an orphan.
-   *
-   * @defaultValue this process waits for the thread's lease and goes on itself
-   */
+  /** Says that a thread has something to go on with: a decision, an orphan. @defaultValue this process waits for its lease and goes on itself */
   wake?: (thread: { tenant: string; threadKey: string; contextId: string }) => void;
 }
 
@@ -212,14 +203,14 @@ export function createEngine(options: EngineOptions): Engine {
       if (definition.reactor === undefined) await defaultReactor(definition);
       const tenant = tenantOf(address);
       const threadKey = "key" in address ? address.key : (await find(address)).thread.key;
-      lease ??= await tryLease(lockKey(tenant, threadKey));
+      const held = (lease ??= await tryLease(lockKey(tenant, threadKey)));
       const snapshot = await locate(tenant, address, definition);
-      const idle = lease !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
+      const idle = held !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
       const policy = whenBusy ?? definition.policy.whenBusy;
       if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
         throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
       }
-      const handle = idle ? await beginNow(lease, tenant, snapshot, definition, trigger) : await beginQueued(lease, tenant, snapshot, definition, trigger, policy, given !== undefined);
+      const handle = idle ? await beginNow(held, tenant, snapshot, definition, trigger) : await beginQueued(held, tenant, snapshot, definition, trigger, policy, given !== undefined);
       handedOn = handle.tookLease;
       if (signal !== undefined) cancelOn(signal, tenant, handle.turn.executionId);
       return handle.turn;
