@@ -80,6 +80,7 @@ export function createFlags(options: FlagsOptions): Flags {
   // Most calls ask for the same flag as the call before: comparing one interned string is cheaper than a lookup.
   let lastKey: string | undefined;
   let lastFlag: CompiledFlag | undefined;
+  let lastConstant: Decision | undefined;
   let cancelExpiry = () => {};
   let closed = false;
 
@@ -108,7 +109,7 @@ export function createFlags(options: FlagsOptions): Flags {
     const keys = [...new Set([...compiled.keys(), ...next.keys()])];
     compiled = next;
     unknown = new Map();
-    lastKey = lastFlag = undefined;
+    lastKey = lastFlag = lastConstant = undefined;
     cancelExpiry();
     const ends = [...next.values()].map(({ expiresAt }) => expiresAt).filter((at) => at !== undefined);
     // Pins end by compiling again: a decision itself never looks at a clock.
@@ -130,10 +131,11 @@ export function createFlags(options: FlagsOptions): Flags {
   return {
     decide(key, context, assigned) {
       try {
-        if (key === lastKey) return lastFlag!.evaluate(context, assigned);
+        if (key === lastKey) return lastConstant ?? lastFlag!.evaluate(context, assigned);
         const flag = compiled.get(key) ?? missing(key);
         lastKey = key;
         lastFlag = flag;
+        lastConstant = flag.constant;
         return flag.evaluate(context, assigned);
       } catch {
         return failed;

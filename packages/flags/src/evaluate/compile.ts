@@ -16,6 +16,8 @@ export interface CompiledFlag {
   readonly unit: Unit;
   /** The earliest instant at which a pin ends, in milliseconds since the epoch: compile again then. */
   readonly expiresAt: number | undefined;
+  /** The answer, where it is the same for everybody whatever happens in this process: a kill. */
+  readonly constant?: Decision;
   /** Pure in the context until the flag is compiled again or the breaker moves. May throw on contexts that are not what their type says. */
   readonly evaluate: (context: FlagContext, assigned?: Assigned) => Decision;
 }
@@ -50,7 +52,7 @@ export function compileFlag(input: CompileInput): CompiledFlag {
   const shape = { key: input.key, version, unit };
   if (killedBy !== undefined) {
     const killed = fixedDecision("legacy", "KILL_SWITCH", killedBy, version);
-    return { ...shape, expiresAt: undefined, evaluate: () => killed };
+    return { ...shape, expiresAt: undefined, constant: killed, evaluate: () => killed };
   }
   const broken = fixedDecision("legacy", "BREAKER", "breaker", version);
   if (input.defect !== undefined) {
