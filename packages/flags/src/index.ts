@@ -75,3 +75,4 @@ export { validateNoRegression, type FieldVerdict, type NoRegressionReport, type 
 export { createDeprecation, type CallerUsage, type Deprecation, type DeprecationOptions, type DeprecationStage, type UsageReport } from "./deprecation/deprecation.ts";
 export { simulateRollout, type SimulationOptions, type SimulationResult } from "./rollout/simulation.ts";
 export type { ArmBehaviour } from "./rollout/workload.ts";
+export { combineObservers, createFlagMetrics, flagMetrics, type FlagMetrics, type FlagMetricsOptions } from "./rollout/metrics.ts";
