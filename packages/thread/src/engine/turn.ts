@@ -303,11 +303,12 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       recorder.result(callId, merged.ok ? finished.result : { status: "failed", error: merged.error });
     }
     if (document !== rows.context.state) recorder.setState(document);
-    for (const call of state.calls) {
-      if (call.status === "interrupted" && order.find(({ callId }) => callId === call.callId)?.status === "running") {
-        const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
-        recorder.result(call.callId, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
-      }
+    for (const call of rows.calls.filter(({ stepId, status }) => stepId === rows.step.id && status === "running")) {
+      // What is on record as running and is not on this turn's mind as such was cut off; a step that is left behind is on it no more.
+      const status = state.calls.find(({ callId }) => callId === call.callId)?.status;
+      if (status !== undefined && status !== "interrupted") continue;
+      const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
+      recorder.result(call.callId, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
     }
   }
 
