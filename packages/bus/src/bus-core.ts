@@ -1,4 +1,5 @@
 import type { Clock, IdGenerator } from "@hebra/core";
+import { lockKey } from "@hebra/lock";
 import type { Backend, Space } from "./backend.ts";
 import type { ReceivedMessage } from "./bus.ts";
 import type { BusEvent } from "./bus-events.ts";
@@ -16,12 +17,13 @@ export interface BusCore {
   readonly ids: IdGenerator;
   /** This instance, in leases and notices. */
   readonly holder: string;
-  readonly keeper: LeaseKeeper;
+  readonly keeper: LeaseKeeper<Tenancy>;
   /** Who hears notices, by space and conversation. */
   readonly watchers: Map<string, Set<(interrupt: boolean) => void>>;
   /** Everything held, for drain. */
-  readonly held: Set<Tenancy>;
-  emit(event: BusEvent): void;
+  readonly held: ReadonlySet<Tenancy>;
+  /** Absent when nobody listens: what would be told is then not even made. */
+  readonly emit: ((event: BusEvent) => void) | undefined;
   /** A message of a newer version was met: this process is not fit to serve. */
   upgradeRequired(version: number): void;
 }
@@ -52,20 +54,16 @@ export function listen(core: BusCore, space: Space, conversation: string, listen
 
 /** A message as its consumer sees it. */
 export function received(envelope: Envelope, attempt: number): ReceivedMessage {
-  const message: { -readonly [Key in keyof ReceivedMessage]: ReceivedMessage[Key] } = {
-    id: envelope.id,
-    tenant: envelope.tenant,
-    session: envelope.session,
-    idempotencyKey: envelope.idempotencyKey,
-    enqueuedAt: envelope.enqueuedAt,
-    attempt,
-    interrupt: envelope.interrupt,
-    payload: envelope.payload,
-  };
-  if (envelope.seq !== undefined) message.seq = envelope.seq;
-  if (envelope.trace !== undefined) message.trace = envelope.trace;
-  return message;
+  const { id, tenant, session, idempotencyKey, enqueuedAt, interrupt, payload, seq, trace } = envelope;
+  if (seq === undefined && trace === undefined) return { id, tenant, session, idempotencyKey, enqueuedAt, attempt, interrupt, payload };
+  return { id, tenant, session, idempotencyKey, enqueuedAt, attempt, interrupt, ...(seq === undefined ? {} : { seq }), ...(trace === undefined ? {} : { trace }), payload };
 }
+
+/** A conversation's key: `lockKey`'s, which for most names changes nothing. */
+export function conversationKey(tenant: string, session: string): string {
+  return needsEscape.test(session) || needsEscape.test(tenant) ? lockKey(tenant, session) : `${tenant}/${session}`;
+}
+const needsEscape = /[%/]/;
 
 /** Decodes from the first body on, up to the first that cannot be read. */
 export function decodeAll(codec: EnvelopeCodec, bodies: readonly string[], firstAttempt: number): { messages: ReceivedMessage[]; stopped: Decoded | undefined } {

@@ -1,4 +1,5 @@
 import { parseOptions, systemClock, createIdGenerator, type Clock, type IdGenerator } from "@hebra/core";
+import { lockKey } from "@hebra/lock";
 import { z } from "zod";
 import type { BusEvent } from "./bus-events.ts";
 import type { LimitsOf } from "./mailbox-lanes.ts";
@@ -131,4 +132,10 @@ export function tenantLimits(settings: Pick<BusSettings, "tenants">, encode: (te
   const named = new Map(Object.entries(settings.tenants.byTenant ?? {}).map(([name, options]) => [encode(name), resolve(options)]));
   const others = resolve(settings.tenants.default);
   return (name) => named.get(name) ?? others;
+}
+
+/** A tenant as it stands in a conversation's key. */
+export function encodeTenant(tenant: string): string {
+  const key = lockKey(tenant, "");
+  return key.slice(0, -1);
 }

@@ -56,7 +56,7 @@ function turnAway(core: BusCore, exchanger: Exchanger, space: Space, partition: 
   const settled = exchanger.settle(partition, parked ? { kind: "park", conversation, fence, record } : { kind: "dead", conversation, fence, record, together: false });
   settled.then(
     (done) => {
-      if (done >= 0) core.emit({ type: "message-buried", direction: directionOf(space), ...parseConversation(conversation), cause, code: signature.code, parked });
+      if (done >= 0) core.emit?.({ type: "message-buried", direction: directionOf(space), ...parseConversation(conversation), cause, code: signature.code, parked });
     },
     () => undefined,
   );
@@ -73,9 +73,11 @@ export function admit(core: BusCore, exchanger: Exchanger, space: Space, leases:
       continue;
     }
     const first = messages[0]!;
-    const parts = { space, partition, conversation: lease.conversation, tenant: first.tenant, session: first.session, fence: lease.fence, attempt: lease.attempt };
-    admitted.push(new Tenancy(core, { ...parts, deadline: sentAt + core.settings.leaseMs, messages, leased: lease.bodies.length, exchanger, freed }));
-    core.emit({ type: "delivery-started", direction: directionOf(space), waitedMs: Math.max(0, core.clock.now() - first.enqueuedAt), attempt: lease.attempt });
+    const { conversation, fence, attempt } = lease;
+    const { tenant, session } = first;
+    const deadline = sentAt + core.settings.leaseMs;
+    admitted.push(new Tenancy(core, { space, partition, conversation, tenant, session, fence, attempt, deadline, messages, leased: lease.bodies.length, exchanger, freed }));
+    core.emit?.({ type: "delivery-started", direction: directionOf(space), waitedMs: Math.max(0, core.clock.now() - first.enqueuedAt), attempt: lease.attempt });
   }
   return admitted;
 }

@@ -13,6 +13,7 @@ import { createExchanger, type Exchanger } from "./exchanger.ts";
 import { createLeaseKeeper } from "./lease-keeper.ts";
 import { publish } from "./publisher.ts";
 import { directionStats } from "./bus-stats.ts";
+import type { Tenancy } from "./tenancy.ts";
 
 /** Milliseconds that a drain waits beyond its deadline for answers that are under way. */
 const LAST_WORDS_MS = 1_000;
@@ -49,8 +50,9 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     // What this process cannot read does not become readable by itself.
     if (backendHealth.state === "upgrade-required" || (backendHealth.state === state && backendHealth.error === error)) return;
     backendHealth = { state, ...(error === undefined ? {} : { error }) };
-    core.emit({ type: "health-changed", health: health() });
+    core.emit?.({ type: "health-changed", health: health() });
   };
+  const held = new Set<Tenancy>();
   const core: BusCore = {
     backend,
     settings,
@@ -58,10 +60,10 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     clock,
     ids,
     holder: ids(),
-    keeper: createLeaseKeeper(backend, clock, settings.leaseMs),
+    keeper: createLeaseKeeper(backend, clock, settings.leaseMs, held),
     watchers: new Map(),
-    held: new Set(),
-    emit: settings.onEvent ?? (() => {}),
+    held,
+    emit: settings.onEvent,
     upgradeRequired: (version) => setHealth("upgrade-required", new HebraError("UPGRADE_REQUIRED", `A message has envelope version ${version}, which this process cannot read. Upgrade it; the message waits for a newer one.`)),
   };
 
@@ -218,7 +220,7 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     deadLetters: createDeadLetters(core),
     async drain({ deadlineMs = 30_000 } = {}) {
       draining = true;
-      core.emit({ type: "health-changed", health: health() });
+      core.emit?.({ type: "health-changed", health: health() });
       const all = [...consumers];
       consumers.clear();
       const before = core.held.size;

@@ -99,6 +99,11 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     }
   };
 
+  const answered = (count: number) => {
+    pending -= count;
+    if (pending === 0) for (const tell of idle.splice(0)) tell();
+  };
+
   const pump = (part: Part, index: number): void => {
     if (part.busy || closing.signal.aborted) return;
     const batch = part.waiting.length > BATCH ? part.waiting.splice(0, BATCH) : part.waiting;
@@ -118,6 +123,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       ({ reply, sentAt }) => {
         done();
         batch.forEach((waiting, i) => waiting.resolve(reply.settled[i] ?? -1));
+        answered(batch.length);
         if (reply.leases.length > 0) options.receive(reply.leases, index, sentAt);
         if (want > 0 && reply.leases.length === want) part.dirty = true;
         if (claiming && want > 0) arm(part, index, Math.min(POLL_MS, reply.nextDueMs ?? POLL_MS));
@@ -126,6 +132,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       (error: unknown) => {
         done();
         for (const waiting of batch) waiting.reject(error);
+        answered(batch.length);
       },
     );
   };
@@ -150,12 +157,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       const part = parts[index]!;
       pending++;
       return new Promise<number>((resolve, reject) => {
-        const answered = <T>(tell: (value: T) => void) => (value: T) => {
-          pending--;
-          tell(value);
-          if (pending === 0) for (const tellIdle of idle.splice(0)) tellIdle();
-        };
-        part.waiting.push({ settle, resolve: answered(resolve), reject: answered(reject) });
+        part.waiting.push({ settle, resolve, reject });
         if (!part.busy) pumpSoon(part, index);
       });
     },
@@ -178,6 +180,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       for (const part of parts) {
         part.cancelTimer?.();
         for (const waiting of part.waiting) waiting.reject(new HebraError("CLOSED", "The bus was closed before the delivery was settled. Its messages are delivered again."));
+        answered(part.waiting.length);
         part.waiting = [];
       }
     },

@@ -14,22 +14,20 @@ export interface KeptLease {
 }
 
 /** Renews leases every third of their time, many in one call. */
-export interface LeaseKeeper {
-  add(lease: KeptLease): void;
-  remove(lease: KeptLease): void;
+export interface LeaseKeeper<Lease extends KeptLease = KeptLease> {
+  add(lease: Lease): void;
+  remove(lease: Lease): void;
   /** Renews one now. @returns whether it is still held */
-  renew(lease: KeptLease): Promise<boolean>;
-  readonly size: number;
+  renew(lease: Lease): Promise<boolean>;
   close(): void;
 }
 
-/** A keeper of no leases yet. */
-export function createLeaseKeeper(backend: Backend, clock: Clock, leaseMs: number): LeaseKeeper {
-  const leases = new Set<KeptLease>();
+/** A keeper of the leases in a set, which it alone changes. */
+export function createLeaseKeeper<Lease extends KeptLease>(backend: Backend, clock: Clock, leaseMs: number, leases: Set<Lease>): LeaseKeeper<Lease> {
   let cancelTimer: (() => void) | undefined;
   let beating = false;
 
-  const lose = (lease: KeptLease) => {
+  const lose = (lease: Lease) => {
     if (leases.delete(lease)) lease.lose();
   };
 
@@ -38,7 +36,7 @@ export function createLeaseKeeper(backend: Backend, clock: Clock, leaseMs: numbe
     cancelTimer = leases.size === 0 ? undefined : clock.after(Math.max(1, afterMs), () => void beat());
   };
 
-  const renewGroup = async (group: KeptLease[]) => {
+  const renewGroup = async (group: Lease[]) => {
     const { partition, space } = group[0]!;
     const sentAt = clock.monotonic();
     const held = await backend.extend(partition, space, group, leaseMs);
@@ -53,7 +51,7 @@ export function createLeaseKeeper(backend: Backend, clock: Clock, leaseMs: numbe
     if (beating) return;
     beating = true;
     for (const lease of leases) if (lease.deadline <= clock.monotonic()) lose(lease);
-    const groups = new Map<string, KeptLease[]>();
+    const groups = new Map<string, Lease[]>();
     for (const lease of leases) {
       const key = `${lease.partition} ${lease.space}`;
       const group = groups.get(key);
@@ -99,9 +97,6 @@ export function createLeaseKeeper(backend: Backend, clock: Clock, leaseMs: numbe
     async renew(lease) {
       await renewGroup([lease]);
       return leases.has(lease);
-    },
-    get size() {
-      return leases.size;
     },
     close() {
       cancelTimer?.();

@@ -1,8 +1,7 @@
 import { HebraError, type JsonValue } from "@hebra/core";
-import { lockKey } from "@hebra/lock";
 import type { Backend, BackendListener, RawStats } from "./backend.ts";
 import type { Bus } from "./bus.ts";
-import { parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
+import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
 import { emptyStats, enqueuedAtOf } from "./bus-stats.ts";
 import { createBus } from "./create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
@@ -90,12 +89,6 @@ export function localBackends(settings: BusSettings): () => Backend {
       },
     };
   };
-}
-
-/** A tenant as it stands in a conversation's key. */
-export function encodeTenant(tenant: string): string {
-  const key = lockKey(tenant, "");
-  return key.slice(0, -1);
 }
 
 function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats } {

@@ -1,7 +1,6 @@
 import { assertId, HebraError } from "@hebra/core";
-import { lockKey } from "@hebra/lock";
 import type { Entry, ReplyEntry, Space } from "./backend.ts";
-import { directionOf, INBOUND, outboundSpace, type BusCore } from "./bus-core.ts";
+import { conversationKey, directionOf, INBOUND, outboundSpace, type BusCore } from "./bus-core.ts";
 import type { InboundMessage, OutboundMessage, PublishOptions, Reply } from "./bus.ts";
 import type { PublishReceipt } from "./bus-reports.ts";
 
@@ -38,7 +37,7 @@ function toEntry(core: BusCore, message: InboundMessage<unknown> & { seq?: numbe
   );
   const given = message.id !== undefined || message.idempotencyKey !== undefined;
   return {
-    conversation: lockKey(tenant, session),
+    conversation: conversationKey(tenant, session),
     // An id made here cannot arrive twice on a backend that is never asked twice.
     dedupKey: given || core.backend.durable ? idempotencyKey : undefined,
     id,
@@ -67,7 +66,7 @@ async function send(core: BusCore, groups: Iterable<Group>, count: number, durab
         outcomes[group.positions[i]!] = { status, durable: core.backend.durable && durable };
         if (status === "accepted") accepted++;
       });
-      if (accepted > 0) core.emit({ type: "message-accepted", direction: directionOf(group.space), count: accepted });
+      if (accepted > 0) core.emit?.({ type: "message-accepted", direction: directionOf(group.space), count: accepted });
     }),
   );
   return outcomes;
@@ -92,7 +91,7 @@ export async function publish(core: BusCore, messages: readonly (InboundMessage<
     const { id } = entries[i]!;
     if (status !== "accepted") {
       const { session, tenant = "default" } = messages[i]!;
-      core.emit({ type: status === "duplicate" ? "message-suppressed" : "message-refused", direction: "gatewayId" in messages[i]! ? "outbound" : "inbound", tenant, session, id });
+      core.emit?.({ type: status === "duplicate" ? "message-suppressed" : "message-refused", direction: "gatewayId" in messages[i]! ? "outbound" : "inbound", tenant, session, id });
     }
     return { id, status, durable: status !== "full" && durable };
   });

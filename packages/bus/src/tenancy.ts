@@ -65,7 +65,6 @@ export class Tenancy implements Delivery, KeptLease {
     this.#leased = parts.leased;
     this.#lead = parts.leased > 0 && parts.messages.length === 0 ? 1 : 0;
     this.#since = core.clock.monotonic();
-    core.held.add(this);
     core.keeper.add(this);
   }
 
@@ -83,7 +82,7 @@ export class Tenancy implements Delivery, KeptLease {
     this.#end("lost");
     this.#lostBecause = this.#lostError();
     this.#abort?.abort(this.#lostBecause);
-    this.#core.emit({ type: "lease-lost", direction: directionOf(this.space), tenant: this.tenant, session: this.session, fence: this.fence });
+    this.#core.emit?.({ type: "lease-lost", direction: directionOf(this.space), tenant: this.tenant, session: this.session, fence: this.fence });
   }
 
   take(options: { max?: number } = {}): Promise<readonly ReceivedMessage[]> {
@@ -149,7 +148,7 @@ export class Tenancy implements Delivery, KeptLease {
     this.#end("settled");
     const done = await this.#parts.exchanger.settle(this.partition, { kind: "ack", conversation: this.conversation, fence: this.fence, count: this.#lead + count, replies });
     if (done < 0) throw this.#lostError();
-    this.#core.emit({ type: "delivery-acked", direction: directionOf(this.space), heldMs: this.#core.clock.monotonic() - this.#since, messages: count });
+    this.#core.emit?.({ type: "delivery-acked", direction: directionOf(this.space), heldMs: this.#core.clock.monotonic() - this.#since, messages: count });
   }
 
   async nack(options: NackOptions = {}): Promise<void> {
@@ -165,13 +164,13 @@ export class Tenancy implements Delivery, KeptLease {
     const told = { direction: directionOf(this.space), tenant: this.tenant, session: this.session, code: signature.code };
     if (verdict.kind === "retry") {
       const done = await this.#parts.exchanger.settle(this.partition, { kind: "retry", conversation, fence, delayMs: verdict.delayMs });
-      if (done >= 0) this.#core.emit({ type: "delivery-retried", ...told, attempt: this.attempt, delayMs: verdict.delayMs });
+      if (done >= 0) this.#core.emit?.({ type: "delivery-retried", ...told, attempt: this.attempt, delayMs: verdict.delayMs });
       return;
     }
     const record = { cause: verdict.cause, attempts: this.attempt, signature: JSON.stringify(signature) };
     const parked = settings.retry.onExhausted === "park";
     const done = await this.#parts.exchanger.settle(this.partition, parked ? { kind: "park", conversation, fence, record } : { kind: "dead", conversation, fence, record, together: true });
-    if (done >= 0) this.#core.emit({ type: "message-buried", ...told, cause: verdict.cause, parked });
+    if (done >= 0) this.#core.emit?.({ type: "message-buried", ...told, cause: verdict.cause, parked });
   }
 
   async release(options: { delayMs?: number } = {}): Promise<void> {
@@ -191,7 +190,6 @@ export class Tenancy implements Delivery, KeptLease {
 
   #end(state: "settled" | "lost"): void {
     this.#state = state;
-    this.#core.held.delete(this);
     this.#core.keeper.remove(this);
     this.#unlisten?.();
     this.#parts.freed();

@@ -1,9 +1,8 @@
 import { HebraError } from "@hebra/core";
 import type { Backend, BackendListener, Entry, EntryStatus, RawStats, Space } from "../backend.ts";
-import { tenantLimits, type BusSettings } from "../bus-options.ts";
+import { encodeTenant, tenantLimits, type BusSettings } from "../bus-options.ts";
 import { emptyStats } from "../bus-stats.ts";
 import type { Durability } from "../bus.ts";
-import { encodeTenant } from "../local.ts";
 import type { RedisCommands } from "./commands.ts";
 import { agree, type SharedConfig } from "./config.ts";
 import { createDeadStore, parseDeadId } from "./dead-store.ts";

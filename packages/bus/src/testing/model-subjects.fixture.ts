@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
-import { parseBusOptions, tenantLimits, type BusOptions } from "../bus-options.ts";
-import { encodeTenant } from "../local.ts";
+import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions } from "../bus-options.ts";
 import { createMailboxes, type MailboxSettings } from "../mailbox.ts";
 import type { RedisBackend } from "../redis/backend.ts";
 import { checkMailboxes, type Subject } from "./model.fixture.ts";

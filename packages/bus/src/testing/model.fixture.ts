@@ -160,8 +160,9 @@ export async function runModel(steps: readonly Step[], subjects: readonly Subjec
       const byBody = async (subject: Subject) => (await subject.dead()).sort((a, b) => (a.body + a.conversation < b.body + b.conversation ? -1 : 1));
       const letters = await all(what, byBody, (list) => list.map(({ id: _id, ...letter }) => letter));
       const pick = step.pick % Math.max(1, letters[0]!.length);
-      const changed = await Promise.all(subjects.map((subject, i) => (letters[i]![pick] === undefined ? false : subject.changeDead(letters[i]![pick]!.id, step.replay))));
-      assert.equal(new Set(changed).size, 1, what);
+      const changed: boolean[] = [];
+      for (const [i, subject] of subjects.entries()) if (letters[i]![pick] !== undefined) changed.push(await subject.changeDead(letters[i]![pick]!.id, step.replay));
+      assert.ok(new Set(changed).size <= 1, what);
     }
     if (index % 8 === 0 || index === steps.length - 1) for (const subject of subjects) await subject.check();
   }

@@ -1,6 +1,6 @@
 import { createManualClock } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
-import { Cluster, Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type { BusEvent } from "../bus-events.ts";
 import type { BusContractHarness } from "../contract/harness.ts";
 import { openRedisBus, type RedisBus } from "../redis.ts";
