@@ -17,7 +17,7 @@ export async function patiently<T>(action: () => T, clock: Clock, busyMs: number
       if (clock.monotonic() - start >= busyMs) {
         throw new HebraError("STORE_FAILED", `Another process kept the database busy for ${busyMs} ms.`, { cause: error, retryable: true });
       }
-      await new Promise<void>((resolve) => clock.after(Math.min(25, 1 + attempt * 2), resolve));
+      await new Promise<void>((resolve) => clock.after(Math.min(25, 1 + attempt * 2), resolve, { keepAlive: true }));
     }
   }
 }

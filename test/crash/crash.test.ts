@@ -1,0 +1,91 @@
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createHarness, miss, type Harness, type Killed } from "./harness.ts";
+import { mutants } from "./mutants.ts";
+import { bundleProgram } from "./processes.ts";
+import type { StoreConfig } from "./stores.ts";
+
+/** Dozens of processes are started, on a machine that may be busy. In milliseconds. */
+const PATIENCE = 600_000;
+const directory = mkdtempSync(join(tmpdir(), "hebra-crash-store-"));
+let program = "";
+beforeAll(async () => {
+  program = await bundleProgram();
+}, PATIENCE);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const databaseUrl = process.env["DATABASE_URL"];
+const schema = `crash_${process.pid}`;
+const stores: [string, StoreConfig | undefined][] = [
+  ["sqlite", { kind: "sqlite", path: join(directory, "crash.db") }],
+  ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
+];
+afterAll(async () => {
+  if (databaseUrl === undefined) return;
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+  await pool.end();
+});
+
+/** What every store's run passes: two `begin`s, eight writes of the long turn and two of the other, a takeover; seven actions. */
+const WRITES = 2 + 8 + 2 + 1;
+const ACTIONS = 7;
+
+describe.each(stores)("a process killed at each write point over %s", (name, config) => {
+  it.skipIf(config === undefined)(
+    "loses nothing, repeats nothing that it must not, and goes on",
+    async () => {
+      const harness = await createHarness(program, config!);
+      try {
+        const points = await harness.enumerate();
+        expect(new Set(points).size).toBe(points.length);
+        expect(points).toHaveLength(WRITES * 3 + ACTIONS * 2);
+        const killed = await harness.kill(points);
+        const missed = killed.flatMap((one) => miss(one) ?? []);
+        const violations = await harness.recover(killed);
+        console.log(`${name}: ${points.length} write points, ${killed.length - missed.length} hit, ${violations.length} violations`);
+        expect({ missed, violations }).toEqual({ missed: [], violations: [] });
+      } finally {
+        await harness.close();
+      }
+    },
+    PATIENCE,
+  );
+});
+
+describe("the harness", () => {
+  const path = join(directory, "mutants.db");
+  let harness: Harness;
+  let killed: Killed[];
+  let copies = 0;
+  beforeAll(async () => {
+    harness = await createHarness(program, { kind: "sqlite", path });
+    // Two results are in the store, three actions run, one trigger waits in line.
+    killed = await harness.kill(["action send after"]);
+  }, PATIENCE);
+  afterAll(() => harness.close());
+  /** The state of the database right after the kill, as often as it is needed. */
+  const copy = (): StoreConfig => {
+    const to = join(directory, `copy-${++copies}.db`);
+    for (const suffix of ["", "-wal"]) if (existsSync(path + suffix)) copyFileSync(path + suffix, to + suffix);
+    return { kind: "sqlite", path: to };
+  };
+
+  it("finds nothing where nothing is planted", async () => {
+    expect(killed.map(miss)).toEqual([undefined]);
+    expect(await harness.recover(killed, { store: copy() })).toEqual([]);
+  }, PATIENCE);
+
+  it.each(Object.entries(mutants))("finds an engine that %s", async (mutant, { finds }) => {
+    const violations = await harness.recover(killed, { mutant, store: copy() });
+    expect(violations.map(({ rule }) => rule)).toContain(finds);
+  }, PATIENCE);
+
+  it("sees that a point was never hit", async () => {
+    const [missed] = await harness.kill(["commit 99 before"]);
+    expect(miss(missed!)).toMatch(/commit 99 before/);
+  }, PATIENCE);
+});

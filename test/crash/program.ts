@@ -1,0 +1,124 @@
+/**
+ * The process that is killed, and the one that comes after it. It is bundled and run by the harness, which hands it a
+ * {@link Job} and talks with it over the channel of its fork.
+ */
+import { once } from "node:events";
+import { createEngine, type Engine, type ThreadStore } from "@hebra/thread";
+import { errorCode } from "@hebra/core";
+import { mutants } from "./mutants.ts";
+import { createPoints, type Points } from "./points.ts";
+import { recorder } from "./records.ts";
+import { openStore, type StoreConfig } from "./stores.ts";
+import { crashThread, triggers, type TriggerId } from "./turn.ts";
+
+/** What a process is to do. */
+export type Job = { store: StoreConfig; /** Where it writes what it did. */ records: string; leaseTtlMs?: number } & (
+  /** Plays the turns of one thread, and ends or pauses itself at a point. */
+  | { run: "first"; key: string; stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }
+  /** Finds what was cut off, in all threads, and ends it. `redeliver`: triggers that were never acknowledged. */
+  | { run: "second"; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
+);
+
+/** What a process says: that approvals wait for a person, or that it has ended well. */
+export type Said = { waiting: string[] } | { done: true };
+
+type Record = ReturnType<typeof recorder>;
+
+function engineOver(job: Job, store: ThreadStore, record: Record, points: Pick<Points, "reach" | "resultsWritten">): Engine {
+  const definition = crashThread({
+    resultsWritten: points.resultsWritten,
+    asked: ({ contextId, executionId, iteration }, transcript) => record({ event: "model", contextId, executionId, iteration, transcript }),
+    effect(name, key, { contextId, callId }) {
+      points.reach(`action ${name} before`);
+      record({ event: "effect", name, key, contextId, callId });
+      points.reach(`action ${name} after`);
+    },
+  });
+  return createEngine({ store, threads: [definition], settleWindowMs: 1, random: () => 0, ...(job.leaseTtlMs === undefined ? {} : { leaseTtlMs: job.leaseTtlMs }) });
+}
+
+/** Takes two triggers, waits for the person, and ends both turns. */
+async function first(job: Extract<Job, { run: "first" }>, opened: ThreadStore): Promise<void> {
+  const record = recorder(job.records, "first");
+  const points = createPoints({
+    stopAt: job.stopAt,
+    signal: job.signal ?? "SIGKILL",
+    passed: (label) => void (job.stopAt === undefined && record({ event: "point", label })),
+    stopped: (label) => record({ event: "stopped", label }),
+  });
+  const engine = engineOver(job, points.store(opened), record, points);
+  const address = { key: job.key };
+  const take = async (id: TriggerId) => {
+    const turn = await engine.react("crash", { id, text: triggers[id] }, { address });
+    record({ event: "acknowledged", triggerId: id });
+    return turn;
+  };
+  try {
+    const turn = await take("m1");
+    turn.result.catch(() => undefined);
+    const next = await take("m2");
+    next.result.catch(() => undefined);
+    const { approvals } = await turn.result;
+    await engine.idle();
+    await askPerson(approvals.map(({ id }) => id));
+    await engine.resume(address);
+    await engine.idle();
+    await next.result;
+  } catch (error) {
+    // A process that was paused past its lease is refused, and says so.
+    if (job.signal !== "SIGSTOP") throw error;
+    record({ event: "error", code: errorCode(error) ?? String(error) });
+  }
+  await engine.close();
+}
+
+/** A fresh process that knows nothing but the store, and the deliveries that come again because nobody acknowledged them. */
+async function second(job: Extract<Job, { run: "second" }>, opened: ThreadStore): Promise<void> {
+  const record = recorder(job.records, "second");
+  const store = job.mutant === undefined ? opened : mutants[job.mutant]!.plant(opened);
+  const engine = engineOver(job, store, record, { reach: () => {}, resultsWritten: Promise.resolve() });
+  const deliver = async (key: string, id: TriggerId) => {
+    try {
+      const turn = await engine.react("crash", { id, text: triggers[id] }, { address: { key } });
+      await turn.result;
+    } catch (error) {
+      record({ event: "error", code: errorCode(error) ?? String(error) });
+    }
+  };
+  await engine.recover({ olderThanMs: -1, limit: 10_000 });
+  await engine.idle();
+  await Promise.all(
+    job.threads.map(async ({ key, redeliver }) => {
+      // What waits in line behind a waiting turn has no result yet: delivering does not mean waiting for it.
+      for (const id of redeliver) await (id === "m1" ? deliver(key, id) : void deliver(key, id));
+    }),
+  );
+  await engine.idle();
+
+  const waiting: { key: string; approvalId: string }[] = [];
+  for (const { key } of job.threads) {
+    const found = await store.load("default", { key });
+    for (const { id, status } of found?.active?.approvals ?? []) if (status === "pending") waiting.push({ key, approvalId: id });
+  }
+  if (waiting.length > 0) {
+    await askPerson(waiting.map(({ approvalId }) => approvalId));
+    for (const { key } of waiting) await engine.resume({ key });
+  }
+  await engine.idle();
+  await Promise.all(job.threads.map(({ key }) => deliver(key, "m3")));
+  await engine.idle();
+  await engine.close();
+}
+
+/** The decision comes from another process, through the store. */
+async function askPerson(waiting: string[]): Promise<void> {
+  process.send!({ waiting } satisfies Said);
+  await once(process, "message");
+}
+
+const job = JSON.parse(process.argv[2]!) as Job;
+const opened = await openStore(job.store);
+await (job.run === "first" ? first(job, opened) : second(job, opened));
+await opened.close();
+process.send!({ done: true } satisfies Said);
+process.disconnect();

@@ -1,0 +1,16 @@
+import type { ThreadStore } from "@hebra/thread";
+import { postgresStore } from "@hebra/thread/store/postgres";
+import { sqliteStore } from "@hebra/thread/store/sqlite";
+
+/** Which database the processes of one run share. Plain data: it is handed to a child process. */
+export type StoreConfig = { kind: "sqlite"; path: string } | { kind: "postgres"; url: string; schema: string };
+
+/** Opens it, as any process would. */
+export async function openStore(config: StoreConfig): Promise<ThreadStore> {
+  switch (config.kind) {
+    case "sqlite":
+      return sqliteStore({ path: config.path });
+    case "postgres":
+      return postgresStore({ connectionString: config.url, schema: config.schema, migrations: "automatic" });
+  }
+}
