@@ -13,7 +13,7 @@ export interface PeerFactory {
 }
 
 /**
- * Every entry that loads an optional peer has a row here; a test holds the two together. In a project without the peer the
+ * Every file that loads an optional peer is reached from an entry that has a row here; a test holds the two together. In a project without the peer the
  * entry still imports, and the call ends in `PEER_MISSING`. A row whose entry does not exist yet waits for it.
  */
 export const peerFactories: readonly PeerFactory[] = [
@@ -44,6 +44,34 @@ export const peerFactories: readonly PeerFactory[] = [
     peer: "libsql",
     factory: "sqliteStore",
     call: `module.sqliteStore({ path: ":memory:" })`,
+  },
+  {
+    package: "@hebra/thread",
+    subpath: "./store/sqlite",
+    peer: "better-sqlite3",
+    factory: "sqliteStore",
+    call: `module.sqliteStore({ path: ":memory:", driver: "better-sqlite3" })`,
+  },
+  {
+    package: "@hebra/thread",
+    subpath: "./store/postgres",
+    peer: "pg",
+    factory: "postgresStore",
+    call: `module.postgresStore({ connectionString: "postgres://127.0.0.1:1/none" })`,
+  },
+  {
+    package: "@hebra/thread",
+    subpath: "./store/postgres",
+    peer: "@electric-sql/pglite",
+    factory: "postgresStore",
+    call: `module.postgresStore({ pglite: "memory://" })`,
+  },
+  {
+    package: "@hebra/thread",
+    subpath: "./store/redis",
+    peer: "ioredis",
+    factory: "redisStore",
+    call: `module.redisStore({ url: "redis://127.0.0.1:1" })`,
   },
   {
     package: "@hebra/flags",

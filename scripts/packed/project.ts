@@ -4,20 +4,24 @@ import { publishedPackages } from "../lib/packages.mjs";
 import { run } from "../lib/run.mjs";
 import type { Tarball } from "../ship/tarball.ts";
 
-/** The version of a peer that this repository develops with. */
-function peerVersion(packageName: string, peer: string, range: string): string {
+/** The version of a peer that this repository develops with, if it does. */
+function peerVersion(packageName: string, peer: string): string | undefined {
   const directory = publishedPackages().find(({ manifest }) => manifest.name === packageName)?.directory ?? "";
   const manifest = join(directory, "node_modules", peer, "package.json");
-  return existsSync(manifest) ? (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version : range;
+  return existsSync(manifest) ? (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version : undefined;
 }
 
-/** The peers to install: all that are declared, or only those that are not optional. */
+/**
+ * The peers to install: all that are declared, or only those that are not optional. An optional one that this repository does
+ * not develop with stays out: which version its range would give depends on the day.
+ */
 export function peersOf(tarballs: readonly Tarball[], options: { optional: boolean }): Record<string, string> {
   const peers: Record<string, string> = {};
   for (const { manifest } of tarballs) {
     for (const [peer, range] of Object.entries(manifest.peerDependencies ?? {})) {
       const isOptional = manifest.peerDependenciesMeta?.[peer]?.optional === true;
-      if (options.optional || !isOptional) peers[peer] = peerVersion(manifest.name, peer, range);
+      const version = peerVersion(manifest.name, peer) ?? (isOptional ? undefined : range);
+      if (version !== undefined && (options.optional || !isOptional)) peers[peer] = version;
     }
   }
   return peers;
