@@ -115,7 +115,7 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
   const stop = new AbortController();
   let running = 0;
   let woken = false;
-  let idlers: (() => void)[] = [];
+  const idlers: (() => void)[] = [];
 
   function report(error: unknown): void {
     try {
