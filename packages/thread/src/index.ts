@@ -25,6 +25,8 @@ export type { TurnHandle } from "./engine/handle.ts";
 export type { Trigger } from "./engine/trigger.ts";
 export type { TurnResult } from "./engine/turn-result.ts";
 export { bundleCounts, bundleDigest } from "./store/bundle.ts";
+export type { LeaseAnswer, LeasePort, LeaseRequest } from "./store/leases.ts";
+export { storeLocks, type StoreLocksOptions } from "./store/locks.ts";
 export { exportJsonLines, importJsonLines, type ImportJsonLinesOptions, type TransferCursor, type TransferReport } from "./store/transfer.ts";
 export {
   ROW_VERSION,

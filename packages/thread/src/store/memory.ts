@@ -49,6 +49,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ThreadStore {
     write: once,
     step: once,
     watch: watchers.watch,
+    now: () => Date.now(),
     async close() {
       watchers.close();
     },

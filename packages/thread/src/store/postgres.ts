@@ -62,6 +62,10 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
     scope: embedded ? "process" : "shared",
     ...createRunner(port, parsed.schema, channel),
     watch: watch.watch,
+    async now() {
+      const [row] = await port.query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8", [], "hebra_now");
+      return row![0] as number;
+    },
     async close() {
       await watch.close();
       await port.close();

@@ -52,6 +52,10 @@ export async function redisStore(options: RedisStoreOptions): Promise<ThreadStor
     scope: "shared",
     ...createRunner(commands, keys, reader, routes, channel),
     watch: watch.watch,
+    async now() {
+      const [seconds, microseconds] = (await commands.call("TIME")) as [string, string];
+      return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+    },
     async close() {
       watch.close();
       await commands.close();

@@ -87,6 +87,7 @@ export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadSt
     write: writer.write,
     step: writer.write,
     watch: watch.watch,
+    now: () => clock.now(),
     async close() {
       await writer.idle();
       watch.close();

@@ -1,5 +1,6 @@
 import type { JsonValue } from "@hebra/core";
 import type { DurableEvent } from "../stream/envelope.ts";
+import type { LeasePort } from "./leases.ts";
 import type {
   ApprovalRow,
   CallRow,
@@ -250,5 +251,7 @@ export interface ThreadStore {
   export(tenant: string, contextId: string): Promise<ContextBundle | undefined>;
 
   system(): SystemStore;
+  /** Leases in the same database, for `storeLocks`. Left out where there are none. */
+  readonly leases?: LeasePort;
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { commit, takeOver } from "./verbs/commit.ts";
 import { fork, list, setClosed } from "./verbs/contexts.ts";
 import { history, readJournal } from "./verbs/history.ts";
 import { decideApproval, requestCancel } from "./verbs/inbox.ts";
+import { lease, LEASES } from "./verbs/lease.ts";
 import { execution, snapshot } from "./verbs/load.ts";
 import type { Verb } from "./verbs/op.ts";
 import { contextIds, lateOutbox, sweep, tenants } from "./verbs/system.ts";
@@ -25,6 +26,8 @@ export interface TableBackend {
   /** Runs a verb of which each write is complete by itself, and guarded by its own conditions. */
   step<T>(verb: () => Verb<T>): Promise<T>;
   watch(tenant: string, contextId: string, onInbox: () => void): () => void;
+  /** Milliseconds since the epoch, by the clock that all who share the tables share. */
+  now(): number | Promise<number>;
   close(): Promise<void>;
 }
 
@@ -69,6 +72,14 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     import: (tenant, bundle) => write(tenant, [], () => importContext(tenant, bundle)),
     export: (tenant, contextId) => snapshotted(tenant, [contextId], () => exportContext(tenant, contextId)),
     system: () => systemStore(backend),
+    leases: {
+      async request(key, request) {
+        check(LEASES, [key]);
+        const now = Math.trunc(await backend.now());
+        return backend.write(() => lease(key, request, now));
+      },
+      watch: (key, onFreed) => backend.watch(LEASES, key, onFreed),
+    },
     async close() {
       if (closed) return;
       closed = true;

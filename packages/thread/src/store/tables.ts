@@ -253,5 +253,24 @@ export const triggers: Table<TriggerRow> = table<TriggerRow>(
   { key: ["contextId", "triggerId"], accesses: { ofContext: { by: ["tenant", "contextId"], order: ["triggerId"], index: false } } },
 );
 
+/** The lease of one key: who holds it, and who waits. */
+export interface LeaseRow {
+  v: number;
+  key: string;
+  holder: string | null;
+  /** Milliseconds since the epoch, by the database's clock. */
+  until: number;
+  /** The last fence that was given. */
+  fence: number;
+  /** Those who wait, in order, each with the time until which it counts as alive. */
+  line: { token: string; until: number }[];
+}
+
+export const leases: Table<LeaseRow> = table<LeaseRow>(
+  "thread_leases",
+  { v: "int", key: "id", holder: "text?", until: "int", fence: "int", line: "json" },
+  { key: ["key"] },
+);
+
 /** Every table. */
-export const tables = { threads, contexts, items, executions, steps, parts, calls, approvals, outbox, journal, triggers } as const;
+export const tables = { leases, threads, contexts, items, executions, steps, parts, calls, approvals, outbox, journal, triggers } as const;

@@ -1,5 +1,5 @@
 import type { Access, Table, Value } from "../table.ts";
-import { contexts, threads } from "../tables.ts";
+import { contexts, leases, threads } from "../tables.ts";
 import type { Find, Read, Ref, Rows } from "../verbs/op.ts";
 import type { PlainFind } from "../verbs/resolve.ts";
 import type { RedisCommands } from "./commands.ts";
@@ -44,7 +44,7 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
 
   const tagOf = async (find: PlainFind, access: Access, session: Session): Promise<string | undefined> => {
     const [tenant, id] = find.values as [string, string | undefined];
-    if (find.table === threads) return keys.tag(tenant, id!);
+    if (find.table === threads || find.table === leases) return keys.tag(tenant, id!);
     const kind = kindOf(find.table, access);
     if (id === undefined || kind === undefined) return session.tag;
     const threadId = await routes.thread(tenant, kind, id);

@@ -1,6 +1,6 @@
 import { ROW_VERSION } from "../rows.ts";
 import type { Access, Only, Table, Value } from "../table.ts";
-import { contexts, executions, items, threads } from "../tables.ts";
+import { contexts, executions, items, leases, threads } from "../tables.ts";
 import type { Put, Rows, Update, Write } from "../verbs/op.ts";
 import { isWide, keyValues, pack, placeOf, servedBy, threadKeys, toField, type Keys, type ThreadKeys } from "./layout.ts";
 import type { Routes } from "./routes.ts";
@@ -112,7 +112,7 @@ function setSteps({ table, key, anyOf, fields }: Update, own: ThreadKeys, use: (
 /** The thread that a write is about; `undefined` when it is of a context that is not there. */
 export async function threadOf({ when, puts, sets }: Write, routes: Routes): Promise<{ tenant: string; threadId: string } | undefined> {
   for (const { table, rows } of puts) {
-    const field = table === threads ? "id" : table === contexts || table === executions || table === items ? "threadId" : undefined;
+    const field = table === leases ? "key" : table === threads ? "id" : table === contexts || table === executions || table === items ? "threadId" : undefined;
     if (field !== undefined) return { tenant: rows[0]![0] as string, threadId: rows[0]![placeOf(table, field)] as string };
   }
   const key = (when ?? sets.find(({ table }) => table === contexts))?.key;
