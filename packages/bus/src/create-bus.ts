@@ -15,6 +15,9 @@ import { publish } from "./publisher.ts";
 import { directionStats } from "./bus-stats.ts";
 import type { Tenancy } from "./tenancy.ts";
 
+/** Milliseconds for which a process stays unready after it met what it cannot read. */
+const NEWER_MEMORY_MS = 30_000;
+
 /** Milliseconds that a drain waits beyond its deadline for answers that are under way. */
 const LAST_WORDS_MS = 1_000;
 
@@ -40,6 +43,7 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
   const closers: Consumer[] = [];
   let counter = 0;
   let draining = false;
+  let newerSeenAt = 0;
   let backendHealth: { state: "ready" | "unreachable" | "upgrade-required"; error?: Error } = { state: "unreachable" };
 
   const health = (): BusHealth => {
@@ -47,8 +51,10 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     return { ready: state === "ready", state, ...(backendHealth.error === undefined ? {} : { error: backendHealth.error }) };
   };
   const setHealth = (state: "ready" | "unreachable" | "upgrade-required", error?: Error) => {
-    // What this process cannot read does not become readable by itself.
-    if (backendHealth.state === "upgrade-required" || (backendHealth.state === state && backendHealth.error === error)) return;
+    if (state === "upgrade-required") newerSeenAt = clock.monotonic();
+    // A message of a newer version stays in its mailbox and is met again: one good answer does not mean that it is gone.
+    else if (backendHealth.state === "upgrade-required" && clock.monotonic() - newerSeenAt < NEWER_MEMORY_MS) return;
+    if (backendHealth.state === state && (state !== "unreachable" || backendHealth.error === error)) return;
     backendHealth = { state, ...(error === undefined ? {} : { error }) };
     core.emit?.({ type: "health-changed", health: health() });
   };

@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createManualClock, errorCode } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
 import { describe, expect, it } from "vitest";
@@ -44,6 +47,21 @@ describe("the local bus", () => {
   it("refuses options that it does not know", () => {
     expect(() => localBus({ leasMs: 5 } as never)).toThrow(/did you mean `leaseMs`/);
     expect(() => localBus({ dedupWindowMs: 1_000 })).toThrow(/retry\.maxAgeMs/);
+  });
+
+  it("has no Redis client and no Redis adapter in its import graph", () => {
+    const seen = new Set<string>();
+    const visit = (file: string) => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      const source = readFileSync(file, "utf8");
+      for (const [, name] of source.matchAll(/(?:from|import)\s*\(?"([^"]+)"/g)) {
+        expect(name).not.toMatch(/ioredis|^\.\/redis/);
+        if (name!.startsWith(".")) visit(join(dirname(file), name!));
+      }
+    };
+    visit(fileURLToPath(new URL("index.ts", import.meta.url)));
+    expect(seen.size).toBeGreaterThan(15);
   });
 
   it("leaves no timer behind when closed", async () => {

@@ -135,10 +135,13 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     while (!closing.signal.aborted) {
       await pause(LOOK_MS);
       if (closing.signal.aborted) return;
-      await look(false).catch((error: unknown) => {
-        if (HebraError.isInstance(error) && error.code === "UPGRADE_REQUIRED") listener?.health("upgrade-required", error);
-        else heard(wrapRedisError(error));
-      });
+      await look(false).then(
+        () => listener?.health("ready"),
+        (error: unknown) => {
+          if (HebraError.isInstance(error) && error.code === "UPGRADE_REQUIRED") listener?.health("upgrade-required", error);
+          else heard(wrapRedisError(error));
+        },
+      );
     }
   };
 
