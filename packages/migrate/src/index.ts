@@ -5,6 +5,7 @@ export { applyPlan, catchUp, type Applied, type ApplyOptions } from "./run/apply
 export { fileJournal, noJournal, type RunJournal } from "./run/journal.ts";
 export { jsonlSource } from "./source/jsonl-source.ts";
 export type { SourceInventory, StoryGroup, StorySource } from "./source/source.ts";
+export { buildDocument as storyBundle, type BuiltDocument as StoryBundle } from "./story-to-thread/build-document.ts";
 export { storyEntities, storyToThread, type StoryEntity } from "./story-to-thread/mapping.ts";
 export type { ContextDocument, TargetImported, ThreadTarget } from "./target/target.ts";
 export { verifyMigration, type Difference, type Verified } from "./verify/verify.ts";

@@ -1,0 +1,47 @@
+import { HebraError, type JsonObject } from "@hebra/core";
+import type { ThreadRow } from "../../store/rows.ts";
+import type { Page, ThreadStore } from "../../store/store.ts";
+import type { LegacyReader } from "./reader.ts";
+
+const DEFAULT_LIMIT = 50;
+
+/**
+ * Lists the threads of a store, newest change first, and then those that only the old engine has, in its reader's order. The
+ * two are not merged: for that every old row would have to be read for the first page.
+ */
+export async function listBoth(
+  store: ThreadStore,
+  legacy: LegacyReader,
+  tenant: string,
+  options: { limit?: number; cursor?: string; keyPrefix?: string },
+  toThread: (context: JsonObject) => Promise<ThreadRow | undefined>,
+): Promise<Page<ThreadRow>> {
+  const { limit = DEFAULT_LIMIT, keyPrefix } = options;
+  const only = keyPrefix === undefined ? {} : { keyPrefix };
+  let { phase, cursor } = readCursor(options.cursor);
+  const rows: ThreadRow[] = [];
+  while (phase === "new" && rows.length < limit) {
+    const page = await store.list(tenant, { limit: limit - rows.length, ...only, ...(cursor === undefined ? {} : { cursor }) });
+    rows.push(...page.rows);
+    cursor = page.cursor;
+    if (cursor === undefined) phase = legacy.list === undefined ? "end" : "old";
+  }
+  while (phase === "old" && rows.length < limit) {
+    const page = await legacy.list!(tenant, { limit: limit - rows.length, ...only, ...(cursor === undefined ? {} : { cursor }) });
+    for (const context of page.contexts) {
+      const thread = await toThread(context);
+      if (thread !== undefined && (await store.load(tenant, { contextId: thread.mainContextId })) === undefined) rows.push(thread);
+    }
+    cursor = page.cursor;
+    if (cursor === undefined) phase = "end";
+  }
+  return { rows, cursor: phase === "end" ? undefined : `${phase} ${cursor ?? ""}` };
+}
+
+function readCursor(cursor: string | undefined): { phase: "new" | "old" | "end"; cursor: string | undefined } {
+  if (cursor === undefined) return { phase: "new", cursor: undefined };
+  const [phase, ...rest] = cursor.split(" ");
+  if (phase !== "new" && phase !== "old") throw new HebraError("INVALID_OPTIONS", "The cursor is none that `list` gave.");
+  const inner = rest.join(" ");
+  return { phase, cursor: inner === "" ? undefined : inner };
+}
