@@ -154,7 +154,11 @@ export interface Tenure<Payload = JsonValue> {
   /**
    * The messages are done: they leave, and the replies go out, in one atomic step.
    *
-   * @throws HebraError `LEASE_LOST`: nothing happened, the messages are delivered again. `UNREACHABLE`: unknown which.
+   * While the backend is away it waits, and is sent again: acting once. Await it before you call the work done.
+   *
+   * @throws HebraError `LEASE_LOST`: nothing happened, the messages are delivered again. `CLOSED`: the bus was closed
+   * before there was an answer; which of both is unknown. `NOT_SERIALIZABLE`, `ENVELOPE_TOO_LARGE`, `INVALID_OPTIONS`: for
+   * the replies or the count, with nothing settled. `ILLEGAL_TRANSITION` when it was settled before.
    */
   ack(options?: AckOptions): Promise<void>;
   /** Gives the messages back without counting an attempt. After the lease was lost it does nothing. */
@@ -237,7 +241,12 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
   claim(address: ConversationAddress, options?: ClaimOptions): Promise<Claim<Inbound>>;
   /** Publishes at a point in time: milliseconds since the epoch. The message needs an id if it is to be cancelled. */
   schedule(message: InboundMessage<Inbound>, options: PublishOptions & { at: number }): Promise<PublishReceipt>;
-  /** Takes back a message that was delayed or scheduled and has not joined its mailbox yet. @returns whether there was one */
+  /**
+   * Takes back a message that was delayed or scheduled and has not joined its mailbox yet. Its id may be used again at once;
+   * an idempotency key of its own stays known for the window.
+   *
+   * @returns whether there was one
+   */
   unschedule(address: ConversationAddress & { id: string }): Promise<boolean>;
   /** Tells the bus the last fence that a store accepted for a conversation, so that the next one is larger. */
   seedFence(address: ConversationAddress, lastFence: number): Promise<void>;

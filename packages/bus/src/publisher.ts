@@ -87,8 +87,12 @@ export async function publish(core: BusCore, messages: readonly (InboundMessage<
     return entry;
   });
   const outcomes = await send(core, groups.values(), messages.length, options.durability ?? durability);
-  return outcomes.map(({ status, durable }, i) => {
+  return outcomes.map((outcome, i) => {
     const { id } = entries[i]!;
+    const { durable } = outcome;
+    // An id that was made here can only be met again when the client sent the request twice.
+    const made = messages[i]!.id === undefined && (messages[i] as InboundMessage).idempotencyKey === undefined;
+    const status = made && outcome.status === "duplicate" ? "accepted" : outcome.status;
     if (status !== "accepted") {
       const { session, tenant = "default" } = messages[i]!;
       core.emit?.({ type: status === "duplicate" ? "message-suppressed" : "message-refused", direction: "gatewayId" in messages[i]! ? "outbound" : "inbound", tenant, session, id });

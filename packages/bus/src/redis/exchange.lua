@@ -21,10 +21,15 @@ if memo then
     -- The request came twice: the same answer again, as far as it still holds.
     local leases = {}
     for _, lease in ipairs(memo[3]) do
-      if load_conv(space, lease[1]).fence == lease[2] then
+      local c = load_conv(space, lease[1])
+      if c.fence == lease[2] then
+        -- The asker counts its lease from the request that it has the answer to.
+        set_due(space, c, space.deadline)
+        count_lease(space, lease[1], space.deadline)
         leases[#leases + 1] = { lease[1], string.format('%.0f', lease[2]), lease[3], redis.call('LRANGE', space.q .. lease[1], 0, lease[4] - 1) }
       end
     end
+    flush(space)
     return { memo[2], leases, want > #leases and next_due(space) or -1 }
   end
 end
