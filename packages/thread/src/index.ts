@@ -13,6 +13,7 @@ export {
   defineThread,
   type ActionMap,
   type AnyThreadDefinition,
+  type Compaction,
   type ServicesContext,
   type StepContext,
   type ThreadDefinition,
@@ -22,6 +23,7 @@ export {
 export type { BusyPolicy, LoopPolicy, ResolvedPolicy } from "./definition/policy.ts";
 export { createEngine, type Address, type Engine, type EngineOptions, type ReactOptions } from "./engine/engine.ts";
 export type { TurnHandle } from "./engine/handle.ts";
+export { replay, type Replayed } from "./engine/replay.ts";
 export type { Trigger } from "./engine/trigger.ts";
 export type { TurnResult } from "./engine/turn-result.ts";
 export { bundleCounts, bundleDigest } from "./store/bundle.ts";

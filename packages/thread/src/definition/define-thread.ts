@@ -1,5 +1,5 @@
 import { assertId, HebraError, type JsonValue } from "@hebra/core";
-import type { Reactor } from "@hebra/reactor";
+import type { Reactor, TranscriptMessage } from "@hebra/reactor";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { AnyAction } from "./define-action.ts";
 import { resolvePolicy, type LoopPolicy, type ResolvedPolicy } from "./policy.ts";
@@ -33,6 +33,18 @@ export interface ToolLike {
   needsApproval?: boolean | ((input: any, options: any) => unknown) | undefined;
 }
 
+/** How long histories are kept short for the model. The items themselves stay. */
+export interface Compaction<Services> {
+  /** Items since the last summary that make a new one; keep it under the engine's `historyItems`. @defaultValue 30 */
+  everyItems?: number;
+  /**
+   * Sums up a piece of the conversation. It is kept as an item, and shown to the model before the newest items.
+   *
+   * @returns text that replaces `previous` and stands for the transcript.
+   */
+  summarize(piece: { previous: string | undefined; transcript: TranscriptMessage[]; services: Services; signal: AbortSignal }): string | Promise<string>;
+}
+
 /** How a kind of conversation behaves. */
 export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Services = unknown> {
   /** Kept with every execution: a process that has no definition of this name leaves it alone. */
@@ -56,6 +68,8 @@ export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   /** What thinks. @defaultValue the AI SDK reactor with `model` */
   reactor?: Reactor;
   policy?: LoopPolicy;
+  /** Sums up long histories. @defaultValue the model sees the newest items alone */
+  compaction?: Compaction<Services>;
   /** Made for each turn in each process: database handles, clients, tokens. Never stored. */
   services?(context: ServicesContext): Services | Promise<Services>;
 }
@@ -73,6 +87,7 @@ export interface ThreadDefinition<State = unknown, Services = unknown> {
   actions(context: StepContext<State, Services>): ActionMap;
   readonly reactor: Reactor | undefined;
   readonly policy: ResolvedPolicy;
+  readonly compaction: Required<Compaction<Services>> | undefined;
   services(context: ServicesContext): Services | Promise<Services>;
 }
 
@@ -80,6 +95,7 @@ export interface ThreadDefinition<State = unknown, Services = unknown> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the one place where definitions of different types meet
 export type AnyThreadDefinition = ThreadDefinition<any, any>;
 
+const DEFAULT_COMPACTION_ITEMS = 30;
 const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 
 /**
@@ -129,6 +145,7 @@ export function defineThread<Schema extends StandardSchemaV1 = StandardSchemaV1<
     actions: typeof actions === "function" ? (context) => checkNames(actions(context), where) : () => actions ?? {},
     reactor: options.reactor,
     policy: resolvePolicy(options.policy ?? {}, `${where} policy`),
+    compaction: options.compaction && { summarize: options.compaction.summarize.bind(options.compaction), everyItems: positiveInteger(options.compaction.everyItems ?? DEFAULT_COMPACTION_ITEMS, "compaction.everyItems", where) },
     services: (context) => services?.call(options, context) as Services | Promise<Services>,
   };
 }

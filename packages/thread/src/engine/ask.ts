@@ -46,7 +46,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
 
   for (let attempt = 1; ; attempt++) {
     const input: ReactorInput = {
-      transcript: await options.transcript(),
+      transcript: await withFiles(await options.transcript(), environment.readFile),
       actions: specsOf(actions),
       actionChoice,
       ids: {
@@ -83,6 +83,19 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const requests = answer.parts.flatMap((part) => ("call" in part ? [part.call] : []));
   return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, answer.parts) };
 }
+
+/** Attachments are kept by reference; a model gets what the reference stands for. */
+async function withFiles(transcript: TranscriptMessage[], readFile: ((url: string) => Promise<string>) | undefined): Promise<TranscriptMessage[]> {
+  if (readFile === undefined || !transcript.some(({ parts }) => parts.some(isReference))) return transcript;
+  return Promise.all(
+    transcript.map(async (message) => ({
+      ...message,
+      parts: await Promise.all(message.parts.map(async (part) => (part.kind === "file" && isReference(part) ? { ...part, url: await readFile(part.url) } : part))),
+    })),
+  );
+}
+
+const isReference = (part: TranscriptMessage["parts"][number]) => part.kind === "file" && part.url.startsWith("blob:");
 
 /** The final text as JSON of the schema asked for; text around it, such as a code fence, is not accepted. */
 async function checkOutput(schema: unknown, parts: readonly AnswerPart[]): Promise<AskedAnswer["output"]> {

@@ -5,6 +5,7 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { ExecutionRow } from "../store/rows.ts";
 import { assertTransition, executionStates } from "../store/states.ts";
 import type { QueuedExecution, Snapshot, ThreadStore } from "../store/store.ts";
+import { compact } from "./compact.ts";
 import { createEventWriter } from "./event-writer.ts";
 import { hasNews, isInboxConflict } from "./inbox.ts";
 import { resumeWork } from "./resume.ts";
@@ -27,6 +28,7 @@ export interface DriverOptions {
   historyItems: number;
   settleWindowMs: number;
   maxAttempts: number;
+  readFile: ((url: string) => Promise<string>) | undefined;
   leaseTtlMs: number;
   definition(name: string): AnyThreadDefinition | undefined;
   reactor(definition: AnyThreadDefinition): Reactor | Promise<Reactor>;
@@ -106,11 +108,20 @@ export function createDriver(options: DriverOptions): Driver {
       while (work !== undefined && !signal.aborted) {
         const end = await run(target, lease, { ...work, signal, fence: lease.fence });
         if (end.parked) return watchExpiry(target, end);
+        await sumUp(target, lease, end, signal);
         work = await nextWork(target, lease);
       }
     } finally {
       signal.release();
     }
+  }
+
+  /** Keeps the history short for the model, where the definition says how. */
+  async function sumUp({ tenant, threadKey, contextId }: DriveTarget, { fence }: Lease, { rows }: TurnEnd, signal: AbortSignal): Promise<void> {
+    const definition = options.definition(rows.execution.definition);
+    if (definition?.compaction === undefined || signal.aborted) return;
+    const { threadId, seq } = rows.context;
+    await compact({ tenant, threadKey, contextId, threadId, fence, seq, store, definition, clock, logger, signal, publish: (event) => turns.publish(event) });
   }
 
   async function run(target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
@@ -131,6 +142,7 @@ export function createDriver(options: DriverOptions): Driver {
           historyItems: options.historyItems,
           settleWindowMs: options.settleWindowMs,
           maxAttempts: options.maxAttempts,
+          readFile: options.readFile,
           publish: (event) => turns.publish(event),
           outgoing: options.outgoing && ((rows) => options.outgoing!(target, rows)),
         },

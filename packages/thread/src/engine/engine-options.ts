@@ -17,6 +17,7 @@ const schema = z.strictObject({
   settleWindowMs: z.number().nonnegative().default(DEFAULT_SETTLE_WINDOW_MS),
   leaseTtlMs: z.number().min(100).default(DEFAULT_LEASE_TTL_MS),
   maxAttempts: z.number().int().positive().default(DEFAULT_MAX_ATTEMPTS),
+  readFile: callable.optional(),
   clock: instance.optional(),
   random: callable.optional(),
   logger: instance.optional(),

@@ -40,6 +40,11 @@ export interface EngineOptions {
   leaseTtlMs?: number;
   /** How often a turn may be begun and resumed after crashes before it ends as `failed`. @defaultValue 5 */
   maxAttempts?: number;
+  /**
+   * Turns a `blob:` reference of a file part into a URL that a model can read: a `data:` URL or a signed link. Attachments
+   * are so kept by reference, and never in the rows. @defaultValue references are passed on as they are
+   */
+  readFile?: (url: string) => Promise<string>;
   clock?: Clock;
   /** From 0 to 1, for back-off. @defaultValue Math.random */
   random?: () => number;
@@ -73,7 +78,7 @@ export interface Engine {
   /** Sees to it that what is queued, orphaned or decided in a thread runs. @throws HebraError `THREAD_NOT_FOUND` */
   resume(address: Address, options?: { lease?: Lease }): Promise<void>;
   /** Stores a trigger without running it: `react`, `resume` or `recover` of any process will. @throws HebraError as `react` */
-  enqueue(definition: AnyThreadDefinition | string, trigger: Trigger, options: { address: Address }): Promise<{ executionId: string; contextId: string; duplicate: boolean }>;
+  enqueue(definition: AnyThreadDefinition | string, trigger: Trigger, options: Pick<ReactOptions, "address" | "whenBusy">): Promise<TurnHandle>;
   /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
   follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
   /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
@@ -132,6 +137,7 @@ export function createEngine(options: EngineOptions): Engine {
     historyItems,
     settleWindowMs,
     maxAttempts,
+    readFile: options.readFile,
     leaseTtlMs,
     definition: (name) => definitions.get(name),
     reactor: (definition) => definition.reactor ?? defaultReactor(definition),
@@ -210,7 +216,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
         throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
       }
-      const handle = idle ? await beginNow(held, tenant, snapshot, definition, trigger) : await beginQueued(held, tenant, snapshot, definition, trigger, policy, given !== undefined);
+      const handle = idle ? await beginNow(held, tenant, snapshot, definition, trigger) : await beginQueued(held, tenant, snapshot, definition, trigger, policy, given === undefined ? "kick" : "drive");
       handedOn = handle.tookLease;
       if (signal !== undefined) cancelOn(signal, tenant, handle.turn.executionId);
       return handle.turn;
@@ -262,7 +268,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   /** Something runs or waits: the trigger is stored, and runs when its turn comes. */
-  async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy, leaseGiven: boolean) {
+  async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy, then: "drive" | "kick" | "nothing") {
     const execution = newExecution(tenant, snapshot.context, definition, trigger, clock.now());
     const host = policy === "steer" ? snapshot.active?.execution.id : policy === "merge" ? snapshot.queued.at(-1)?.execution.id : undefined;
     const begun = await store.begin(tenant, {
@@ -278,7 +284,8 @@ export function createEngine(options: EngineOptions): Engine {
     }
     const turn = begun.duplicate || begun.attached ? await handleOf(tenant, begun.execution.id, begun.duplicate) : newHandle(tenant, begun.execution, false, snapshot.context.seq);
     const at = target(tenant, snapshot);
-    if (lease !== undefined && (leaseGiven || !driver.isDriving(at))) {
+    if (then === "nothing") return { turn, tookLease: false };
+    if (lease !== undefined && (then === "drive" || !driver.isDriving(at))) {
       driver.drive(at, lease);
       return { turn, tookLease: true };
     }
@@ -334,14 +341,12 @@ export function createEngine(options: EngineOptions): Engine {
         throw error;
       }
     },
-    async enqueue(named, input, { address }) {
+    async enqueue(named, input, { address, whenBusy }) {
       const definition = definitionOf(named);
       const trigger = parseTrigger(input);
       const tenant = tenantOf(address);
-      const { thread, context } = await locate(tenant, address, definition);
-      const execution = newExecution(tenant, context, definition, trigger, clock.now());
-      const begun = await store.begin(tenant, { thread, context, trigger: newTriggerRow(execution, trigger.digest), execution, items: [newTriggerItem(execution, trigger)] });
-      return { executionId: begun.execution.id, contextId: context.id, duplicate: begun.duplicate };
+      const snapshot = await locate(tenant, address, definition);
+      return (await beginQueued(undefined, tenant, snapshot, definition, trigger, whenBusy ?? definition.policy.whenBusy, "nothing")).turn;
     },
     follow: (executionId, at) => handleOf(tenantOf(at), executionId, false),
     async cancel(executionId, at = {}) {

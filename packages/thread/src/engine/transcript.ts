@@ -10,7 +10,9 @@ const UNSETTLED = "The call was cut off; whether it took effect is unknown.";
  */
 export function toTranscript(entries: readonly HistoryEntry[]): TranscriptMessage[] {
   const messages: TranscriptMessage[] = [];
-  for (const { item, parts } of entries) {
+  // A summary stands for what came before everything else, wherever it was written.
+  const summaries = entries.filter(({ item }) => item.kind === "summary");
+  for (const { item, parts } of [...summaries, ...entries.filter(({ item: { kind } }) => kind !== "summary")]) {
     const content = parts.length > 0 ? parts.map(toPart) : item.content;
     if (content.length > 0) messages.push({ id: item.id, role: item.role, parts: content });
   }

@@ -33,6 +33,8 @@ export interface TurnEnvironment {
   settleWindowMs: number;
   /** How often a turn may be begun and resumed before it fails. */
   maxAttempts: number;
+  /** Turns a `blob:` reference into what a model can read. */
+  readFile: ((url: string) => Promise<string>) | undefined;
   publish(event: ThreadEvent): void;
   /** What an ended turn sends: see `EngineOptions.outbox`. */
   outgoing?: ((rows: TurnRows) => readonly JsonValue[]) | undefined;
