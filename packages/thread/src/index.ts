@@ -14,6 +14,7 @@ export {
   type ActionMap,
   type AnyThreadDefinition,
   type Compaction,
+  type PrepareContext,
   type ServicesContext,
   type StepContext,
   type ThreadDefinition,

@@ -1,6 +1,7 @@
 import { assertId, HebraError, type JsonValue } from "@hebra/core";
 import type { Reactor, TranscriptMessage } from "@hebra/reactor";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { PartRow } from "../store/rows.ts";
 import type { AnyAction } from "./define-action.ts";
 import { resolvePolicy, type LoopPolicy, type ResolvedPolicy } from "./policy.ts";
 
@@ -17,6 +18,14 @@ export interface ServicesContext {
   tenant: string;
   threadKey: string;
   contextId: string;
+  /** The turn's execution, where they are made for one. */
+  executionId?: string;
+}
+
+/** What a step is prepared by. */
+export interface PrepareContext<State, Services> extends StepContext<State, Services> {
+  /** What this turn has answered so far, with the results of its calls. */
+  answered: readonly PartRow["content"][];
 }
 
 /** A name to an action. AI SDK `tool()` objects are accepted as they are. */
@@ -61,6 +70,13 @@ export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   migrateState?(state: JsonValue, fromVersion: number): JsonValue;
   /** Passed to the reactor: a model instance or the name of one. A reactor with a model of its own ignores it. */
   model?: unknown;
+  /**
+   * Runs before each model answer, ahead of `instructions` and `actions`. What it returns replaces the state document, and is
+   * stored together with the answer; it runs again when the step does.
+   *
+   * @returns the whole document, or nothing to leave it as it is.
+   */
+  prepareStep?(context: PrepareContext<StandardSchemaV1.InferOutput<Schema>, Services>): StandardSchemaV1.InferInput<Schema> | undefined | Promise<StandardSchemaV1.InferInput<Schema> | undefined>;
   /** The system prompt, or a function of the state for each step. */
   instructions?: string | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => string | Promise<string>);
   /** What the model may ask for; as a function, tools by phase. */
@@ -83,6 +99,7 @@ export interface ThreadDefinition<State = unknown, Services = unknown> {
   readonly stateVersion: number;
   readonly migrateState: ((state: JsonValue, fromVersion: number) => JsonValue) | undefined;
   readonly model: unknown;
+  readonly prepareStep: ((context: PrepareContext<State, Services>) => unknown) | undefined;
   instructions(context: StepContext<State, Services>): string | undefined | Promise<string | undefined>;
   actions(context: StepContext<State, Services>): ActionMap;
   readonly reactor: Reactor | undefined;
@@ -141,6 +158,7 @@ export function defineThread<Schema extends StandardSchemaV1 = StandardSchemaV1<
     stateVersion: positiveInteger(options.stateVersion ?? 1, "stateVersion", where),
     migrateState: options.migrateState?.bind(options),
     model: options.model,
+    prepareStep: options.prepareStep?.bind(options),
     instructions: typeof instructions === "function" ? instructions : () => instructions,
     actions: typeof actions === "function" ? (context) => checkNames(actions(context), where) : () => actions ?? {},
     reactor: options.reactor,

@@ -4,6 +4,7 @@ import { normalizeActions, outputSchemaOf, specsOf } from "../definition/normali
 import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
 import type { TurnRows } from "./recorder.ts";
+import { preparedState } from "./state.ts";
 import type { TurnEnvironment } from "./turn.ts";
 
 /** A whole answer, with its calls looked up and its text checked. */
@@ -11,6 +12,8 @@ export interface AskedAnswer {
   answer: Answer;
   prepared: PreparedCall[];
   output: { valid: true; value: JsonValue | undefined } | { valid: false };
+  /** The state document that the step began with, when it was changed for it. */
+  state: JsonValue | undefined;
 }
 
 /** What one question to a reactor takes. */
@@ -35,7 +38,9 @@ const MODEL_RETRY_MAX_MS = 20_000;
 export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const { environment, rows, signal, answer, live } = options;
   const { definition, reactor, tenant, clock } = environment;
-  const context = { state: rows.context.state, iteration: rows.step.iteration, services: options.services };
+  const before = { state: rows.context.state, iteration: rows.step.iteration, services: options.services };
+  const prepared = await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
+  const context = prepared === undefined ? before : { ...before, state: prepared };
   const actions = normalizeActions(definition.actions(context));
   const instructions = await definition.instructions(context);
   const { requiredAction, output } = definition.policy;
@@ -81,7 +86,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
     }
   }
   const requests = answer.parts.flatMap((part) => ("call" in part ? [part.call] : []));
-  return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, answer.parts) };
+  return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, answer.parts), state: prepared };
 }
 
 /** Attachments are kept by reference; a model gets what the reference stands for. */

@@ -111,7 +111,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     : () => {};
 
   try {
-    const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id });
+    const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id, executionId });
     if (rows.execution.attempt > environment.maxAttempts) throw tooManyAttempts(environment.maxAttempts);
     push(() => ({ type: work.resumed ? "resumed" : "started" }));
     if (work.resumed) await fold();
@@ -231,12 +231,13 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     );
   }
 
-  function answered({ answer, prepared, output }: AskedAnswer): TurnEvent | undefined {
+  function answered({ answer, prepared, output, state: document }: AskedAnswer): TurnEvent | undefined {
     if (state.phase !== "answering") return undefined;
     growing = undefined;
     runnable.clear();
     for (const { request, action, input } of prepared) if (action !== undefined) runnable.set(request.callId, { action, input });
     recorder.answer(answer, prepared, reactor.name);
+    if (document !== undefined) recorder.setState(document);
     if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
     return {
       type: "answered",
