@@ -18,10 +18,12 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const databaseUrl = process.env["DATABASE_URL"];
+const redisUrl = process.env["REDIS_URL"];
 const schema = `crash_${process.pid}`;
 const stores: [string, StoreConfig | undefined][] = [
   ["sqlite", { kind: "sqlite", path: join(directory, "crash.db") }],
   ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
+  ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace: `crash:${process.pid}` }],
 ];
 afterAll(async () => {
   if (databaseUrl === undefined) return;

@@ -1,9 +1,10 @@
 import type { ThreadStore } from "@hebra/thread";
 import { postgresStore } from "@hebra/thread/store/postgres";
+import { redisStore } from "@hebra/thread/store/redis";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 
 /** Which database the processes of one run share. Plain data: it is handed to a child process. */
-export type StoreConfig = { kind: "sqlite"; path: string } | { kind: "postgres"; url: string; schema: string };
+export type StoreConfig = { kind: "sqlite"; path: string } | { kind: "postgres"; url: string; schema: string } | { kind: "redis"; url: string; namespace: string };
 
 /** Opens it, as any process would. */
 export async function openStore(config: StoreConfig): Promise<ThreadStore> {
@@ -12,5 +13,7 @@ export async function openStore(config: StoreConfig): Promise<ThreadStore> {
       return sqliteStore({ path: config.path });
     case "postgres":
       return postgresStore({ connectionString: config.url, schema: config.schema, migrations: "automatic" });
+    case "redis":
+      return redisStore({ url: config.url, namespace: config.namespace });
   }
 }
