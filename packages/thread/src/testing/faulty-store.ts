@@ -93,6 +93,7 @@ export function faultyStore(store: ThreadStore, faults: StoreFault | readonly St
     ]),
   ) as unknown as Pick<ThreadStore, StoreVerb>;
   return {
+    ...store,
     name: store.name,
     scope: store.scope,
     ...wrapped,
