@@ -43,9 +43,8 @@ export async function redisStore(options: RedisStoreOptions): Promise<ThreadStor
   const commands = await connectRedis(parsed);
   const keys = createKeys(parsed.namespace);
   const channel = `${parsed.namespace}:inbox`;
-  let reader: Reader | undefined;
-  const routes = createRoutes(commands, keys, async (tenant, threadId, key) => (await reader!.row(threads, tenant, threadId, [threadId]))?.[placeOf(threads, "key")] === key);
-  reader = createReader(commands, keys, routes, createGlobalFind(commands, keys, routes, () => reader!));
+  const routes = createRoutes(commands, keys, async (tenant, threadId, key) => (await reader.row(threads, tenant, threadId, [threadId]))?.[placeOf(threads, "key")] === key);
+  const reader: Reader = createReader(commands, keys, routes, createGlobalFind(commands, keys, routes, () => reader));
   const watch = createWatch(commands, channel);
   return createTableStore({
     name: "redis",

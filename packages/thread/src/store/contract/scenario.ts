@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { errorCode, type ErrorCode, HebraError, type JsonValue } from "@hebra/core";
+import { errorCode, type ErrorCode, type HebraError, type JsonValue } from "@hebra/core";
 import type { ThreadStore } from "../store.ts";
 
 /** What a backend gives the contract. */

@@ -157,7 +157,7 @@ function writeText(write: Write, dialect: Dialect, channel: string): string {
   }
   const columns = write.when === undefined ? [] : write.when.table.columns.map((column) => quote(column.name));
   // Sent by the server when the transaction lands, and not at all when it does not.
-  if (write.notify !== undefined) columns.push(`pg_notify('${channel}', $${n++}::text)`);
+  if (write.notify !== undefined) columns.push(`pg_notify('${channel}', $${n}::text)`);
   const list = columns.length === 0 ? "1" : columns.join(", ");
   return `${parts.length === 0 ? "" : `WITH ${parts.join(", ")} `}SELECT ${list}${dependent ? " FROM g" : ""}`;
 }

@@ -45,8 +45,10 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
     await commands.call("SET", route, threadId);
   };
 
-  const route = async (tenant: string, kind: RouteKind, id: string, threadId: string) => {
+  /** A row that becomes always writes its route; one that is put again need not, where this process did it before. */
+  const route = async (tenant: string, kind: RouteKind, id: string, threadId: string, again = false) => {
     const name = keys.global("route", kind, tenant, id);
+    if (again && known.get(name) === threadId) return;
     await commands.call("SET", name, threadId);
     remember(name, threadId);
   };
@@ -62,10 +64,12 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
       const listed = commands.call("ZADD", keys.global("contexts"), 0, [tenant, field("id"), field("threadId")].join(SEPARATOR));
       return Promise.all([route(tenant, "context", field("id"), field("threadId")), listed]);
     }
-    if (table === executions && put.mode !== "put") {
-      const routed = route(tenant, "execution", field("id"), field("threadId"));
-      if (!["queued", "running", "waiting"].includes(field("status"))) return routed;
-      return Promise.all([routed, commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), [tenant, field("threadId"), field("contextId"), field("id")].join(SEPARATOR))]);
+    if (table === executions) {
+      const unfinished = ["queued", "running", "waiting"].includes(field("status"));
+      const routed = route(tenant, "execution", field("id"), field("threadId"), put.mode === "put");
+      if (!unfinished) return routed;
+      const member = [tenant, field("threadId"), field("contextId"), field("id")].join(SEPARATOR);
+      return Promise.all([routed, commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member)]);
     }
     if (table === approvals) return route(tenant, "approval", field("id"), threadId!);
     if (table === outbox && field("status") === "pending") {

@@ -12,7 +12,7 @@ import { changedRow, planWrite, threadOf } from "./writer.ts";
 const ATTEMPTS = 100;
 
 /** Thrown to begin a verb anew. */
-const AGAIN = Symbol("again");
+const AGAIN = new Error("Another write came in between.");
 
 type Mode = "read" | "snapshot" | "write" | "step";
 
