@@ -26,13 +26,14 @@ export function snippet(text: string, region: string | undefined): string {
 /**
  * A document with its places filled.
  *
- * @param read - gives a file's text, or nothing while there is no such file; its place then stays as it is
+ * @param read - gives a file's text, or nothing when there is no such file
  */
 export function fillPlaces(document: string, read: (path: string) => string | undefined): string {
-  return document.replace(PLACE, (place, name: string) => {
+  return document.replace(PLACE, (_place, name: string) => {
     const [path = "", region] = (aliases[name] ?? name).split("#");
     const text = read(path);
-    return text === undefined ? place : `<!-- ${name} -->\n\`\`\`ts\n${snippet(text, region)}\`\`\`\n<!-- /${name} -->`;
+    if (text === undefined) throw new Error(`a place names ${path}, which does not exist`);
+    return `<!-- ${name} -->\n\`\`\`ts\n${snippet(text, region)}\`\`\`\n<!-- /${name} -->`;
   });
 }
 
