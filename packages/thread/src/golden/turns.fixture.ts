@@ -63,7 +63,7 @@ export const conversations: readonly Conversation[] = [
   { name: "an action that must come", triggers: ["Look."], options: { policy: { requiredAction: "find_order" } }, answers: [[...text("Sure."), finish()], [call("c1", "find_order", { number: "A-2" }), finish("tool-calls")]] },
   { name: "an answer that was cut off", triggers: ["Tell me all."], answers: [[...text("Once upon"), finish("length")]] },
   { name: "a turn that goes too far", triggers: ["Again."], options: { policy: { maxIterations: 2 } }, answers: [[call("c1", "find_order", { number: "1" }), finish("tool-calls")], [call("c2", "find_order", { number: "2" }), finish("tool-calls")]] },
-  { name: "a model that refuses", triggers: ["Hello."], answers: [[{ type: "error", error: new Error("invalid request") }]] },
+  { name: "a model that fails, however often it is asked", triggers: ["Hello."], answers: Array.from({ length: 3 }, () => [{ type: "error", error: new Error("overloaded") }]) },
 ];
 
 /** Plays one conversation with the engine's defaults: no reactor, no policy but what it names. @returns plain JSON */
