@@ -216,9 +216,13 @@ export interface ThreadStore {
    * @throws HebraError `TRIGGER_MISMATCH`, `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`, `INVALID_ID`, `NOT_SERIALIZABLE`
    */
   begin(tenant: string, begin: Begin): Promise<Begun>;
-  /** @throws HebraError `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_NOT_FOUND`, `NOT_SERIALIZABLE` */
+  /**
+   * A closed context stays closed: a patch without `status` lands, one with it is refused.
+   *
+   * @throws HebraError `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_NOT_FOUND`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`, `INVALID_ID` for a row of another context, `NOT_SERIALIZABLE`
+   */
   commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Promise<Committed>;
-  /** Registers a fence before anything else is done with the context. @throws HebraError `STALE_FENCE`, `CONTEXT_NOT_FOUND` */
+  /** Registers a fence before anything else is done with the context. @throws HebraError `STALE_FENCE`, `CONTEXT_NOT_FOUND`, `CONTEXT_MIGRATING` */
   takeOver(tenant: string, contextId: string, fence: number): Promise<Snapshot>;
 
   /** @throws HebraError `EXECUTION_NOT_FOUND`. Does nothing to an execution that has ended, or was asked before. */
@@ -230,9 +234,12 @@ export interface ThreadStore {
 
   load(tenant: string, ref: ThreadRef): Promise<Snapshot | undefined>;
   execution(tenant: string, executionId: string): Promise<ExecutionGraph | undefined>;
-  /** Items with a place in the order, oldest first, across the shared part of a fork. */
+  /**
+   * Items with a place in the order, oldest first, across the shared part of a fork. Summaries do not count against the
+   * window; only the newest is given, in its place.
+   */
   history(tenant: string, contextId: string, window: HistoryWindow): Promise<HistoryEntry[]>;
-  /** Durable events after a sequence number, in order. */
+  /** Durable events after a sequence number, in order. A fork's begin after what it shares; that is in its parent's journal. */
   journal(tenant: string, contextId: string, afterSeq: number, limit?: number): Promise<DurableEvent[]>;
   approval(tenant: string, approvalId: string): Promise<ApprovalRow | undefined>;
   /** Threads, newest change first. */

@@ -143,9 +143,8 @@ function removeFrom(into: Kept, index: Index, row: Row): void {
   if (!covers(into, index, row)) return;
   const key = keyOf(index.by, row);
   const list = index.lists.get(key)!;
-  let at = place(index, list, index.order.map((i) => row[i]!), false);
-  while (list[at] !== row) at++;
-  list.splice(at, 1);
+  const at = list.indexOf(row, place(index, list, index.order.map((i) => row[i]!), false));
+  if (at !== -1) list.splice(at, 1);
   if (list.length === 0) index.lists.delete(key);
 }
 

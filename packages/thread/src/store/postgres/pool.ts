@@ -1,3 +1,4 @@
+import { HebraError } from "@hebra/core";
 import type { PostgresPort, PostgresSession, SqlValue } from "./port.ts";
 
 interface QueryConfig {
@@ -24,6 +25,7 @@ export interface PgClient extends Queryable {
 export interface PgPool extends Queryable {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
+  readonly options?: { max?: number };
 }
 
 const config = (text: string, values: readonly SqlValue[], name: string | undefined): QueryConfig => ({
@@ -63,6 +65,8 @@ export function poolPort(pool: PgPool, owned: boolean, prepare: boolean): Postgr
       }
     },
     async listen(channel, onMessage, onLost) {
+      // Listening keeps a connection for itself; one alone is needed for everything else.
+      if ((pool.options?.max ?? 10) < 2) throw new HebraError("UNSUPPORTED", "A pool of one connection cannot listen.");
       const client = await pool.connect();
       let over = false;
       const hear = (message: { channel: string; payload?: string | undefined }) => {
