@@ -48,7 +48,6 @@ export interface EngineOptions {
   clock?: Clock;
   /** From 0 to 1, for back-off. @defaultValue Math.random */
   random?: () => number;
-  /** @defaultValue one that says nothing */
   logger?: Logger;
   /** What goes out when a turn has ended, for the outbox, in the write that ends it. It may be called again: no effects, no throwing. @defaultValue nothing */
   outbox?: (turn: EndedTurn) => readonly JsonValue[];

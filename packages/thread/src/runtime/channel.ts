@@ -1,0 +1,95 @@
+import type { Clock, JsonObject, Logger } from "@hebra/core";
+import type { Trigger } from "../engine/trigger.ts";
+
+/** What reached a channel. */
+export interface ChannelMessage {
+  /** The channel's own id of the message: the same at every delivery. Unique in its chat. */
+  id: string;
+  /** The chat as the channel knows it. */
+  chat: string;
+  /** Short for one text part. */
+  text?: string;
+  /** Pictures and files by reference: what a worker could not read from the gateway's disk must be a URL or a blob's reference. */
+  parts?: Trigger["parts"];
+  sender?: { id: string; name?: string };
+  /** Kept with the item; the same at every delivery. */
+  metadata?: JsonObject;
+  /** @defaultValue "default" */
+  tenant?: string;
+  /** The conversation, when it is not the chat. @defaultValue `<channel>:<chat>` */
+  session?: string;
+  /** The definition that is to answer. @defaultValue the runtime's only one, or what its `route` says */
+  thread?: string;
+  /** Cancels the turn that runs and goes next. @defaultValue false */
+  interrupt?: boolean;
+}
+
+/** What became of a message that a channel published. */
+export interface Publication {
+  status: "accepted" | "duplicate";
+  tenant: string;
+  session: string;
+  /** Whether it outlives this process. */
+  durable: boolean;
+}
+
+/** What a channel is to send. */
+export interface ChannelReply {
+  /** Stable across deliveries: a channel that can, drops what it sent before. */
+  id: string;
+  tenant: string;
+  session: string;
+  chat: string;
+  /** The id of the message that it answers. */
+  inReplyTo: string;
+  text: string;
+  /** The turn behind it; none when an older engine answered. */
+  executionId?: string;
+  /** Its place among the replies of its turn, from 0. */
+  index: number;
+  /** The turn failed, and `text` says so: this is the code. */
+  failure?: string;
+}
+
+/** A reply as far as it has grown. Never kept, never repeated: the reply follows. */
+export interface ChannelDelta {
+  tenant: string;
+  session: string;
+  chat: string;
+  inReplyTo: string;
+  executionId: string;
+  /** Counts the deltas of a turn, from 0. */
+  index: number;
+  /** The whole text of the present step so far. */
+  text: string;
+}
+
+/** What a gateway gives the channels that it starts. */
+export interface ChannelContext {
+  gatewayId: string;
+  /**
+   * Hands a message over. A channel acknowledges to its own side only after this returned.
+   *
+   * @throws HebraError `UNREACHABLE`, `BACKLOG_FULL`, `CLOSED`, `ENVELOPE_TOO_LARGE`, `NOT_SERIALIZABLE`, `INVALID_ID`, `DEFINITION_MISSING`
+   */
+  publish(message: ChannelMessage): Promise<Publication>;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Where messages come from and replies go to. Locking, order and retries are none of its business. */
+export interface Channel {
+  /** Unique in its gateway, and the first part of its sessions. */
+  readonly name: string;
+  start(context: ChannelContext): Promise<void>;
+  /** Takes on no more messages. Replies are sent until the gateway has stopped. */
+  stop(): Promise<void>;
+  /**
+   * Sends a reply; resolves when the other side has it. A reply may come twice.
+   *
+   * @throws A HebraError that is not `retryable` makes the reply a dead letter. Anything else is tried again, after `details.retryAfterMs` when the other side said when.
+   */
+  send(reply: ChannelReply): Promise<void>;
+  /** Shows a growing reply. A channel without it gets replies only. */
+  sendDelta?(delta: ChannelDelta): Promise<void>;
+}

@@ -1,0 +1,86 @@
+import { errorCode, errorMessage, HebraError } from "@hebra/core";
+import type { Delivery, ReceivedMessage } from "@hebra/bus";
+import type { Channel } from "./channel.ts";
+import { readOutbound, type OutboundPayload } from "./payloads.ts";
+import type { RuntimeServices } from "./services.ts";
+
+/** Messages of one conversation that are looked at together, so that old deltas are left out. */
+const BATCH = 16;
+
+/** Sends what workers have answered, in order within each conversation. */
+export interface Dispatcher {
+  stop(): Promise<void>;
+}
+
+export function startDispatcher(services: RuntimeServices, options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number }): Dispatcher {
+  const { bus, metrics, clock, logger } = services;
+  const { gatewayId, channels, concurrency } = options;
+  const stopping = new AbortController();
+  const working = new Set<Promise<void>>();
+
+  function channelOf(payload: OutboundPayload): Channel {
+    const channel = channels.get(payload.replyTo.channel);
+    if (channel !== undefined) return channel;
+    throw new HebraError("UNSUPPORTED", `The gateway ${gatewayId} has no channel ${payload.replyTo.channel}. Start it, and replay the dead letter.`);
+  }
+
+  async function send(message: ReceivedMessage, payload: OutboundPayload, superseded: boolean): Promise<void> {
+    const channel = channelOf(payload);
+    const { tenant, session, id } = message;
+    const { chat, inReplyTo } = payload.replyTo;
+    const shared = { tenant, session, chat, inReplyTo, text: payload.text, index: payload.index };
+    if (payload.kind === "delta") {
+      if (superseded) return;
+      // What a delta shows, the reply shows as well.
+      await channel.sendDelta?.({ ...shared, executionId: payload.executionId }).catch((error: unknown) => logger.debug("A delta was not shown.", { channel: channel.name, error: errorMessage(error) }));
+      return;
+    }
+    const startedAt = clock.monotonic();
+    const { executionId, failure } = payload;
+    try {
+      await channel.send({ ...shared, id, ...(executionId === undefined ? {} : { executionId }), ...(failure === undefined ? {} : { failure }) });
+      metrics.sent(channel.name, "sent", clock.monotonic() - startedAt);
+    } catch (error) {
+      metrics.sent(channel.name, "failed", clock.monotonic() - startedAt);
+      throw error;
+    }
+  }
+
+  async function dispatch(delivery: Delivery): Promise<void> {
+    let done = 0;
+    try {
+      const payloads = delivery.messages.map(({ payload }) => readOutbound(payload));
+      for (const [index, message] of delivery.messages.entries()) {
+        if (delivery.signal.aborted) return;
+        const payload = payloads[index]!;
+        const superseded = payloads.slice(index + 1).some((later) => later.executionId === payload.executionId);
+        await send(message, payload, superseded);
+        done++;
+      }
+      await delivery.ack();
+    } catch (error) {
+      if (delivery.signal.aborted || errorCode(error) === "LEASE_LOST") return;
+      logger.warn("A reply could not be sent.", { code: errorCode(error) ?? null, error: errorMessage(error), attempt: delivery.attempt });
+      // What was sent leaves; the rest comes back, and fails alone.
+      if (done > 0) await delivery.ack({ count: done });
+      else await delivery.nack({ error });
+    }
+  }
+
+  const consuming = (async () => {
+    for await (const delivery of bus.consumeOutbound({ gatewayId, concurrency, maxBatch: BATCH, signal: stopping.signal })) {
+      const work: Promise<void> = dispatch(delivery)
+        .catch((error: unknown) => logger.warn("A reply could not be settled; its lease will end.", { error: errorMessage(error) }))
+        .finally(() => working.delete(work));
+      working.add(work);
+    }
+  })().catch((error: unknown) => logger.error("A dispatcher ended.", { error: errorMessage(error) }));
+
+  return {
+    async stop() {
+      stopping.abort();
+      await consuming;
+      await Promise.allSettled(working);
+    },
+  };
+}

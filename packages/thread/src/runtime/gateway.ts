@@ -1,0 +1,129 @@
+import { errorMessage, HebraError, sleep } from "@hebra/core";
+import type { Channel, ChannelMessage, Publication } from "./channel.ts";
+import { triggerOf } from "./deliveries.ts";
+import { startDispatcher } from "./dispatcher.ts";
+import { asJson, type ReplyTo } from "./payloads.ts";
+import { someWorkerLives } from "./presence.ts";
+import type { RuntimeServices } from "./services.ts";
+import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
+
+/** How a gateway is made. */
+export interface GatewayOptions {
+  /** Replies are addressed to it. Two gateways that run at once need two ids, and a gateway that starts again keeps its own. @defaultValue "main" */
+  id?: string;
+  channels: readonly Channel[];
+  /** Whether this process works too, and how. Without it some other process must. @defaultValue true */
+  embeddedWorker?: boolean | WorkerOptions;
+  /** Replies sent at once. @defaultValue 20 */
+  sendConcurrency?: number;
+}
+
+/** Channels, and whoever sends their replies. */
+export interface Gateway {
+  readonly id: string;
+  readonly worker: Worker | undefined;
+  /** Whether somebody works on what this gateway takes in. */
+  hasWorker(): boolean;
+  /** As a channel publishes. @throws HebraError as `ChannelContext.publish` */
+  publish(channel: string, message: ChannelMessage): Promise<Publication>;
+  /** Takes in no more, waits for its own worker, sends what is to be sent, and stops; at the deadline the rest waits for its return. */
+  stop(options?: { deadlineMs?: number }): Promise<void>;
+}
+
+/** Milliseconds between two looks for a live worker. */
+const LOOK_EVERY_MS = 5_000;
+
+/** @throws HebraError `INVALID_OPTIONS`, and what a channel throws that cannot start */
+export async function startGateway(services: RuntimeServices, options: GatewayOptions): Promise<Gateway> {
+  const { bus, clock, logger, engine, store, locks, metrics } = services;
+  const { id = "main", embeddedWorker = true, sendConcurrency = 20 } = options;
+  const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
+  if (channels.size < options.channels.length) throw new HebraError("INVALID_OPTIONS", "gateway: two channels have one name. Give each its own.");
+  const stopping = new AbortController();
+
+  const policyOf = (thread: string) => services.threads.find(({ name }) => name === thread)?.policy.whenBusy;
+
+  async function publish(channelName: string, message: ChannelMessage): Promise<Publication> {
+    if (stopping.signal.aborted) throw new HebraError("CLOSED", "The gateway stops: it takes in no more.", { retryable: true });
+    const tenant = message.tenant ?? "default";
+    const session = message.session ?? `${channelName}:${message.chat}`;
+    const replyTo: ReplyTo = { gatewayId: id, channel: channelName, chat: message.chat, inReplyTo: message.id, deltas: channels.get(channelName)?.sendDelta !== undefined };
+    let durable = false;
+    let known = false;
+    if (services.busIsLocal && store.scope !== "process") {
+      // A bus in memory forgets; the store does not. A restart finds the trigger queued.
+      const input = { ...message, tenant, session, channel: channelName };
+      const answer = await services.route(input);
+      if ("thread" in answer && policyOf(answer.thread) !== "reject") {
+        known = (await engine.enqueue(answer.thread, triggerOf(input, replyTo), { address: { tenant, key: session }, ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}) })).duplicate;
+        durable = true;
+      }
+    }
+    const payload = asJson({ kind: "message", message, replyTo });
+    const [receipt] = await bus.publishInbound({ tenant, session, id: `${channelName}:${message.id}`, payload, ...(message.interrupt === true ? { interrupt: true } : {}) });
+    metrics.published(channelName, receipt!.status);
+    if (receipt!.status === "full" && !durable) {
+      throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`, { details: { tenant, session } });
+    }
+    return { status: known || receipt!.status === "duplicate" ? "duplicate" : "accepted", tenant, session, durable: durable || receipt!.durable };
+  }
+
+  const worker = embeddedWorker === false ? undefined : startWorker(services, embeddedWorker === true ? {} : embeddedWorker);
+  const dispatcher = startDispatcher(services, { gatewayId: id, channels, concurrency: sendConcurrency });
+  let workerLives = worker !== undefined;
+  let warned = false;
+
+  async function look(): Promise<void> {
+    try {
+      workerLives = await someWorkerLives(locks);
+      if (!workerLives && !warned) logger.error("No worker is running: messages are taken in and nobody answers. Start `worker()` in some process, or leave `embeddedWorker` on.", { gatewayId: id });
+      warned = !workerLives;
+    } catch (error) {
+      workerLives = false;
+      logger.warn("Whether a worker is running cannot be told.", { error: errorMessage(error) });
+    }
+  }
+  async function keepLooking(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await sleep(clock, LOOK_EVERY_MS, stopping.signal).catch(() => undefined);
+      if (!stopping.signal.aborted) await look();
+    }
+  }
+  if (worker === undefined) await look();
+  const looking = worker === undefined ? keepLooking() : Promise.resolve();
+
+  const started: Channel[] = [];
+  try {
+    for (const channel of channels.values()) {
+      await channel.start({ gatewayId: id, publish: (message) => publish(channel.name, message), clock, logger });
+      started.push(channel);
+    }
+  } catch (error) {
+    await stop({ deadlineMs: 0 });
+    throw error;
+  }
+
+  async function outboundIsEmpty(deadlineMs: number): Promise<void> {
+    const until = clock.monotonic() + deadlineMs;
+    while (clock.monotonic() < until) {
+      if ((await bus.stats()).outbound.depth === 0) return;
+      await sleep(clock, 20);
+    }
+  }
+
+  let stopped: Promise<void> | undefined;
+  function stop({ deadlineMs = 30_000 }: { deadlineMs?: number } = {}): Promise<void> {
+    return (stopped ??= (async () => {
+      const startedAt = clock.monotonic();
+      await Promise.allSettled(started.map((channel) => channel.stop()));
+      stopping.abort();
+      await worker?.stop({ deadlineMs });
+      // What others owe this gateway can wait for its return; what its own worker has just answered should not.
+      if (worker !== undefined && services.busIsLocal) await outboundIsEmpty(Math.max(0, deadlineMs - (clock.monotonic() - startedAt))).catch(() => undefined);
+      await dispatcher.stop();
+      await looking;
+    })());
+  }
+
+  return { id, worker, hasWorker: () => workerLives, publish, stop };
+}

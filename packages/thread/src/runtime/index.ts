@@ -1,0 +1,9 @@
+export type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply, Publication } from "./channel.ts";
+export { httpChannel, type HttpCaller, type HttpChannel, type HttpChannelOptions } from "./channels/http.ts";
+export type { Gateway, GatewayOptions } from "./gateway.ts";
+export type { HealthCheck, RuntimeHealth } from "./health.ts";
+export type { Route, RoutedMessage, Router } from "./route.ts";
+export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+export type { Job, Scheduler, SchedulerOptions } from "./scheduler.ts";
+export type { Worker, WorkerOptions } from "./worker.ts";
+export type { EndedTurn } from "../engine/ended-turn.ts";

@@ -1,0 +1,60 @@
+import { HebraError, type JsonObject, type JsonValue } from "@hebra/core";
+import { z } from "zod";
+import type { ChannelMessage } from "./channel.ts";
+
+/** Where the answer of a turn goes. */
+export interface ReplyTo {
+  gatewayId: string;
+  channel: string;
+  chat: string;
+  inReplyTo: string;
+  /** The channel shows growing replies. */
+  deltas: boolean;
+  /** Nobody waits for an answer: none is sent. */
+  silent?: boolean | undefined;
+}
+
+/** What lies in a conversation's mailbox. */
+export type InboundPayload = { kind: "message"; message: ChannelMessage; replyTo: ReplyTo } | { kind: "wake"; contextId: string };
+
+/** What lies in a gateway's mailbox. The outbox keeps the same. */
+export type OutboundPayload =
+  | { kind: "reply"; replyTo: ReplyTo; text: string; index: number; executionId?: string; failure?: string }
+  | { kind: "delta"; replyTo: ReplyTo; text: string; index: number; executionId: string };
+
+const text = z.string();
+const replyTo = z.object({ gatewayId: text, channel: text, chat: text, inReplyTo: text, deltas: z.boolean(), silent: z.boolean().optional() });
+const inbound = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("message"), message: z.looseObject({ id: text, chat: text }), replyTo }),
+  z.object({ kind: z.literal("wake"), contextId: text }),
+]);
+const outbound = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("reply"), replyTo, text, index: z.number(), executionId: text.optional(), failure: text.optional() }),
+  z.object({ kind: z.literal("delta"), replyTo, text, index: z.number(), executionId: text }),
+]);
+
+/** @throws HebraError `ENVELOPE_INVALID` */
+export function readInbound(payload: JsonValue): InboundPayload {
+  return read(inbound, payload) as unknown as InboundPayload;
+}
+
+/** @throws HebraError `ENVELOPE_INVALID` */
+export function readOutbound(payload: JsonValue): OutboundPayload {
+  return read(outbound, payload) as OutboundPayload;
+}
+
+/** The address in an execution's correlation, if it has one. */
+export function replyToOf(correlation: JsonObject): ReplyTo | undefined {
+  const found = replyTo.safeParse(correlation["replyTo"]);
+  return found.success ? found.data : undefined;
+}
+
+/** A value that zod or TypeScript vouches for, as JSON. */
+export const asJson = (value: object): JsonObject => value as unknown as JsonObject;
+
+function read(schema: z.ZodType, payload: JsonValue): unknown {
+  const result = schema.safeParse(payload);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new HebraError("ENVELOPE_INVALID", `A message's payload cannot be read: \`${issue?.path.join(".") ?? ""}\` ${issue?.message ?? "is wrong"}. It is in the dead letters.`);
+}

@@ -1,0 +1,216 @@
+import { createIdGenerator, HebraError, parseOptions, silentLogger, systemClock, type Clock, type IdGenerator, type JsonValue, type Logger, type Telemetry } from "@hebra/core";
+import { localBus, type Bus } from "@hebra/bus";
+import { localLocks, type LockManager } from "@hebra/lock";
+import { z } from "zod";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { EndedTurn } from "../engine/ended-turn.ts";
+import { createEngine, type Engine, type ReactOptions } from "../engine/engine.ts";
+import type { TurnHandle } from "../engine/handle.ts";
+import type { Trigger } from "../engine/trigger.ts";
+import type { ThreadStore } from "../store/store.ts";
+import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+import { createHandover } from "./handover.ts";
+import { createHealth, type RuntimeHealth } from "./health.ts";
+import { busLocks } from "./leases.ts";
+import { createRuntimeMetrics } from "./metrics.ts";
+import { asJson, replyToOf } from "./payloads.ts";
+import { defaultRouter, type Router } from "./route.ts";
+import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import type { RuntimeServices } from "./services.ts";
+import { assertSafe, isShared } from "./safety.ts";
+import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
+
+/** How a runtime is put together. Everything that is left out is local: no server, one process. */
+export interface RuntimeOptions {
+  /** What can be talked to. */
+  threads: readonly AnyThreadDefinition[];
+  /** Where threads live. */
+  store: ThreadStore;
+  /** Between channels and workers. @defaultValue a bus of this process */
+  bus?: Bus;
+  /** For leaders and for who is alive; conversations are the bus's. @defaultValue locks of this process */
+  locks?: LockManager;
+  /** Who answers a message. @defaultValue the definition that the message names, or the only one */
+  route?: Router;
+  /** What is sent when a turn has ended: no text sends nothing. It may be called again for one turn. @defaultValue the last step's text; for a failed turn `failureText` */
+  reply?: (turn: EndedTurn) => string | readonly string[];
+  /** What is sent when a turn has failed. @defaultValue "Something went wrong on our side. Please try again." */
+  failureText?: string;
+  /** Processes that run a worker, as deployed. More than one needs a bus, locks and a store that they share. @defaultValue 1 */
+  workers?: number;
+  /** All processes run on one host, so that a store of one host will do for several workers. @defaultValue false */
+  oneHost?: boolean;
+  /** Milliseconds between two looks for work that was left behind. @defaultValue 30 000 */
+  sweepMs?: number;
+  /** Milliseconds that a lease outlives its process, where the bus does not say. @defaultValue 30 000 */
+  leaseTtlMs?: number;
+  /** Items of history that a model is shown. @defaultValue 40 */
+  historyItems?: number;
+  telemetry?: Telemetry;
+  clock?: Clock;
+  ids?: IdGenerator;
+  /** @defaultValue one that says nothing */
+  logger?: Logger;
+}
+
+/** Everything between a channel and a store, in one process of one or of many. */
+export interface Runtime {
+  readonly engine: Engine;
+  readonly bus: Bus;
+  /**
+   * A direct call: the turn takes its place in the conversation's line, as a message would, and runs in this process. Its
+   * answer goes to the caller and to nobody else.
+   *
+   * @throws HebraError as `Engine.react`
+   */
+  react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
+  /** Starts channels, and a worker beside them. @throws HebraError `INVALID_OPTIONS` */
+  gateway(options: GatewayOptions): Promise<Gateway>;
+  /** Starts a worker. @throws HebraError `INVALID_OPTIONS` */
+  worker(options?: WorkerOptions): Worker;
+  /** Stands for the leadership of the schedule. @throws HebraError `INVALID_OPTIONS` */
+  scheduler(options: SchedulerOptions): Scheduler;
+  health(): Promise<RuntimeHealth>;
+  /** Takes on no more, finishes what it holds, and at the deadline gives the rest back. */
+  drain(options?: { deadlineMs?: number }): Promise<void>;
+  /** Drains with a deadline of 0 where `drain` was not called, and lets go of what the runtime made itself. The store, and a bus or locks that were passed in, stay open. */
+  close(): Promise<void>;
+}
+
+const instance = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
+const callable = z.custom<() => unknown>((value) => typeof value === "function", "must be a function");
+const schema = z.strictObject({
+  threads: z.array(instance),
+  store: instance,
+  bus: instance.optional(),
+  locks: instance.optional(),
+  route: callable.optional(),
+  reply: callable.optional(),
+  failureText: z.string().default("Something went wrong on our side. Please try again."),
+  workers: z.number().int().min(0).default(1),
+  oneHost: z.boolean().default(false),
+  sweepMs: z.number().min(100).default(30_000),
+  leaseTtlMs: z.number().min(100).default(30_000),
+  historyItems: z.number().int().min(1).default(40),
+  telemetry: instance.optional(),
+  clock: instance.optional(),
+  ids: callable.optional(),
+  logger: instance.optional(),
+});
+
+/**
+ * Puts a runtime together. With nothing but threads and a store it is the whole system in one process; with a shared bus,
+ * shared locks and a shared store, the same code is one of many processes.
+ *
+ * @throws HebraError `INVALID_OPTIONS`; `UNSUPPORTED` for a mix in which conversations could get lost or mixed up.
+ *
+ * @example
+ * ```ts
+ * import { defineThread } from "@hebra/thread";
+ * import { scriptedReactor } from "@hebra/thread/reactor";
+ * import { createRuntime, httpChannel } from "@hebra/thread/runtime";
+ * import { memoryStore } from "@hebra/thread/store/memory";
+ *
+ * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const runtime = createRuntime({ threads: [desk], store: memoryStore() });
+ * const web = httpChannel({ name: "web" });
+ * await runtime.gateway({ channels: [web] });
+ * const answer = await web.handler(new Request("http://local/messages?wait=5000", { method: "POST", body: JSON.stringify({ id: "1", chat: "ana", text: "Hi" }) }));
+ * console.log(await answer.json());
+ * await runtime.close();
+ * ```
+ */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const { failureText, workers, oneHost, sweepMs, leaseTtlMs, historyItems } = parseOptions("createRuntime", schema, options);
+  const { threads, store, clock = systemClock, logger = silentLogger, ids = createIdGenerator(clock), reply } = options;
+  const busIsLocal = options.bus === undefined || !isShared(options.bus);
+  assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
+  const bus = options.bus ?? (localBus({ clock, leaseMs: leaseTtlMs }) as Bus);
+  const locks = options.locks ?? localLocks({ clock });
+  const handover = createHandover({ store, clock, logger });
+
+  /** What a channel's turn sends, to be stored with its last write. */
+  function outgoing(turn: EndedTurn): JsonValue[] {
+    const replyTo = replyToOf(turn.correlation);
+    if (replyTo === undefined || replyTo.silent === true) return [];
+    const { status, text, error, executionId } = turn.result;
+    const failure = status === "failed" ? (error?.code ?? "INTERNAL") : undefined;
+    let said: string | readonly string[];
+    try {
+      said = reply?.(turn) ?? (failure === undefined ? text : failureText);
+    } catch (thrown) {
+      logger.error("`reply` threw; the turn's own text is sent.", { error: thrown });
+      said = failure === undefined ? text : failureText;
+    }
+    const texts = (typeof said === "string" ? [said] : said).filter((line) => line !== "");
+    return texts.map((line, index) => asJson({ kind: "reply", replyTo, text: line.toWellFormed(), index, executionId, ...(failure === undefined ? {} : { failure }) }));
+  }
+
+  function wake({ tenant, threadKey, contextId }: { tenant: string; threadKey: string; contextId: string }): void {
+    const message = { tenant, session: threadKey, id: `wake:${ids()}`, payload: asJson({ kind: "wake", contextId }) };
+    bus.publishInbound(message).catch((error: unknown) => logger.warn("A conversation could not be woken; a sweep will find it.", { error }));
+  }
+
+  const engine = createEngine({ threads, store, locks: busLocks(bus, handover.settle), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake });
+  const metrics = createRuntimeMetrics(options.telemetry);
+  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, clock, ids, logger, busIsLocal, sweepMs };
+  const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = { workers: [], gateways: [], schedulers: [] };
+  let state: "open" | "draining" | "closed" = "open";
+  const health = createHealth(services, started, () => state === "open");
+  let drained: Promise<void> | undefined;
+
+  const assertOpen = () => {
+    if (state !== "open") throw new HebraError("CLOSED", "The runtime drains or is closed.");
+  };
+  const runtime: Runtime = {
+    engine,
+    bus,
+    react(definition, trigger, reactOptions) {
+      assertOpen();
+      return engine.react(definition, trigger, reactOptions);
+    },
+    async gateway(gatewayOptions) {
+      assertOpen();
+      const gateway = await startGateway(services, gatewayOptions);
+      started.gateways.push(gateway);
+      return gateway;
+    },
+    worker(workerOptions) {
+      assertOpen();
+      const worker = startWorker(services, workerOptions);
+      started.workers.push(worker);
+      return worker;
+    },
+    scheduler(schedulerOptions) {
+      assertOpen();
+      const scheduler = startScheduler(services, schedulerOptions);
+      started.schedulers.push(scheduler);
+      return scheduler;
+    },
+    health: () => health.read(),
+    drain({ deadlineMs = 30_000 } = {}) {
+      if (drained !== undefined) return drained;
+      state = "draining";
+      drained = (async () => {
+        const startedAt = clock.monotonic();
+        const left = () => Math.max(0, deadlineMs - (clock.monotonic() - startedAt));
+        await Promise.all(started.schedulers.map((scheduler) => scheduler.stop()));
+        await Promise.all([...started.gateways, ...started.workers].map((part) => part.stop({ deadlineMs })));
+        // Gives back what is still held: its turns stop here, and go on elsewhere.
+        await bus.drain({ deadlineMs: left() });
+      })();
+      return drained;
+    },
+    async close() {
+      if (state === "closed") return;
+      await runtime.drain({ deadlineMs: 0 });
+      state = "closed";
+      health.stop();
+      await engine.close();
+      await handover.flush();
+      if (options.bus === undefined) await bus.close();
+      if (options.locks === undefined) await locks.close();
+    },
+  };
+  return runtime;
+}

@@ -1,0 +1,28 @@
+import type { Clock, IdGenerator, Logger } from "@hebra/core";
+import type { Bus } from "@hebra/bus";
+import type { LockManager } from "@hebra/lock";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ThreadStore } from "../store/store.ts";
+import type { Handover } from "./handover.ts";
+import type { RuntimeMetrics } from "./metrics.ts";
+import type { Router } from "./route.ts";
+
+/** What the parts of a runtime share. */
+export interface RuntimeServices {
+  engine: Engine;
+  store: ThreadStore;
+  bus: Bus;
+  locks: LockManager;
+  threads: readonly AnyThreadDefinition[];
+  route: Router;
+  handover: Handover;
+  metrics: RuntimeMetrics;
+  clock: Clock;
+  ids: IdGenerator;
+  logger: Logger;
+  /** The bus is this process's own: what it accepted ends with the process unless the store has it. */
+  busIsLocal: boolean;
+  /** Milliseconds between two looks for work that was left behind. */
+  sweepMs: number;
+}

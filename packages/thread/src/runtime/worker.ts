@@ -1,0 +1,109 @@
+import { deriveId, errorMessage, parseOptions, sleep } from "@hebra/core";
+import { createLeader } from "@hebra/lock";
+import { z } from "zod";
+import { handleDelivery } from "./deliveries.ts";
+import { asJson } from "./payloads.ts";
+import { workersLock } from "./presence.ts";
+import type { RuntimeServices } from "./services.ts";
+
+/** How a worker works. */
+export interface WorkerOptions {
+  /** Conversations at once. @defaultValue 10 */
+  concurrency?: number;
+}
+
+/** Takes conversations from the bus and runs their turns. */
+export interface Worker {
+  /** Milliseconds since this worker was last seen to consume or to wait. */
+  idleMs(): number;
+  /** Takes on no more, and resolves when what it holds is done, or at the deadline is given back. */
+  stop(options?: { deadlineMs?: number }): Promise<void>;
+}
+
+const schema = z.strictObject({ concurrency: z.number().int().min(1).max(10_000).default(10) });
+const SWEEP_LIMIT = 200;
+/** Replies this old, in milliseconds, whose rows nobody has marked may never have been sent. */
+const LATE_OUTBOX_MS = 60_000;
+
+/** @throws HebraError `INVALID_OPTIONS` */
+export function startWorker(services: RuntimeServices, options: WorkerOptions = {}): Worker {
+  const { bus, store, locks, clock, logger, handover } = services;
+  const { concurrency } = parseOptions("worker", schema, options);
+  const stopping = new AbortController();
+  const working = new Set<Promise<void>>();
+  let lastBeat = clock.monotonic();
+
+  // Whoever holds this lock lives: a gateway without a worker of its own looks at it.
+  const presence = createLeader(workersLock, {
+    locks,
+    clock,
+    lead: ({ signal }) => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }))),
+  });
+
+  async function consume(): Promise<void> {
+    for await (const delivery of bus.consumeInbound({ concurrency, signal: stopping.signal })) {
+      lastBeat = clock.monotonic();
+      const work: Promise<void> = handleDelivery(services, delivery).finally(() => {
+        working.delete(work);
+        lastBeat = clock.monotonic();
+      });
+      working.add(work);
+    }
+  }
+
+  /** Turns that lost their worker, and replies that nobody took to the bus. */
+  async function sweep(first: boolean): Promise<void> {
+    const now = clock.now();
+    // Nobody else has this store and this bus: what is unfinished at the start is left over.
+    const alone = first && services.busIsLocal;
+    const orphans = await store.system().sweep({ before: alone ? now : now - services.sweepMs, limit: SWEEP_LIMIT });
+    const mine = orphans.filter(({ definition }) => services.threads.some(({ name }) => name === definition));
+    if (mine.length > 0) {
+      await bus.publishInbound(
+        // The id keeps a turn that stays as it is from being woken again and again.
+        mine.map(({ tenant, threadKey, contextId, executionId, updatedAt }) => ({ tenant, session: threadKey, id: deriveId("wake", executionId, updatedAt), payload: asJson({ kind: "wake", contextId }) })),
+      );
+    }
+    const late = await store.system().outbox({ before: alone ? now : now - LATE_OUTBOX_MS, limit: SWEEP_LIMIT });
+    const contexts = new Map(late.map(({ tenant, row }) => [`${tenant}/${row.contextId}`, { tenant, contextId: row.contextId }]));
+    for (const { tenant, contextId } of contexts.values()) {
+      const snapshot = await store.load(tenant, { contextId });
+      if (snapshot === undefined || stopping.signal.aborted) continue;
+      const claim = await bus.claim({ tenant, session: snapshot.thread.key }, { waitMs: 0 }).catch(() => undefined);
+      // Held by somebody: the holder sees the rows when it lets go.
+      if (claim === undefined) continue;
+      if (snapshot.thread.mainContextId === contextId) {
+        await handover.settle(claim);
+        continue;
+      }
+      await claim.ack({ outbound: handover.replies(snapshot) });
+      handover.done(tenant, snapshot, claim.fence);
+    }
+  }
+
+  async function sweepOn(): Promise<void> {
+    for (let first = true; !stopping.signal.aborted; first = false) {
+      await sweep(first).catch((error: unknown) => {
+        if (!stopping.signal.aborted) logger.warn("The sweep failed; the next one tries again.", { error: errorMessage(error) });
+      });
+      lastBeat = clock.monotonic();
+      await sleep(clock, services.sweepMs, stopping.signal).catch(() => undefined);
+    }
+  }
+
+  const consuming = consume().catch((error: unknown) => logger.error("A worker ended.", { error: errorMessage(error) }));
+  const sweeping = sweepOn();
+  let stopped: Promise<void> | undefined;
+  return {
+    idleMs: () => clock.monotonic() - lastBeat,
+    stop: ({ deadlineMs = 30_000 } = {}) =>
+      (stopped ??= (async () => {
+        stopping.abort();
+        await Promise.all([consuming, presence.close(), sweeping]);
+        let giveUp = () => {};
+        const late = new Promise<void>((resolve) => (giveUp = clock.after(deadlineMs, resolve, { keepAlive: true })));
+        await Promise.race([Promise.allSettled(working), late]);
+        giveUp();
+      })()),
+  };
+}
