@@ -26,6 +26,8 @@ export interface BenchContext {
    * one's median. A first round that is not counted warms up.
    */
   compare(name: string, unit: string, rounds: number, subjects: Record<string, () => Promise<number>>): Promise<Record<string, Result>>;
+  /** Records what was measured otherwise: the figures of each subject, of which the median counts. */
+  record(name: string, unit: string, subjects: Record<string, readonly number[]>): Record<string, Result>;
   /** Records the verdict on one budget: the value must be at most, or at least, the bound. */
   bar(name: string, value: number, relation: "<=" | ">=", bound: number, unit: string): void;
   /** A sentence printed beneath the tables: what a figure means, or under which settings it was taken. */

@@ -30,9 +30,12 @@ const context: BenchContext = {
         if (round >= 0) figures.get(subject)!.push(figure);
       }
     }
+    return context.record(caseName, unit, Object.fromEntries(figures));
+  },
+  record(caseName, unit, subjects) {
     const recorded: Record<string, Result> = {};
-    for (const [subject, taken] of figures) {
-      const result: Result = { case: caseName, subject, value: median(taken), unit, rounds: taken };
+    for (const [subject, taken] of Object.entries(subjects)) {
+      const result: Result = { case: caseName, subject, value: median(taken), unit, rounds: [...taken] };
       results.push((recorded[subject] = result));
     }
     printCase(caseName, unit, Object.values(recorded));

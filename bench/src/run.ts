@@ -24,8 +24,10 @@ async function bundle(area: string, outdir: string): Promise<void> {
   const tsx = createRequire(join(dirname(directory), "package.json")).resolve("tsx");
   const { build } = createRequire(tsx)("esbuild") as Esbuild;
   const { devDependencies } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as { devDependencies: Record<string, string> };
+  // What an area starts as a process of its own.
+  const worker = join(directory, area, "worker.ts");
   await build({
-    entryPoints: { measure: join(directory, "src", "measure.ts"), [area]: join(directory, area, "index.ts") },
+    entryPoints: { measure: join(directory, "src", "measure.ts"), [area]: join(directory, area, "index.ts"), ...(existsSync(worker) && { [`${area}-worker`]: worker }) },
     outdir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
