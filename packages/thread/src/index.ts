@@ -22,7 +22,8 @@ export {
   type ToolLike,
 } from "./definition/define-thread.ts";
 export type { BusyPolicy, LoopPolicy, ResolvedPolicy } from "./definition/policy.ts";
-export { createEngine, type Address, type Engine, type EngineOptions, type ReactOptions } from "./engine/engine.ts";
+export type { Address, Engine, EngineOptions, ReactOptions } from "./engine/api.ts";
+export { createEngine } from "./engine/engine.ts";
 export type { TurnHandle } from "./engine/handle.ts";
 export { replay, type Replayed } from "./engine/replay.ts";
 export type { Trigger } from "./engine/trigger.ts";

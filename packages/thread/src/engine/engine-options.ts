@@ -1,6 +1,6 @@
 import { parseOptions } from "@hebra/core";
 import { z } from "zod";
-import type { EngineOptions } from "./engine.ts";
+import type { EngineOptions } from "./api.ts";
 
 const DEFAULT_HISTORY_ITEMS = 40;
 const DEFAULT_SETTLE_WINDOW_MS = 250;

@@ -8,7 +8,8 @@ import { defineThread, type ThreadOptions } from "../definition/define-thread.ts
 import { memoryStore } from "../store/memory.ts";
 import type { ThreadStore } from "../store/store.ts";
 import { verifyGraph } from "../testing/verify-graph.ts";
-import { createEngine, type EngineOptions } from "./engine.ts";
+import type { EngineOptions } from "./api.ts";
+import { createEngine } from "./engine.ts";
 
 /** An action that takes anything. */
 export const action = (execute: Action<Record<string, unknown>, unknown>["execute"], over: Partial<Action<Record<string, unknown>, unknown>> = {}) =>

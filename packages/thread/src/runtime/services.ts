@@ -2,7 +2,7 @@ import type { Clock, IdGenerator, Logger } from "@hebra/core";
 import type { Bus } from "@hebra/bus";
 import type { LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/api.ts";
 import type { ThreadStore } from "../store/store.ts";
 import type { Handover } from "./handover.ts";
 import type { RuntimeMetrics } from "./metrics.ts";

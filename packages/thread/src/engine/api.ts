@@ -1,0 +1,92 @@
+import type { Clock, JsonValue, Logger } from "@hebra/core";
+import type { Lease, LockManager } from "@hebra/lock";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { BusyPolicy } from "../definition/policy.ts";
+import type { ApprovalRow, ContextRow } from "../store/rows.ts";
+import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
+import type { EndedTurn } from "./ended-turn.ts";
+import type { TurnHandle } from "./handle.ts";
+import type { Trigger } from "./trigger.ts";
+
+/** Where a thread is: its tenant, and one of its names. */
+export type Address = ThreadRef & {
+  /** @defaultValue "default" */
+  tenant?: string;
+};
+
+/** How an engine is put together. */
+export interface EngineOptions {
+  /** Where threads live. */
+  store: ThreadStore;
+  /** The definitions that this process can run. */
+  threads: readonly AnyThreadDefinition[];
+  /** One lease a thread. @defaultValue locks of this process, enough for one process */
+  locks?: LockManager;
+  /** Items of history that a model is shown; turns are never cut. @defaultValue 40 */
+  historyItems?: number;
+  /** Milliseconds that a settled action call waits for its siblings before it is recorded without them. @defaultValue 250 */
+  settleWindowMs?: number;
+  /** Milliseconds that a lease outlives a process that stopped renewing it. @defaultValue 30 000 */
+  leaseTtlMs?: number;
+  /** How often a turn may be begun and resumed after crashes before it ends as `failed`. @defaultValue 5 */
+  maxAttempts?: number;
+  /**
+   * Turns a `blob:` reference of a file part into a URL that a model can read: a `data:` URL or a signed link. Attachments
+   * are so kept by reference, and never in the rows. @defaultValue references are passed on as they are
+   */
+  readFile?: (url: string) => Promise<string>;
+  clock?: Clock;
+  /** From 0 to 1, for back-off. @defaultValue Math.random */
+  random?: () => number;
+  /** @defaultValue one that says nothing */
+  logger?: Logger;
+  /** What goes out when a turn has ended, for the outbox, in the write that ends it. It may be called again: no effects, no throwing. @defaultValue nothing */
+  outbox?: (turn: EndedTurn) => readonly JsonValue[];
+  /** Says that a thread has something to go on with: a decision, an orphan. @defaultValue this process waits for its lease and goes on itself */
+  wake?: (thread: { tenant: string; threadKey: string; contextId: string }) => void;
+}
+
+/** How a trigger is to be taken. */
+export interface ReactOptions {
+  address: Address;
+  /** What to do when the thread is busy. @defaultValue the definition's */
+  whenBusy?: BusyPolicy;
+  /** Cancels the turn when it aborts. */
+  signal?: AbortSignal;
+  /** The thread's lease, held by the caller. The engine works under it and releases it when nothing is left to run. */
+  lease?: Lease;
+}
+
+/** Runs turns. */
+export interface Engine {
+  /**
+   * Takes a trigger. When it resolves, the trigger is stored: the turn will run even if this process dies now.
+   *
+   * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`, `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, `PEER_MISSING`, and what the store throws.
+   */
+  react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
+  /** Sees to it that what is queued, orphaned or decided in a thread runs. @throws HebraError `THREAD_NOT_FOUND` */
+  resume(address: Address, options?: { lease?: Lease }): Promise<void>;
+  /** Stores a trigger without running it: `react`, `resume` or `recover` of any process will. @throws HebraError as `react` */
+  enqueue(definition: AnyThreadDefinition | string, trigger: Trigger, options: Pick<ReactOptions, "address" | "whenBusy">): Promise<TurnHandle>;
+  /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
+  follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
+  /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
+  cancel(executionId: string, options?: { tenant?: string; by?: string; reason?: string }): Promise<void>;
+  /** Lets a waiting call run, with the model's input or a corrected one. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED`, `ACTION_INPUT_INVALID` */
+  approve(approvalId: string, options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue }): Promise<ApprovalRow>;
+  /** Refuses a waiting call; the model is told. @throws HebraError as `approve` */
+  deny(approvalId: string, options?: { tenant?: string; by?: string; comment?: string }): Promise<ApprovalRow>;
+  /** Items with their parts, oldest first. @throws HebraError `THREAD_NOT_FOUND` */
+  history(address: Address, options?: { items?: number }): Promise<HistoryEntry[]>;
+  /** The context at an address. @throws HebraError `THREAD_NOT_FOUND` */
+  context(address: Address): Promise<ContextRow>;
+  /** Adds a line of history that shares another's up to an item. @throws HebraError `THREAD_NOT_FOUND`, `ITEM_NOT_FOUND` */
+  fork(address: Address, options: { atItemId: string; id?: string }): Promise<ContextRow>;
+  /** Finds turns that were queued or cut off before `olderThanMs` ago, and drives those on whose lease nobody holds. @returns how many were tried */
+  recover(options?: { olderThanMs?: number; limit?: number }): Promise<number>;
+  /** Resolves when this process runs no turn. */
+  idle(): Promise<void>;
+  /** Stops. Turns that run are left in the store, to be resumed. The store stays open. */
+  close(): Promise<void>;
+}
