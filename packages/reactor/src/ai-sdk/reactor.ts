@@ -1,5 +1,5 @@
 import { assertPeer, deriveId, loadPeer, parseOptions, systemClock, throwIfAborted } from "@hebra/core";
-import type { LanguageModel, TextStreamPart, ToolSet } from "ai";
+import type { LanguageModel, ModelMessage, TextStreamPart, ToolSet } from "ai";
 import type { ReactorEvent } from "../events.ts";
 import type { Reactor, ReactorInput } from "../reactor.ts";
 import { callSettings, jsonOutput, toToolChoice, toTools } from "./call-settings.ts";
@@ -86,7 +86,7 @@ async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: Ab
   const { fullStream } = ai.streamText({
     ...callSettings(options),
     model,
-    messages,
+    ...given(messages, options),
     allowSystemInMessages: true,
     maxRetries: options.maxRetries ?? 0,
     abortSignal: signal,
@@ -104,6 +104,14 @@ async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: Ab
     usage: ({ usage, providerMetadata, response }) => toUsage(usage, providerMetadata, { provider, model: response.modelId }, options.price),
   });
   return { fullStream, translator };
+}
+
+/**
+ * The AI SDK checks the messages it starts from against schemas, whole: some milliseconds for a hundred, at every question.
+ * Ours are made by us; so the first stands for all there, and the step gets the others. A host's telemetry is to see them all.
+ */
+function given(messages: ModelMessage[], { telemetry }: AiSdkReactorOptions): { messages: ModelMessage[]; prepareStep?: () => { messages: ModelMessage[] } } {
+  return messages.length < 2 || telemetry !== undefined ? { messages } : { messages: messages.slice(0, 1), prepareStep: () => ({ messages }) };
 }
 
 async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<LanguageModel> {
