@@ -33,6 +33,8 @@ export function createSubscription(options: {
   let cursor = options.afterSeq;
   let buffer: ThreadEvent[] = [];
   let lagging = false;
+  // What was published before this reader came is in the journal alone.
+  let begun = false;
   let closed = false;
   let wake = () => {};
 
@@ -47,13 +49,14 @@ export function createSubscription(options: {
   async function* read(): AsyncGenerator<ThreadEvent, void, void> {
     try {
       while (!closed) {
-        const event = buffer.shift();
+        const event = begun ? buffer.shift() : undefined;
         if (event === undefined || (isDurable(event) && event.seq > cursor + 1)) {
           if (event !== undefined) buffer.unshift(event);
-          if (event === undefined && !lagging && options.isLocal()) {
+          if (event === undefined && begun && !lagging && options.isLocal()) {
             await waitForMore();
             continue;
           }
+          begun = true;
           const caughtUp = yield* fromJournal();
           if (caughtUp === "ended") return;
           continue;
