@@ -92,3 +92,53 @@ export type {
   ThreadStore,
 } from "./store/store.ts";
 export { ENVELOPE_VERSION, isDurable, type DurableEvent, type DurableEventType, type LiveEvent, type LiveEventType, type ThreadEvent } from "./stream/envelope.ts";
+
+// Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
+export { createAiSdkReactor, type CreateAiSdkReactorOptions } from "./legacy/call/ai-sdk-reactor.ts";
+export { createStory, createThread, thread, type RegistrableThreadBuilder, type ThreadBuilder, type ThreadBuilderEntry, type ThreadConfig, type ThreadInstance } from "./legacy/call/builder.ts";
+export {
+  AGENT_CHANNEL,
+  EMAIL_CHANNEL,
+  INPUT_ITEM_TYPE,
+  INPUT_TEXT_ITEM_TYPE,
+  OUTPUT_ITEM_TYPE,
+  OUTPUT_TEXT_ITEM_TYPE,
+  SYSTEM_TEXT_ITEM_TYPE,
+  WEB_CHANNEL,
+} from "./legacy/call/items.ts";
+export { createCodexThreadBuilder, DEFAULT_CODEX_TOOL_NAME, didCodexToolExecute, threadDomain, useThread } from "./legacy/call/not-carried.ts";
+export { getThread, getThreadFactory, hasThread, listThreads, registerThread, type ThreadFactory, type ThreadKey } from "./legacy/call/registry.ts";
+export { createScriptedReactor, type CreateScriptedReactorOptions, type ScriptedReactionPayload, type ScriptedReactorStep } from "./legacy/call/scripted-reactor.ts";
+export { Thread } from "./legacy/call/thread.ts";
+export { didToolExecute, extractToolCallsFromParts } from "./legacy/call/tool-calls.ts";
+export type {
+  ContextIdentifier,
+  LegacyChunk,
+  LegacyReactParams,
+  LegacyThreadOptions,
+  StoredContext,
+  StoredThread,
+  ThreadEnvironment,
+  ThreadIdentifier,
+  ThreadItem,
+  ThreadModelInit,
+  ThreadReactionLLM,
+  ThreadReactionResult,
+  ThreadReactionToolCall,
+  ThreadReactor,
+  ThreadReactorParams,
+  ThreadReactParams,
+  ThreadReactResult,
+  ThreadShouldContinueArgs,
+  ThreadStreamOptions,
+  ThreadTool,
+} from "./legacy/call/types.ts";
+export {
+  convertItemsToModelMessages,
+  convertItemToModelMessages,
+  convertModelMessageToItem,
+  convertToUIMessage,
+  createAssistantItemFromUIMessages,
+  createUserItemFromUIMessages,
+  type ResponseMessage,
+} from "./legacy/call/ui-messages.ts";

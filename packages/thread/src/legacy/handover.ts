@@ -1,8 +1,8 @@
-import type { JsonObject, JsonValue } from "@hebra/core";
-import type { TranscriptPart } from "@hebra/reactor";
+import type { JsonObject } from "@hebra/core";
 import type { ItemRow, PartRow } from "../store/rows.ts";
 import { executionStates, isTerminal } from "../store/states.ts";
 import type { ThreadRef, ThreadStore } from "../store/store.ts";
+import { toUiPart } from "./ui-parts.ts";
 
 /** Rows of the old story engine, by entity. */
 export interface LegacyRows {
@@ -77,7 +77,7 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
     if (part.stepId === null) continue;
     const index = places.get(part.stepId) ?? 0;
     places.set(part.stepId, index + 1);
-    rows.story_parts.push({ id: part.id, key: `${part.stepId}:${index}`, step: part.stepId, idx: index, type: String(legacyPart(part.content)["type"]), part: legacyPart(part.content), createdAt: iso(part.createdAt), updatedAt: iso(part.updatedAt) });
+    rows.story_parts.push({ id: part.id, key: `${part.stepId}:${index}`, step: part.stepId, idx: index, type: String(toUiPart(part.content)["type"]), part: toUiPart(part.content), createdAt: iso(part.createdAt), updatedAt: iso(part.updatedAt) });
   }
   return rows;
 }
@@ -91,30 +91,10 @@ function eventRow(item: ItemRow, parts: readonly PartRow[], createdAt: number): 
     type: item.role === "user" ? "input_text" : item.role === "system" ? "system" : "output_text",
     channel: item.channel,
     status: item.status === "cancelled" ? "failed" : item.status,
-    content: { parts: content.map(legacyPart) },
+    content: { parts: content.map(toUiPart) },
     createdAt: iso(createdAt),
     updatedAt: iso(Math.max(createdAt, item.updatedAt)),
   };
 }
 
-/** A part as the old engine kept it: in the AI SDK's UI message format. */
-function legacyPart(content: PartRow["content"] | TranscriptPart): JsonObject {
-  switch (content.kind) {
-    case "text":
-    case "reasoning":
-      return { type: content.kind, text: content.text };
-    case "file":
-      return { type: "file", mediaType: content.mediaType, url: content.url, ...(content.filename === undefined ? {} : { filename: content.filename }) };
-    case "source":
-      return { type: "source-url", sourceId: content.id, ...(content.url === undefined ? {} : { url: content.url }), ...(content.title === undefined ? {} : { title: content.title }) };
-    case "data":
-      return isObject(content.data) && content.data["type"] === content.name ? content.data : { type: `data-${content.name}`, data: content.data };
-    case "action": {
-      const outcome: JsonObject = content.status === "succeeded" ? { state: "output-available", output: content.output ?? null } : { state: "output-error", errorText: content.error ?? "not settled" };
-      return { type: `tool-${content.name}`, toolCallId: content.callId, input: content.input, ...outcome };
-    }
-  }
-}
-
-const isObject = (value: JsonValue): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
 const iso = (at: number) => new Date(at).toISOString();

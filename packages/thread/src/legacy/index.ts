@@ -1,5 +1,55 @@
+export { createAiSdkReactor, type CreateAiSdkReactorOptions } from "./call/ai-sdk-reactor.ts";
+export { createStory, createThread, thread, type RegistrableThreadBuilder, type ThreadBuilder, type ThreadBuilderEntry, type ThreadConfig, type ThreadInstance } from "./call/builder.ts";
+export { getThreadEnv, registerThreadEnv } from "./call/env.ts";
+export {
+  AGENT_CHANNEL,
+  EMAIL_CHANNEL,
+  INPUT_ITEM_TYPE,
+  INPUT_TEXT_ITEM_TYPE,
+  OUTPUT_ITEM_TYPE,
+  OUTPUT_TEXT_ITEM_TYPE,
+  SYSTEM_TEXT_ITEM_TYPE,
+  WEB_CHANNEL,
+} from "./call/items.ts";
+export { getThread, getThreadFactory, hasThread, listThreads, registerThread, type ThreadFactory, type ThreadKey } from "./call/registry.ts";
+export { configureRuntime, getThreadRuntime, type LegacyThreadStore, type RuntimeConfig, type RuntimeParts, type ThreadRuntime } from "./call/runtime.ts";
+export { createScriptedReactor, type CreateScriptedReactorOptions, type ScriptedReactionPayload, type ScriptedReactorStep } from "./call/scripted-reactor.ts";
+export { Thread } from "./call/thread.ts";
+export { didToolExecute, extractToolCallsFromParts } from "./call/tool-calls.ts";
+export type {
+  ContextIdentifier,
+  LegacyChunk,
+  LegacyReactParams,
+  LegacyThreadOptions,
+  StoredContext,
+  StoredThread,
+  ThreadEnvironment,
+  ThreadIdentifier,
+  ThreadItem,
+  ThreadModelInit,
+  ThreadReactionLLM,
+  ThreadReactionResult,
+  ThreadReactionToolCall,
+  ThreadReactor,
+  ThreadReactorParams,
+  ThreadReactParams,
+  ThreadReactResult,
+  ThreadShouldContinueArgs,
+  ThreadStreamOptions,
+  ThreadTool,
+} from "./call/types.ts";
+export {
+  convertItemsToModelMessages,
+  convertItemToModelMessages,
+  convertModelMessageToItem,
+  convertToUIMessage,
+  createAssistantItemFromUIMessages,
+  createUserItemFromUIMessages,
+  type ResponseMessage,
+} from "./call/ui-messages.ts";
 export { handover, type LegacyRows } from "./handover.ts";
 export { jsonLinesReader } from "./read-through/json-lines-reader.ts";
 export { legacyStore, type LegacyStoreOptions, type MappedGroup } from "./read-through/legacy-store.ts";
 export { memoryReader, type LegacyTables } from "./read-through/memory-reader.ts";
 export type { LegacyGroup, LegacyPage, LegacyReader } from "./read-through/reader.ts";
+export { legacyChunks, type LegacyChunkOptions } from "./stream/chunks.ts";

@@ -1,0 +1,40 @@
+import { HebraError } from "@hebra/core";
+import type { AnyThread } from "./types.ts";
+
+/** @deprecated Use the name of a definition. */
+export type ThreadKey = string;
+/** @deprecated Pass definitions to `createEngine`. */
+export type ThreadFactory = () => AnyThread;
+
+const factories = new Map<ThreadKey, ThreadFactory>();
+
+/** @deprecated Pass definitions to `createEngine({ threads })`. @throws HebraError `INVALID_OPTIONS` */
+export function registerThread(key: ThreadKey, factory: ThreadFactory): void {
+  if (typeof key !== "string" || key === "") throw new HebraError("INVALID_OPTIONS", "registerThread: the key must be a text that is not empty.");
+  if (typeof factory !== "function") throw new HebraError("INVALID_OPTIONS", "registerThread: the factory must be a function.");
+  factories.set(key, factory);
+}
+
+/** @deprecated An engine knows its definitions by name. @throws HebraError `DEFINITION_MISSING` */
+export function getThread(key: ThreadKey): AnyThread {
+  return getThreadFactory(key)();
+}
+
+/** @deprecated An engine knows its definitions by name. @throws HebraError `DEFINITION_MISSING` */
+export function getThreadFactory(key: ThreadKey): ThreadFactory {
+  const factory = factories.get(key);
+  if (factory === undefined) {
+    throw new HebraError("DEFINITION_MISSING", `There is no thread registered under ${JSON.stringify(key)}. Import the module that registers it when the process starts.`, { details: { definition: key }, retryable: false });
+  }
+  return factory;
+}
+
+/** @deprecated An engine knows its definitions by name. */
+export function hasThread(key: ThreadKey): boolean {
+  return factories.has(key);
+}
+
+/** @deprecated An engine knows its definitions by name. */
+export function listThreads(): ThreadKey[] {
+  return [...factories.keys()];
+}
