@@ -65,7 +65,8 @@ export function waitInLine(request: WaitRequest): Waiter {
     const usual = pollMs * (0.8 + 0.2 * Math.random());
     const ms = hintMs >= 0 ? Math.min(usual, hintMs + 1) : usual;
     cancelPoll?.();
-    cancelPoll = clock.after(ms, poll);
+    // Somebody waits for the lock: also where no connection keeps the process alive.
+    cancelPoll = clock.after(ms, poll, { keepAlive: true });
   }
 
   async function ask(): Promise<void> {
