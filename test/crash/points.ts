@@ -11,9 +11,9 @@ export interface Points {
 }
 
 /**
- * @param options - `stopAt`: the label at which to stop; `signal`: how; `passed`: told of every point; `stopped`: told just before the end.
+ * @param options - `stopAt`: the label at which to stop; `signal`: how; `passed`: told of every point; `stopped`: told just before the end; `refused`: told of writes that the store throws back.
  */
-export function createPoints(options: { stopAt: string | undefined; signal: "SIGKILL" | "SIGSTOP"; passed(label: string): void; stopped(label: string): void }): Points {
+export function createPoints(options: { stopAt: string | undefined; signal: "SIGKILL" | "SIGSTOP"; passed(label: string): void; stopped(label: string): void; refused(label: string, error: unknown): void }): Points {
   const counts = new Map<string, number>();
   let settled = () => {};
   const resultsWritten = new Promise<void>((resolve) => (settled = resolve));
@@ -34,7 +34,10 @@ export function createPoints(options: { stopAt: string | undefined; signal: "SIG
     const pending = work();
     // Whether the write lands is up to the database: the process is gone while it is on its way.
     reach(`${verb} ${number} during`);
-    const result = await pending;
+    const result = await pending.catch((error: unknown) => {
+      options.refused(`${verb} ${number}`, error);
+      throw error;
+    });
     reach(`${verb} ${number} after`);
     return result;
   }

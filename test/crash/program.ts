@@ -3,7 +3,8 @@
  * {@link Job} and talks with it over the channel of its fork.
  */
 import { once } from "node:events";
-import { createEngine, type Engine, type ThreadStore } from "@hebra/thread";
+import { localLocks } from "@hebra/lock";
+import { createEngine, storeLocks, type Engine, type ThreadStore } from "@hebra/thread";
 import { errorCode } from "@hebra/core";
 import { mutants } from "./mutants.ts";
 import { createPoints, type Points } from "./points.ts";
@@ -12,15 +13,18 @@ import { openStore, type StoreConfig } from "./stores.ts";
 import { crashThread, triggers, type TriggerId } from "./turn.ts";
 
 /** What a process is to do. */
-export type Job = { store: StoreConfig; /** Where it writes what it did. */ records: string; leaseTtlMs?: number } & (
+export type Job = { store: StoreConfig; /** Where it writes what it did. */ records: string; /** One lease for all processes, kept in the store, and not one in each. */ sharedLeases?: boolean } & (
   /** Plays the turns of one thread, and ends or pauses itself at a point. */
   | { run: "first"; key: string; stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }
-  /** Finds what was cut off, in all threads, and ends it. `redeliver`: triggers that were never acknowledged. */
-  | { run: "second"; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
+  /** Ends what was cut off. `sweep`: it finds out by itself what that is. `redeliver`: triggers that were never acknowledged. */
+  | { run: "second"; sweep: boolean; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
 );
 
 /** What a process says: that approvals wait for a person, or that it has ended well. */
 export type Said = { waiting: string[] } | { done: true };
+
+/** Long for a busy machine, short for a test that waits for it. */
+const LEASE_TTL_MS = 4_000;
 
 type Record = ReturnType<typeof recorder>;
 
@@ -34,7 +38,10 @@ function engineOver(job: Job, store: ThreadStore, record: Record, points: Pick<P
       points.reach(`action ${name} after`);
     },
   });
-  return createEngine({ store, threads: [definition], settleWindowMs: 1, random: () => 0, ...(job.leaseTtlMs === undefined ? {} : { leaseTtlMs: job.leaseTtlMs }) });
+  const locks = job.sharedLeases === true ? storeLocks(store) : localLocks();
+  const said = (level: string) => (message: string, fields?: object) => record({ event: "log", text: `${level}: ${message} ${JSON.stringify(fields ?? {})}` });
+  const logger = { debug: () => {}, info: () => {}, warn: said("warn"), error: said("error") };
+  return createEngine({ store, threads: [definition], locks, logger, settleWindowMs: 1, leaseTtlMs: LEASE_TTL_MS, random: () => 0 });
 }
 
 /** Takes two triggers, waits for the person, and ends both turns. */
@@ -45,6 +52,7 @@ async function first(job: Extract<Job, { run: "first" }>, opened: ThreadStore): 
     signal: job.signal ?? "SIGKILL",
     passed: (label) => void (job.stopAt === undefined && record({ event: "point", label })),
     stopped: (label) => record({ event: "stopped", label }),
+    refused: (label, error) => record({ event: "refused", label, code: errorCode(error) ?? String(error) }),
   });
   const engine = engineOver(job, points.store(opened), record, points);
   const address = { key: job.key };
@@ -85,7 +93,9 @@ async function second(job: Extract<Job, { run: "second" }>, opened: ThreadStore)
       record({ event: "error", code: errorCode(error) ?? String(error) });
     }
   };
-  await engine.recover({ olderThanMs: -1, limit: 10_000 });
+  if (job.sweep) await engine.recover({ olderThanMs: -1, limit: 10_000 });
+  // A lease of a process that stands still ends with its ttl: it is waited for.
+  else for (const { key } of job.threads) await engine.resume({ key });
   await engine.idle();
   await Promise.all(
     job.threads.map(async ({ key, redeliver }) => {

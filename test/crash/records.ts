@@ -7,12 +7,16 @@ export type Line = { run: "first" | "second" } & (
   | { event: "point"; label: string }
   /** The process ended, or paused, itself here. */
   | { event: "stopped"; label: string }
+  /** The store refused a write. */
+  | { event: "refused"; label: string; code: string }
   /** The engine said that a trigger is stored. */
   | { event: "acknowledged"; triggerId: string }
   /** An action took effect. */
   | { event: "effect"; name: string; key: string; contextId: string; callId: string }
   /** A model was asked. */
   | { event: "model"; contextId: string; executionId: string; iteration: number; transcript: readonly TranscriptMessage[] }
+  /** The engine wrote to its log. */
+  | { event: "log"; text: string }
   /** A turn, or its delivery, ended with an error. */
   | { event: "error"; code: string }
 );

@@ -38,8 +38,8 @@ export function crashThread(witness: Witness): AnyThreadDefinition {
         input: z.object({ of: z.string() }),
         effect,
         approval: name === "refund" ? { reason: "Money leaves the house." } : false,
-        async execute(_input, { idempotencyKey, ids, state }) {
-          if (slow.has(name)) await witness.resultsWritten;
+        async execute(_input, { idempotencyKey, ids, signal, state }) {
+          if (slow.has(name)) await Promise.race([witness.resultsWritten, aborted(signal)]);
           witness.effect(name, idempotencyKey, ids);
           return withState(`${name} done`, { [name]: ((state as Record<string, number>)[name] ?? 0) + 1 });
         },
@@ -61,4 +61,8 @@ export function crashThread(witness: Witness): AnyThreadDefinition {
       },
     }),
   });
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
 }

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createHarness, type Harness } from "./harness.ts";
+import { bundleProgram, twoAtATime } from "./processes.ts";
+import type { StoreConfig } from "./stores.ts";
+
+const PATIENCE = 600_000;
+const directory = mkdtempSync(join(tmpdir(), "hebra-paused-"));
+let program = "";
+beforeAll(async () => {
+  program = await bundleProgram();
+}, PATIENCE);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const databaseUrl = process.env["DATABASE_URL"];
+const redisUrl = process.env["REDIS_URL"];
+const schema = `paused_${process.pid}`;
+afterAll(async () => {
+  if (databaseUrl === undefined) return;
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+  await pool.end();
+});
+
+const stores: [string, StoreConfig | undefined][] = [
+  ["sqlite", { kind: "sqlite", path: join(directory, "paused.db") }],
+  ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
+  ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace: `paused:${process.pid}` }],
+];
+
+/** Before an answer is written, in the middle of a batch, before its results are written, and before the rest of them. */
+const points = ["commit 1 before", "action charge before", "commit 2 before", "action send after", "commit 3 before"];
+
+/**
+ * A process that falls asleep inside a transaction keeps its row locks, and with them the lease's row, until the server
+ * ends the session (`idle_in_transaction_session_timeout`). At the first point another lease request is on its way.
+ */
+const pointsFor = (name: string, sharedLeases: boolean) => (name === "postgres" && sharedLeases ? points.slice(1) : points);
+
+describe.each(stores)("a process that is paused past its lease over %s", (name, config) => {
+  it.skipIf(config === undefined).each([
+    ["leases that know nothing of each other", false],
+    ["leases in the store", true],
+  ])("and comes back is refused, with %s; nothing is doubled", async (_title, sharedLeases) => {
+    const harness: Harness = await createHarness(program, config!);
+    try {
+      const found = await twoAtATime(pointsFor(name, sharedLeases), (label) => harness.pause(label, { sharedLeases }));
+      for (const { label, violations, changed, refused, errors } of found) {
+        expect({ label, violations, changed }).toEqual({ label, violations: [], changed: false });
+        expect(errors).toHaveLength(1);
+        // `UNREACHABLE`: it was asking for the lease when it fell asleep, and the answer came too late to be of use.
+        expect(["STALE_FENCE", "LOCK_LOST", "VERSION_CONFLICT", "UNREACHABLE"]).toContain(errors[0]);
+        // It was about to write when it fell asleep, and does so when it wakes.
+        if (label.startsWith("commit")) expect(refused).toEqual([`${label.replace(" before", "")}: STALE_FENCE`]);
+      }
+    } finally {
+      await harness.close();
+    }
+  }, PATIENCE);
+});
