@@ -12,7 +12,7 @@ export {
   WEB_CHANNEL,
 } from "./call/items.ts";
 export { getThread, getThreadFactory, hasThread, listThreads, registerThread, type ThreadFactory, type ThreadKey } from "./call/registry.ts";
-export { configureRuntime, getThreadRuntime, type LegacyThreadStore, type RuntimeConfig, type RuntimeParts, type ThreadRuntime } from "./call/runtime.ts";
+export { configureRuntime, getThreadRuntime, type LegacyThreadStore, type LegacyRuntimeConfig, type LegacyRuntimeParts, type ThreadRuntime } from "./call/runtime.ts";
 export { createScriptedReactor, type CreateScriptedReactorOptions, type ScriptedReactionPayload, type ScriptedReactorStep } from "./call/scripted-reactor.ts";
 export { Thread } from "./call/thread.ts";
 export { didToolExecute, extractToolCallsFromParts } from "./call/tool-calls.ts";

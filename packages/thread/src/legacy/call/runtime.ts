@@ -14,7 +14,7 @@ import { hooksOf } from "./hooks.ts";
 import { unsupported } from "./unsupported.ts";
 
 /** What a host's resolver returns. It must give the same store each time. */
-export interface RuntimeParts {
+export interface LegacyRuntimeParts {
   /** Where threads live: one of `@hebra/thread/store/*`, or `legacyStore` over it. */
   store?: ThreadStore;
   /** @defaultValue "default" */
@@ -33,9 +33,9 @@ export interface RuntimeParts {
 }
 
 /** @deprecated Use `createEngine({ store, threads })`. */
-export interface RuntimeConfig<Env extends ThreadEnvironment = Loose> {
+export interface LegacyRuntimeConfig<Env extends ThreadEnvironment = Loose> {
   /** From an environment to the store and tenant that it means. */
-  runtime: (env: Env, domain?: Loose, options?: Loose) => RuntimeParts | Promise<RuntimeParts>;
+  runtime: (env: Env, domain?: Loose, options?: Loose) => LegacyRuntimeParts | Promise<LegacyRuntimeParts>;
   domain?: unknown;
   threads?: readonly { register(): void }[];
 }
@@ -59,11 +59,11 @@ export interface ThreadRuntime {
   engineOf(thread: AnyThread): Engine;
   /** Drives on, with every registered thread, what crashed processes have left. @returns how many turns were tried */
   recover(options?: { olderThanMs?: number }): Promise<number>;
-  readonly parts: RuntimeParts;
+  readonly parts: LegacyRuntimeParts;
 }
 
 const DEFAULT_HISTORY_ITEMS = 1_000;
-let config: RuntimeConfig | undefined;
+let config: LegacyRuntimeConfig | undefined;
 
 interface Started {
   engine: Engine;
@@ -87,7 +87,7 @@ const locksOf = new WeakMap<ThreadStore, LockManager>();
  * configureRuntime({ runtime: async (env: { orgId: string }) => ({ store, tenant: env.orgId }) });
  * ```
  */
-export function configureRuntime<Env extends ThreadEnvironment = Loose>(options: RuntimeConfig<Env>): void {
+export function configureRuntime<Env extends ThreadEnvironment = Loose>(options: LegacyRuntimeConfig<Env>): void {
   config = options;
   for (const thread of options.threads ?? []) thread.register();
 }
@@ -126,7 +126,7 @@ function registered(key: string): AnyThread {
 }
 
 /** The engine of a thread over a store. Engines of one store share its locks, so that a context has one holder. */
-export function startedOf(store: ThreadStore, parts: RuntimeParts, thread: AnyThread): Started {
+export function startedOf(store: ThreadStore, parts: LegacyRuntimeParts, thread: AnyThread): Started {
   const threads = started.get(store) ?? new Map<AnyThread, Started>();
   started.set(store, threads);
   const known = threads.get(thread);

@@ -1,5 +1,4 @@
 import { HebraError } from "@hebra/core";
-import { toModelMessages } from "./ai-sdk/model-messages.ts";
 import { INPUT_TEXT_ITEM_TYPE, OUTPUT_TEXT_ITEM_TYPE, roleOfType, SYSTEM_TEXT_ITEM_TYPE, uiPartsOf, WEB_CHANNEL } from "./items.ts";
 import type { Loose, ThreadItem } from "./types.ts";
 
@@ -31,6 +30,8 @@ export function convertToUIMessage(item: ThreadItem): Loose {
 
 /** @deprecated Reactors are given a transcript. @throws HebraError `PEER_MISSING` without `ai` */
 export async function convertItemToModelMessages(item: ThreadItem): Promise<Loose[]> {
+  // Whoever never calls this needs no `ai`.
+  const { toModelMessages } = await import("./ai-sdk/model-messages.ts");
   return toModelMessages(convertToUIMessage(item));
 }
 

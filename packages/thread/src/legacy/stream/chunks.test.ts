@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { convertArrayToReadableStream, MockLanguageModelV3 } from "ai/test";
-import { streamText, tool } from "ai";
+import { streamText, tool, type ToolSet } from "ai";
 import { z } from "zod";
 import { isDurable, type ThreadEvent } from "../../stream/envelope.ts";
 import { memoryStore } from "../../store/memory.ts";
@@ -43,7 +43,12 @@ const desk = () =>
     .narrative(() => "You are a desk.")
     .actions(() => ({
       find: tool({ inputSchema: z.object({ number: z.string() }), execute: async ({ number }) => ({ number, status: "shipped" }) }),
-      fail: tool({ inputSchema: z.object({}), execute: () => Promise.reject(new Error("no lamp")) }),
+      fail: tool({
+        inputSchema: z.object({}),
+        execute: async (): Promise<string> => {
+          throw new Error("no lamp");
+        },
+      }),
       end: tool({ inputSchema: z.object({}), execute: async () => "ended" }),
     }))
     .shouldContinue(({ toolCalls }) => !toolCalls.some(({ toolName }) => toolName === "end"));
@@ -82,7 +87,7 @@ describe("the legacy stream", () => {
     const reference: LegacyChunk[] = [];
     const same = model();
     for (const first of [true, false]) {
-      const declared = { find: tool({ inputSchema: z.object({ number: z.string() }) }), fail: tool({ inputSchema: z.object({}) }), end: tool({ inputSchema: z.object({}) }) };
+      const declared = { find: tool({ inputSchema: z.object({ number: z.string() }) }), fail: tool({ inputSchema: z.object({}) }), end: tool({ inputSchema: z.object({}) }) } as unknown as ToolSet;
       const result = streamText({ model: same, prompt: "x", tools: declared, toolChoice: "required" });
       for await (const chunk of result.toUIMessageStream({ sendStart: first, sendFinish: false })) reference.push(chunk as LegacyChunk);
     }
