@@ -7,6 +7,8 @@ export interface SqliteStatement {
   run(values: readonly Value[]): void;
   /** The rows, each as its columns' values in order. */
   all(values: readonly Value[]): Value[][];
+  /** The only row there can be: half the price of asking for all. */
+  one(values: readonly Value[]): Value[] | undefined;
 }
 
 /** The one synchronous shape that this store needs of a SQLite library. */
@@ -30,6 +32,7 @@ export interface SqliteInstance {
 interface LibraryStatement {
   run(...values: Value[]): unknown;
   all(...values: Value[]): unknown[];
+  get(...values: Value[]): unknown;
   raw?(on?: boolean): LibraryStatement;
 }
 
@@ -80,13 +83,15 @@ export function connection(database: SqliteInstance): SqliteConnection {
 
 function statement(prepared: LibraryStatement): SqliteStatement {
   let rows: LibraryStatement | undefined;
+  const raw = () => (rows ??= prepared.raw === undefined ? prepared : prepared.raw(true));
+  // Without `raw`, a row is an object with its columns in order.
+  const inOrder = (row: unknown) => (prepared.raw === undefined ? Object.values(row as Record<string, Value>) : (row as Value[]));
   return {
     run: (values) => void prepared.run(...values),
-    all(values) {
-      rows ??= prepared.raw === undefined ? prepared : prepared.raw(true);
-      const found = rows.all(...values);
-      // Without `raw`, a row is an object with its columns in order.
-      return prepared.raw === undefined ? found.map((row) => Object.values(row as Record<string, Value>)) : (found as Value[][]);
+    all: (values) => raw().all(...values).map(inOrder),
+    one(values) {
+      const row = raw().get(...values);
+      return row === undefined || row === null ? undefined : inOrder(row);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { columnsOf, conflictText, findShape, findValues, selectText, updateText, whenShape, whenText, whenValues, type Dialect } from "../sql/text.ts";
+import { accessOf, columnsOf, conflictText, findShape, findValues, selectText, updateText, whenShape, whenText, whenValues, type Dialect } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
 import type { Put, Rows, Update } from "../verbs/op.ts";
 import type { SyncTables } from "../verbs/resolve.ts";
@@ -37,12 +37,20 @@ export function createOps(database: SqliteConnection): SyncTables {
     else for (const last of anyOf) statement.run([...values, ...key, last]);
   };
   return {
-    find: (find) => cached(findShape(find), () => selectText(find, dialect)).all(findValues(find)),
+    find(find) {
+      const statement = cached(findShape(find), () => selectText(find, dialect));
+      const values = findValues(find);
+      const { unique, order } = accessOf(find);
+      if (!unique || order.length > 0 || find.anyOf !== undefined) return statement.all(values);
+      const row = statement.one(values);
+      return row === undefined ? [] : [row];
+    },
     write({ when, puts, sets }) {
       let written: Rows = [];
       if (when !== undefined) {
-        written = cached(`when|${whenShape(when)}`, () => whenText(when, dialect)).all(whenValues(when));
-        if (written.length === 0) return [];
+        const row = cached(`when|${whenShape(when)}`, () => whenText(when, dialect)).one(whenValues(when));
+        if (row === undefined) return [];
+        written = [row];
       }
       for (const one of puts) put(one);
       for (const one of sets) update(one);
