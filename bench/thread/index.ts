@@ -1,4 +1,8 @@
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as pause } from "node:timers/promises";
 import { quantile, type Area, type BenchContext, type Result } from "../src/area.ts";
 import { benchCrowd } from "./crowd.ts";
 import { benchGrowth } from "./growth.ts";
@@ -40,22 +44,30 @@ async function speed(context: BenchContext, opened: readonly Opened[]): Promise<
   const pairs = context.quick ? 20 : 50;
   const rounds = context.quick ? 3 : 9;
   const delays = new Map<string, number[]>(opened.map(({ name }) => [name, []]));
+  const processor = new Map<string, number[]>(opened.map(({ name }) => [name, []]));
   for (const one of opened) for (let i = 0; i < 3; i++) await one.subject.turn("warm", `w${i}`, pairs);
   const results = await context.compare(`a turn of ${pairs} pairs in a thread of ${OLD_TURNS * 2} messages`, "ms a pair", rounds, figures(opened, async (one) => {
     const thread = await oldThread(one);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
+    const before = process.cpuUsage();
     const start = performance.now();
     await one.subject.turn(thread, "new", pairs);
     const taken = performance.now() - start;
+    const { user, system } = process.cpuUsage(before);
+    // A turn that never went back to the event loop is measured at its first look at the time, afterwards.
+    await pause(5);
     delay.disable();
     delays.get(one.name)!.push(delay.percentile(99) / 1e6);
+    processor.get(one.name)!.push((user + system) / 1_000 / pairs);
     return taken / pairs;
   }));
   const of = (name: Name) => (results[name] as Result).value;
   context.record("the same, times the bare loop", "times", Object.fromEntries(opened.map(({ name }) => [name, [of(name) / of("AI SDK loop")]])));
   // The first is of the round that warms up.
-  context.record("event-loop delay during such a turn, p99", "ms", Object.fromEntries([...delays].map(([name, taken]) => [name, taken.slice(1)])));
+  const counted = (taken: ReadonlyMap<string, number[]>) => Object.fromEntries([...taken].map(([name, values]) => [name, values.slice(1)]));
+  context.record("processor time of this process for such a turn, servers left out", "ms a pair", counted(processor));
+  context.record("event-loop delay during such a turn, p99", "ms", counted(delays));
   for (const [name, bound] of [["hebra, SQLite", 0.5], ["hebra, Postgres", 1], ["hebra, Redis", 0.3]] as const) {
     context.bar(`over the bare loop, ${name}`, of(name) - of("AI SDK loop"), "<=", bound, "ms a pair");
   }
@@ -65,7 +77,7 @@ async function speed(context: BenchContext, opened: readonly Opened[]): Promise<
 async function costs(context: BenchContext, opened: readonly Opened[]): Promise<void> {
   const pairs = 10;
   const durable = opened.filter(({ place }) => place.at !== "");
-  const commits = await context.compare(`write transactions of a turn of ${pairs} pairs`, "commits", 3, figures(durable, async (one) => {
+  const commits = await context.compare(`write transactions of a turn of ${pairs} pairs`, "commits", context.quick ? 1 : 3, figures(durable, async (one) => {
     const thread = await oldThread(one);
     await one.place.settle();
     const before = (await one.place.commits())!;
@@ -86,9 +98,7 @@ async function costs(context: BenchContext, opened: readonly Opened[]): Promise<
 
 /** What one synced write costs on this disk: the floor under every durable step. */
 async function floor(context: BenchContext): Promise<void> {
-  const { closeSync, fdatasyncSync, openSync, rmSync, writeSync } = await import("node:fs");
-  const { tmpdir } = await import("node:os");
-  const path = `${tmpdir()}/hebra-bench-sync-${process.pid}`;
+  const path = join(tmpdir(), `hebra-bench-sync-${process.pid}`);
   const file = openSync(path, "w");
   const block = Buffer.alloc(4_096, 1);
   const taken: number[] = [];
