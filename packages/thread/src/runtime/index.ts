@@ -7,3 +7,8 @@ export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 export type { Job, Scheduler, SchedulerOptions } from "./scheduler.ts";
 export type { Worker, WorkerOptions } from "./worker.ts";
 export type { EndedTurn } from "../engine/ended-turn.ts";
+export { openRuntime, openStore, parseRuntimeConfig, type ParsedConfig, type RuntimeConfig, type RuntimeParts } from "./config.ts";
+// Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
+export { getThreadEnv, registerThreadEnv } from "../legacy/call/env.ts";
+export { configureRuntime, getThreadRuntime, type ThreadRuntime } from "../legacy/call/runtime.ts";
+export type { ThreadEnvironment } from "../legacy/call/types.ts";

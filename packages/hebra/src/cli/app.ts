@@ -1,0 +1,55 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { errorMessage, HebraError } from "@hebra/core";
+import type { AnyThreadDefinition } from "@hebra/thread";
+import { parseRuntimeConfig, type Channel, type Job, type RuntimeConfig, type RuntimeParts } from "@hebra/thread/runtime";
+
+/** What an app's module exports. */
+export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText"> {
+  threads: readonly AnyThreadDefinition[];
+  /** Made once, in the gateway. */
+  channels?: readonly Channel[] | (() => readonly Channel[] | Promise<readonly Channel[]>);
+  jobs?: readonly Job[];
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+export async function loadApp(path: string | undefined): Promise<App> {
+  if (path === undefined) throw new HebraError("INVALID_OPTIONS", "Pass --app: a module that exports `threads`.");
+  let module: Partial<App>;
+  try {
+    module = (await import(pathToFileURL(resolve(path)).href)) as Partial<App>;
+  } catch (error) {
+    throw new HebraError("INVALID_OPTIONS", `The app ${path} cannot be loaded: ${errorMessage(error)}`, { cause: error });
+  }
+  if (!Array.isArray(module.threads)) throw new HebraError("INVALID_OPTIONS", `The app ${path} must export \`threads\`, a list of definitions.`);
+  return module as App;
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+export async function loadConfig(path: string | undefined): Promise<RuntimeConfig> {
+  if (path === undefined) return {};
+  let config: RuntimeConfig;
+  try {
+    config = JSON.parse(await readFile(path, "utf8")) as RuntimeConfig;
+  } catch (error) {
+    throw new HebraError("INVALID_OPTIONS", `The configuration ${path} cannot be read: ${errorMessage(error)}`, { cause: error });
+  }
+  config = expand(config, process.env) as RuntimeConfig;
+  parseRuntimeConfig(config);
+  return config;
+}
+
+/** `"${NAME}"` as a whole value is the environment's: secrets stay out of files. */
+function expand(value: unknown, environment: NodeJS.ProcessEnv): unknown {
+  if (typeof value === "string") {
+    const name = /^\$\{(\w+)\}$/.exec(value)?.[1];
+    if (name === undefined) return value;
+    const found = environment[name];
+    if (found === undefined) throw new HebraError("INVALID_OPTIONS", `The configuration names the environment variable ${name}, which is not set.`);
+    return found;
+  }
+  if (Array.isArray(value)) return value.map((item) => expand(item, environment));
+  if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expand(item, environment)]));
+  return value;
+}

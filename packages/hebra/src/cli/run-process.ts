@@ -1,0 +1,89 @@
+import { consoleLogger, errorMessage, HebraError } from "@hebra/core";
+import { httpChannel, openRuntime, type Channel, type Gateway, type Runtime } from "@hebra/thread/runtime";
+import { loadApp, loadConfig } from "./app.ts";
+import type { CliOptions, Report, Streams } from "./run-command.ts";
+import { serve, type Serving } from "./serve.ts";
+
+const json = (body: object, ok = true) => new Response(JSON.stringify(body), { status: ok ? 200 : 503, headers: { "content-type": "application/json" } });
+
+/** `hebra gateway` and `hebra worker`: run until the signal aborts, then end within the deadline. */
+export async function runProcess(kind: "gateway" | "worker", options: CliOptions, streams: Streams, signal: AbortSignal): Promise<Report> {
+  const app = await loadApp(options.app);
+  const config = await loadConfig(options.config);
+  const logger = consoleLogger({ write: (line) => streams.err(line) });
+  const host = options.host ?? "127.0.0.1";
+  const deadlineMs = number("deadline", options.deadline, 30_000);
+  const concurrency = number("concurrency", options.concurrency, 10);
+  const { threads, route, reply, failureText } = app;
+  const runtime = await openRuntime(config, {
+    threads,
+    logger,
+    ...(route === undefined ? {} : { route }),
+    ...(reply === undefined ? {} : { reply }),
+    ...(failureText === undefined ? {} : { failureText }),
+  });
+  const servers: Serving[] = [];
+  let probes: Serving | undefined;
+  try {
+    if (options.probes !== undefined) probes = await serveProbes(runtime, number("probes", options.probes, 0), host);
+    let web: Serving | undefined;
+    let gateway: Gateway | undefined;
+    if (kind === "gateway") {
+      const channels: Channel[] = [...(typeof app.channels === "function" ? await app.channels() : (app.channels ?? []))];
+      if (options.port !== undefined) {
+        const channel = httpChannel();
+        channels.push(channel);
+        web = await serve((request) => channel.handler(request), { port: number("port", options.port, 0), host });
+        servers.push(web);
+      }
+      gateway = await runtime.gateway({ channels, embeddedWorker: options["no-worker"] === true ? false : { concurrency }, ...(options.id === undefined ? {} : { id: options.id }) });
+    } else {
+      runtime.worker({ concurrency });
+    }
+    if (app.jobs !== undefined && (kind === "worker" || gateway?.worker !== undefined)) runtime.scheduler({ jobs: app.jobs });
+    const started = { started: kind, pid: process.pid, ...(web === undefined ? {} : { port: web.port }), ...(probes === undefined ? {} : { probes: probes.port }) };
+    streams.out(options.json === true ? `${JSON.stringify(started)}\n` : `${kind} started${web === undefined ? "" : `, messages on port ${web.port}`}${probes === undefined ? "" : `, probes on port ${probes.port}`}\n`);
+    await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
+    const stoppedAt = performance.now();
+    await runtime.drain({ deadlineMs });
+    await runtime.close();
+    const ms = Math.round(performance.now() - stoppedAt);
+    return { report: { stopped: kind, ms }, text: `${kind} stopped in ${ms} ms` };
+  } catch (error) {
+    await runtime.close().catch(() => undefined);
+    throw error;
+  } finally {
+    await Promise.all([...servers, ...(probes === undefined ? [] : [probes])].map((server) => server.close()));
+  }
+}
+
+function serveProbes(runtime: Runtime, port: number, host: string): Promise<Serving> {
+  const handler = async (request: Request): Promise<Response> => {
+    switch (new URL(request.url).pathname) {
+      case "/healthz": {
+        const health = await runtime.health();
+        return json(health, health.live);
+      }
+      case "/readyz": {
+        const health = await runtime.health();
+        return json(health, health.ready);
+      }
+      case "/stats":
+        return runtime.bus.stats().then(
+          (stats) => json(stats),
+          (error: unknown) => json({ message: errorMessage(error) }, false),
+        );
+      default:
+        return new Response(null, { status: 404 });
+    }
+  };
+  return serve(handler, { port, host });
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+export function number(name: string, value: string | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  const parsed = Number(value);
+  if (Number.isInteger(parsed) && parsed >= 0) return parsed;
+  throw new HebraError("INVALID_OPTIONS", `--${name} must be a whole number, not ${value}.`);
+}

@@ -1,0 +1,56 @@
+import { createServer, type Server } from "node:http";
+import { Readable } from "node:stream";
+import { errorCode, errorMessage } from "@hebra/core";
+
+/** A server of Web-standard handlers. */
+export interface Serving {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves a Web-standard handler over node's server. */
+export async function serve(handler: (request: Request) => Promise<Response>, options: { port: number; host: string }): Promise<Serving> {
+  const server = createServer((incoming, outgoing) => {
+    const abort = new AbortController();
+    outgoing.once("close", () => abort.abort());
+    const run = async () => {
+      const { method = "GET", headers } = incoming;
+      const pairs = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]]));
+      const hasBody = method !== "GET" && method !== "HEAD";
+      const init: RequestInit & { duplex?: "half" } = { method, headers: pairs, signal: abort.signal };
+      if (hasBody) Object.assign(init, { body: Readable.toWeb(incoming), duplex: "half" });
+      const response = await handler(new Request(`http://${headers.host ?? "localhost"}${incoming.url ?? "/"}`, init));
+      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+      if (response.body === null) return void outgoing.end();
+      outgoing.flushHeaders();
+      Readable.fromWeb(response.body as never)
+        .on("error", () => outgoing.destroy())
+        .pipe(outgoing);
+    };
+    run().catch((error: unknown) => {
+      if (outgoing.headersSent) return void outgoing.destroy();
+      outgoing.writeHead(500, { "content-type": "application/json" });
+      outgoing.end(JSON.stringify({ code: errorCode(error) ?? "INTERNAL", message: errorMessage(error) }));
+    });
+  });
+  await listen(server, options);
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : options.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, { port, host }: { port: number; host: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,180 @@
+import { parseOptions } from "@hebra/core";
+import type { Bus } from "@hebra/bus";
+import type { LockManager } from "@hebra/lock";
+import { z } from "zod";
+import type { ThreadStore } from "../store/store.ts";
+import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+
+/** A runtime as data: what a deployment sets. Everything that is left out is local. */
+export interface RuntimeConfig {
+  bus?: {
+    /** @defaultValue "local" */
+    backend?: "local" | "redis";
+    /** For Redis: `redis://` or `rediss://`. */
+    url?: string;
+    /** @defaultValue "hebra" */
+    namespace?: string;
+    /** Milliseconds that a conversation stays with a worker that fell silent. @defaultValue 30 000 */
+    leaseMs?: number;
+    /** Deliveries of one message before it is given up. @defaultValue 5 */
+    maxAttempts?: number;
+    /** Messages that one conversation may have waiting. @defaultValue 10 000 */
+    maxBacklog?: number;
+    /** @defaultValue "memory": what the server's own persistence gives */
+    durability?: "memory" | "replicated" | "fsync";
+  };
+  locks?: {
+    /** @defaultValue "local" */
+    backend?: "local" | "redis";
+    url?: string;
+    /** @defaultValue "hebra" */
+    namespace?: string;
+  };
+  store?: {
+    /** `local` is SQLite in `path`. @defaultValue "local" */
+    backend?: "local" | "memory" | "sqlite" | "postgres" | "redis";
+    /** For SQLite. @defaultValue ".hebra/threads.sqlite" */
+    path?: string;
+    /** For PostgreSQL and Redis. */
+    url?: string;
+    /** For PostgreSQL. @defaultValue "public" */
+    schema?: string;
+    /** For Redis. @defaultValue "hebra:thread" */
+    namespace?: string;
+    /** For PostgreSQL and SQLite. @defaultValue `manual` for PostgreSQL */
+    migrations?: "automatic" | "manual";
+  };
+  /** Processes that run a worker. @defaultValue 1 */
+  workers?: number;
+  /** @defaultValue false */
+  oneHost?: boolean;
+  /** @defaultValue 30 000 */
+  sweepMs?: number;
+}
+
+/** What a configuration cannot say. */
+export type RuntimeParts = Omit<RuntimeOptions, "store" | "bus" | "locks" | "workers" | "oneHost" | "sweepMs">;
+
+const serverUrl = z.string().min(1).optional();
+const schema = z
+  .strictObject({
+    bus: z
+      .strictObject({
+        backend: z.enum(["local", "redis"]).default("local"),
+        url: serverUrl,
+        namespace: z.string().optional(),
+        leaseMs: z.number().int().min(50).optional(),
+        maxAttempts: z.number().int().min(1).optional(),
+        maxBacklog: z.number().int().min(1).optional(),
+        durability: z.enum(["memory", "replicated", "fsync"]).optional(),
+      })
+      .prefault({}),
+    locks: z.strictObject({ backend: z.enum(["local", "redis"]).default("local"), url: serverUrl, namespace: z.string().optional() }).prefault({}),
+    store: z
+      .strictObject({
+        backend: z.enum(["local", "memory", "sqlite", "postgres", "redis"]).default("local"),
+        path: z.string().min(1).default(".hebra/threads.sqlite"),
+        url: serverUrl,
+        schema: z.string().optional(),
+        namespace: z.string().optional(),
+        migrations: z.enum(["automatic", "manual"]).optional(),
+      })
+      .prefault({}),
+    workers: z.number().int().min(0).default(1),
+    oneHost: z.boolean().default(false),
+    sweepMs: z.number().min(100).optional(),
+  })
+  .superRefine((config, context) => {
+    for (const part of ["bus", "locks", "store"] as const) {
+      const { backend, url } = config[part];
+      if ((backend === "redis" || backend === "postgres") && url === undefined) context.addIssue({ code: "custom", path: [part, "url"], message: `is needed for the backend ${backend}` });
+    }
+  });
+
+/** {@link RuntimeConfig} with every default in place. */
+export type ParsedConfig = z.output<typeof schema>;
+
+/** @throws HebraError `INVALID_OPTIONS`, with a did-you-mean for what is unknown */
+export function parseRuntimeConfig(config: RuntimeConfig): ParsedConfig {
+  return parseOptions("runtime config", schema, config);
+}
+
+const given = <T extends object>(values: T) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+
+async function openBus({ backend, url, namespace, leaseMs, maxAttempts, maxBacklog, durability }: ParsedConfig["bus"], parts: RuntimeParts): Promise<Bus | undefined> {
+  const behaviour = given({ leaseMs, maxBacklog, clock: parts.clock, retry: maxAttempts === undefined ? undefined : { maxAttempts } });
+  if (backend === "local") return Object.keys(given({ leaseMs, maxBacklog, maxAttempts })).length === 0 ? undefined : ((await import("@hebra/bus")).localBus(behaviour) as Bus);
+  const { redisBus } = await import("@hebra/bus/redis");
+  return redisBus({ url: url!, ...given({ namespace, durability }), ...behaviour }) as Bus;
+}
+
+async function openLocks({ backend, url, namespace }: ParsedConfig["locks"]): Promise<LockManager | undefined> {
+  if (backend === "local") return undefined;
+  const { redisLocks } = await import("@hebra/lock/redis");
+  return redisLocks({ url: url!, ...given({ namespace }) });
+}
+
+/** Opens the store of a configuration alone, for exports and imports. @throws HebraError as the store's factory */
+export async function openStore({ backend, path, url, schema: name, namespace, migrations }: ParsedConfig["store"]): Promise<ThreadStore> {
+  switch (backend) {
+    case "memory":
+      return (await import("../store/memory.ts")).memoryStore();
+    case "postgres":
+      return (await import("../store/postgres.ts")).postgresStore({ connectionString: url!, ...given({ schema: name, migrations }) });
+    case "redis":
+      return (await import("../store/redis.ts")).redisStore({ url: url!, ...given({ namespace }) });
+    default: {
+      const { mkdirSync } = await import("node:fs");
+      const { dirname } = await import("node:path");
+      if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+      return (await import("../store/sqlite.ts")).sqliteStore({ path, ...given({ migrations }) });
+    }
+  }
+}
+
+/**
+ * Opens what a configuration names, and a runtime over it. From local to distributed and back is a change of the
+ * configuration alone. Its `close` closes everything.
+ *
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`; `UNSUPPORTED` for a mix in which conversations could get lost or mixed up; and what a store throws that cannot be opened
+ *
+ * @example
+ * ```ts
+ * import { defineThread } from "@hebra/thread";
+ * import { scriptedReactor } from "@hebra/thread/reactor";
+ * import { openRuntime } from "@hebra/thread/runtime";
+ *
+ * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const runtime = await openRuntime({ store: { backend: "memory" } }, { threads: [desk] });
+ * const turn = await runtime.react(desk, { id: "1", text: "Hi" }, { address: { key: "ana" } });
+ * console.log((await turn.result).text); // Hello.
+ * await runtime.close();
+ * ```
+ */
+export async function openRuntime(config: RuntimeConfig, parts: RuntimeParts): Promise<Runtime> {
+  const parsed = parseRuntimeConfig(config);
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const bus = await openBus(parsed.bus, parts);
+    if (bus !== undefined) closers.push(() => bus.close());
+    const locks = await openLocks(parsed.locks);
+    if (locks !== undefined) closers.push(() => locks.close());
+    const store = await openStore(parsed.store);
+    closers.push(() => store.close());
+    const { workers, oneHost, sweepMs } = parsed;
+    const runtime = createRuntime({ ...parts, store, workers, oneHost, ...given({ bus, locks, sweepMs, leaseTtlMs: parsed.bus.leaseMs === undefined ? undefined : Math.max(100, parsed.bus.leaseMs) }) });
+    const { close } = runtime;
+    return Object.assign(runtime, {
+      async close() {
+        await close();
+        await closeAll();
+      },
+    });
+  } catch (error) {
+    await closeAll().catch(() => undefined);
+    throw error;
+  }
+}
