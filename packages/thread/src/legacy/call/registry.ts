@@ -1,10 +1,11 @@
 import { HebraError } from "@hebra/core";
-import type { AnyThread } from "./types.ts";
+import type { Thread } from "./thread.ts";
+import type { Loose } from "./types.ts";
 
 /** @deprecated Use the name of a definition. */
 export type ThreadKey = string;
 /** @deprecated Pass definitions to `createEngine`. */
-export type ThreadFactory = () => AnyThread;
+export type ThreadFactory = () => Thread<Loose, Loose>;
 
 const factories = new Map<ThreadKey, ThreadFactory>();
 
@@ -16,7 +17,7 @@ export function registerThread(key: ThreadKey, factory: ThreadFactory): void {
 }
 
 /** @deprecated An engine knows its definitions by name. @throws HebraError `DEFINITION_MISSING` */
-export function getThread(key: ThreadKey): AnyThread {
+export function getThread(key: ThreadKey): Thread<Loose, Loose> {
   return getThreadFactory(key)();
 }
 

@@ -11,6 +11,7 @@ import { getThread, listThreads } from "./registry.ts";
 import { createScopes, type Scopes } from "./scope.ts";
 import type { AnyThread, ContextIdentifier, Loose, StoredContext, StoredThread, ThreadEnvironment, ThreadItem } from "./types.ts";
 import { hooksOf } from "./hooks.ts";
+import type { Thread } from "./thread.ts";
 import { unsupported } from "./unsupported.ts";
 
 /** What a host's resolver returns. It must give the same store each time. */
@@ -56,7 +57,7 @@ export interface ThreadRuntime {
   /** The new engine's store. */
   readonly threadStore: ThreadStore;
   /** The engine that runs a thread: for `approve`, `deny`, `cancel`, `history` and more. */
-  engineOf(thread: AnyThread): Engine;
+  engineOf(thread: Thread<Loose, Loose>): Engine;
   /** Drives on, with every registered thread, what crashed processes have left. @returns how many turns were tried */
   recover(options?: { olderThanMs?: number }): Promise<number>;
   readonly parts: LegacyRuntimeParts;
