@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHarness, type Harness } from "./harness.ts";
-import { bundleProgram, twoAtATime } from "./processes.ts";
+import { bundleProgram, removeProgram, twoAtATime } from "./processes.ts";
 import type { StoreConfig } from "./stores.ts";
 
 const PATIENCE = 600_000;
@@ -13,7 +13,10 @@ let program = "";
 beforeAll(async () => {
   program = await bundleProgram();
 }, PATIENCE);
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+afterAll(() => {
+  removeProgram();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const databaseUrl = process.env["DATABASE_URL"];
 const redisUrl = process.env["REDIS_URL"];

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +34,10 @@ export async function bundleProgram(): Promise<string> {
     logLevel: "error",
   });
   return output;
+}
+
+export function removeProgram(): void {
+  rmSync(dirname(output), { recursive: true, force: true });
 }
 
 /** How a process ended. */
