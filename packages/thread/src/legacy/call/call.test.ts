@@ -4,7 +4,7 @@ import { memoryStore } from "../../store/memory.ts";
 import type { ThreadStore } from "../../store/store.ts";
 import { verifyGraph } from "../../testing/verify-graph.ts";
 import { createStory, createThread, thread } from "./builder.ts";
-import { getThreadEnv } from "./env.ts";
+import { getThreadEnv, registerThreadEnv } from "./env.ts";
 import { configureRuntime, getThreadRuntime } from "./runtime.ts";
 import { createScriptedReactor, type ScriptedReactorStep } from "./scripted-reactor.ts";
 import { Thread } from "./thread.ts";
@@ -180,6 +180,46 @@ describe("a thread of the old kind", () => {
     await engine.approve(approvalId, { tenant: "acme", input: { sum: 4 } });
     const { contextId } = await running;
     expect((await bundleOf(contextId)).calls).toMatchObject([{ status: "succeeded", output: { paid: 4 } }]);
+  });
+
+  it("is resumed by another process, with the environment that is registered there, of the same tenant", async () => {
+    const seen: unknown[] = [];
+    const make = (name: string) =>
+      base([says("unused")])
+        .actions(() => ({ pay: { inputSchema: z.object({}), execute: async (_, { triggerEventId }) => (seen.push([name, triggerEventId, ((await getThreadEnv()) as Env).orgId]), "paid"), auto: false } }))
+        .reactor(createScriptedReactor({ steps: name === "first" ? [calls("pay", {})] : [says("Done.")] }))
+        .opts({ onToolCallExecuted: ({ output }) => void seen.push([name, output]) })
+        .build();
+    const first = make("first");
+    const runtime = await getThreadRuntime(env);
+    const running = first.react(trigger("m-1"), { env, context: { key: "k" } });
+    while ((await store.load("acme", { key: "k" }))?.context.status !== "waiting") await new Promise((resolve) => setImmediate(resolve));
+    const { active, context } = (await store.load("acme", { key: "k" }))!;
+    const gone = expect(running).rejects.toMatchObject({ code: "CLOSED" });
+    await runtime.engineOf(first).close();
+    await gone;
+
+    registerThreadEnv({ orgId: "acme", operator: "night" });
+    const second = runtime.engineOf(make("second"));
+    await second.approve(active!.approvals[0]!.id, { tenant: "acme" });
+    expect((await (await second.follow(active!.execution.id, { tenant: "acme" })).result).status).toBe("completed");
+    expect(seen).toEqual([["second", "m-1", "acme"], ["second", "paid"]]);
+    expect(verifyGraph(await bundleOf(context.id), { settled: true })).toEqual([]);
+  });
+
+  it("is not resumed with the environment of another tenant", async () => {
+    const first = base([calls("pay", {})]).actions(() => ({ pay: { inputSchema: z.object({}), execute: () => "paid", auto: false } })).build();
+    const runtime = await getThreadRuntime(env);
+    const running = first.react(trigger("m-1"), { env, context: { key: "k" } });
+    while ((await store.load("acme", { key: "k" }))?.context.status !== "waiting") await new Promise((resolve) => setImmediate(resolve));
+    const gone = expect(running).rejects.toMatchObject({ code: "CLOSED" });
+    await runtime.engineOf(first).close();
+    await gone;
+    registerThreadEnv({ orgId: "globex" });
+    const second = runtime.engineOf(base([says("no")]).build());
+    const { active } = (await store.load("acme", { key: "k" }))!;
+    await second.approve(active!.approvals[0]!.id, { tenant: "acme" });
+    expect(await (await second.follow(active!.execution.id, { tenant: "acme" })).result).toMatchObject({ status: "failed", error: { code: "UNSUPPORTED" } });
   });
 
   it("runs calls under ids of their own when a script repeats them, and never one that a reactor has settled", async () => {

@@ -1,4 +1,4 @@
-import { errorCode, HebraError } from "@hebra/core";
+import { HebraError } from "@hebra/core";
 import { executionIdOf } from "../../engine/new-rows.ts";
 import type { TurnHandle } from "../../engine/handle.ts";
 import type { TurnResult } from "../../engine/turn-result.ts";
@@ -13,7 +13,7 @@ export async function reactTo(thread: AnyThread, first: ThreadItem | LegacyReact
   const { env, trigger, identifier, options } = normalise(first, second);
   const runtime = await getThreadRuntime(env);
   const { tenant, threadStore: store, parts } = runtime;
-  const { engine, scopes } = startedOf(store, parts, thread);
+  const { engine, scopes, closed } = startedOf(store, parts, thread);
   const { ref, contextId } = await addressOf(store, tenant, identifier);
   const writable = options.silent === true ? undefined : (options.writable ?? parts.writable?.({ contextId }));
   const writer = writable === undefined ? undefined : createChunkWriter(writable, { ...options, announce: options.writable === undefined ? "new" : "always" });
@@ -21,7 +21,7 @@ export async function reactTo(thread: AnyThread, first: ThreadItem | LegacyReact
   const takeBack = scopes.announce(executionId, { env, trigger, options, write: writer?.write });
   try {
     const handle = await engine.react(hooksOf(thread).definitionName, toTrigger(trigger), { address: { tenant, ...ref } });
-    await toEnd(handle, writer);
+    await toEnd(handle, writer, closed);
     const result = await (await engine.follow(handle.executionId, { tenant })).result;
     if (result.status === "failed" || result.status === "cancelled") throw (scopes.get(handle.executionId)?.error ?? failure(result)) as Error;
     const { thread: row, context } = (await store.load(tenant, { contextId: handle.contextId }))!;
@@ -33,13 +33,24 @@ export async function reactTo(thread: AnyThread, first: ThreadItem | LegacyReact
 }
 
 /** Follows a turn to its end, also while it waits for people, and tells the caller's stream of it. */
-async function toEnd(handle: TurnHandle, writer: ChunkWriter | undefined): Promise<void> {
-  const follow = async () => {
-    for await (const event of handle.stream) await writer?.accept(event);
-  };
+async function toEnd(handle: TurnHandle, writer: ChunkWriter | undefined, closed: AbortSignal): Promise<void> {
+  const stream = handle.stream[Symbol.asyncIterator]();
+  let stop = () => {};
+  const closing = new Promise<never>((_, reject) => (stop = () => reject(closed.reason as Error)));
+  closing.catch(() => undefined);
   // The turn goes on elsewhere when this process loses it; when the engine is closed there is nobody left to tell.
-  const closed = new Promise<never>((_, reject) => void handle.result.catch((error: unknown) => errorCode(error) === "CLOSED" && reject(error as Error)));
-  await Promise.race([follow(), closed]);
+  closed.addEventListener("abort", stop, { once: true });
+  if (closed.aborted) stop();
+  try {
+    for (;;) {
+      const next = await Promise.race([stream.next(), closing]);
+      if (next.done === true) return;
+      await writer?.accept(next.value);
+    }
+  } finally {
+    closed.removeEventListener("abort", stop);
+    if (closed.aborted) void stream.return?.();
+  }
 }
 
 function failure({ status, error, executionId }: TurnResult): HebraError {

@@ -69,6 +69,8 @@ let config: LegacyRuntimeConfig | undefined;
 interface Started {
   engine: Engine;
   scopes: Scopes;
+  /** Aborts when the engine is closed. */
+  closed: AbortSignal;
 }
 
 const started = new WeakMap<ThreadStore, Map<AnyThread, Started>>();
@@ -143,7 +145,12 @@ export function startedOf(store: ThreadStore, parts: LegacyRuntimeParts, thread:
   });
   const definition = definitionOf(hooksOf(thread), scopes, historyItems);
   const engine = createEngine({ store, threads: [definition], locks, historyItems, ...(clock === undefined ? {} : { clock }), ...(logger === undefined ? {} : { logger }) });
-  const made = { engine, scopes };
+  const closing = new AbortController();
+  const close = (): Promise<void> => {
+    closing.abort(new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }));
+    return engine.close();
+  };
+  const made = { engine: { ...engine, close }, scopes, closed: closing.signal };
   threads.set(thread, made);
   return made;
 }
