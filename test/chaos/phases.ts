@@ -32,7 +32,7 @@ export interface Phase {
 }
 
 export const phases: readonly Phase[] = [
-  { name: "calm", everyMs: 1_000 },
+  { name: "calm", everyMs: 2_000 },
   {
     name: "worker-killed",
     async fault({ workers, startWorker }) {
