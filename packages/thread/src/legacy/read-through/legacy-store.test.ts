@@ -8,6 +8,7 @@ import { scripted, setUp } from "../../engine/engine.fixture.ts";
 import { newContext, newExecution, newTriggerItem, newTriggerRow } from "../../engine/new-rows.ts";
 import { parseTrigger } from "../../engine/trigger.ts";
 import { memoryStore } from "../../store/memory.ts";
+import { sqliteStore } from "../../store/sqlite.ts";
 import { storeContract } from "../../store/store.contract.ts";
 import type { ContextBundle, ThreadStore } from "../../store/store.ts";
 import { faultyStore } from "../../testing/faulty-store.ts";
@@ -112,6 +113,26 @@ describe("the first turn of an old conversation", () => {
     const bundle = (await inner.export(tenant, "c"))!;
     expect(bundle.items).toHaveLength(8 + 6);
     expect(verifyGraph(bundle, { settled: true })).toEqual([]);
+  });
+
+  it("is brought in once also by stores of their own over one database", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "hebra-legacy-"));
+    const path = join(folder, "threads.db");
+    const inner = await Promise.all([1, 2, 3].map(() => sqliteStore({ path })));
+    try {
+      const tables = storyRows("c", 20);
+      const locks = localLocks();
+      const engines = inner.map((store) => setUp(definition, { store: over(store, tables), locks }).engine);
+      const turns = await Promise.all(engines.map((engine, i) => engine.react(definition, { id: `n-${i}`, text: "hi" }, { address: { key: "customer-c" } })));
+      expect((await Promise.all(turns.map(({ result }) => result))).map(({ status }) => status)).toEqual(["completed", "completed", "completed"]);
+      const bundle = (await inner[0]!.export(tenant, "c"))!;
+      expect(bundle.items).toHaveLength(42 + 6);
+      expect(verifyGraph(bundle, { settled: true })).toEqual([]);
+      await Promise.all(engines.map((engine) => engine.close()));
+    } finally {
+      await Promise.all(inner.map((store) => store.close()));
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("holds when another process has brought it in and gone on between the look and the write", async () => {
