@@ -25,6 +25,8 @@ let threads = 0;
 async function oldThread({ subject }: Opened): Promise<string> {
   const thread = `thread-${++threads}`;
   for (let i = 0; i < OLD_TURNS; i++) await subject.turn(thread, `old-${i}`, 0);
+  // People take a moment. A trigger that comes while ours looks whether another is waiting is queued: one write more.
+  await pause(20);
   return thread;
 }
 

@@ -23,7 +23,7 @@ const heard = <T>() => new Promise<T>((resolve) => process.once("message", (mess
 
 const { subject: name, at, threads, pairs } = await heard<Order>();
 const subject = await kinds[name].open({ at, shared: true });
-await subject.turn(`warm-${process.pid}`, "warm", pairs);
+for (let i = 0; i < 20; i++) await subject.turn(`warm-${process.pid}`, `warm-${i}`, pairs);
 // The others are to begin at the same time.
 const begin = heard();
 await tell("ready");
