@@ -1,5 +1,6 @@
 export type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply, Publication } from "./channel.ts";
 export { httpChannel, type HttpCaller, type HttpChannel, type HttpChannelOptions } from "./channels/http.ts";
+export { telegramChannel, type TelegramChannelOptions } from "./channels/telegram.ts";
 export type { Gateway, GatewayOptions } from "./gateway.ts";
 export type { HealthCheck, RuntimeHealth } from "./health.ts";
 export type { Route, RoutedMessage, Router } from "./route.ts";

@@ -1,0 +1,177 @@
+import { errorMessage, HebraError, parseOptions, sleep, type JsonObject } from "@hebra/core";
+import { z } from "zod";
+import type { Channel, ChannelContext, ChannelMessage } from "../channel.ts";
+
+/** How {@link telegramChannel} is made. */
+export interface TelegramChannelOptions {
+  /** The bot's token. It is part of every address and of no message or error. */
+  token: string;
+  /** @defaultValue "telegram" */
+  name?: string;
+  /** Where the Bot API is. @defaultValue "https://api.telegram.org" */
+  baseUrl?: string;
+  /** Seconds that one poll waits for updates. @defaultValue 25 */
+  pollSeconds?: number;
+  /** Shows growing replies by editing a message. @defaultValue true */
+  edits?: boolean;
+}
+
+const schema = z.strictObject({
+  token: z.string().min(1),
+  name: z.string().min(1).default("telegram"),
+  baseUrl: z.url().default("https://api.telegram.org"),
+  pollSeconds: z.number().int().min(0).max(50).default(25),
+  edits: z.boolean().default(true),
+});
+
+/** What the Bot API answers (core.telegram.org/bots/api, "Making requests"). */
+const answer = z.looseObject({
+  ok: z.boolean(),
+  result: z.unknown().optional(),
+  description: z.string().optional(),
+  error_code: z.number().optional(),
+  parameters: z.looseObject({ retry_after: z.number().optional() }).optional(),
+});
+const update = z.looseObject({
+  update_id: z.number(),
+  message: z
+    .looseObject({
+      message_id: z.number(),
+      chat: z.looseObject({ id: z.number() }),
+      from: z.looseObject({ id: z.number(), first_name: z.string().optional() }).optional(),
+      text: z.string().optional(),
+      caption: z.string().optional(),
+    })
+    .optional(),
+});
+const sentMessage = z.looseObject({ message_id: z.number() });
+
+/** Characters of a message at most, by the Bot API. */
+const MAX_TEXT = 4_096;
+const RETRY_MS = 1_000;
+const MAX_DRAFTS = 1_000;
+
+/**
+ * A Telegram bot by long polling. An update counts as received only once it was published: the next poll's offset says so, so
+ * that what a crash cuts off comes again, under the same id.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ */
+export function telegramChannel(options: TelegramChannelOptions): Channel {
+  const { token, name, baseUrl, pollSeconds, edits } = parseOptions("telegramChannel", schema, options);
+  const stopping = new AbortController();
+  let context: ChannelContext | undefined;
+  let polling: Promise<void> = Promise.resolve();
+  /** The message that shows a turn's growing reply, by execution. Bounded; one that is forgotten is left as it is. */
+  const drafts = new Map<string, number>();
+
+  async function call<T>(method: string, body: JsonObject, result: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
+    let parsed: z.output<typeof answer>;
+    try {
+      const response = await fetch(`${baseUrl}/bot${token}/${method}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), ...(signal === undefined ? {} : { signal }) });
+      parsed = answer.parse(await response.json());
+    } catch (error) {
+      // The cause would show the address, and with it the token.
+      throw new HebraError("UNREACHABLE", `Telegram gave no answer to ${method}: ${errorMessage(error).replaceAll(token, "…")}`);
+    }
+    if (parsed.ok) return result.parse(parsed.result);
+    const { error_code: code = 0, description = "no reason given", parameters } = parsed;
+    const details = { status: code, ...(parameters?.retry_after === undefined ? {} : { retryAfterMs: parameters.retry_after * 1_000 }) };
+    throw new HebraError("SERVER_REFUSED", `Telegram refused ${method} with ${code}: ${description}.`, { retryable: code === 429 || code >= 500, details });
+  }
+
+  async function poll({ publish, clock, logger }: ChannelContext): Promise<void> {
+    let offset = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        const updates = await call("getUpdates", { offset, timeout: pollSeconds, allowed_updates: ["message"] }, z.array(update), stopping.signal);
+        for (const { update_id, message } of updates) {
+          if (message !== undefined) await publish(toMessage(message));
+          offset = update_id + 1;
+        }
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        if (HebraError.isInstance(error) && ["INVALID_OPTIONS", "INVALID_ID", "ENVELOPE_TOO_LARGE", "NOT_SERIALIZABLE", "TRIGGER_MISMATCH"].includes(error.code)) {
+          // It will never be taken: going on without it is better than never going on.
+          logger.error("An update cannot be taken and is passed over.", { channel: name, error: errorMessage(error) });
+          offset++;
+          continue;
+        }
+        logger.warn("Updates could not be handed over and are asked for again.", { channel: name, error: errorMessage(error) });
+        const waitMs = HebraError.isInstance(error) ? Number(error.details["retryAfterMs"] ?? RETRY_MS) : RETRY_MS;
+        await sleep(clock, waitMs, stopping.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  function toMessage({ message_id, chat, from, text, caption, ...rest }: NonNullable<z.output<typeof update>["message"]>): ChannelMessage {
+    const words = text ?? caption;
+    const kinds = ["photo", "document", "voice", "audio", "video", "location", "contact", "sticker"].filter((kind) => rest[kind] !== undefined);
+    return {
+      id: String(message_id),
+      chat: String(chat.id),
+      text: words ?? `[${kinds.join(", ") || "message"}]`,
+      ...(from === undefined ? {} : { sender: { id: String(from.id), ...(from.first_name === undefined ? {} : { name: from.first_name }) } }),
+      ...(kinds.length === 0 ? {} : { metadata: { media: Object.fromEntries(kinds.map((kind) => [kind, JSON.parse(JSON.stringify(rest[kind]))])) as JsonObject } }),
+    };
+  }
+
+  const channel: Channel = {
+    name,
+    async start(given) {
+      context = given;
+      polling = poll(given);
+    },
+    async stop() {
+      stopping.abort();
+      await polling;
+    },
+    async send({ chat, text, executionId, index }) {
+      const [first = "", ...more] = pieces(text);
+      const draft = index === 0 && executionId !== undefined ? drafts.get(executionId) : undefined;
+      if (draft === undefined) await call("sendMessage", { chat_id: chat, text: first }, sentMessage);
+      else await edit(chat, draft, first);
+      for (const piece of more) await call("sendMessage", { chat_id: chat, text: piece }, sentMessage);
+      if (executionId !== undefined) drafts.delete(executionId);
+    },
+  };
+  if (!edits) return channel;
+  return {
+    ...channel,
+    async sendDelta({ chat, text, executionId }) {
+      const shown = pieces(text)[0]!;
+      const draft = drafts.get(executionId);
+      if (draft !== undefined) return edit(chat, draft, shown);
+      const { message_id } = await call("sendMessage", { chat_id: chat, text: shown }, sentMessage);
+      drafts.set(executionId, message_id);
+      if (drafts.size > MAX_DRAFTS) drafts.delete(drafts.keys().next().value!);
+      context?.logger.debug("A growing reply is shown.", { channel: name });
+    },
+  };
+
+  async function edit(chat: string, messageId: number, text: string): Promise<void> {
+    try {
+      await call("editMessageText", { chat_id: chat, message_id: messageId, text }, z.unknown());
+    } catch (error) {
+      // The text is as it should be.
+      if (HebraError.isInstance(error) && error.details["status"] === 400 && error.message.includes("not modified")) return;
+      throw error;
+    }
+  }
+}
+
+/** A text in messages that Telegram takes, cut between lines or words where it can be. */
+function pieces(text: string): string[] {
+  const found: string[] = [];
+  let rest = text;
+  while (rest.length > MAX_TEXT) {
+    const window = rest.slice(0, MAX_TEXT);
+    const cut = Math.max(window.lastIndexOf("\n"), window.lastIndexOf(" "));
+    let end = cut > MAX_TEXT / 2 ? cut : MAX_TEXT;
+    // Never through the middle of a surrogate pair.
+    if (end === MAX_TEXT && /[\uD800-\uDBFF]/.test(rest[end - 1]!)) end--;
+    found.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return [...found, rest];
+}
