@@ -1,14 +1,17 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { HebraError } from "@hebra/core";
+import { processWide } from "./process-wide.ts";
 import type { ThreadEnvironment } from "./types.ts";
 
-const current = new AsyncLocalStorage<ThreadEnvironment>();
-const byRun = new Map<string, ThreadEnvironment>();
-let fallback: ThreadEnvironment | undefined;
+const known = processWide("env", () => ({
+  current: new AsyncLocalStorage<ThreadEnvironment>(),
+  byRun: new Map<string, ThreadEnvironment>(),
+  fallback: undefined as ThreadEnvironment | undefined,
+}));
 
 /** Runs something of a turn, so that `getThreadEnv` gives the turn's own environment in it. */
 export function inEnv<T>(env: ThreadEnvironment, work: () => T): T {
-  return current.run(env, work);
+  return known.current.run(env, work);
 }
 
 /**
@@ -18,8 +21,8 @@ export function inEnv<T>(env: ThreadEnvironment, work: () => T): T {
  * @deprecated Give the definition `services`, which are made anew wherever a turn resumes.
  */
 export function registerThreadEnv(env: ThreadEnvironment, runId?: string | null): void {
-  if (typeof runId === "string" && runId !== "") byRun.set(runId, env);
-  else fallback = env;
+  if (typeof runId === "string" && runId !== "") known.byRun.set(runId, env);
+  else known.fallback = env;
 }
 
 /**
@@ -29,7 +32,7 @@ export function registerThreadEnv(env: ThreadEnvironment, runId?: string | null)
  * @throws HebraError `INVALID_OPTIONS` when there is none.
  */
 export async function getThreadEnv(runId?: string): Promise<ThreadEnvironment> {
-  const env = (runId === undefined ? undefined : byRun.get(runId)) ?? current.getStore() ?? fallback;
+  const env = (runId === undefined ? undefined : known.byRun.get(runId)) ?? known.current.getStore() ?? known.fallback;
   if (env === undefined) throw new HebraError("INVALID_OPTIONS", "There is no environment here: call registerThreadEnv(env) when the process starts.");
   return env;
 }

@@ -5,8 +5,9 @@ import type { LegacyChunk, Loose, ThreadModelInit, ThreadReactor, ThreadReactorP
 /** Answers as the new engine's reactors do: event by event, so that whoever watches sees the words come. */
 export type NativeReactor = (params: ThreadReactorParams, input: ReactorInput) => AsyncIterable<ReactorEvent>;
 
-const NATIVE = Symbol("native");
-const INPUT = Symbol("input");
+// By name, so that they mean the same in every copy of this package.
+const NATIVE = Symbol.for("hebra.legacy.native");
+const INPUT = Symbol.for("hebra.legacy.input");
 
 /** The reactor behind one of this package's own, when it is used as it is and not wrapped in another function. */
 export function nativeOf(reactor: ThreadReactor): NativeReactor | undefined {

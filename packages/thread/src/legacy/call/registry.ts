@@ -1,4 +1,5 @@
 import { HebraError } from "@hebra/core";
+import { processWide } from "./process-wide.ts";
 import type { Thread } from "./thread.ts";
 import type { Loose } from "./types.ts";
 
@@ -7,7 +8,7 @@ export type ThreadKey = string;
 /** @deprecated Pass definitions to `createEngine`. */
 export type ThreadFactory = () => Thread<Loose, Loose>;
 
-const factories = new Map<ThreadKey, ThreadFactory>();
+const factories = processWide("threads", () => new Map<ThreadKey, ThreadFactory>());
 
 /** @deprecated Pass definitions to `createEngine({ threads })`. @throws HebraError `INVALID_OPTIONS` */
 export function registerThread(key: ThreadKey, factory: ThreadFactory): void {

@@ -8,6 +8,7 @@ import { definitionOf } from "./definition.ts";
 import { getThreadEnv } from "./env.ts";
 import { toStoredContext, toStoredThread, toThreadItem } from "./items.ts";
 import { getThread, listThreads } from "./registry.ts";
+import { processWide } from "./process-wide.ts";
 import { createScopes, type Scopes } from "./scope.ts";
 import type { AnyThread, ContextIdentifier, Loose, StoredContext, StoredThread, ThreadEnvironment, ThreadItem } from "./types.ts";
 import { hooksOf } from "./hooks.ts";
@@ -64,7 +65,6 @@ export interface ThreadRuntime {
 }
 
 const DEFAULT_HISTORY_ITEMS = 1_000;
-let config: LegacyRuntimeConfig | undefined;
 
 interface Started {
   engine: Engine;
@@ -73,8 +73,12 @@ interface Started {
   closed: AbortSignal;
 }
 
-const started = new WeakMap<ThreadStore, Map<AnyThread, Started>>();
-const locksOf = new WeakMap<ThreadStore, LockManager>();
+const known = processWide("runtime", () => ({
+  config: undefined as LegacyRuntimeConfig | undefined,
+  started: new WeakMap<ThreadStore, Map<AnyThread, Started>>(),
+  locks: new WeakMap<ThreadStore, LockManager>(),
+  instances: new Map<string, AnyThread>(),
+}));
 
 /**
  * Says where threads live.
@@ -91,12 +95,13 @@ const locksOf = new WeakMap<ThreadStore, LockManager>();
  * ```
  */
 export function configureRuntime<Env extends ThreadEnvironment = Loose>(options: LegacyRuntimeConfig<Env>): void {
-  config = options;
+  known.config = options;
   for (const thread of options.threads ?? []) thread.register();
 }
 
 /** @deprecated Use an `Engine`. @throws HebraError `INVALID_OPTIONS` before `configureRuntime`, `UNSUPPORTED` when it gives no store of this package. */
 export async function getThreadRuntime(env: ThreadEnvironment): Promise<ThreadRuntime> {
+  const { config } = known;
   if (config === undefined) throw new HebraError("INVALID_OPTIONS", "No runtime is configured: call configureRuntime({ runtime: () => ({ store }) }) when the process starts.");
   const parts = await config.runtime(env, config.domain);
   const { store, tenant = "default" } = parts;
@@ -117,26 +122,24 @@ export async function getThreadRuntime(env: ThreadEnvironment): Promise<ThreadRu
   };
 }
 
-const instances = new Map<string, AnyThread>();
-
 /** One instance for a key, so that it has one engine. */
 function registered(key: string): AnyThread {
-  const known = instances.get(key);
-  if (known !== undefined) return known;
+  const found = known.instances.get(key);
+  if (found !== undefined) return found;
   const made = getThread(key);
-  instances.set(key, made);
+  known.instances.set(key, made);
   return made;
 }
 
 /** The engine of a thread over a store. Engines of one store share its locks, so that a context has one holder. */
 export function startedOf(store: ThreadStore, parts: LegacyRuntimeParts, thread: AnyThread): Started {
-  const threads = started.get(store) ?? new Map<AnyThread, Started>();
-  started.set(store, threads);
-  const known = threads.get(thread);
-  if (known !== undefined) return known;
+  const threads = known.started.get(store) ?? new Map<AnyThread, Started>();
+  known.started.set(store, threads);
+  const found = threads.get(thread);
+  if (found !== undefined) return found;
   const { clock, logger, historyItems = DEFAULT_HISTORY_ITEMS } = parts;
-  const locks = parts.locks ?? locksOf.get(store) ?? localLocks(clock === undefined ? {} : { clock });
-  locksOf.set(store, locks);
+  const locks = parts.locks ?? known.locks.get(store) ?? localLocks(clock === undefined ? {} : { clock });
+  known.locks.set(store, locks);
   const scopes = createScopes(store, async ({ tenant }) => {
     const env = await getThreadEnv();
     // An environment may hold a tenant's secrets: another tenant's turn is not resumed with it.
@@ -172,7 +175,7 @@ function reading(store: ThreadStore, tenant: string, items: number): LegacyThrea
     const { ref, exists } = await addressOf(store, tenant, identifier);
     return exists ? store.load(tenant, ref) : undefined;
   };
-  const known: LegacyThreadStore = {
+  const half: LegacyThreadStore = {
     async getThread(identifier) {
       const found = await load(identifier);
       return found === undefined ? null : toStoredThread(found.thread, found.context);
@@ -194,7 +197,7 @@ function reading(store: ThreadStore, tenant: string, items: number): LegacyThrea
       return Promise.all(history.map(async ({ item, parts }) => toThreadItem(item, parts, await triggerIdOf(store, tenant, item.executionId, item.id))));
     },
   };
-  return new Proxy(known, {
+  return new Proxy(half, {
     get(target, name) {
       if (typeof name === "symbol" || name === "then" || name in target) return Reflect.get(target, name) as unknown;
       return () => Promise.reject(unsupported(`The store's ${name}()`, "Turns write their own rows: use `engine.react`, and read with `engine.history` and `engine.context`."));
