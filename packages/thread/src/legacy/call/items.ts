@@ -12,9 +12,15 @@ export const INPUT_TEXT_ITEM_TYPE = "input_text";
 export const OUTPUT_TEXT_ITEM_TYPE = "output_text";
 /** @deprecated The type of a system message. Use the role `system`. */
 export const SYSTEM_TEXT_ITEM_TYPE = "system";
-/** @deprecated Another name of {@link INPUT_TEXT_ITEM_TYPE}. */
+/**
+ * @alias
+ * @deprecated Another name of {@link INPUT_TEXT_ITEM_TYPE}.
+ */
 export const INPUT_ITEM_TYPE = INPUT_TEXT_ITEM_TYPE;
-/** @deprecated Another name of {@link OUTPUT_TEXT_ITEM_TYPE}. */
+/**
+ * @alias
+ * @deprecated Another name of {@link OUTPUT_TEXT_ITEM_TYPE}.
+ */
 export const OUTPUT_ITEM_TYPE = OUTPUT_TEXT_ITEM_TYPE;
 /** @deprecated Write `"web"`. */
 export const WEB_CHANNEL = "web";
