@@ -52,6 +52,8 @@ async function speed(context: BenchContext, opened: readonly Opened[]): Promise<
     const thread = await oldThread(one);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
+    // It measures from its first look on.
+    await pause(5);
     const before = process.cpuUsage();
     const start = performance.now();
     await one.subject.turn(thread, "new", pairs);
