@@ -292,7 +292,8 @@ export function createEngine(options: EngineOptions): Engine {
       return store.fork(tenant, { from: context.id, atItemId, context: made });
     },
     async recover({ olderThanMs = leaseTtlMs, limit = 100 } = {}) {
-      const candidates = await store.system().sweep({ before: clock.now() - olderThanMs, limit });
+      // A turn that was touched exactly then counts: clocks have no finer grain than the millisecond.
+      const candidates = await store.system().sweep({ before: clock.now() - olderThanMs + 1, limit });
       const mine = candidates.filter(({ definition }) => definitions.has(definition));
       for (const { tenant, threadKey, contextId } of mine) {
         const at = { tenant, threadKey, contextId, lockKey: lockKey(tenant, threadKey) };
