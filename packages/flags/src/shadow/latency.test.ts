@@ -16,8 +16,10 @@ const writing: Misbehaviour = async (orders) => {
 };
 
 let served = 0;
-const ROUNDS = 9;
-const CALLS = 2_000;
+/** Wall clock is judged by `pnpm latency`, which runs this file alone; among other tests it would tell of them. */
+const JUDGED = process.env["HEBRA_LATENCY"] === "1";
+const ROUNDS = JUDGED ? 9 : 3;
+const CALLS = JUDGED ? 2_000 : 500;
 const CONCURRENCY = 48;
 /** The longest wait of the old engine, ms. An undisturbed 99th percentile is little more. */
 const LONGEST_MS = 6;
@@ -68,7 +70,7 @@ async function round(withShadow: boolean, behave: Misbehaviour, runner: ShadowRu
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 describe("the primary's latency with a bad new engine in its shadow", () => {
-  it.each([["hanging", hanging], ["throwing", throwing], ["writing", writing]] as const)("%s: p99 at most 1.10 × or 1 ms more, nothing is written", { timeout: 180_000 }, async (name, behave) => {
+  it.each([["hanging", hanging], ["throwing", throwing], ["writing", writing]] as const)(JUDGED ? "%s: p99 at most 1.10 × or 1 ms more, nothing is written" : "%s: little of the processor's time, nothing is written", { timeout: 180_000 }, async (name, behave) => {
     const runner = createShadowRunner({ timeoutMs: 50, maxInFlight: 8, maxQueued: 100 });
     const rounds = { alone: [] as Round[], beside: [] as Round[] };
     await round(false, behave, runner);
@@ -88,10 +90,7 @@ describe("the primary's latency with a bad new engine in its shadow", () => {
     expect(placed).toEqual([]);
     // The processor's time says the same whatever the neighbours do: less of it than this cannot hold a request up.
     expect(cpuPerTurn).toBeLessThan(0.5);
-    if (without > 2 * LONGEST_MS) {
-      console.warn(`${name}: the p99 is not judged, because this machine is too busy: waiting ${LONGEST_MS} ms took ${without.toFixed(1)} ms without any shadow.`);
-      return;
-    }
+    if (!JUDGED) return;
     expect(withIt).toBeLessThanOrEqual(Math.max(without * 1.1, without + 1));
   });
 });
