@@ -59,8 +59,9 @@ export function threadAssignments(options: ThreadAssignmentsOptions): Assignment
 async function ranHere(store: ThreadStoreLike, tenant: string, thread: NonNullable<Awaited<ReturnType<ThreadStoreLike["load"]>>>): Promise<boolean> {
   const own = (provenance: unknown) => provenance === null || provenance === undefined;
   if (thread.active !== undefined) return own(thread.active.execution.provenance);
-  const newest = (await store.history(tenant, thread.context.id, { items: 10 })).at(-1)?.item;
-  return newest !== undefined && newest.executionId !== null && own(newest.provenance);
+  // A summary stands after the turn that made it necessary, and belongs to none.
+  const newest = (await store.history(tenant, thread.context.id, { items: 10 })).findLast(({ item }) => item.executionId !== null)?.item;
+  return newest !== undefined && own(newest.provenance);
 }
 
 /** Revision 0 says that nobody wrote this: the router treats it as a session whose assignment was lost. */
