@@ -6,8 +6,8 @@ import type { Decoded } from "./envelope.ts";
 import { createExchanger, type Exchanger } from "./exchanger.ts";
 import { Tenancy } from "./tenancy.ts";
 
-/** Milliseconds for which a message of a newer version is left to others. */
-const NEWER_DELAY_MS = 1_000;
+/** Milliseconds for which one that met a message of a newer version leaves everything to others: whoever can read it has the first go. */
+const NEWER_REST_MS = 1_000;
 
 /** A consumer as the bus that owns it sees it. */
 export interface Consumer {
@@ -40,7 +40,8 @@ function turnAway(core: BusCore, exchanger: Exchanger, space: Space, partition: 
   const { retry } = core.settings;
   if (stopped?.kind === "newer") {
     core.upgradeRequired(stopped.version);
-    exchanger.settle(partition, { kind: "release", conversation, fence, delayMs: NEWER_DELAY_MS }).catch(() => undefined);
+    exchanger.rest(NEWER_REST_MS);
+    exchanger.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
     return true;
   }
   const old = enqueuedAt !== undefined && lease.attempt > 1 && core.clock.now() - enqueuedAt > retry.maxAgeMs;

@@ -33,6 +33,8 @@ export interface Exchanger {
   roomMade(): void;
   /** Resolves when every settle has its answer. */
   answered(): Promise<void>;
+  /** Claims nothing for a while, so that what it gives back reaches others first; settles still go out. */
+  rest(ms: number): void;
   /** Claims no more; settles still go out. */
   stopClaiming(): void;
   /** Gives up what is under way. */
@@ -60,11 +62,12 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], busy: false, dirty: false, queued: false, cancelTimer: undefined }));
   const closing = new AbortController();
   let claiming = true;
+  let cancelRest: (() => void) | undefined;
   let pending = 0;
   const idle: (() => void)[] = [];
   let reserved = 0;
 
-  const room = () => (claiming ? Math.min(BATCH, options.free() - reserved) : 0);
+  const room = () => (claiming && cancelRest === undefined ? Math.min(BATCH, options.free() - reserved) : 0);
 
   const arm = (part: Part, index: number, afterMs: number) => {
     part.cancelTimer?.();
@@ -170,12 +173,22 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       return hasRoom;
     },
     roomMade: () => wakeDirty(),
+    rest(ms) {
+      cancelRest?.();
+      cancelRest = clock.after(ms, () => {
+        cancelRest = undefined;
+        for (const part of parts) part.dirty = true;
+        wakeDirty();
+      });
+    },
     stopClaiming() {
       claiming = false;
+      cancelRest?.();
       for (const part of parts) part.cancelTimer?.();
     },
     close() {
       claiming = false;
+      cancelRest?.();
       closing.abort();
       for (const part of parts) {
         part.cancelTimer?.();

@@ -44,6 +44,41 @@ describe("the local bus", () => {
     await bus.close();
   });
 
+  it("gives a newer envelope to whoever reads it, however eager the older release is", async () => {
+    const clock = createManualClock();
+    const settings = parseBusOptions("localBus", { leaseMs: 10_000, clock });
+    const backends = localBackends(settings);
+    const handled: string[] = [];
+    const open = (newestFormat: number) => {
+      const { bus } = createBus({ backend: backends(), settings, durability: "memory", newestFormat });
+      const work = async () => {
+        for await (const delivery of bus.consumeInbound()) {
+          handled.push(delivery.session);
+          await delivery.ack();
+        }
+      };
+      void work();
+      return bus;
+    };
+    // The first to ask is served first, at every time that something becomes due.
+    const older = open(1);
+    await clock.advance(0);
+    const newer = open(2);
+    await clock.advance(0);
+    const sessions = ["a", "b", "c", "d", "e"];
+    for (const session of sessions) {
+      const body = JSON.stringify({ v: 2, enqueuedAt: 1, id: `m-${session}`, tenant: "default", session, payload: 1 });
+      const conversation = lockKey("default", session);
+      await backends().publish("in", 0, [{ conversation, dedupKey: undefined, id: `m-${session}`, body, delayMs: 0, interrupt: false, high: false }], "memory");
+    }
+    for (let i = 0; i < 10; i++) await clock.advance(100);
+    expect([...handled].sort()).toEqual(sessions);
+    expect(older.health().state).toBe("upgrade-required");
+    expect(newer.health().ready).toBe(true);
+    await Promise.all([older.close(), newer.close()]);
+    expect(clock.pending()).toBe(0);
+  });
+
   it("refuses options that it does not know", () => {
     expect(() => localBus({ leasMs: 5 } as never)).toThrow(/did you mean `leaseMs`/);
     expect(() => localBus({ dedupWindowMs: 1_000 })).toThrow(/retry\.maxAgeMs/);

@@ -136,6 +136,10 @@ export const retryClauses = {
     assert.equal(one.bus.health().ready, true);
     await harness.inject(address, '{"v":999,"enqueuedAt":1,"id":"m","tenant":"default","session":"a","payload":1}');
     await settle(harness, one.bus.publishInbound(texts("b", "other")));
+    await harness.elapse(0);
+    assert.equal((await settle(harness, one.bus.stats())).inbound.depth, 2);
+    // Whoever met it leaves everything to others for a second.
+    await harness.elapse(1_000);
     assert.deepEqual(payloads(await inbox.next()), ["other"]);
     assert.deepEqual([one.bus.health().ready, one.bus.health().state], [false, "upgrade-required"]);
     await harness.elapse(5_000);
