@@ -37,5 +37,5 @@ export {
   type TelemetryOptions,
   type TelemetrySpan,
 } from "./telemetry.ts";
-export { genAi, genAiMetrics, genAiOperations, hebraAttributes } from "./telemetry-names.ts";
+export { genAi, genAiContent, genAiMetrics, genAiOperations, hebraAttributes } from "./telemetry-names.ts";
 export type { TraceCarrier } from "./trace-carrier.ts";

@@ -2,10 +2,10 @@
  * Every name that Hebra's spans and metrics use, in one place.
  *
  * The `gen_ai.*` names follow the OpenTelemetry semantic conventions for generative AI: repository
- * `open-telemetry/semantic-conventions-genai`, spans and durations as of commit `ac48b1f9df15fdf281b96cccf15eb707e1fc1868`, token counters as
- * its main branch had them in November 2026 (both `docs/gen-ai/client-inference.md`). All of it has status Development and no tagged
- * release, so what we emit changes only by an edit here. Nothing there covers resumption, waiting or queues: those names are our own,
- * under `hebra.`.
+ * `open-telemetry/semantic-conventions-genai`, spans as of commit `ac48b1f9df15fdf281b96cccf15eb707e1fc1868` (`docs/gen-ai/client-inference.md`),
+ * metrics as of commit `004902b8cb70aa5ae6ca4ae07132b7daabcd3e10` (`docs/gen-ai/gen-ai-metrics.md`): the names that backends and dashboards
+ * know. All of it has status Development, so what we emit changes only by an edit here. Nothing there covers resumption, waiting or queues:
+ * those names are our own, under `hebra.`.
  */
 
 /** Values of `gen_ai.operation.name`. */
@@ -47,21 +47,24 @@ export const genAi = {
   toolType: "gen_ai.tool.type",
   toolDescription: "gen_ai.tool.description",
   toolCallId: "gen_ai.tool.call.id",
+  tokenType: "gen_ai.token.type",
   errorType: "error.type",
+} as const;
+
+/** Attributes that hold what was said. They are written where a host has asked for content, and nowhere else. */
+export const genAiContent = {
+  systemInstructions: "gen_ai.system_instructions",
+  inputMessages: "gen_ai.input.messages",
+  outputMessages: "gen_ai.output.messages",
+  toolCallArguments: "gen_ai.tool.call.arguments",
+  toolCallResult: "gen_ai.tool.call.result",
 } as const;
 
 /** Metric names of the GenAI conventions. Durations are seconds. */
 export const genAiMetrics = {
-  inferenceDuration: "gen_ai.client.inference.duration",
-  inferenceTimeToFirstChunk: "gen_ai.client.inference.time_to_first_chunk",
-  inputTokens: "gen_ai.client.inference.usage.input_tokens",
-  outputTokens: "gen_ai.client.inference.usage.output_tokens",
-  cacheReadInputTokens: "gen_ai.client.inference.usage.cache_read.input_tokens",
-  cacheWriteInputTokens: "gen_ai.client.inference.usage.cache_write.input_tokens",
-  reasoningOutputTokens: "gen_ai.client.inference.usage.reasoning.output_tokens",
+  operationDuration: "gen_ai.client.operation.duration",
+  tokenUsage: "gen_ai.client.token.usage",
   invokeAgentDuration: "gen_ai.invoke_agent.duration",
-  invokeAgentInferenceCalls: "gen_ai.invoke_agent.inference_calls",
-  invokeAgentToolCalls: "gen_ai.invoke_agent.tool_calls",
   executeToolDuration: "gen_ai.execute_tool.duration",
 } as const;
 

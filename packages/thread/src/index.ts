@@ -142,3 +142,4 @@ export {
   createUserItemFromUIMessages,
   type ResponseMessage,
 } from "./legacy/call/ui-messages.ts";
+export { threadMetrics, type MetricDescription } from "./telemetry/thread-metrics.ts";
