@@ -13,6 +13,7 @@ export const optionTable = {
   discard: { type: "string", argument: "ID", help: "drop this dead letter for good" },
   show: { type: "string", argument: "ID", help: "one dead letter, whole" },
   limit: { type: "string", argument: "N", help: "how many to list (default 50)" },
+  apply: { type: "boolean", help: "bring the tables to this build's version; they only ever gain" },
   json: { type: "boolean", help: "JSON on standard output, for machines" },
   help: { type: "boolean", short: "h", help: "this text" },
 } as const;
@@ -54,6 +55,11 @@ export const commands = {
     options: ["config", "json"],
     example: "hebra stats --config hebra.json",
   },
+  migrations: {
+    summary: "Says where PostgreSQL's tables stand, or brings them to this build's version: a step before a deploy. Exit code 3 while some are pending.",
+    options: ["config", "apply", "json"],
+    example: "hebra migrations --config hebra.json --apply",
+  },
 } as const satisfies Record<string, Command>;
 
 /** A command's name. */
@@ -66,7 +72,7 @@ export const exitCodes = { ok: 0, internal: 1, usage: 2, unfinished: 3 } as cons
 export function helpText(name?: CommandName): string {
   if (name === undefined) {
     const list = Object.entries(commands).map(([command, { summary }]) => `  ${command.padEnd(14)}${summary}`);
-    return ["hebra runs conversations: in one process, or with gateways and workers over a shared bus.", "", "Usage: hebra <command> [options]", "", ...list, "", "Exit codes: 0 done, 1 internal error, 2 wrong usage or configuration, 3 not finished in time.", "", "hebra <command> --help tells more."].join("\n");
+    return ["hebra runs conversations: in one process, or with gateways and workers over a shared bus.", "", "Usage: hebra <command> [options]", "", ...list, "", "Exit codes: 0 done, 1 internal error, 2 wrong usage or configuration, 3 not finished.", "", "hebra <command> --help tells more."].join("\n");
   }
   const { summary, options, example }: Command = commands[name];
   const lines = [...options, "help" as const].map((option) => {

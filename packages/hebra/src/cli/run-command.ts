@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { didYouMean, errorCode, errorMessage, HebraError, type ErrorCode } from "@hebra/core";
 import { commands, exitCodes, helpText, optionTable, type CommandName, type OptionName } from "./commands.ts";
+import { migrations } from "./migrations.ts";
 import { deadLetters, drain, stats } from "./queues.ts";
 import { runProcess } from "./run-process.ts";
 
@@ -60,6 +61,8 @@ async function perform(command: CommandName, options: CliOptions, streams: Strea
       return deadLetters(options);
     case "stats":
       return stats(options);
+    case "migrations":
+      return migrations(options);
   }
 }
 
