@@ -1,10 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { eventually } from "@hebra/test-servers/eventually";
+import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { redisBus, type RedisBus } from "./redis.ts";
 import { drained, publishLoad, startWorker, verifyLog, verifyReplies } from "./testing/load.fixture.ts";
 import { freshNamespace } from "./testing/redis-harness.fixture.ts";
-import { eventually, startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 const SESSIONS = 20;
 const EACH = 15;

@@ -1,9 +1,9 @@
+import { startCluster, withoutRedisServer } from "@hebra/test-servers/redis";
 import { Cluster } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { busContract } from "./bus.contract.ts";
 import { partitionTags, slotOf } from "./redis/partitions.ts";
 import { redisHarness } from "./testing/redis-harness.fixture.ts";
-import { startCluster, withoutRedisServer } from "./testing/redis-server.fixture.ts";
 
 describe.skipIf(withoutRedisServer !== undefined)("the bus on a cluster of three masters", () => {
   let cluster: Awaited<ReturnType<typeof startCluster>>;

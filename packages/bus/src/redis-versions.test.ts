@@ -1,10 +1,11 @@
 import { createManualClock, errorCode } from "@hebra/core";
+import { eventually } from "@hebra/test-servers/eventually";
+import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { BusEvent } from "./bus-events.ts";
 import { openRedisBus, redisBus, type RedisBus, type RedisBusOptions } from "./redis.ts";
 import { freshNamespace } from "./testing/redis-harness.fixture.ts";
-import { eventually, startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 describe.skipIf(withoutRedisServer !== undefined)("versions and durability", () => {
   let server: TestRedis;

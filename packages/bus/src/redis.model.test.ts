@@ -1,3 +1,4 @@
+import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, it } from "vitest";
@@ -8,7 +9,6 @@ import { partitionTags } from "./redis/partitions.ts";
 import { anyStep, runModel } from "./testing/model.fixture.ts";
 import { mailboxSubject, modelOptions, redisSubject, toSettings } from "./testing/model-subjects.fixture.ts";
 import { freshNamespace } from "./testing/redis-harness.fixture.ts";
-import { startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 const seed = Number(process.env["HEBRA_SEED"] ?? 20_261_121);
 const numRuns = Number(process.env["HEBRA_RUNS"] ?? 40);

@@ -1,8 +1,8 @@
+import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { busContract } from "./bus.contract.ts";
 import { redisHarness } from "./testing/redis-harness.fixture.ts";
-import { startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 describe.skipIf(withoutRedisServer !== undefined)("the bus on Redis", () => {
   let server: TestRedis;

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createManualClock, errorCode, HebraError, systemClock } from "@hebra/core";
+import { eventually } from "@hebra/test-servers/eventually";
+import { startRedis, withoutRedisServer } from "@hebra/test-servers/redis";
 import { describe, test, vi } from "vitest";
 import { createLeader, type Leadership } from "./leader.ts";
 import { localLocks } from "./local.ts";
 import { redisLocks } from "./redis.ts";
 import { freezableClock } from "./testing/freezable-clock.fixture.ts";
-import { eventually, startRedis, withoutRedisServer } from "./testing/redis-server.fixture.ts";
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 

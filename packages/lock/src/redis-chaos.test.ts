@@ -4,11 +4,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { setTimeout as pause } from "node:timers/promises";
 import { errorCode, systemClock } from "@hebra/core";
+import { eventually } from "@hebra/test-servers/eventually";
+import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterEach, beforeEach, describe, test, vi } from "vitest";
 import type { LockManager } from "./lock.ts";
 import { redisLocks, type RedisLocksOptions } from "./redis.ts";
 import { freezableClock } from "./testing/freezable-clock.fixture.ts";
-import { eventually, startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 
@@ -159,7 +160,7 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     const lease = await locks.acquire("hang", { ttlMs: 1000 });
     const { signal } = lease;
     const start = performance.now();
-    server.process.kill("SIGSTOP");
+    server.process().kill("SIGSTOP");
     const waiting = locks.acquire("other", { waitMs: 0 });
     await assert.rejects(waiting, { code: "UNREACHABLE", retryable: true });
     await assert.rejects(lease.extend(), { code: "UNREACHABLE" });
@@ -168,7 +169,7 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     assert.equal(errorCode(signal.reason), "LOCK_LOST");
     assert.equal(errorCode((signal.reason as Error).cause), "UNREACHABLE");
     await lease.release();
-    server.process.kill("SIGCONT");
+    server.process().kill("SIGCONT");
     await eventually(async () => (await server.admin.hexists("hebra:lock:{other}", "holder")) === 0, "what was given up is given back");
     await eventually(async () => (await server.admin.hexists("hebra:lock:{hang}", "holder")) === 0, "and what was lost, before its ttl", 500);
     await (await locks.acquire("hang", { waitMs: 0 })).release();

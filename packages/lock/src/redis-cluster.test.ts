@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "@hebra/core";
+import { startCluster } from "@hebra/test-servers/redis";
+import { withoutRedisServer } from "@hebra/test-servers/redis";
 import { Cluster } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, test, vi } from "vitest";
 import { lockContract, type LockContractHarness } from "./lock.contract.ts";
 import type { LockManager } from "./lock.ts";
 import { redisLocks } from "./redis.ts";
 import { freezableClock } from "./testing/freezable-clock.fixture.ts";
-import { startCluster } from "./testing/redis-cluster.fixture.ts";
-import { withoutRedisServer } from "./testing/redis-server.fixture.ts";
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "@hebra/core";
+import { eventually } from "@hebra/test-servers/eventually";
+import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterAll, afterEach, beforeAll, describe, test, vi } from "vitest";
 import { lockContract, type LockContractHarness } from "./lock.contract.ts";
 import type { LockManager } from "./lock.ts";
 import { redisLocks, type RedisLocksOptions } from "./redis.ts";
 import { freezableClock } from "./testing/freezable-clock.fixture.ts";
-import { eventually, startRedis, withoutRedisServer, type TestRedis } from "./testing/redis-server.fixture.ts";
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { eventually } from "@hebra/test-servers/eventually";
 import type { Redis } from "ioredis";
 import type { RedisBus } from "../redis.ts";
-import { eventually } from "./redis-server.fixture.ts";
 
 const workerFile = fileURLToPath(new URL("worker.fixture.ts", import.meta.url));
 

@@ -2,10 +2,10 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { eventually } from "@hebra/test-servers/eventually";
 import { afterAll, describe, expect, test } from "vitest";
 import { createFlags } from "../client/create-flags.ts";
 import { countingClock } from "../testing/counting-clock.fixture.ts";
-import { eventually } from "../testing/redis-server.fixture.ts";
 import { fileProvider } from "./file.ts";
 import { firstDocument, providerContract, type ProviderContractHarness } from "./provider.contract.ts";
 

@@ -1,7 +1,7 @@
+import { everyWrite, startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createFlags } from "../client/create-flags.ts";
 import { staticProvider } from "../provider/static.ts";
-import { startRedis, withoutRedisServer, type TestRedis } from "../testing/redis-server.fixture.ts";
 import { assignmentContract, type AssignmentContractHarness } from "./assignment.contract.ts";
 import { createRouter } from "./create-router.ts";
 import { memoryAssignments } from "./memory-assignments.ts";
@@ -47,7 +47,7 @@ describe("memoryAssignments fulfils the contract", () => {
 
 describe.skipIf(withoutRedisServer !== undefined)("redisAssignments fulfils the contract", () => {
   let server: TestRedis;
-  beforeAll(async () => void (server = await startRedis()));
+  beforeAll(async () => void (server = await startRedis(everyWrite)));
   afterAll(() => server.stop());
   const open = (namespace: string) => keep(redisAssignments({ url: server.url, namespace, commandTimeoutMs: 5_000 }));
   fulfils(() => {

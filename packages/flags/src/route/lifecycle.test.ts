@@ -1,10 +1,10 @@
 import { createManualClock } from "@hebra/core";
+import { everyWrite, startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createFlags } from "../client/create-flags.ts";
 import type { FlagOverride, RolloutConfig } from "../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider/provider.ts";
 import { staticProvider } from "../provider/static.ts";
-import { startRedis, withoutRedisServer, type TestRedis } from "../testing/redis-server.fixture.ts";
 import { createRouter } from "./create-router.ts";
 import { redisAssignments } from "./redis-assignments.ts";
 import type { RouteTurn } from "./router.ts";
@@ -52,7 +52,7 @@ function engines() {
 
 describe.skipIf(withoutRedisServer !== undefined)("sessions through kill, rollback and a restart, with assignments in Redis", () => {
   let server: TestRedis;
-  beforeAll(async () => void (server = await startRedis()));
+  beforeAll(async () => void (server = await startRedis(everyWrite)));
   afterAll(() => server.stop());
 
   test("are assigned until the cut, then legacy from the next turn with the new engine's turns in its history; nothing is lost", async () => {

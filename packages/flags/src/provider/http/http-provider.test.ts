@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { eventually } from "@hebra/test-servers/eventually";
 import { afterEach, describe, expect, test } from "vitest";
 import { createFlags } from "../../client/create-flags.ts";
 import { countingClock } from "../../testing/counting-clock.fixture.ts";
-import { eventually } from "../../testing/redis-server.fixture.ts";
 import { firstDocument, providerContract } from "../provider.contract.ts";
 import { httpProvider } from "./http-provider.ts";
 

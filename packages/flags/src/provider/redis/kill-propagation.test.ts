@@ -2,8 +2,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { eventually } from "@hebra/test-servers/eventually";
+import { everyWrite, startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { eventually, startRedis, withoutRedisServer, type TestRedis } from "../../testing/redis-server.fixture.ts";
 import type { FlagDocument, RolloutConfig } from "../../evaluate/types.ts";
 import { redisFlagWriter } from "./redis-provider.ts";
 
@@ -19,7 +20,7 @@ if (withoutRedisServer !== undefined) console.warn(`skipped: ${withoutRedisServe
 describe.skipIf(withoutRedisServer !== undefined)("a kill and real processes", () => {
   let server: TestRedis;
   const children: ChildProcess[] = [];
-  beforeAll(async () => void (server = await startRedis()));
+  beforeAll(async () => void (server = await startRedis(everyWrite)));
   afterAll(() => server.stop());
   afterEach(async () => {
     await Promise.all(
@@ -69,13 +70,13 @@ describe.skipIf(withoutRedisServer !== undefined)("a kill and real processes", (
     await writer.write(document(10, {}));
     const running = start(server.url);
     await eventually(() => running.at(-1)?.mode === "new", "the start", 30_000);
-    await server.halt();
+    await server.kill();
     const [killed, bare] = [start(server.url, { HEBRA_FLAG_ENGINE_V2: "kill" }), start(server.url)];
     await eventually(() => killed.length > 0 && bare.length > 0, "two new processes", 30_000);
     expect(killed.at(-1)).toMatchObject({ mode: "legacy", ruleId: "kill.flag", ready: false });
     expect(bare.at(-1)).toMatchObject({ mode: "legacy", ruleId: "not-ready", ready: false });
     expect(running.at(-1)).toMatchObject({ mode: "new" });
-    await server.resume();
+    await server.restart();
     await eventually(() => bare.at(-1)?.mode === "new", "the new process hears of the source's return", 15_000);
     expect(killed.at(-1)).toMatchObject({ mode: "legacy", ruleId: "kill.flag" });
     await writer.close();

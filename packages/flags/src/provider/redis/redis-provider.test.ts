@@ -1,8 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { eventually } from "@hebra/test-servers/eventually";
+import { everyWrite, startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createFlags } from "../../client/create-flags.ts";
 import { countingClock } from "../../testing/counting-clock.fixture.ts";
-import { eventually, startRedis, withoutRedisServer, type TestRedis } from "../../testing/redis-server.fixture.ts";
 import { firstDocument, providerContract, type ProviderContractHarness } from "../provider.contract.ts";
 import { redisFlagWriter, redisProvider } from "./redis-provider.ts";
 
@@ -11,7 +12,7 @@ if (withoutRedisServer !== undefined) console.warn(`skipped: ${withoutRedisServe
 describe.skipIf(withoutRedisServer !== undefined)("redisProvider", () => {
   let server: TestRedis;
   let count = 0;
-  beforeAll(async () => void (server = await startRedis()));
+  beforeAll(async () => void (server = await startRedis(everyWrite)));
   afterAll(() => server.stop());
 
   async function harness(): Promise<ProviderContractHarness & { close(): Promise<void>; namespace: string }> {
@@ -27,8 +28,8 @@ describe.skipIf(withoutRedisServer !== undefined)("redisProvider", () => {
         await server.admin.hset(`${namespace}:flags`, "document", "{", "revision", "77");
         await server.admin.publish(`${namespace}:flags:changed`, "77");
       },
-      cutOff: () => server.halt(),
-      restore: () => server.resume(),
+      cutOff: () => server.kill(),
+      restore: () => server.restart(),
       elapse: () => pause(15),
       timers: () => clock.pending(),
       close: () => writer.close(),

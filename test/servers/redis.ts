@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { eventually } from "./eventually.ts";
 
 /** Why the tests that need a server of their own are left out, or `undefined`. */
 export const withoutRedisServer = (() => {
@@ -22,13 +23,18 @@ export interface TestRedis {
   readonly url: string;
   /** A plain connection to it. */
   readonly admin: Redis;
+  /** What runs now: another one after a restart. */
   process(): ChildProcess;
-  /** Ends the process as a crash does; its append-only file stays. */
+  /** Ends the process as a crash does; what it wrote to disk stays. */
   kill(): Promise<void>;
   /** Starts it again on the same port and directory. */
   restart(): Promise<void>;
+  /** Ends it and removes its data. */
   stop(): Promise<void>;
 }
+
+/** Arguments of a server that loses nothing by a kill. */
+export const everyWrite: readonly string[] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -40,10 +46,10 @@ async function freePort(): Promise<number> {
   return port < 55_000 ? port : freePort();
 }
 
-/** Starts a server; more arguments as on the command line. */
+/** Starts a server that keeps nothing on disk; more arguments as on the command line. */
 export async function startRedis(args: readonly string[] = []): Promise<TestRedis> {
   const port = await freePort();
-  const directory = mkdtempSync(join(tmpdir(), "hebra-bus-"));
+  const directory = mkdtempSync(join(tmpdir(), "hebra-redis-"));
   const launch = () => spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory, ...args], { stdio: "ignore" });
   let server = launch();
   const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
@@ -86,13 +92,4 @@ export async function startCluster(): Promise<{ nodes: TestRedis[]; stop(): Prom
   };
   await eventually(async () => (await Promise.all(nodes.map(joined))).every(Boolean), "the nodes form a cluster", 20_000);
   return { nodes, stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))) };
-}
-
-/** Waits for something that happens by itself on a real server. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string, limitMs = 10_000): Promise<void> {
-  const end = Date.now() + limitMs;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
