@@ -9,7 +9,7 @@ const fill = (unit: string, length = MEGABYTE) => unit.repeat(Math.ceil(length /
 /** Texts that make a careless pattern start over at every character. */
 const UNITS: readonly string[] = [
   "a", "A", "0", " ", "\n", "=", ":", '"', "\\", "[", "{", "-", ".", "@", "%40", "/", "é", "\ud83d\ude00", "\ud800",
-  "a@", "a.", "a.a@", "a:", "a:b@", "a:a:", "eyJ", "eyJ.", "sk-", "ghp_", "ghp_a", "AKIA", "Bearer ", "bearer:", "basic=", "://", "a://", "http://a:", "http://a:b/",
+  "a@", "a.", "a.a@", "a:", "a:b@", "a:a:", "eyJ", "eyJ.", "sk-", "ghp_", "ghp_a", "AKIA", "Bearer ", "bearer:", "basic=", "://", "a://", "://>", "a://\t", "http://a:", "http://a:b/",
   "https://:1", "?a=", "&a=b", "#a=", "password", "password=", "password:", 'password="', "password='", "password={", "password=[", "password is ", "password\\\"", "token,", "token=,a",
   "token;a", "--password ", "'token','", "<password>", "-----BEGIN", "-----BEGIN PRIVATE KEY-----", "-----BEGIN CERTIFICATE-----", "-----END", "1 ", "1-", "4111 ", "4111111111111111 ",
   "DE89 ", "DE89a", "aA0", "aA0/", "a-0-", "123456:", "a b=", "cookie: ", "authorization:", "x\\n", "[redacted]", "[redacted:key]=", "%22", "%2522", "&quot;", "\u001b[1m", "\u0000", "a b c is ", "name\":\"a\",\"value", "a\"b", "`", "“", "%3D", "_a", "A0a.",

@@ -24,7 +24,8 @@ function hideUserInfo(text: string): string {
       // Looked up once per run without blanks, so that a text of nothing but `://` stays linear.
       if (start > looseEnd) {
         looseEnd = stopAt(STOP_LOOSE, text, start);
-        looseSign = text.lastIndexOf("@", looseEnd - 1);
+        // Within the run alone: a look back over all of the text, run after run, would be quadratic.
+        looseSign = start + text.slice(start, looseEnd).lastIndexOf("@");
       }
       sign = looseSign - start;
     }
