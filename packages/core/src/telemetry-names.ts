@@ -81,6 +81,8 @@ export const hebraAttributes = {
   resumed: "hebra.resumed",
   attempt: "hebra.attempt",
   outcome: "hebra.outcome",
+  reason: "hebra.outcome.reason",
+  costUsd: "hebra.cost.usd",
   flagKey: "hebra.flag.key",
   flagVariant: "hebra.flag.variant",
 } as const;

@@ -3,9 +3,12 @@ import type { Counter, Histogram, Telemetry, TelemetrySpan } from "./telemetry.t
 const nothing = (): void => {};
 
 const span: TelemetrySpan = {
+  recording: false,
   setAttributes: nothing,
   addEvent: nothing,
   recordError: nothing,
+  fail: nothing,
+  rename: nothing,
   run: (fn) => fn(),
   carrier: () => ({}),
   end: nothing,

@@ -63,9 +63,15 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
     const span = tracer().startSpan(spanName, { kind: KINDS[options.kind ?? "internal"], attributes, links }, parent);
     const within = trace.setSpan(parent, span);
     const wrapped: TelemetrySpan = {
+      recording: span.isRecording(),
       setAttributes: (more) => void span.setAttributes(clean(more)),
       addEvent: (event, more) => void span.addEvent(event, clean(more)),
       recordError: (error) => recordError(span, error),
+      fail(type) {
+        span.setAttribute(genAi.errorType, type);
+        span.setStatus({ code: api.SpanStatusCode.ERROR });
+      },
+      rename: (next) => void span.updateName(next),
       run: (fn) => context.with(within, fn),
       carrier: () => writeCarrier(within),
       end: once(() => span.end()),
@@ -92,6 +98,7 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
     startSpan: (spanName, options = {}) => start(spanName, options),
     inject: () => writeCarrier(context.active()),
     extract(carrier, fn) {
+      if (carrier === null) return context.with(api.ROOT_CONTEXT, fn);
       const found = carrier === undefined ? undefined : readCarrier(carrier);
       return found === undefined ? fn() : context.with(found, fn);
     },

@@ -72,6 +72,16 @@ describe("spans", () => {
     expect(written).not.toContain("S3CR3T");
   });
 
+  test("fail with a class of error alone, and take a better name", () => {
+    const span = telemetry.startSpan("chat");
+    expect(span.recording).toBe(true);
+    span.fail("REACTOR_FAILED");
+    span.rename("chat m");
+    span.end();
+    expect(named("chat m")).toMatchObject({ status: { code: api.SpanStatusCode.ERROR }, attributes: { "error.type": "REACTOR_FAILED" }, events: [] });
+    expect(named("chat m").status.message).toBeUndefined();
+  });
+
   test("end once, also when ended by hand", () => {
     const span = telemetry.startSpan("manual");
     span.end();
@@ -103,11 +113,21 @@ describe("carriers", () => {
     expect(named("linked").links.map((link) => link.context.spanId)).toEqual([spanId, spanId]);
   });
 
+  test("run a function outside of any span", () => {
+    telemetry.span("host", {}, () => {
+      expect(telemetry.extract(null, () => telemetry.inject())).toEqual({});
+      expect(telemetry.extract(undefined, () => telemetry.inject())).not.toEqual({});
+    });
+    expect(telemetry.extract(null, () => 42)).toBe(42);
+  });
+
   test("carry tracestate and the sampling decision", () => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     telemetry.extract({ traceparent, tracestate: "vendor=a:b" }, () => {
       expect(telemetry.inject()).toEqual({ traceparent, tracestate: "vendor=a:b" });
-      telemetry.startSpan("unsampled").end();
+      const unsampled = telemetry.startSpan("unsampled");
+      expect(unsampled.recording).toBe(false);
+      unsampled.end();
     });
     expect(spans()).toEqual([]);
   });
@@ -167,6 +187,8 @@ describe("without OpenTelemetry", () => {
       span.setAttributes({ a: 1 });
       span.addEvent("e");
       span.recordError(new Error("x"));
+      span.fail("x");
+      span.rename("y");
       span.end();
       return span.run(() => 42);
     };

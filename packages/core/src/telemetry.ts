@@ -13,12 +13,18 @@ export type SpanKind = "internal" | "client" | "server" | "producer" | "consumer
 
 /** A piece of work that is being timed. */
 export interface TelemetrySpan {
+  /** Whether somebody keeps what is said to it: false where nothing records, or the sampler said no. What is costly to say is left out then. */
+  readonly recording: boolean;
   /** Adds attributes, also after the start. */
   setAttributes(attributes: TelemetryAttributes): void;
   /** Notes a moment within the span. */
   addEvent(name: string, attributes?: TelemetryAttributes): void;
   /** Marks the span as failed: status, `error.type` and an `exception` event, its texts without secrets. */
   recordError(error: unknown): void;
+  /** Marks the span as failed and says no more than what class of error it was: for errors whose texts hold content. @param type - low-cardinality, e.g. an error code */
+  fail(type: string): void;
+  /** Another name, once it is known better. Samplers see the first one alone. */
+  rename(name: string): void;
   /** Runs a function inside the span, so that spans which know no parent become its children. */
   run<T>(fn: () => T): T;
   /** The span's identity as JSON, to go on with the trace elsewhere or later; empty when nothing records. */
@@ -68,8 +74,8 @@ export interface Telemetry {
   startSpan(name: string, options?: SpanOptions): TelemetrySpan;
   /** The identity of the span that runs, as JSON: put it into a message or a row. */
   inject(): TraceCarrier;
-  /** Runs a function as if inside the span that a carrier names. A carrier that cannot be read changes nothing. */
-  extract<T>(carrier: TraceCarrier | undefined, fn: () => T): T;
+  /** Runs a function as if inside the span that a carrier names; for `null`, outside of any. A carrier that cannot be read changes nothing. */
+  extract<T>(carrier: TraceCarrier | null | undefined, fn: () => T): T;
   counter(name: string, options?: MetricOptions): Counter;
   histogram(name: string, options?: MetricOptions): Histogram;
   /** A value that goes up and down; the last one recorded counts. */
