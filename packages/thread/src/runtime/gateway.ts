@@ -1,10 +1,10 @@
 import { errorMessage, HebraError, sleep } from "@hebra/core";
 import type { Channel, ChannelMessage, Publication } from "./channel.ts";
-import { triggerOf } from "./deliveries.ts";
 import { startDispatcher } from "./dispatcher.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
 import { someWorkerLives } from "./presence.ts";
 import type { RuntimeServices } from "./services.ts";
+import { triggerOf } from "./trigger-of.ts";
 import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /** How a gateway is made. */

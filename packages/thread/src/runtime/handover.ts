@@ -1,6 +1,7 @@
 import { errorCode, errorMessage, type Clock, type JsonValue, type Logger } from "@hebra/core";
 import type { Claim, Reply } from "@hebra/bus";
 import type { Snapshot, ThreadStore } from "../store/store.ts";
+import { settledCount, type Taken } from "./mid-turn.ts";
 import { readOutbound } from "./payloads.ts";
 
 /** Takes what turns have stored in the outbox to the bus, and marks it. */
@@ -9,8 +10,8 @@ export interface Handover {
   replies(snapshot: Snapshot): Reply<JsonValue>[];
   /** The replies are on the bus: their rows are marked soon, unless another holder comes first and does. */
   done(tenant: string, snapshot: Snapshot, fence: number): void;
-  /** Ends a claim, with what its turns have to send. */
-  settle(claim: Claim): Promise<void>;
+  /** Ends a claim, with what its turns have to send. @param taken - messages that were taken under it */
+  settle(claim: Claim, taken?: readonly Taken[]): Promise<void>;
   /** Marks everything now. */
   flush(): Promise<void>;
 }
@@ -55,13 +56,15 @@ export function createHandover(options: { store: ThreadStore; clock: Clock; logg
       };
       waiting.set(key, { mark, cancel: clock.after(MARK_AFTER_MS, () => void mark()) });
     },
-    async settle(claim) {
+    async settle(claim, taken = []) {
       try {
         const snapshot = claim.signal.aborted ? undefined : await store.load(claim.tenant, { key: claim.session });
         const outbound = snapshot === undefined ? [] : handover.replies(snapshot);
-        if (outbound.length === 0) return await claim.release();
-        await claim.ack({ outbound });
-        handover.done(claim.tenant, snapshot!, claim.fence);
+        const held = claim.messages.length;
+        const count = settledCount(taken, snapshot);
+        if (claim.signal.aborted || (held > 0 ? count === 0 : outbound.length === 0)) return await claim.release();
+        await claim.ack({ outbound, ...(held > 0 ? { count } : {}) });
+        if (snapshot !== undefined) handover.done(claim.tenant, snapshot, claim.fence);
       } catch (error) {
         logger.warn("A conversation could not be given back; its lease will end.", { code: errorCode(error) ?? null, error: errorMessage(error) });
         await claim.release().catch(() => undefined);

@@ -26,20 +26,21 @@ export function deliveryLease(delivery: Tenure): DeliveryLease {
  * The bus as the engine's lock manager: a direct call waits in the conversation's mailbox, behind the messages that were
  * there before.
  *
- * @param settle - ends a claim: what the turns under it have to send goes out with it.
+ * @param attend - sees to what reaches a conversation while it is claimed. @returns ends the claim: what the turns under it have to send goes out with it
  */
-export function busLocks(bus: Bus, settle: (claim: Claim) => Promise<void>): LockManager {
+export function busLocks(bus: Bus, attend: (claim: Claim) => () => Promise<void>): LockManager {
   return {
     async acquire(key, { waitMs, signal } = {}) {
       const options = { ...(waitMs === undefined ? {} : { waitMs }), ...(signal === undefined ? {} : { signal }) };
       const claim = await bus.claim(conversationOf(key), options);
+      const end = attend(claim);
       let released: Promise<void> | undefined;
       return {
         key,
         fence: claim.fence,
         signal: claim.signal,
         extend: () => claim.extend(),
-        release: () => (released ??= settle(claim)),
+        release: () => (released ??= end()),
       };
     },
     seed: (key, lastFence) => bus.seedFence(conversationOf(key), lastFence),

@@ -1,5 +1,5 @@
 import { createIdGenerator, HebraError, parseOptions, silentLogger, systemClock, type Clock, type IdGenerator, type JsonValue, type Logger, type Telemetry } from "@hebra/core";
-import { localBus, type Bus } from "@hebra/bus";
+import { localBus, type Bus, type Claim } from "@hebra/bus";
 import { localLocks, type LockManager } from "@hebra/lock";
 import { z } from "zod";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
@@ -14,6 +14,7 @@ import { createHandover } from "./handover.ts";
 import { createHealth, type RuntimeHealth } from "./health.ts";
 import { busLocks } from "./leases.ts";
 import { createRuntimeMetrics } from "./metrics.ts";
+import { listenForMore, type Taken } from "./mid-turn.ts";
 import { asJson, replyToOf } from "./payloads.ts";
 import { defaultRouter, type Router } from "./route.ts";
 import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
@@ -37,6 +38,8 @@ export interface RuntimeOptions {
   reply?: (turn: EndedTurn) => string | readonly string[];
   /** What is sent when a turn has failed. @defaultValue "Something went wrong on our side. Please try again." */
   failureText?: string;
+  /** What is sent when a message finds its thread busy and the definition's policy is `reject`; an empty text sends nothing. @defaultValue "One moment, please: your last message is still being worked on." */
+  busyText?: string;
   /** Processes that run a worker, as deployed. More than one needs a bus, locks and a store that they share. @defaultValue 1 */
   workers?: number;
   /** All processes run on one host, so that a store of one host will do for several workers. @defaultValue false */
@@ -88,6 +91,7 @@ const schema = z.strictObject({
   route: callable.optional(),
   reply: callable.optional(),
   failureText: z.string().default("Something went wrong on our side. Please try again."),
+  busyText: z.string().default("One moment, please: your last message is still being worked on."),
   workers: z.number().int().min(0).default(1),
   oneHost: z.boolean().default(false),
   sweepMs: z.number().min(100).default(30_000),
@@ -122,7 +126,7 @@ const schema = z.strictObject({
  * ```
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { failureText, workers, oneHost, sweepMs, leaseTtlMs, historyItems } = parseOptions("createRuntime", schema, options);
+  const { failureText, busyText, workers, oneHost, sweepMs, leaseTtlMs, historyItems } = parseOptions("createRuntime", schema, options);
   const { threads, store, clock = systemClock, logger = silentLogger, ids = createIdGenerator(clock), reply } = options;
   const busIsLocal = options.bus === undefined || !isShared(options.bus);
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
@@ -152,9 +156,19 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     bus.publishInbound(message).catch((error: unknown) => logger.warn("A conversation could not be woken; a sweep will find it.", { error }));
   }
 
-  const engine = createEngine({ threads, store, locks: busLocks(bus, handover.settle), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake });
+  /** A direct call's turn hears what comes in meanwhile, as a message's turn does. */
+  function attend(claim: Claim): () => Promise<void> {
+    const taken: Taken[] = [];
+    const more = listenForMore(services, claim, taken);
+    return async () => {
+      await more.stop();
+      await handover.settle(claim, taken);
+    };
+  }
+
+  const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake });
   const metrics = createRuntimeMetrics(options.telemetry);
-  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, clock, ids, logger, busIsLocal, sweepMs };
+  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, clock, ids, logger, busyText, busIsLocal, sweepMs };
   const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = { workers: [], gateways: [], schedulers: [] };
   let state: "open" | "draining" | "closed" = "open";
   const health = createHealth(services, started, () => state === "open");

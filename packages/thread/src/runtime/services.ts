@@ -21,6 +21,8 @@ export interface RuntimeServices {
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
+  /** What a message gets that found its thread busy and its policy is `reject`. */
+  busyText: string;
   /** The bus is this process's own: what it accepted ends with the process unless the store has it. */
   busIsLocal: boolean;
   /** Milliseconds between two looks for work that was left behind. */

@@ -1,0 +1,114 @@
+import { errorMessage, HebraError } from "@hebra/core";
+import type { ReceivedMessage, Tenure } from "@hebra/bus";
+import type { TurnHandle } from "../engine/handle.ts";
+import type { Snapshot } from "../store/store.ts";
+import { busyReply } from "./busy-reply.ts";
+import { readInbound, type InboundPayload } from "./payloads.ts";
+import type { RoutedMessage } from "./route.ts";
+import type { RuntimeServices } from "./services.ts";
+import { triggerOf } from "./trigger-of.ts";
+
+/** A message that a holder has taken, and the turn that it began, joined, or had begun before. */
+export interface Taken {
+  message: ReceivedMessage;
+  executionId: string | undefined;
+  /** It was answered without a turn. */
+  refused: boolean;
+  failure: unknown;
+}
+
+/** What reached a conversation while somebody held it. */
+export interface MidTurn {
+  /** Takes no more; resolves when what was taken has been dealt with. */
+  stop(): Promise<void>;
+}
+
+/** Messages of one conversation that are taken in one go. */
+const TAKE = 16;
+
+/**
+ * Further messages of a conversation reach it while a turn runs, where the policy of their definition wants them to: `steer`,
+ * `merge` and `interrupt` hand them to the engine, `reject` answers them at once and writes nothing.
+ *
+ * @param taken - gets what was taken, in order: what is in front of it is settled first
+ */
+export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: Taken[]): MidTurn {
+  const { logger, threads } = services;
+  const wanted = threads.some(({ policy }) => policy.whenBusy !== "queue");
+  let taking = Promise.resolve();
+  let stopped = false;
+  // Messages are settled from the first on: behind one that could not be taken, none may be.
+  let broken = false;
+  const take = async (interrupt: boolean) => {
+    if (stopped || broken || !(wanted || interrupt)) return;
+    for (const message of await tenure.take({ max: TAKE })) taken.push(await takeIn(services, tenure, message));
+  };
+  const stopListening = tenure.onMore(({ interrupt }) => {
+    taking = taking
+      .then(() => take(interrupt))
+      .catch((error: unknown) => {
+        broken = true;
+        logger.debug("Messages that came in mid-turn wait for the next one.", { error: errorMessage(error) });
+      });
+  });
+  return {
+    async stop() {
+      stopped = true;
+      stopListening();
+      await taking;
+    },
+  };
+}
+
+async function takeIn(services: RuntimeServices, tenure: Tenure, message: ReceivedMessage): Promise<Taken> {
+  const { engine, bus } = services;
+  const payload = readInbound(message.payload);
+  if (payload.kind === "wake") return { message, executionId: undefined, refused: false, failure: undefined };
+  const input = routed(tenure, payload);
+  const answer = await services.route(input);
+  if ("answer" in answer) throw new HebraError("UNSUPPORTED", "A session was routed to another engine while a turn of this one ran; the message is delivered again after it.");
+  const policy = input.interrupt === true ? "interrupt" : policyOf(services, answer.thread);
+  if (policy === "reject") {
+    const reply = busyReply(services, message, payload.replyTo);
+    if (reply !== undefined) await bus.publishOutbound({ ...reply, tenant: tenure.tenant, session: tenure.session });
+    services.metrics.turn("busy", answer.thread, 0, services.clock.now() - message.enqueuedAt);
+    return { message, executionId: undefined, refused: true, failure: undefined };
+  }
+  const handle = await engine.react(answer.thread, triggerOf(input, payload.replyTo), { address: { tenant: tenure.tenant, key: tenure.session }, whenBusy: policy });
+  return watched(message, handle);
+}
+
+/** What a definition says about triggers that find a thread busy. */
+export function policyOf({ threads }: RuntimeServices, thread: string) {
+  return threads.find(({ name }) => name === thread)?.policy.whenBusy ?? "queue";
+}
+
+/** A taken message that remembers why its turn was given up. */
+export function watched(message: ReceivedMessage, handle: TurnHandle): Taken {
+  const entry: Taken = { message, executionId: handle.executionId, refused: false, failure: undefined };
+  handle.result.catch((error: unknown) => (entry.failure = error));
+  return entry;
+}
+
+/** A message with its address. */
+export const routed = (tenure: Tenure, { message, replyTo }: Extract<InboundPayload, { kind: "message" }>): RoutedMessage => ({
+  ...message,
+  tenant: tenure.tenant,
+  session: tenure.session,
+  channel: replyTo.channel,
+});
+
+/** How many of the messages, from the first, need nothing more to be done. */
+export function settledCount(taken: readonly Taken[], snapshot: Snapshot | undefined): number {
+  const first = taken.findIndex((entry) => !entry.refused && !isSettled(snapshot, entry.executionId));
+  return first === -1 ? taken.length : first;
+}
+
+/** Nothing more is to be done for an execution that ended, waits for people, or is in line behind one that does. */
+function isSettled(snapshot: Snapshot | undefined, executionId: string | undefined): boolean {
+  if (snapshot === undefined) return true;
+  const { active, queued } = snapshot;
+  if (active?.execution.status === "waiting") return true;
+  if (executionId === undefined) return active === undefined && queued.length === 0;
+  return active?.execution.id !== executionId && !queued.some(({ execution }) => execution.id === executionId);
+}

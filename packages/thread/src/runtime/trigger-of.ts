@@ -1,0 +1,16 @@
+import type { Trigger } from "../engine/trigger.ts";
+import { asJson, type ReplyTo } from "./payloads.ts";
+import type { RoutedMessage } from "./route.ts";
+
+/** What the engine is given of a message. */
+export function triggerOf(message: RoutedMessage, replyTo: ReplyTo): Trigger {
+  const { id, channel, text, parts, metadata, sender } = message;
+  return {
+    id: `${channel}:${id}`,
+    channel,
+    ...(text === undefined ? {} : { text }),
+    ...(parts === undefined ? {} : { parts }),
+    metadata: { ...metadata, ...(sender === undefined ? {} : { sender: asJson(sender) }) },
+    correlation: { replyTo: asJson(replyTo) },
+  };
+}
