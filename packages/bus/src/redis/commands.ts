@@ -62,10 +62,13 @@ interface ClusterClient {
   nodes(role: "master"): IoredisClient[];
 }
 
-/** A second client with the same destination. It gives up a command soon: whoever waits on it starts anew. */
+/**
+ * A second client with the same destination. It gives up a command as soon as its connection is lost: sent again, it would
+ * wait on although what it should have heard was told to the old connection.
+ */
 function duplicate(client: IoredisClient): IoredisClient {
-  const own = { lazyConnect: false, maxRetriesPerRequest: 1, enableOfflineQueue: true, autoResendUnfulfilledCommands: false };
-  const copy = client.isCluster === true ? (client as unknown as Duplicates).duplicate([], { redisOptions: { maxRetriesPerRequest: 1 } }) : (client as unknown as Duplicates).duplicate(own);
+  const own = { lazyConnect: false, maxRetriesPerRequest: 0, enableOfflineQueue: true };
+  const copy = client.isCluster === true ? (client as unknown as Duplicates).duplicate([], { redisOptions: { maxRetriesPerRequest: 0 } }) : (client as unknown as Duplicates).duplicate(own);
   // Without a listener the client prints each failed attempt; it goes on trying either way.
   copy.on("error", () => {});
   return copy;

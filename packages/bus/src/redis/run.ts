@@ -17,10 +17,14 @@ export interface Runner {
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
+/** What ioredis says when a connection was lost too often. Its own words tell of a limit that nobody here has set. */
+const lostConnection = /^Reached the max retries per request limit/;
+
 /** The client's error as one of ours. Its own object stays behind, as it carries the command's arguments. */
 export function wrapRedisError(error: unknown): HebraError {
   if (HebraError.isInstance(error)) return error;
-  const message = messageOf(error);
+  const said = messageOf(error);
+  const message = lostConnection.test(said) ? "the connection was lost." : said;
   return new HebraError("UNREACHABLE", `Redis could not be reached, or refused to serve: ${message}`, { cause: new Error(message) });
 }
 
