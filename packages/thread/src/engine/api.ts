@@ -1,9 +1,10 @@
-import type { Clock, JsonValue, Logger } from "@hebra/core";
+import type { Clock, JsonValue, Logger, Telemetry } from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { ApprovalRow, ContextRow } from "../store/rows.ts";
 import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
+import type { ThreadTelemetryOptions } from "../telemetry/options.ts";
 import type { EndedTurn } from "./ended-turn.ts";
 import type { TurnHandle } from "./handle.ts";
 import type { Trigger } from "./trigger.ts";
@@ -40,6 +41,8 @@ export interface EngineOptions {
   random?: () => number;
   /** @defaultValue one that says nothing */
   logger?: Logger;
+  /** Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without anything that was said */
+  telemetry?: Telemetry | ThreadTelemetryOptions;
   /** What goes out when a turn has ended, for the outbox, in the write that ends it. It may be called again: no effects, no throwing. @defaultValue nothing */
   outbox?: (turn: EndedTurn) => readonly JsonValue[];
   /** Says that a thread has something to go on with: a decision, an orphan. @defaultValue this process waits for its lease and goes on itself */
@@ -83,7 +86,13 @@ export interface Engine {
   context(address: Address): Promise<ContextRow>;
   /** Adds a line of history that shares another's up to an item. @throws HebraError `THREAD_NOT_FOUND`, `ITEM_NOT_FOUND` */
   fork(address: Address, options: { atItemId: string; id?: string }): Promise<ContextRow>;
-  /** Finds turns that were queued or cut off before `olderThanMs` ago, and drives those on whose lease nobody holds. @returns how many were tried */
+  /**
+   * Finds turns that were cut off before `olderThanMs` ago, that wait in line behind none, or that were decided, cancelled or
+   * have expired while they wait for a person, and drives those on whose lease nobody holds.
+   *
+   * @param options - `olderThanMs`: of cut-off turns. @defaultValue `leaseTtlMs`; `limit`: how many of each kind. @defaultValue 100
+   * @returns how many were tried
+   */
   recover(options?: { olderThanMs?: number; limit?: number }): Promise<number>;
   /** Resolves when this process runs no turn. */
   idle(): Promise<void>;

@@ -5,6 +5,7 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { ExecutionRow } from "../store/rows.ts";
 import { assertTransition, executionStates } from "../store/states.ts";
 import type { QueuedExecution, Snapshot, ThreadStore } from "../store/store.ts";
+import type { EngineTelemetry } from "../telemetry/engine-telemetry.ts";
 import { compact } from "./compact.ts";
 import { createEventWriter } from "./event-writer.ts";
 import { hasNews, isInboxConflict } from "./inbox.ts";
@@ -14,7 +15,7 @@ import { currentState } from "./state.ts";
 import type { LocalTurns } from "./turns.ts";
 import { turnResult } from "./turn-result.ts";
 import { initialTurn } from "./turn-state.ts";
-import type { TurnRows } from "./recorder.ts";
+import { earliestExpiry, type TurnRows } from "./recorder.ts";
 import { runTurn, type TurnEnd, type TurnWork } from "./turn.ts";
 
 /** What the driver needs of the engine. */
@@ -24,6 +25,7 @@ export interface DriverOptions {
   clock: Clock;
   random: () => number;
   logger: Logger;
+  telemetry: EngineTelemetry;
   turns: LocalTurns;
   historyItems: number;
   settleWindowMs: number;
@@ -66,7 +68,7 @@ export interface Driver {
 }
 
 export function createDriver(options: DriverOptions): Driver {
-  const { store, locks, turns, clock, logger, closed } = options;
+  const { store, locks, turns, clock, logger, telemetry, closed } = options;
   const drives = new Map<string, { again: boolean; done: Promise<void> }>();
   const running = new Set<Promise<void>>();
   const idOf = ({ tenant, contextId }: DriveTarget) => `${tenant}/${contextId}`;
@@ -90,6 +92,7 @@ export function createDriver(options: DriverOptions): Driver {
           acquire = () => locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed });
         } while (drive.again && !closed.aborted);
       } catch (error) {
+        telemetry.failed(error);
         if (!closed.aborted) logger.error("A thread could not be driven on; a sweep will find it.", { code: errorCode(error) ?? null, error: errorMessage(error), contextId: target.contextId });
       } finally {
         // Synchronous with the decision to stop, so that a later kick starts anew. A lease that was passed in may have begun a newer drive.
@@ -124,7 +127,9 @@ export function createDriver(options: DriverOptions): Driver {
     await compact({ tenant, threadKey, contextId, threadId, fence, seq, store, definition, clock, logger, signal, publish: (event) => turns.publish(event) });
   }
 
-  async function run(target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
+  const run = (target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> => work.telemetry.run(() => runOne(target, lease, work));
+
+  async function runOne(target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
     const { execution } = work.rows;
     const definition = options.definition(execution.definition)!;
     turns.begin(execution.id);
@@ -148,9 +153,11 @@ export function createDriver(options: DriverOptions): Driver {
         },
         work,
       );
+      work.telemetry.ended(end.rows.execution);
       turns.end(execution.id, { result: turnResult(end.rows.execution, end.rows.parts, end.rows.approvals) });
       return end;
     } catch (error) {
+      work.telemetry.givenUp(error);
       turns.end(execution.id, { error: closed.aborted ? new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }) : error });
       logger.warn("A turn was given up in this process and will be resumed.", { executionId: execution.id, code: errorCode(error) ?? null, error: errorMessage(error), fence: lease.fence });
       throw error;
@@ -182,7 +189,9 @@ export function createDriver(options: DriverOptions): Driver {
     const definition = options.definition(queued.execution.definition);
     if (definition === undefined) return leaveAlone(queued.execution.definition);
     const context = currentState(definition, seen.context);
-    const { cancelRequestedAt: _at, cancelRequest: _request, ...execution } = queued.execution;
+    const { cancelRequestedAt: _at, cancelRequest: _request, ...row } = queued.execution;
+    const told = telemetry.turn(target.tenant, row);
+    const execution = { ...row, correlation: told.correlation };
     const start = startExecution(target.tenant, { execution, trigger: queued.trigger, attached: queued.attached }, context.seq, context.seq === 0, clock.now());
     // The inbox is checked too: a trigger that is attached at this moment must not be overlooked.
     const guard = { fence: lease.fence, expectedSeq: context.seq, expectedInboxSeq: context.inboxSeq };
@@ -206,6 +215,7 @@ export function createDriver(options: DriverOptions): Driver {
         approvals: [],
       },
       state: initialTurn,
+      telemetry: told,
       resumed: false,
       steered: start.attached.map((item) => ({ item, iteration: 0 })),
       inboxSeq: committed.inboxSeq,
@@ -223,6 +233,7 @@ export function createDriver(options: DriverOptions): Driver {
     writer.add("execution-ended", { status: "cancelled", reason: "cancelled", usage: { ...execution.usage }, error: null, output: null });
     await store.commit(target.tenant, target.contextId, { fence: lease.fence, expectedSeq: seq }, { context: { updatedAt: at }, executions: [execution], events: writer.events });
     for (const event of writer.events) turns.publish(event);
+    telemetry.neverRan(execution);
     turns.end(execution.id, { result: turnResult(execution, [], []) });
   }
 
@@ -233,7 +244,10 @@ export function createDriver(options: DriverOptions): Driver {
     if (active.execution.status === "waiting" && !hasNews(active, clock.now())) return undefined;
     const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
     if (snapshot.active === undefined) return takeNext(target, lease);
-    return resumeWork(snapshot, snapshot.active, definition);
+    const work = resumeWork(snapshot, snapshot.active, definition);
+    const told = telemetry.turn(target.tenant, work.rows.execution, snapshot.active.execution.status === "waiting" ? "decision" : "cut-off");
+    work.rows.execution = { ...work.rows.execution, correlation: told.correlation };
+    return { ...work, telemetry: told };
   }
 
   function leaveAlone(name: string): undefined {
@@ -243,9 +257,9 @@ export function createDriver(options: DriverOptions): Driver {
 
   /** An approval that nobody answers must end the wait by itself. */
   function watchExpiry(target: DriveTarget, end: TurnEnd): void {
-    const expiries = end.rows.approvals.flatMap(({ status, expiresAt }) => (status === "pending" && expiresAt !== null ? [expiresAt] : []));
-    if (expiries.length === 0) return;
-    const cancel = clock.after(Math.max(0, Math.min(...expiries) - clock.now()), () => {
+    const expiry = earliestExpiry(end.rows.approvals);
+    if (expiry === null) return;
+    const cancel = clock.after(Math.max(0, expiry - clock.now()), () => {
       closed.removeEventListener("abort", cancel);
       driver.wake(target);
     });

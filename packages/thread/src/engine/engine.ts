@@ -11,6 +11,8 @@ import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
 import { parseEngineOptions } from "./engine-options.ts";
 import { createHandle, type TurnHandle } from "./handle.ts";
 import { mainContextIdOf, newContext, newExecution, newThread, newTriggerItem, newTriggerRow, threadIdOf } from "./new-rows.ts";
+import { createEngineTelemetry } from "../telemetry/create-engine-telemetry.ts";
+import { openTelemetry } from "../telemetry/options.ts";
 import { startExecution } from "./start.ts";
 import { currentState } from "./state.ts";
 import { parseTrigger, type ParsedTrigger, type Trigger } from "./trigger.ts";
@@ -36,9 +38,10 @@ import { createLocalTurns } from "./turns.ts";
  * ```
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { historyItems, settleWindowMs, leaseTtlMs, maxAttempts } = parseEngineOptions(options);
+  const { historyItems, settleWindowMs, leaseTtlMs, maxAttempts, telemetry: given } = parseEngineOptions(options);
   const { store, clock = systemClock, logger = silentLogger, random = Math.random } = options;
-  const locks = options.locks ?? localLocks({ clock });
+  const telemetry = createEngineTelemetry({ ...openTelemetry(given, "@hebra/thread"), clock });
+  const locks = telemetry.locks(options.locks ?? localLocks({ clock }));
   const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
   const turns = createLocalTurns();
   const closing = new AbortController();
@@ -50,6 +53,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock,
     random,
     logger,
+    telemetry,
     turns,
     historyItems,
     settleWindowMs,
@@ -66,6 +70,11 @@ export function createEngine(options: EngineOptions): Engine {
     closed: closing.signal,
   });
 
+  /** A trigger with the trace in which it came. */
+  const accepted = (input: Trigger): ParsedTrigger => {
+    const trigger = parseTrigger(input);
+    return { ...trigger, correlation: telemetry.caused(trigger.correlation) };
+  };
   const tenantOf = (at: { tenant?: string } | undefined) => at?.tenant ?? "default";
   const target = (tenant: string, snapshot: Pick<Snapshot, "thread" | "context">): DriveTarget => ({
     tenant,
@@ -121,7 +130,7 @@ export function createEngine(options: EngineOptions): Engine {
     let handedOn = false;
     try {
       const definition = definitionOf(named);
-      const trigger = parseTrigger(input);
+      const trigger = accepted(input);
       // Nothing is written for a turn that could not think.
       if (definition.reactor === undefined) await defaultReactor(definition);
       const tenant = tenantOf(address);
@@ -137,6 +146,9 @@ export function createEngine(options: EngineOptions): Engine {
       handedOn = handle.tookLease;
       if (signal !== undefined) cancelOn(signal, tenant, handle.turn.executionId);
       return handle.turn;
+    } catch (error) {
+      telemetry.failed(error);
+      throw error;
     } finally {
       if (!handedOn) await lease?.release();
     }
@@ -145,7 +157,9 @@ export function createEngine(options: EngineOptions): Engine {
   /** Nothing runs: the turn begins under our lease, in one write. */
   async function beginNow(lease: Lease, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger) {
     const context = currentState(definition, snapshot.context);
-    const execution = newExecution(tenant, context, definition, trigger, clock.now());
+    const queued = newExecution(tenant, context, definition, trigger, clock.now());
+    const told = telemetry.turn(tenant, queued);
+    const execution = { ...queued, correlation: told.correlation };
     const start = startExecution(tenant, { execution, trigger: newTriggerItem(execution, trigger) }, context.seq, context.seq === 0, clock.now());
     const begin: Begin = {
       thread: snapshot.thread,
@@ -159,7 +173,10 @@ export function createEngine(options: EngineOptions): Engine {
       guard: { fence: lease.fence, expectedSeq: context.seq },
     };
     const begun = await store.begin(tenant, begin);
-    if (begun.duplicate) return { turn: await handleOf(tenant, begun.execution.id, true), tookLease: false };
+    if (begun.duplicate) {
+      repeated(begun.execution);
+      return { turn: await handleOf(tenant, begun.execution.id, true), tookLease: false };
+    }
     const turn = newHandle(tenant, begun.execution, false, context.seq);
     const work: StartedWork = {
       rows: {
@@ -173,6 +190,7 @@ export function createEngine(options: EngineOptions): Engine {
         approvals: [],
       },
       state: initialTurn,
+      telemetry: told,
       resumed: false,
       steered: [],
       inboxSeq: begun.inboxSeq,
@@ -196,6 +214,7 @@ export function createEngine(options: EngineOptions): Engine {
       items: [newTriggerItem(execution, trigger)],
       ...(host === undefined ? {} : { attachTo: host }),
     });
+    if (begun.duplicate) repeated(begun.execution);
     if (policy === "interrupt" && !begun.duplicate && snapshot.active !== undefined) {
       await store.requestCancel(tenant, snapshot.active.execution.id, { reason: `Interrupted by the trigger ${trigger.id}.`, at: clock.now() });
     }
@@ -209,6 +228,11 @@ export function createEngine(options: EngineOptions): Engine {
     driver.kick(at);
     return { turn, tookLease: false };
   }
+
+  /** What is still in line was announced before it was delivered, and begins now. */
+  const repeated = ({ status, definition }: ExecutionRow) => {
+    if (status !== "queued") telemetry.duplicate(definition);
+  };
 
   const newHandle = (tenant: string, execution: ExecutionRow, duplicate: boolean, afterSeq: number) =>
     createHandle({ tenant, store, clock, turns, execution, duplicate, afterSeq, closed: closing.signal });
@@ -260,7 +284,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async enqueue(named, input, { address, whenBusy }) {
       const definition = definitionOf(named);
-      const trigger = parseTrigger(input);
+      const trigger = accepted(input);
       const tenant = tenantOf(address);
       const snapshot = await locate(tenant, address, definition);
       return (await beginQueued(undefined, tenant, snapshot, definition, trigger, whenBusy ?? definition.policy.whenBusy, "nothing")).turn;
@@ -293,9 +317,11 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async recover({ olderThanMs = leaseTtlMs, limit = 100 } = {}) {
       // A turn that was touched exactly then counts: clocks have no finer grain than the millisecond.
-      const candidates = await store.system().sweep({ before: clock.now() - olderThanMs + 1, limit });
-      const mine = candidates.filter(({ definition }) => definitions.has(definition));
-      for (const { tenant, threadKey, contextId } of mine) {
+      const only = { definitions: [...definitions.keys()], limit };
+      const orphans = await store.system().sweep({ before: clock.now() - olderThanMs + 1, ...only });
+      // Whoever decided may have died before it woke anybody.
+      const due = await store.system().due({ now: clock.now(), ...only });
+      for (const { tenant, threadKey, contextId } of [...orphans, ...due]) {
         const at = { tenant, threadKey, contextId, lockKey: lockKey(tenant, threadKey) };
         if (driver.isDriving(at)) continue;
         if (options.wake !== undefined) {
@@ -306,7 +332,7 @@ export function createEngine(options: EngineOptions): Engine {
         const lease = await tryLease(at.lockKey);
         if (lease !== undefined) driver.drive(at, lease);
       }
-      return mine.length;
+      return orphans.length + due.length;
     },
     idle: () => driver.idle(),
     async close() {

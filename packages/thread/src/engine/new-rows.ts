@@ -66,6 +66,7 @@ export function newExecution(tenant: string, context: ContextRow, definition: An
     attempt: 0,
     inboxSeq: null,
     correlation: trigger.correlation,
+    wakeAt: null,
     createdAt: at,
     startedAt: null,
     endedAt: null,

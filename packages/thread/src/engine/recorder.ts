@@ -201,7 +201,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       takeBack = checkpoint();
       const steps: StepRow[] = [];
       const { execution: before } = rows;
-      let execution: ExecutionRow = { ...before, usage: state.usage, updatedAt: at };
+      let execution: ExecutionRow = { ...before, usage: state.usage, wakeAt: null, updatedAt: at };
       const items = newItems;
       let outbox: OutboxRow[] = [];
 
@@ -221,7 +221,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
         case "wait":
           assertTransition(executionStates, "execution", execution.status, "waiting");
           if (execution.status !== "waiting") writer.add("execution-waiting", {});
-          execution = { ...execution, status: "waiting" };
+          execution = { ...execution, status: "waiting", wakeAt: earliestExpiry(rows.approvals) };
           rows.step = { ...rows.step, status: "waiting", updatedAt: at };
           steps.push(rows.step);
           patch.status = "waiting";
@@ -360,6 +360,12 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     const { output, error: message } = request.result!;
     settle(running, disposition === "succeeded" ? { status: "succeeded", output: output ?? null } : { status: "failed", error: { code: "ACTION_FAILED", message: message ?? "failed", retryable: false } });
   }
+}
+
+/** When the first of the approvals that nobody has decided expires. */
+export function earliestExpiry(approvals: readonly ApprovalRow[]): number | null {
+  const expiries = approvals.flatMap(({ status, expiresAt }) => (status === "pending" && expiresAt !== null ? [expiresAt] : []));
+  return expiries.length === 0 ? null : Math.min(...expiries);
 }
 
 function stepOutcome(status: "completed" | "failed" | "cancelled" | "incomplete"): "completed" | "failed" | "cancelled" {

@@ -2,19 +2,21 @@ import { errorCode, HebraError, sleep, type Clock, type JsonValue, type Logger }
 import type { Reactor, TranscriptMessage } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import { normalizeActions, type NormalAction } from "../definition/normalize-action.ts";
-import type { ItemRow } from "../store/rows.ts";
+import type { CallRow, ItemRow } from "../store/rows.ts";
 import type { Changes, Committed, ThreadStore } from "../store/store.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
+import type { TurnTelemetry } from "../telemetry/engine-telemetry.ts";
 import { emptyAnswer, type Answer } from "./answer.ts";
 import { askReactor, type AskedAnswer } from "./ask.ts";
 import { decide } from "./decide.ts";
 import { isInboxConflict, readDecisions } from "./inbox.ts";
 import { createLiveWriter } from "./live-writer.ts";
-import { createRecorder, type TurnRows } from "./recorder.ts";
+import { createRecorder, type CallResult, type TurnRows } from "./recorder.ts";
 import { runCall, type FinishedCall } from "./run-call.ts";
 import { mergeState } from "./state.ts";
 import { storedError } from "./stored-error.ts";
 import { toTranscript, turnTranscript } from "./transcript.ts";
+import { isStoreError, isTakenOver, tooManyAttempts } from "./turn-errors.ts";
 import type { TurnEffect, TurnEvent, TurnState } from "./turn-state.ts";
 
 /** What a turn needs of its process. */
@@ -44,6 +46,7 @@ export interface TurnEnvironment {
 export interface TurnWork {
   rows: TurnRows;
   state: TurnState;
+  telemetry: TurnTelemetry;
   resumed: boolean;
   /** Input that this turn heard before it was resumed. */
   steered: { item: ItemRow; iteration: number }[];
@@ -154,7 +157,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       for (const effect of effects) await perform(effect, services);
     } catch (error) {
       if (!isInboxConflict(error)) throw error;
-      // The turn was about to end, and somebody spoke: it hears them first, and decides again.
+      // The turn was about to end or to wait, and somebody spoke: it hears them first, and decides again.
       recorder.undo();
       state = before;
       inboxSeq = Number((error as HebraError).details["inboxSeq"]);
@@ -187,9 +190,12 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
           }
         }
         const changes = recorder.build(effect.continuation, state);
-        const completes = effect.continuation.then === "end" && effect.continuation.outcome.status === "completed";
-        const committed = await commit(changes, completes);
+        // What is left waiting has no worker that would hear of what comes later: it must have heard everything.
+        const hears = effect.continuation.then === "wait" || (effect.continuation.then === "end" && effect.continuation.outcome.status === "completed");
+        const committed = await commit(changes, hears);
         recorder.landed(committed.seq);
+        const { then } = effect.continuation;
+        if (then !== "stay") work.telemetry.stepEnded(then === "next-step" ? "completed" : rows.step.status);
         for (const event of changes.events) publish(event);
         if (committed.inboxSeq > inboxSeq) {
           inboxSeq = committed.inboxSeq;
@@ -204,6 +210,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     const firstIndex = rows.parts.length;
     const task = askReactor({
       environment,
+      telemetry: work.telemetry,
       rows,
       services,
       signal: stop.signal,
@@ -237,6 +244,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     runnable.clear();
     for (const { request, action, input } of prepared) if (action !== undefined) runnable.set(request.callId, { action, input });
     recorder.answer(answer, prepared, reactor.name);
+    work.telemetry.asked(prepared);
     if (document !== undefined) recorder.setState(document);
     if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
     return {
@@ -277,7 +285,11 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       ids: { tenant, threadId: rows.context.threadId, contextId: rows.context.id, executionId, stepId: call.stepId, callId },
       emit: (data: JsonValue) => live.call(rows.step, "call-progress", { callId, progress: data }),
     };
-    void runCall({ ...found, context, clock, random: environment.random }).then((finished) => settled(callId, finished));
+    const told = work.telemetry.actionCall(call, found.action.spec);
+    void told.run(() => runCall({ ...found, context, clock, random: environment.random, retried: told.retried })).then((finished) => {
+      told.finished(finished.result);
+      settled(callId, finished);
+    });
   }
 
   function settled(callId: string, finished: FinishedCall): void {
@@ -293,17 +305,21 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   async function stageResults(): Promise<void> {
     const order = rows.calls.filter((call) => call.stepId === rows.step.id);
     let document = rows.context.state;
-    for (const { callId } of order) {
-      const finished = staged.get(callId);
+    const settle = (call: CallRow, result: CallResult) => {
+      work.telemetry.settled(call, result);
+      recorder.result(call.callId, result);
+    };
+    for (const call of order) {
+      const finished = staged.get(call.callId);
       if (finished === undefined) continue;
-      staged.delete(callId);
+      staged.delete(call.callId);
       if (finished.state === undefined) {
-        recorder.result(callId, finished.result);
+        settle(call, finished.result);
         continue;
       }
       const merged = await mergeState(definition, document, finished.state);
       if (merged.ok) document = merged.state;
-      recorder.result(callId, merged.ok ? finished.result : { status: "failed", error: merged.error });
+      settle(call, merged.ok ? finished.result : { status: "failed", error: merged.error });
     }
     if (document !== rows.context.state) recorder.setState(document);
     for (const call of rows.calls.filter(({ stepId, status }) => stepId === rows.step.id && status === "running")) {
@@ -311,7 +327,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       const status = state.calls.find(({ callId }) => callId === call.callId)?.status;
       if (status !== undefined && status !== "interrupted") continue;
       const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
-      recorder.result(call.callId, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
+      settle(call, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
     }
   }
 
@@ -346,10 +362,10 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   /**
    * A write whose answer was lost may have landed: then the store is one write ahead, under this very fence.
    *
-   * @param completes - the turn ends well by it, which it may only when nobody has said anything meanwhile.
+   * @param hears - the turn ends well by it, or is left waiting, which it may only when nobody has said anything meanwhile.
    */
-  async function commit(changes: Changes, completes: boolean): Promise<Committed> {
-    const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(completes ? { expectedInboxSeq: inboxSeq } : {}) };
+  async function commit(changes: Changes, hears: boolean): Promise<Committed> {
+    const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(hears ? { expectedInboxSeq: inboxSeq } : {}) };
     let unsure = false;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -363,23 +379,10 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
         }
         if (attempt >= COMMIT_TRIES || !isStoreError(error) || !(error as HebraError).retryable) throw error;
         unsure = true;
+        work.telemetry.retried("write");
         environment.logger.warn("A write of a turn failed and is tried again.", { executionId, attempt, code: errorCode(error) ?? null });
         await sleep(clock, environment.random() * COMMIT_RETRY_MS * 2 ** attempt, work.signal);
       }
     }
   }
-}
-
-function tooManyAttempts(maxAttempts: number): HebraError {
-  return new HebraError("ATTEMPTS_EXHAUSTED", `The turn was cut off ${maxAttempts} times and is not tried again.`, { details: { maxAttempts } });
-}
-
-function isTakenOver(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "STALE_FENCE" || code === "VERSION_CONFLICT" || code === "LOCK_LOST";
-}
-
-function isStoreError(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "STORE_FAILED" || code === "UNREACHABLE" || code === "TIMEOUT" || code === "CLOSED" || code === "STORE_LOCKED";
 }

@@ -22,6 +22,8 @@ export interface Worker {
 
 const schema = z.strictObject({ concurrency: z.number().int().min(1).max(10_000).default(10) });
 const SWEEP_LIMIT = 200;
+/** How often a waiting turn that is due is woken, in milliseconds. */
+const WAKE_AGAIN_MS = 60_000;
 /** Replies this old, in milliseconds, whose rows nobody has marked may never have been sent. */
 const LATE_OUTBOX_MS = 60_000;
 
@@ -51,19 +53,21 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
     }
   }
 
-  /** Turns that lost their worker, and replies that nobody took to the bus. */
+  /** Turns that lost their worker or were decided, and replies that nobody took to the bus. */
   async function sweep(first: boolean): Promise<void> {
     const now = clock.now();
     // Nobody else has this store and this bus: what is unfinished at the start is left over.
     const alone = first && services.busIsLocal;
-    const orphans = await store.system().sweep({ before: alone ? now : now - services.sweepMs, limit: SWEEP_LIMIT });
-    const mine = orphans.filter(({ definition }) => services.threads.some(({ name }) => name === definition));
-    if (mine.length > 0) {
-      await bus.publishInbound(
-        // The id keeps a turn that stays as it is from being woken again and again.
-        mine.map(({ tenant, threadKey, contextId, executionId, updatedAt }) => ({ tenant, session: threadKey, id: deriveId("wake", executionId, updatedAt), payload: asJson({ kind: "wake", contextId }) })),
-      );
-    }
+    const only = { definitions: services.threads.map(({ name }) => name), limit: SWEEP_LIMIT };
+    const orphans = await store.system().sweep({ before: alone ? now : now - services.sweepMs, ...only });
+    // A decision whose maker died before it woke anybody, and consent that nobody gave in time.
+    const due = await store.system().due({ now, ...only });
+    const wakes = [...orphans, ...due].map(({ tenant, threadKey, contextId, executionId, updatedAt, status }) => {
+      // The id keeps a turn that stays as it is from being woken again and again; one that is due may be so by another's clock only.
+      const id = deriveId("wake", executionId, updatedAt, ...(status === "waiting" ? [Math.floor(now / WAKE_AGAIN_MS)] : []));
+      return { tenant, session: threadKey, id, payload: asJson({ kind: "wake", contextId }) };
+    });
+    if (wakes.length > 0) await bus.publishInbound(wakes);
     const late = await store.system().outbox({ before: alone ? now : now - LATE_OUTBOX_MS, limit: SWEEP_LIMIT });
     const contexts = new Map(late.map(({ tenant, row }) => [`${tenant}/${row.contextId}`, { tenant, contextId: row.contextId }]));
     for (const { tenant, contextId } of contexts.values()) {

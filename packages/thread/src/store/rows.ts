@@ -121,6 +121,11 @@ export interface ExecutionRow {
   inboxSeq: number | null;
   /** Links this turn to what caused it: run ids, trace carriers. */
   correlation: JsonObject;
+  /**
+   * While it waits: when a holder must look at it again, in milliseconds since the epoch. The earliest expiry of an
+   * approval, or 0 once somebody has decided or cancelled; null when only people can move it on, and while it does not wait.
+   */
+  wakeAt: number | null;
   createdAt: number;
   startedAt: number | null;
   endedAt: number | null;

@@ -4,6 +4,7 @@ import { durabilityClauses } from "./contract/durability.ts";
 import { guardClauses } from "./contract/guards.ts";
 import { inboxClauses } from "./contract/inbox.ts";
 import { jsonClauses } from "./contract/json.ts";
+import { recoveryClauses } from "./contract/recovery.ts";
 import type { Clause, StoreContractOptions } from "./contract/scenario.ts";
 import { tenantClauses } from "./contract/tenants.ts";
 import { transferClauses } from "./contract/transfer.ts";
@@ -11,7 +12,7 @@ import { windowClauses } from "./contract/windows.ts";
 
 export type { StoreContractOptions } from "./contract/scenario.ts";
 
-const clauses = { ...basicClauses, ...guardClauses, ...inboxClauses, ...windowClauses, ...transferClauses, ...jsonClauses, ...tenantClauses, ...durabilityClauses };
+const clauses = { ...basicClauses, ...guardClauses, ...inboxClauses, ...windowClauses, ...transferClauses, ...jsonClauses, ...tenantClauses, ...durabilityClauses, ...recoveryClauses };
 
 /** The title of one clause. */
 export type StoreClause = keyof typeof clauses;

@@ -63,7 +63,7 @@ async function everything(store: ThreadStore): Promise<unknown> {
   const ours = <T extends { tenant: string }>(rows: T[]) => rows.filter((row) => row.tenant === tenant).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   const { rows } = await store.list(tenant);
   // Threads that changed at one time may come in either order of their ids.
-  const seen: unknown[] = [rows, ours(await store.system().sweep({ before: T0 + 2, limit: 100_000 })), ours(await store.system().outbox({ before: T0 + 10, limit: 100_000 }))];
+  const seen: unknown[] = [rows, ours(await store.system().sweep({ before: T0 + 2, limit: 100_000 })), ours(await store.system().due({ now: T0 + 2, limit: 100_000 })), ours(await store.system().outbox({ before: T0 + 10, limit: 100_000 }))];
   for await (const { bundle } of store.system().export({ tenant })) {
     const { id } = bundle.context;
     seen.push(bundle, await store.load(tenant, { contextId: id }), await store.history(tenant, id, { items: 3 }), await store.history(tenant, id, { items: 40 }), await store.journal(tenant, id, 2, 3));

@@ -38,6 +38,7 @@ export type ContextPatch = Partial<Pick<ContextRow, "status" | "state" | "stateV
 export interface Changes {
   context: ContextPatch;
   items?: readonly ItemRow[];
+  /** One that is left waiting says in `wakeAt` when to look at it, which counts only with `expectedInboxSeq`: without, it is due at once. */
   executions?: readonly ExecutionRow[];
   steps?: readonly StepRow[];
   parts?: readonly PartRow[];
@@ -181,15 +182,27 @@ export interface SweepCandidate {
   threadKey: string;
   contextId: string;
   executionId: string;
-  status: "queued" | "running";
+  status: "queued" | "running" | "waiting";
   definition: string;
   updatedAt: number;
 }
 
 /** Verbs across tenants, for operators, workers and backups; never for a request's path. */
 export interface SystemStore {
-  /** Lists executions that are queued, or running and untouched since `before` (milliseconds since the epoch). `waiting` is never one. */
-  sweep(options: { before: number; limit?: number }): Promise<SweepCandidate[]>;
+  /**
+   * Lists executions that are running and untouched since `before` (milliseconds since the epoch), and queued ones with no
+   * turn before them. `waiting` is never one, nor is anything in a closed context.
+   *
+   * @param options - `limit`: how many at most. @defaultValue 100; `definitions`: only theirs. @defaultValue all
+   */
+  sweep(options: { before: number; limit?: number; definitions?: readonly string[] }): Promise<SweepCandidate[]>;
+  /**
+   * Lists waiting executions that have something to go on with: a decision or a cancellation that no holder has folded in,
+   * or an approval that has expired by `now` (milliseconds since the epoch). Whoever left it there may have died before it woke anybody.
+   *
+   * @param options - `limit` and `definitions` as for `sweep`
+   */
+  due(options: { now: number; limit?: number; definitions?: readonly string[] }): Promise<SweepCandidate[]>;
   /** Outbox rows that were not handed over and are older than `before`. */
   outbox(options: { before: number; limit?: number }): Promise<{ tenant: string; row: OutboxRow }[]>;
   /** Every context, whole, by tenant and id; `after` resumes. */

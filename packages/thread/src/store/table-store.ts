@@ -8,7 +8,7 @@ import { decideApproval, requestCancel } from "./verbs/inbox.ts";
 import { lease, LEASES } from "./verbs/lease.ts";
 import { execution, snapshot } from "./verbs/load.ts";
 import type { Verb } from "./verbs/op.ts";
-import { contextIds, lateOutbox, sweep, tenants } from "./verbs/system.ts";
+import { contextIds, due, lateOutbox, sweep, tenants } from "./verbs/system.ts";
 import { announceImport, exportContext, importContext } from "./verbs/transfer.ts";
 import { findOne } from "./verbs/op.ts";
 import { approvals } from "./tables.ts";
@@ -91,6 +91,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
 function systemStore({ read, snapshot: whole }: TableBackend): SystemStore {
   return {
     sweep: (options) => read(() => sweep(options)),
+    due: (options) => read(() => due(options)),
     outbox: (options) => read(() => lateOutbox(options)),
     tenants: () => read(tenants),
     async *export(options = {}): AsyncGenerator<{ tenant: string; bundle: ContextBundle }> {

@@ -128,6 +128,7 @@ export const executions: Table<StoredExecution> = table<StoredExecution>(
     cancelRequestedAt: "int?",
     cancelRequest: "json?",
     ...stamps,
+    wakeAt: "int?",
   },
   {
     key: ["contextId", "id"],
@@ -139,6 +140,7 @@ export const executions: Table<StoredExecution> = table<StoredExecution>(
       queue: { by: ["tenant", "contextId"], order: ["inboxSeq", "id"], only: [{ field: "status", in: ["queued"] }] },
       queued: { by: [], order: ["updatedAt", "tenant", "id"], only: [{ field: "status", in: ["queued"] }] },
       running: { by: [], order: ["updatedAt", "tenant", "id"], only: [{ field: "status", in: ["running"] }] },
+      due: { by: [], order: ["wakeAt", "tenant", "id"], only: [{ field: "status", in: ["waiting"] }, { field: "wakeAt", set: true }] },
     },
   },
 );

@@ -68,6 +68,7 @@ export function executionRow(ids: TurnIds, over: Partial<ExecutionRow> = {}): Ex
     inboxSeq: null,
     correlation: { run: "r1" },
     startedAt: T0,
+    wakeAt: null,
     endedAt: null,
     ...over,
   };

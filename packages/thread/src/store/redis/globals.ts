@@ -13,6 +13,15 @@ const BATCH = 100;
 /** How long an entry that leads nowhere is kept: its row may be on its way. In milliseconds. */
 const GRACE_MS = 3_600_000;
 
+/** Whether a row comes after the values of a range, field by field of the order. */
+function isBeyond(row: readonly Value[], order: readonly string[], range: PlainFind["range"]): boolean {
+  for (const [i, value] of (range?.values ?? []).entries()) {
+    const own = row[placeOf(executions, order[i]!)]!;
+    if (own !== value) return own! > value!;
+  }
+  return range === undefined;
+}
+
 /** The finds across threads. Lists are only hints, written before their rows: each entry is checked against its row. */
 export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Routes, reader: () => Reader): GlobalFind {
   const row = (table: typeof threads | typeof contexts | typeof executions, tenant: string, threadId: string, key: readonly Value[]) => reader().row(table, tenant, threadId, key);
@@ -67,10 +76,13 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
     return rows;
   };
 
+  /** Rows of a list of executions, in the access's own order; the list's is only close to it. */
   const unfinished = async ({ access, range, limit = Infinity }: PlainFind): Promise<Rows> => {
-    const list = keys.global("unfinished");
+    const list = keys.global(access === "due" ? "due" : "unfinished");
+    const { order } = executions.accesses[access]!;
+    const status = access === "due" ? "waiting" : access;
     const rows: (readonly Value[])[] = [];
-    for (let offset = 0; rows.length < limit; ) {
+    for (let offset = 0; ; ) {
       const members = (await commands.call("ZRANGEBYSCORE", list, "-inf", "+inf", "LIMIT", offset, BATCH)) as string[];
       if (members.length === 0) break;
       const over: string[] = [];
@@ -79,16 +91,16 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
         return row(executions, tenant, threadId, [contextId, id]);
       }));
       for (const [i, one] of found.entries()) {
-        const status = one?.[placeOf(executions, "status")] as ExecutionStatus | undefined;
-        if (status !== undefined && isTerminal(executionStates, status)) over.push(members[i]!);
-        const late = range === undefined || (one?.[placeOf(executions, "updatedAt")] as number) < (range.values[0] as number);
-        if (one !== undefined && status === access && late) rows.push(one);
+        if (one === undefined) continue;
+        const now = one[placeOf(executions, "status")] as ExecutionStatus;
+        if (isTerminal(executionStates, now)) over.push(members[i]!);
+        else if (now === status && one[placeOf(executions, order[0]!)] !== null && isBeyond(one, order, range)) rows.push(one);
       }
       // What has ended never comes back.
       if (over.length > 0) await commands.call("ZREM", list, ...over);
       offset += members.length - over.length;
     }
-    return sorted(executions, executions.accesses[access]!, rows, false);
+    return sorted(executions, executions.accesses[access]!, rows, false).slice(0, limit);
   };
 
   const late = async ({ range, limit = Infinity }: PlainFind): Promise<Rows> => {

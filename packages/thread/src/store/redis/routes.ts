@@ -3,7 +3,7 @@ import type { Table, Value } from "../table.ts";
 import { approvals, contexts, executions, outbox, threads } from "../tables.ts";
 import type { Put, Write } from "../verbs/op.ts";
 import type { RedisCommands } from "./commands.ts";
-import type { Keys } from "./layout.ts";
+import { placeOf, type Keys } from "./layout.ts";
 
 /** What leads from an id to its thread. */
 export type RouteKind = "key" | "context" | "execution" | "approval";
@@ -53,6 +53,9 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
     remember(name, threadId);
   };
 
+  /** Never later than what the row says, whichever of two writes lands: an entry that is early is looked at for nothing, one that is late is missed. */
+  const awaken = (member: string, wakeAt: Value) => commands.call("ZADD", keys.global("due"), "LT", Number(wakeAt), member);
+
   const prepareRow = async (put: Put, row: readonly Value[], threadId: string | undefined): Promise<unknown> => {
     const table = put.table;
     const tenant = row[0] as string;
@@ -69,7 +72,9 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
       const routed = route(tenant, "execution", field("id"), field("threadId"), put.mode === "put");
       if (!unfinished) return routed;
       const member = [tenant, field("threadId"), field("contextId"), field("id")].join(SEPARATOR);
-      return Promise.all([routed, commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member)]);
+      const wakeAt = row[placeOf(executions, "wakeAt")] ?? null;
+      const due = wakeAt !== null && field("status") === "waiting" ? awaken(member, wakeAt) : undefined;
+      return Promise.all([routed, due, commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member)]);
     }
     if (table === approvals) return route(tenant, "approval", field("id"), threadId!);
     if (table === outbox && field("status") === "pending") {
@@ -97,8 +102,13 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
       if (threadId === undefined && write.when !== undefined) threadId = await this.thread(write.when.key[0] as string, "context", write.when.key[1] as string);
       const work = rows.flatMap((put) => put.rows.map((row) => prepareRow(put, row, threadId)));
       for (const { table, key, fields } of write.sets) {
+        const [tenant, ...names] = key as string[];
         if (table === threads && fields["updatedAt"] !== undefined) {
-          work.push(commands.call("ZADD", keys.global("recent", key[0] as string), "GT", Number(fields["updatedAt"]), key[1] as string));
+          work.push(commands.call("ZADD", keys.global("recent", tenant!), "GT", Number(fields["updatedAt"]), names[0]!));
+        }
+        if (table === executions && (fields["wakeAt"] ?? null) !== null) {
+          const owner = await this.thread(tenant!, "context", names[0]!);
+          if (owner !== undefined) work.push(awaken([tenant, owner, ...names].join(SEPARATOR), fields["wakeAt"]!));
         }
       }
       await Promise.all(work);

@@ -24,13 +24,14 @@ export function patched(patch: Changes["context"] | undefined): Partial<StoredCo
   };
 }
 
-/** The rows of a holder's write. @throws HebraError for a row of another context, or one that cannot be kept */
-export function changedRows(tenant: string, contextId: string, changes: Omit<Changes, "context">): Put[] {
+/** The rows of a holder's write. @param heardAll - it has folded the whole inbox in. @throws HebraError for a row of another context, or one that cannot be kept */
+export function changedRows(tenant: string, contextId: string, changes: Omit<Changes, "context">, heardAll: boolean): Put[] {
   for (const [table, rows] of [[items, changes.items], [executions, changes.executions], [steps, changes.steps], [parts, changes.parts], [calls, changes.calls], [approvals, changes.approvals], [outbox, changes.outbox]] as const) {
     checkOwner(table, contextId, rows);
   }
   return [
-    ...putting(executions, tenant, changes.executions?.map((row) => ({ ...row, ...notAsked }))),
+    // A holder that does not say how much of the inbox it has heard may have missed what would move the execution on.
+    ...putting(executions, tenant, changes.executions?.map((row) => ({ ...row, ...notAsked, ...(row.status === "waiting" && !heardAll && { wakeAt: 0 }) }))),
     ...putting(items, tenant, changes.items),
     ...putting(steps, tenant, changes.steps),
     ...putting(parts, tenant, changes.parts),
@@ -49,7 +50,7 @@ export function recorded(tenant: string, contextId: string, events: readonly Dur
 
 /** One write, whose conditions the database checks as it writes; only when they do not hold is there anything to look into. */
 export function* commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Verb<Committed> {
-  const puts = changedRows(tenant, contextId, changes);
+  const puts = changedRows(tenant, contextId, changes, guard.expectedInboxSeq !== undefined);
   const seq = checkEvents(tenant, contextId, guard.expectedSeq, changes.events);
   const { handedOver = [], context: patch } = changes;
   const sets = handedOver.length === 0 ? [] : [setting(outbox, [tenant, contextId], { status: "handed_over", updatedAt: patch.updatedAt }, handedOver)];

@@ -2,18 +2,21 @@ import { digest, HebraError } from "@hebra/core";
 import type { ApprovalRow } from "../rows.ts";
 import { executionStates, isTerminal } from "../states.ts";
 import type { Decision } from "../store.ts";
-import { approvals, contexts, executions, type StoredContext } from "../tables.ts";
+import { approvals, contexts, executions, type StoredContext, type StoredExecution } from "../tables.ts";
 import { contextOf } from "./guard.ts";
 import { findOne, setting, write, type Update, type Verb } from "./op.ts";
 
 export type CancelGiven = { by?: string; reason?: string; at: number };
 export type DecisionGiven = Decision & { by?: string; comment?: string; at: number };
 
-/** Takes the next place in a context's inbox, with a change of one row. */
-function* arrive(tenant: string, context: StoredContext, change: Update): Verb<void> {
+/** Takes the next place in a context's inbox, with what changes. */
+function* arrive(tenant: string, context: StoredContext, ...changes: Update[]): Verb<void> {
   const place = setting(contexts, [tenant, context.id], { inboxSeq: context.inboxSeq + 1, importDigest: null });
-  yield* write({ sets: [place, change], notify: { tenant, contextId: context.id } });
+  yield* write({ sets: [place, ...changes], notify: { tenant, contextId: context.id } });
 }
+
+/** A waiting execution has no worker that would hear of it: whoever looks for what is due finds it, whatever the clocks say. */
+const due = (execution: Pick<StoredExecution, "status">): Partial<StoredExecution> => (execution.status === "waiting" ? { wakeAt: 0 } : {});
 
 export function* requestCancel(tenant: string, executionId: string, request: CancelGiven): Verb<void> {
   const seen = yield* findOne(executions, "byId", [tenant, executionId]);
@@ -25,7 +28,7 @@ export function* requestCancel(tenant: string, executionId: string, request: Can
   const execution = (yield* findOne(executions, "byId", [tenant, executionId])) ?? seen;
   if (isTerminal(executionStates, execution.status) || execution.cancelRequestedAt !== null) return;
   const cancelRequest = { by: request.by ?? null, reason: request.reason ?? null };
-  yield* arrive(tenant, context, setting(executions, [tenant, execution.contextId, executionId], { cancelRequestedAt: request.at, cancelRequest }));
+  yield* arrive(tenant, context, setting(executions, [tenant, execution.contextId, executionId], { cancelRequestedAt: request.at, cancelRequest, ...due(execution) }));
 }
 
 export function* decideApproval(tenant: string, approvalId: string, given: DecisionGiven): Verb<ApprovalRow> {
@@ -44,7 +47,9 @@ export function* decideApproval(tenant: string, approvalId: string, given: Decis
     updatedAt: given.at,
   };
   const { status, decidedAt, decidedBy, comment, editedInput, updatedAt } = decided;
-  yield* arrive(tenant, context, setting(approvals, [tenant, row.executionId, approvalId], { status, decidedAt, decidedBy, comment, editedInput, updatedAt }));
+  const execution = yield* findOne(executions, "byId", [tenant, row.executionId]);
+  const woken = execution?.status === "waiting" ? [setting(executions, [tenant, row.contextId, row.executionId], due(execution))] : [];
+  yield* arrive(tenant, context, ...woken, setting(approvals, [tenant, row.executionId, approvalId], { status, decidedAt, decidedBy, comment, editedInput, updatedAt }));
   return decided;
 }
 

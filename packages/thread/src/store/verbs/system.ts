@@ -11,13 +11,52 @@ function* across<R extends object>(table: Find["table"], access: string, options
   return found!.map((values: readonly Value[]) => ({ tenant: values[0] as string, row: decode(table, values) as R }));
 }
 
-export function* sweep(options: { before: number; limit?: number }): Verb<SweepCandidate[]> {
-  const limit = options.limit ?? 100;
-  const queued = yield* across<StoredExecution>(executions, "queued", { limit });
-  const running = yield* across<StoredExecution>(executions, "running", { limit, range: { is: "<", values: [options.before] } });
-  const all = [...queued, ...running].sort((a, b) => a.row.updatedAt - b.row.updatedAt).slice(0, limit);
+/** How many executions are looked at in one go. */
+const PAGE = 200;
+
+type Listed = { tenant: string; row: StoredExecution };
+type Given = { limit?: number; definitions?: readonly string[] };
+
+/** Turns that nothing stands in the way of: not closed, and for a queued one, no other turn before it in its context. */
+function* isFree({ tenant, row }: Listed): Verb<boolean> {
+  const context = yield* findOne(contexts, "key", [tenant, row.contextId]);
+  return context !== undefined && context.status !== "closed" && (row.status === "waiting" || context.currentExecutionId === null);
+}
+
+/**
+ * Executions in the order of a moment, up to a bound. Those that are passed over take nobody's place: otherwise what waits
+ * for weeks would hide what has just lost its worker.
+ */
+function* pick(access: "queued" | "running" | "due", upTo: number, { limit = 100, definitions }: Given): Verb<Listed[]> {
+  const moment = access === "due" ? "wakeAt" : "updatedAt";
+  const found: Listed[] = [];
+  let after: readonly Value[] | undefined;
+  for (;;) {
+    const page = yield* across<StoredExecution>(executions, access, { limit: PAGE, ...(after !== undefined && { range: { is: ">", values: after } }) });
+    for (const one of page) {
+      if (found.length >= limit || one.row[moment]! > upTo) return found;
+      if (definitions !== undefined && !definitions.includes(one.row.definition)) continue;
+      if (access === "running" || (yield* isFree(one))) found.push(one);
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return found;
+    after = [last.row[moment], last.tenant, last.row.id];
+  }
+}
+
+export function* sweep(options: Given & { before: number }): Verb<SweepCandidate[]> {
+  const queued = yield* pick("queued", Infinity, options);
+  const running = yield* pick("running", options.before - 1, options);
+  return yield* candidates([...queued, ...running].sort((a, b) => a.row.updatedAt - b.row.updatedAt).slice(0, options.limit ?? 100));
+}
+
+export function* due(options: Given & { now: number }): Verb<SweepCandidate[]> {
+  return yield* candidates(yield* pick("due", options.now, options));
+}
+
+function* candidates(found: readonly Listed[]): Verb<SweepCandidate[]> {
   const candidates: SweepCandidate[] = [];
-  for (const { tenant, row } of all) {
+  for (const { tenant, row } of found) {
     const thread = yield* findOne(threads, "key", [tenant, row.threadId]);
     candidates.push({
       tenant,
