@@ -54,6 +54,8 @@ export function createPoints(options: { stopAt: string | undefined; signal: "SIG
         if (changes.calls?.some(({ status }) => status === "succeeded") === true) settled();
         return committed;
       },
+      decideApproval: (tenant, approvalId, decision) => write("decideApproval", () => store.decideApproval(tenant, approvalId, decision)),
+      requestCancel: (tenant, executionId, request) => write("requestCancel", () => store.requestCancel(tenant, executionId, request)),
     }),
   };
 }

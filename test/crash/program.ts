@@ -16,6 +16,12 @@ import { crashThread, triggers, type TriggerId } from "./turn.ts";
 export type Job = { store: StoreConfig; /** Where it writes what it did. */ records: string; /** One lease for all processes, kept in the store, and not one in each. */ sharedLeases?: boolean } & (
   /** Plays the turns of one thread, and ends or pauses itself at a point. */
   | { run: "first"; key: string; stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }
+  /** Leaves a turn that waits for a person, and one in line behind it. */
+  | { run: "leave"; key: string }
+  /** The person: decides about a waiting turn or cancels it, and ends itself at a point. */
+  | { run: "decide"; key: string; what: "approve" | "cancel"; stopAt: string }
+  /** Does nothing but look for what can go on. */
+  | { run: "sweep" }
   /** Ends what was cut off. `sweep`: it finds out by itself what that is. `redeliver`: triggers that were never acknowledged. */
   | { run: "second"; sweep: boolean; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
 );
@@ -44,16 +50,20 @@ function engineOver(job: Job, store: ThreadStore, record: Record, points: Pick<P
   return createEngine({ store, threads: [definition], locks, logger, settleWindowMs: 1, leaseTtlMs: LEASE_TTL_MS, random: () => 0 });
 }
 
-/** Takes two triggers, waits for the person, and ends both turns. */
-async function first(job: Extract<Job, { run: "first" }>, opened: ThreadStore): Promise<void> {
-  const record = recorder(job.records, "first");
-  const points = createPoints({
+function pointsOf(job: { stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }, record: Record): Points {
+  return createPoints({
     stopAt: job.stopAt,
     signal: job.signal ?? "SIGKILL",
     passed: (label) => void (job.stopAt === undefined && record({ event: "point", label })),
     stopped: (label) => record({ event: "stopped", label }),
     refused: (label, error) => record({ event: "refused", label, code: errorCode(error) ?? String(error) }),
   });
+}
+
+/** Takes two triggers, waits for the person, and ends both turns. */
+async function first(job: Extract<Job, { run: "first" }>, opened: ThreadStore): Promise<void> {
+  const record = recorder(job.records, "first");
+  const points = pointsOf(job, record);
   const engine = engineOver(job, points.store(opened), record, points);
   const address = { key: job.key };
   const take = async (id: TriggerId) => {
@@ -77,6 +87,35 @@ async function first(job: Extract<Job, { run: "first" }>, opened: ThreadStore): 
     if (job.signal !== "SIGSTOP") throw error;
     record({ event: "error", code: errorCode(error) ?? String(error) });
   }
+  await engine.close();
+}
+
+async function leave(job: Extract<Job, { run: "leave" }>, opened: ThreadStore): Promise<void> {
+  const record = recorder(job.records, "first");
+  const points = pointsOf({}, record);
+  const engine = engineOver(job, points.store(opened), record, points);
+  for (const id of ["m1", "m2"] as const) {
+    const turn = await engine.react("crash", { id, text: triggers[id] }, { address: { key: job.key } });
+    turn.result.catch(() => undefined);
+  }
+  await engine.idle();
+  await engine.close();
+}
+
+/** What a request does that a person's answer came in by. */
+async function decide(job: Extract<Job, { run: "decide" }>, opened: ThreadStore): Promise<void> {
+  const record = recorder(job.records, "first");
+  const points = pointsOf(job, record);
+  const engine = engineOver(job, points.store(opened), record, points);
+  const { execution, approvals } = (await opened.load("default", { key: job.key }))!.active!;
+  if (job.what === "cancel") await engine.cancel(execution.id, { by: "ana" });
+  else await engine.approve(approvals.find(({ status }) => status === "pending")!.id, { by: "ana" });
+}
+
+async function sweep(job: Extract<Job, { run: "sweep" }>, opened: ThreadStore): Promise<void> {
+  const engine = engineOver(job, opened, recorder(job.records, "second"), { reach: () => {}, resultsWritten: Promise.resolve() });
+  await engine.recover({ olderThanMs: -1, limit: 10_000 });
+  await engine.idle();
   await engine.close();
 }
 
@@ -128,7 +167,22 @@ async function askPerson(waiting: string[]): Promise<void> {
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const opened = await openStore(job.store);
-await (job.run === "first" ? first(job, opened) : second(job, opened));
+switch (job.run) {
+  case "first":
+    await first(job, opened);
+    break;
+  case "leave":
+    await leave(job, opened);
+    break;
+  case "decide":
+    await decide(job, opened);
+    break;
+  case "sweep":
+    await sweep(job, opened);
+    break;
+  case "second":
+    await second(job, opened);
+}
 await opened.close();
 process.send!({ done: true } satisfies Said);
 process.disconnect();
