@@ -142,6 +142,8 @@ export interface BackendListener {
 export interface Backend {
   /** How many independent parts there are; known once `start` resolved. */
   readonly partitions: number;
+  /** Requests of one exchanger that may be out at once, each under a name of its own. */
+  readonly lanes: number;
   /** The part that a conversation lives in. */
   partitionOf(conversation: string): number;
   /** The envelope version to write. */

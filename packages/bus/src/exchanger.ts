@@ -4,6 +4,9 @@ import type { Backend, RawLease, Settle, Space } from "./backend.ts";
 /** At most this many settles and claims in one request. */
 const BATCH = 256;
 
+/** So many are worth a request of their own beside another: the server works while the next is made. Fewer wait for the answer. */
+const WORTH_SHARING = 8;
+
 /** Milliseconds after which an exchanger asks even if nothing told it to: the bound for a wake-up that got lost. */
 const POLL_MS = 5_000;
 
@@ -23,7 +26,7 @@ export interface ExchangerOptions {
   readonly receive: (leases: readonly RawLease[], partition: number, sentAt: number) => void;
 }
 
-/** Sends settles and claims of one space together: while a request is out, the next gathers. */
+/** Sends settles and claims of one space together: while requests are out, the next gathers. */
 export interface Exchanger {
   /** Settles in the next request. @returns what the backend answered: see `ExchangeReply.settled` */
   settle(partition: number, settle: Settle): Promise<number>;
@@ -47,9 +50,15 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** One request at a time. The backend knows its latest by its name: a request that comes twice gets the same answer. */
+interface Lane {
+  readonly id: string;
+  busy: boolean;
+}
+
 interface Part {
   waiting: Waiting[];
-  busy: boolean;
+  readonly lanes: readonly Lane[];
   /** Whether something may be ready. */
   dirty: boolean;
   queued: boolean;
@@ -59,7 +68,8 @@ interface Part {
 /** An exchanger that has not asked for anything yet. */
 export function createExchanger(options: ExchangerOptions): Exchanger {
   const { backend, clock } = options;
-  const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], busy: false, dirty: false, queued: false, cancelTimer: undefined }));
+  const lanes = () => Array.from({ length: backend.lanes }, (_, lane): Lane => ({ id: `${options.id}.${lane}`, busy: false }));
+  const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], lanes: lanes(), dirty: false, queued: false, cancelTimer: undefined }));
   const closing = new AbortController();
   let claiming = true;
   let cancelRest: (() => void) | undefined;
@@ -78,10 +88,10 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     });
   };
 
-  const send = async (index: number, batch: Waiting[], want: number) => {
+  const send = async (index: number, lane: Lane, batch: Waiting[], want: number) => {
     const request = {
       space: options.space,
-      exchanger: options.id,
+      exchanger: lane.id,
       requestId: options.requestId(),
       holder: options.holder,
       settles: batch.map((waiting) => waiting.settle),
@@ -108,21 +118,31 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   };
 
   const pump = (part: Part, index: number): void => {
-    if (part.busy || closing.signal.aborted) return;
-    const batch = part.waiting.length > BATCH ? part.waiting.splice(0, BATCH) : part.waiting;
-    if (batch === part.waiting) part.waiting = [];
-    const want = part.dirty || batch.length > 0 ? Math.max(0, room()) : 0;
-    if (batch.length === 0 && want === 0) return;
+    if (closing.signal.aborted) return;
+    let free = part.lanes.reduce((count, lane) => count + (lane.busy ? 0 : 1), 0);
+    for (const lane of part.lanes) {
+      if (lane.busy) continue;
+      if (free < part.lanes.length && part.waiting.length < WORTH_SHARING) return;
+      if (!depart(part, index, lane, free--)) return;
+    }
+  };
+
+  /** Sends what waits in a free lane, one of `free`. @returns whether there was anything */
+  const depart = (part: Part, index: number, lane: Lane, free: number): boolean => {
+    const share = (count: number) => (count >= 2 * WORTH_SHARING ? Math.ceil(count / free) : count);
+    const batch = part.waiting.splice(0, Math.min(BATCH, share(part.waiting.length)));
+    const want = part.dirty || batch.length > 0 ? Math.max(0, share(room())) : 0;
+    if (batch.length === 0 && want === 0) return false;
     if (want > 0) part.dirty = false;
-    part.busy = true;
+    lane.busy = true;
     reserved += want;
     const done = () => {
-      part.busy = false;
+      lane.busy = false;
       reserved -= want;
       // What was kept free for this part may be taken by another.
       if (want > 0) wakeDirty(part);
     };
-    send(index, batch, want).then(
+    send(index, lane, batch, want).then(
       ({ reply, sentAt }) => {
         done();
         batch.forEach((waiting, i) => waiting.resolve(reply.settled[i] ?? -1));
@@ -138,11 +158,12 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
         answered(batch.length);
       },
     );
+    return true;
   };
 
   const wakeDirty = (except?: Part) =>
     parts.forEach((part, i) => {
-      if (part !== except && part.dirty && !part.busy) pumpSoon(part, i);
+      if (part !== except && part.dirty) pumpSoon(part, i);
     });
 
   const pumpSoon = (part: Part, index: number) => {
@@ -161,7 +182,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       pending++;
       return new Promise<number>((resolve, reject) => {
         part.waiting.push({ settle, resolve, reject });
-        if (!part.busy) pumpSoon(part, index);
+        if (part.lanes.some((lane) => !lane.busy)) pumpSoon(part, index);
       });
     },
     answered: () => (pending === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
@@ -169,7 +190,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       const part = parts[index]!;
       part.dirty = true;
       const hasRoom = room() > 0;
-      if (!part.busy && !part.queued) pump(part, index);
+      if (!part.queued) pump(part, index);
       return hasRoom;
     },
     roomMade: () => wakeDirty(),

@@ -59,6 +59,7 @@ export function localBackends(settings: BusSettings): () => Backend {
     let own: BackendListener | undefined;
     return {
       partitions: 1,
+      lanes: 1,
       partitionOf: () => 0,
       format: ENVELOPE_VERSION,
       durable: false,

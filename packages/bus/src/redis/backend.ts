@@ -196,6 +196,7 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     get format() {
       return config.format;
     },
+    lanes: 2,
     durable: true,
     partitionOf: partitionFor,
     async start(given, as) {
