@@ -1,6 +1,7 @@
 import { backoffDelay, errorMessage, HebraError, sleep, type JsonValue } from "@hebra/core";
 import { validateAgainst, type ActionChoice, type ReactorInput, type TranscriptMessage } from "@hebra/reactor";
 import { normalizeActions, outputSchemaOf, specsOf } from "../definition/normalize-action.ts";
+import type { TurnTelemetry } from "../telemetry/engine-telemetry.ts";
 import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
 import type { TurnRows } from "./recorder.ts";
@@ -19,6 +20,7 @@ export interface AskedAnswer {
 /** What one question to a reactor takes. */
 export interface AskOptions {
   environment: TurnEnvironment;
+  telemetry: TurnTelemetry;
   rows: TurnRows;
   services: unknown;
   signal: AbortSignal;
@@ -36,7 +38,7 @@ const MODEL_RETRY_MAX_MS = 20_000;
 
 /** Asks for one answer. A failure that may pass is tried again here, as nothing of it has been written yet. */
 export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
-  const { environment, rows, signal, answer, live } = options;
+  const { environment, telemetry, rows, signal, answer, live } = options;
   const { definition, reactor, tenant, clock } = environment;
   const before = { state: rows.context.state, iteration: rows.step.iteration, services: options.services };
   const prepared = await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
@@ -69,11 +71,15 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       ...(outputSchema === undefined ? {} : { outputSchema }),
       ...(session === undefined ? {} : { session }),
     };
+    const call = telemetry.modelCall(reactor, input);
     try {
-      await readAnswer(reactor, input, earlier, answer, live);
+      await call.run(() => readAnswer(reactor, input, earlier, answer, call.listen(live)));
+      call.answered(answer);
       break;
     } catch (error) {
+      call.failed(error, answer, signal.aborted);
       if (signal.aborted || attempt >= MODEL_TRIES || !(HebraError.isInstance(error) && error.retryable)) throw error;
+      telemetry.retried("model");
       environment.logger.warn("A reactor failed and is asked again.", { executionId: rows.execution.id, attempt, message: errorMessage(error) });
       Object.assign(answer, emptyAnswer());
       live.reset();

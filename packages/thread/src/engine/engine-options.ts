@@ -1,5 +1,6 @@
-import { parseOptions } from "@hebra/core";
+import { parseOptions, type Telemetry } from "@hebra/core";
 import { z } from "zod";
+import { telemetryOption, type ThreadTelemetryOptions } from "../telemetry/options.ts";
 import type { EngineOptions } from "./api.ts";
 
 const DEFAULT_HISTORY_ITEMS = 40;
@@ -21,11 +22,21 @@ const schema = z.strictObject({
   clock: instance.optional(),
   random: callable.optional(),
   logger: instance.optional(),
+  telemetry: telemetryOption.optional(),
   outbox: z.custom<() => unknown>((value) => typeof value === "function", "must be a function").optional(),
   wake: z.custom<() => unknown>((value) => typeof value === "function", "must be a function").optional(),
 });
 
-/** The numbers of the options, with their defaults. @throws HebraError `INVALID_OPTIONS` */
-export function parseEngineOptions(options: EngineOptions): { historyItems: number; settleWindowMs: number; leaseTtlMs: number; maxAttempts: number } {
+/** What is checked of the options, with its defaults. */
+export interface ParsedEngineOptions {
+  historyItems: number;
+  settleWindowMs: number;
+  leaseTtlMs: number;
+  maxAttempts: number;
+  telemetry?: Telemetry | ThreadTelemetryOptions | undefined;
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+export function parseEngineOptions(options: EngineOptions): ParsedEngineOptions {
   return parseOptions("createEngine", schema, options);
 }

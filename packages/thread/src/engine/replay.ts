@@ -20,7 +20,7 @@ export interface Replayed {
 /**
  * Plays a recorded turn again, in memory: the model says what it said, each action gives what it gave, and the engine, with
  * today's definition, makes rows of it. A definition that has changed shows as a difference. Nothing outside is touched, and
- * no action runs.
+ * no action runs; nothing of it is told to OpenTelemetry, since nothing of it happens.
  *
  * @throws HebraError `EXECUTION_NOT_FOUND`, `UNSUPPORTED` for a turn that has not ended or was imported.
  */
@@ -35,7 +35,7 @@ export async function replay(options: { store: ThreadStore; executionId: string;
   const scratch = memoryStore();
   const bundle = await store.export(tenant, execution.contextId);
   await scratch.import(tenant, before(bundle!, recorded));
-  const engine = createEngine({ store: scratch, threads: [played(definition, recorded)], random: () => 0 });
+  const engine = createEngine({ store: scratch, threads: [played(definition, recorded)], random: () => 0, telemetry: { enabled: false } });
   try {
     const trigger = recorded.items.find(({ id }) => id === execution.triggerItemId)!;
     const turn = await engine.react(

@@ -18,6 +18,8 @@ export interface RunCallOptions {
   clock: Clock;
   /** From 0 to 1. */
   random: () => number;
+  /** Told before each further try. */
+  retried?: () => void;
 }
 
 /**
@@ -25,13 +27,14 @@ export interface RunCallOptions {
  * for the model to read.
  */
 export async function runCall(options: RunCallOptions): Promise<FinishedCall> {
-  const { action, context, clock, random } = options;
+  const { action, context, clock, random, retried } = options;
   for (let attempt = 1; ; attempt++) {
     try {
       const { output, state } = await runOnce(options);
       return { result: { status: "succeeded", output }, state };
     } catch (error) {
       if (attempt >= action.retry.attempts || context.signal.aborted) return { result: failure(error), state: undefined };
+      retried?.();
       // Full jitter: anything from nothing to the doubled delay.
       await sleep(clock, random() * action.retry.baseMs * 2 ** (attempt - 1), context.signal).catch(() => undefined);
     }

@@ -38,7 +38,7 @@ const engineMetrics = {
   providerErrors: counter("hebra.provider.errors", "{error}", [agentName, providerName, requestModel, errorType], "Model calls that failed, each try by itself."),
   retries: counter("hebra.retries", "{retry}", ["of"], "What was tried again within a turn: `model`, `action` or `write`."),
   resumes: counter("hebra.turn.resumes", "{turn}", [definition, "cause"], "Turns that were taken up again: after they were `cut-off` with their process, or after a `decision` of a person."),
-  duplicates: counter("hebra.trigger.duplicates", "{trigger}", [definition], "Triggers that came once more and began nothing."),
+  duplicates: counter("hebra.trigger.duplicates", "{trigger}", [definition], "Triggers that came once more after their turn had begun."),
   lockWait: seconds("hebra.lock.wait", [outcome], "How long a thread's lease was waited for: `acquired`, `busy`, or `failed`."),
   fenceRejected: counter("hebra.fence.rejected", "{write}", [errorType], "Writes that the store refused because another holder had taken over."),
 } as const satisfies Record<string, MetricDescription>;
