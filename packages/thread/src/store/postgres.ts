@@ -50,7 +50,7 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
   try {
     const automatic = parsed.migrations === undefined ? embedded : parsed.migrations === "automatic";
     if (!automatic || (await migrationStatus(port, parsed.schema)).pending.length === 0) await requireMigrations(port, parsed.schema);
-    else await applyMigrations(port, parsed.schema, clock.now());
+    else await applyMigrations(port, parsed.schema, clock.now(), parsed.busyMs);
   } catch (error) {
     await port.close();
     throw wrapped(error);
@@ -60,7 +60,7 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
   return createTableStore({
     name: "postgres",
     scope: embedded ? "process" : "shared",
-    ...createRunner(port, parsed.schema, channel),
+    ...createRunner(port, parsed.schema, channel, parsed.busyMs),
     watch: watch.watch,
     async now() {
       const [row] = await port.query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8", [], "hebra_now");
@@ -113,7 +113,7 @@ export async function postgresMigrations(options: PostgresConnection & { clock?:
   };
   return {
     status: () => wrapping(migrationStatus(port, parsed.schema)),
-    apply: () => wrapping(applyMigrations(port, parsed.schema, clock.now())),
+    apply: () => wrapping(applyMigrations(port, parsed.schema, clock.now(), parsed.busyMs)),
     close: () => port.close(),
   };
 }

@@ -76,7 +76,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
       async request(key, request) {
         check(LEASES, [key]);
         const now = Math.trunc(await backend.now());
-        return backend.write(() => lease(key, request, now));
+        return backend.step(() => lease(key, request, now));
       },
       watch: (key, onFreed) => backend.watch(LEASES, key, onFreed),
     },

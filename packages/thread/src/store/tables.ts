@@ -266,11 +266,13 @@ export interface LeaseRow {
   fence: number;
   /** Those who wait, in order, each with the time until which it counts as alive. */
   line: { token: string; until: number }[];
+  /** Goes up with every change, so that a change can depend on nobody having made another. */
+  revision: number;
 }
 
 export const leases: Table<LeaseRow> = table<LeaseRow>(
   "thread_leases",
-  { v: "int", key: "id", holder: "text?", until: "int", fence: "int", line: "json" },
+  { v: "int", key: "id", holder: "text?", until: "int", fence: "int", line: "json", revision: "int" },
   { key: ["key"] },
 );
 

@@ -22,6 +22,12 @@ export interface PostgresConnection {
    * @defaultValue true
    */
   prepare?: boolean;
+  /**
+   * How long a write waits for what other processes have locked, in milliseconds; then it fails with a retryable
+   * `STORE_FAILED`. A process that stands still inside a transaction loses it after half of that, so that it keeps nobody
+   * from the rest. @defaultValue 5000
+   */
+  busyMs?: number;
   /** Where the tables are, beside the host's own or apart. @defaultValue `public` */
   schema?: string;
 }
@@ -34,6 +40,7 @@ export const connectionShape = {
   poolSize: z.number().int().min(1).default(10),
   pglite: z.union([z.string().min(1), z.custom<PgliteInstance>(method("transaction"), "is neither a directory nor PGlite")]).optional(),
   prepare: z.boolean().default(true),
+  busyMs: z.number().int().min(1).max(3_600_000).default(5_000),
   schema: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, "is not a plain name of at most 63 letters, digits and underscores").default("public"),
 };
 
@@ -47,18 +54,18 @@ export async function connect(options: Parsed): Promise<{ port: PostgresPort; em
   if ([pool, connectionString, pglite].filter((one) => one !== undefined).length !== 1) {
     throw new HebraError("INVALID_OPTIONS", "Give exactly one of `pool`, `connectionString` and `pglite`.");
   }
-  if (pool !== undefined) return { port: poolPort(pool, false, options.prepare), embedded: false };
+  if (pool !== undefined) return { port: poolPort(pool, false, options.prepare, options.busyMs), embedded: false };
   if (connectionString !== undefined) return { port: await ownPool(connectionString, options), embedded: false };
   if (typeof pglite !== "string") return { port: pglitePort(pglite!, undefined), embedded: true };
   return { port: await ownPglite(pglite), embedded: true };
 }
 
-async function ownPool(connectionString: string, { poolSize, prepare }: Parsed): Promise<PostgresPort> {
+async function ownPool(connectionString: string, { poolSize, prepare, busyMs }: Parsed): Promise<PostgresPort> {
   const { default: pg } = await loadPeer({ name: "pg", range: "^8.11.0", neededBy }, () => import("pg"));
   const pool = new pg.Pool({ connectionString, max: poolSize });
   // An idle connection that breaks off is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => undefined);
-  return poolPort(pool as unknown as PgPool, true, prepare);
+  return poolPort(pool as unknown as PgPool, true, prepare, busyMs);
 }
 
 async function ownPglite(directory: string): Promise<PostgresPort> {

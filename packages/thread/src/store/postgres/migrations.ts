@@ -36,10 +36,12 @@ export async function migrationStatus(port: PostgresSession, schema: string): Pr
   return { version: at.version, needed, pending: migrations.map((one) => one.version).filter((version) => version > at.version) };
 }
 
-/** Applies what is missing, in one transaction, one process at a time. @throws HebraError `SCHEMA_TOO_NEW` */
-export async function applyMigrations(port: PostgresPort, schema: string, now: number): Promise<MigrationStatus> {
-  return port.transaction("BEGIN", async (session) => {
+/** Applies what is missing, in one transaction, one process at a time. @param busyMs - how long to wait for those who use the tables @throws HebraError `SCHEMA_TOO_NEW` */
+export async function applyMigrations(port: PostgresPort, schema: string, now: number, busyMs: number): Promise<MigrationStatus> {
+  return port.transaction("schema", async (session) => {
     await session.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+    // A change of a table that has to wait holds up everybody who comes after it.
+    await session.query(`SET LOCAL lock_timeout = ${busyMs}`);
     const { version, pending } = await migrationStatus(session, schema);
     if (pending.length > 0) await applyAll(session, schema, version, now);
     return migrationStatus(session, schema);

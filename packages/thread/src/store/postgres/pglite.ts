@@ -1,4 +1,4 @@
-import type { PostgresPort, PostgresSession } from "./port.ts";
+import type { PostgresPort, PostgresSession, TransactionMode } from "./port.ts";
 
 interface Options {
   rowMode: "array";
@@ -26,15 +26,14 @@ const session = (on: Queryable): PostgresSession => ({
  * @param onClose - after it was closed, when it is the store's own
  */
 export function pglitePort(database: PgliteInstance, onClose: (() => void) | undefined): PostgresPort {
-  const transaction = async <T>(begin: string, work: (own: PostgresSession) => Promise<T>): Promise<T> =>
+  const transaction = async <T>(mode: TransactionMode, work: (own: PostgresSession) => Promise<T>): Promise<T> =>
     (await database.transaction(async (inner) => {
       const own = session(inner);
-      const mode = /ISOLATION LEVEL.*$/.exec(begin)?.[0];
-      if (mode !== undefined) await own.query(`SET TRANSACTION ${mode}`);
+      if (mode === "snapshot") await own.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
       return work(own);
     })) as T;
   return {
-    query: (text, values) => transaction("BEGIN", (own) => own.query(text, values)),
+    query: (text, values) => transaction("write", (own) => own.query(text, values)),
     transaction,
     async listen(channel, onMessage) {
       const stop = await database.listen(channel, onMessage);

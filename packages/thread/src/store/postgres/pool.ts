@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import type { PostgresPort, PostgresSession, SqlValue } from "./port.ts";
+import type { PostgresPort, PostgresSession, SqlValue, TransactionMode } from "./port.ts";
 
 interface QueryConfig {
   text: string;
@@ -18,6 +18,7 @@ export interface PgClient extends Queryable {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
   removeListener(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
   release(destroy?: boolean | Error): void;
 }
 
@@ -39,28 +40,44 @@ function session(on: Queryable, prepare: boolean): PostgresSession {
   return { query: async (text, values = [], name) => (await on.query(config(text, values, prepare ? name : undefined))).rows };
 }
 
+/** How a transaction begins: with limits of its own, whatever the connection's are. In milliseconds. */
+function beginning(mode: TransactionMode, busyMs: number): string {
+  const isolation = mode === "snapshot" ? " ISOLATION LEVEL REPEATABLE READ READ ONLY" : "";
+  // Whoever waits for this transaction gives up after `busyMs`: a process that stands still in it loses it before.
+  const idleMs = mode === "schema" ? SCHEMA_MS : Math.ceil(busyMs / 2);
+  return `BEGIN${isolation}; SET LOCAL lock_timeout = ${mode === "schema" ? SCHEMA_MS : busyMs}; SET LOCAL idle_in_transaction_session_timeout = ${idleMs}`;
+}
+
+/** How long a migration waits for another's. */
+const SCHEMA_MS = 60_000;
+
 /**
  * @param owned - whether the pool ends with the store
  * @param prepare - whether statements are kept prepared in each connection
+ * @param busyMs - how long a transaction waits for others, in milliseconds
  */
-export function poolPort(pool: PgPool, owned: boolean, prepare: boolean): PostgresPort {
+export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs: number): PostgresPort {
   return {
     ...session(pool, prepare),
-    async transaction(begin, work) {
+    async transaction(mode, work) {
       const client = await pool.connect();
       let broken: Error | undefined;
+      // The server may end the connection between two statements; without a listener that would end the process.
+      const lose = (error: Error) => void (broken = error);
+      client.on("error", lose);
       try {
         const own = session(client, prepare);
-        await own.query(begin);
+        await own.query(beginning(mode, busyMs));
         try {
           const result = await work(own);
           await own.query("COMMIT");
           return result;
         } catch (error) {
-          await own.query("ROLLBACK").catch((cause: unknown) => (broken = cause instanceof Error ? cause : new Error(String(cause))));
-          throw error;
+          await own.query("ROLLBACK").catch((cause: unknown) => (broken ??= cause instanceof Error ? cause : new Error(String(cause))));
+          throw broken ?? error;
         }
       } finally {
+        client.removeListener("error", lose);
         client.release(broken);
       }
     },

@@ -14,10 +14,16 @@ export interface PostgresSession {
   query(text: string, values?: readonly SqlValue[], name?: string): Promise<unknown[][]>;
 }
 
+/** `write` and `schema` wait for others, `schema` for as long as a migration may take; a `snapshot` reads all of one moment. */
+export type TransactionMode = "write" | "snapshot" | "schema";
+
 /** The port to PostgreSQL: a pool of `pg`, or PGlite, behind one shape. */
 export interface PostgresPort extends PostgresSession {
-  /** Runs statements in one transaction: all of it lands, or nothing when `work` throws. */
-  transaction<T>(begin: string, work: (session: PostgresSession) => Promise<T>): Promise<T>;
+  /**
+   * Runs statements in one transaction: all of it lands, or nothing when `work` throws. With a server, a transaction whose
+   * process stands still is ended by the server before others give up waiting for it.
+   */
+  transaction<T>(mode: TransactionMode, work: (session: PostgresSession) => Promise<T>): Promise<T>;
   /**
    * Listens to a channel until told to stop.
    *
@@ -51,6 +57,9 @@ export function wrapped(error: unknown): unknown {
   const code = sqlState(error);
   if (code === TAKEN) {
     return new HebraError("VERSION_CONFLICT", "A row of the same key is there already. Load the context again and repeat.", { cause: error });
+  }
+  if (code === "55P03" || code === "25P03") {
+    return new HebraError("STORE_FAILED", "Another process kept for too long what this write needs, or this one stood still in the middle of it. Nothing was written; repeat it.", { cause: error, retryable: true, details: { sqlState: code } });
   }
   if (code === "42P01" || code === "42703" || code === "3F000") {
     return new HebraError("SCHEMA_NOT_APPLIED", "The store's tables are missing or older than this build needs. Apply its migrations.", { cause: error });

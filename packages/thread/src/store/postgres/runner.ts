@@ -7,8 +7,8 @@ import { createStatements, readResult, writeResult } from "./statements.ts";
 const ATTEMPTS = 5;
 
 /** Runs verbs: each op is one statement. */
-export function createRunner(port: PostgresPort, schema: string, channel: string): Pick<TableBackend, "read" | "snapshot" | "write" | "step"> {
-  const statements = createStatements(schema, channel);
+export function createRunner(port: PostgresPort, schema: string, channel: string, busyMs: number): Pick<TableBackend, "read" | "snapshot" | "write" | "step"> {
+  const statements = createStatements(schema, channel, busyMs);
 
   const run = async <T>(session: PostgresSession, verb: Verb<T>): Promise<T> => {
     let step = verb.next([]);
@@ -34,8 +34,8 @@ export function createRunner(port: PostgresPort, schema: string, channel: string
 
   return {
     read: (verb) => again(() => run(port, verb())),
-    snapshot: (verb) => again(() => port.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", (session) => run(session, verb()))),
-    write: (verb) => again(() => port.transaction("BEGIN", (session) => run(session, verb()))),
+    snapshot: (verb) => again(() => port.transaction("snapshot", (session) => run(session, verb()))),
+    write: (verb) => again(() => port.transaction("write", (session) => run(session, verb()))),
     step: (verb) => again(() => run(port, verb())),
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { columnsOf, conflictText, findShape, readList, selectText, whenShape, type Dialect } from "../sql/text.ts";
+import { columnsOf, conflictText, findShape, selectText, whenShape, type Dialect } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
 import { columnName, type Table } from "../table.ts";
 import type { Find, Put, Read, Ref, Rows, Update, When, Write } from "../verbs/op.ts";
@@ -38,7 +38,8 @@ export interface StatementWriter {
   write(write: Write): Statement;
 }
 
-export function createStatements(schema: string, channel: string): StatementWriter {
+/** @param busyMs - how long a write may wait for others' locks, in milliseconds */
+export function createStatements(schema: string, channel: string, busyMs: number): StatementWriter {
   const dialect = dialectOf(schema);
   const known = new Map<string, { name: string; text: string }>();
   const once = (shape: string, text: () => string): { name: string; text: string } => {
@@ -58,7 +59,7 @@ export function createStatements(schema: string, channel: string): StatementWrit
     },
     write(write) {
       const shape = `write|${write.when === undefined ? "" : whenShape(write.when)}|${write.puts.map(({ mode, table }) => mode + table.name).join()}|${write.sets.map((one) => `${one.table.name}:${Object.keys(one.fields).join("+")}${one.anyOf === undefined ? "" : "*"}`).join()}|${write.notify === undefined ? "" : "n"}`;
-      return { ...once(shape, () => writeText(write, dialect, channel)), values: writeValues(write) };
+      return { ...once(shape, () => writeText(write, dialect, channel, busyMs)), values: writeValues(write) };
     },
   };
 }
@@ -110,9 +111,12 @@ export function readResult(read: Read, rows: unknown[][]): Rows[] {
 
 const castOf = (kind: string) => (kind === "int" || kind === "bool" ? "::bigint" : "");
 
-function putText({ table, mode }: Put, n: number, dependent: boolean, dialect: Dialect): string {
+/** On which part of the statement a change depends: the conditional change, or that the time limit is set. */
+type Gate = "g" | "t";
+
+function putText({ table, mode }: Put, n: number, gate: Gate, dialect: Dialect): string {
   const list = table.columns.map((column, i) => `(e.r ->> ${i})${castOf(column.kind)}`).join(", ");
-  const source = `jsonb_array_elements($${n}::jsonb) AS e (r)${dependent ? ", g" : ""}`;
+  const source = `jsonb_array_elements($${n}::jsonb) AS e (r), ${gate}`;
   return `INSERT INTO ${dialect.table(table.name)} (${columnsOf(table.columns.map((column) => column.field))}) SELECT ${list} FROM ${source}${conflictText(table, mode, dialect)}`;
 }
 
@@ -122,36 +126,45 @@ function typed(table: Table<object>, field: string, n: number): string {
   return `${quote(column.name)} = $${n}${castOf(column.kind) || "::text"}`;
 }
 
-function updateText(update: Update, first: number, dependent: boolean, dialect: Dialect): { text: string; next: number } {
+function updateText(update: Update, first: number, gate: Gate, dialect: Dialect): { text: string; next: number } {
   let n = first;
   const { table } = update;
   const sets = Object.keys(update.fields).map((field) => typed(table, field, n++));
   const single = update.anyOf === undefined ? table.key : table.key.slice(0, -1);
   const keys = single.map((field) => typed(table, field, n++));
   if (update.anyOf !== undefined) keys.push(dialect.oneOf(quote(columnName(table.key.at(-1)!)), n++));
-  return { text: `UPDATE ${dialect.table(table.name)} SET ${sets.join(", ")} WHERE ${keys.join(" AND ")}${dependent ? " AND EXISTS (SELECT FROM g)" : ""}`, next: n };
+  return { text: `UPDATE ${dialect.table(table.name)} SET ${sets.join(", ")} WHERE ${keys.join(" AND ")} AND EXISTS (SELECT FROM ${gate})`, next: n };
 }
 
 function whenText(when: When, dialect: Dialect): { text: string; next: number } {
-  const plain = updateText({ table: when.table, key: when.key, fields: when.fields }, 1, false, dialect);
+  const plain = updateText({ table: when.table, key: when.key, fields: when.fields }, 1, "t", dialect);
   let n = plain.next;
   const conditions = when.conditions.map(({ field, is }) => ` AND ${typed(when.table, field, n++).replace(" = ", ` ${is} `)}`).join("");
-  return { text: `${plain.text}${conditions} RETURNING ${readList(when.table, dialect)}`, next: n };
+  return { text: `${plain.text}${conditions} RETURNING ${returnList(when.table, dialect)}`, next: n };
 }
 
-/** One statement: the conditional change first, and everything else only where it held. */
-function writeText(write: Write, dialect: Dialect, channel: string): string {
-  const parts: string[] = [];
+/** The numbers of a changed row; its documents may be long, and nobody asks for them. */
+function returnList(table: Table<object>, dialect: Dialect): string {
+  return table.columns.map(({ name, kind }) => (kind === "int" || kind === "bool" ? dialect.read(quote(name), true) : `NULL::text AS ${quote(name)}`)).join(", ");
+}
+
+/**
+ * One statement: a limit for its own waiting, then the conditional change, and everything else only where that held. The
+ * limit is the statement's alone: neither a pool that belongs to others nor a pooler between sees anything of it.
+ */
+function writeText(write: Write, dialect: Dialect, channel: string, busyMs: number): string {
+  const parts = [`t AS MATERIALIZED (SELECT set_config('lock_timeout', '${busyMs}', true))`];
   let n = 1;
   const dependent = write.when !== undefined;
+  const gate: Gate = dependent ? "g" : "t";
   if (write.when !== undefined) {
     const { text, next } = whenText(write.when, dialect);
     parts.push(`g AS (${text})`);
     n = next;
   }
-  for (const put of write.puts) parts.push(`p${parts.length} AS (${putText(put, n++, dependent, dialect)})`);
+  for (const put of write.puts) parts.push(`p${parts.length} AS (${putText(put, n++, gate, dialect)})`);
   for (const set of write.sets) {
-    const { text, next } = updateText(set, n, dependent, dialect);
+    const { text, next } = updateText(set, n, gate, dialect);
     parts.push(`u${parts.length} AS (${text})`);
     n = next;
   }
@@ -159,7 +172,7 @@ function writeText(write: Write, dialect: Dialect, channel: string): string {
   // Sent by the server when the transaction lands, and not at all when it does not.
   if (write.notify !== undefined) columns.push(`pg_notify('${channel}', $${n}::text)`);
   const list = columns.length === 0 ? "1" : columns.join(", ");
-  return `${parts.length === 0 ? "" : `WITH ${parts.join(", ")} `}SELECT ${list}${dependent ? " FROM g" : ""}`;
+  return `WITH ${parts.join(", ")} SELECT ${list} FROM ${gate}`;
 }
 
 function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {

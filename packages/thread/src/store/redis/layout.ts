@@ -1,5 +1,5 @@
 import type { Access, Table, Value } from "../table.ts";
-import { approvals, contexts, executions, outbox, threads } from "../tables.ts";
+import { approvals, contexts, executions, leases, outbox, threads } from "../tables.ts";
 
 /**
  * How tables lie in Redis. Everything of a thread is under one hash tag, so that one script may touch all of it:
@@ -8,7 +8,7 @@ import { approvals, contexts, executions, outbox, threads } from "../tables.ts";
  * - other rows are *packed*, each as one JSON array, into a hash per partition (the primary key without its last field);
  * - wide rows of a partition are listed in a set; rows in an order are in a sorted set per access.
  */
-const wide = new Set<string>([threads, contexts, executions, approvals, outbox].map((table) => table.name));
+const wide = new Set<string>([threads, contexts, executions, approvals, outbox, leases].map((table) => table.name));
 
 export const isWide = (table: Table<object>): boolean => wide.has(table.name);
 

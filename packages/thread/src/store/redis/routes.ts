@@ -99,7 +99,7 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
       let threadId: string | undefined;
       for (const put of rows) if (put.table === threads) threadId = fieldOf(put.table, put.rows[0]!, "id");
       for (const put of rows) if (put.table === contexts || put.table === executions) threadId ??= fieldOf(put.table, put.rows[0]!, "threadId");
-      if (threadId === undefined && write.when !== undefined) threadId = await this.thread(write.when.key[0] as string, "context", write.when.key[1] as string);
+      if (rows.length > 0 && threadId === undefined && write.when !== undefined) threadId = await this.thread(write.when.key[0] as string, "context", write.when.key[1] as string);
       const work = rows.flatMap((put) => put.rows.map((row) => prepareRow(put, row, threadId)));
       for (const { table, key, fields } of write.sets) {
         const [tenant, ...names] = key as string[];

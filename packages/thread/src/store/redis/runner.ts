@@ -38,7 +38,7 @@ export function createRunner(commands: RedisCommands, keys: Keys, reader: Reader
     const plan = planWrite(write, tag, keys, revision, channel);
     const [outcome, ...values] = await runWrite(commands, plan.keys, plan.args);
     if (outcome === "moved" || outcome === "taken") throw AGAIN;
-    return outcome === "ok" && write.when !== undefined ? changedRow(thread.tenant, values) : [];
+    return outcome === "ok" && write.when !== undefined ? changedRow(write.when, thread.tenant, values) : [];
   };
 
   const attempt = async <T>(verb: Verb<T>, mode: Mode): Promise<T> => {

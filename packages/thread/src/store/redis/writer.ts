@@ -1,7 +1,7 @@
 import { ROW_VERSION } from "../rows.ts";
 import type { Access, Only, Table, Value } from "../table.ts";
 import { contexts, executions, items, leases, threads } from "../tables.ts";
-import type { Put, Rows, Update, Write } from "../verbs/op.ts";
+import type { Put, Rows, Update, When, Write } from "../verbs/op.ts";
 import { isWide, keyValues, pack, placeOf, servedBy, threadKeys, toField, type Keys, type ThreadKeys } from "./layout.ts";
 import type { Routes } from "./routes.ts";
 
@@ -12,7 +12,7 @@ export interface Plan {
 }
 
 /** The columns of which a conditional change gives the new values back: the numbers. */
-const returned = contexts.columns.filter((column) => column.kind === "int").map((column) => column.name);
+const returnedBy = (table: Table<object>): string[] => table.columns.filter((column) => column.kind === "int").map((column) => column.name);
 
 /** @param revision - at which the plan was made; empty when the write guards itself */
 export function planWrite(write: Write, tag: string, keys: Keys, revision: string, channel: string): Plan {
@@ -32,17 +32,21 @@ export function planWrite(write: Write, tag: string, keys: Keys, revision: strin
   for (const put of puts) for (const row of put.rows) args.push(...putSteps(put, row, own, use).flat());
   for (const one of sets) args.push(...setSteps(one, own, use));
   if (notify !== undefined) args.push("P", channel, JSON.stringify([notify.tenant, notify.contextId]));
-  if (when !== undefined) args.push("G", use(own.row(when.table, when.key.slice(1))), String(returned.length), ...returned);
+  if (when !== undefined) {
+    const returned = returnedBy(when.table);
+    args.push("G", use(own.row(when.table, when.key.slice(1))), String(returned.length), ...returned);
+  }
   return { keys: [...names.keys()], args };
 }
 
 /** The row after a conditional change: its numbers, and nothing else of it. */
-export function changedRow(tenant: string, values: readonly string[]): Rows {
-  const row = contexts.columns.map((column): Value => {
+export function changedRow({ table }: When, tenant: string, values: readonly string[]): Rows {
+  const returned = returnedBy(table);
+  const row = table.columns.map((column): Value => {
     const value = values[returned.indexOf(column.name)];
     return column.field === "tenant" ? tenant : value === undefined || value === "" || value === "\u0000" ? null : Number(value);
   });
-  row[placeOf(contexts, "v")] ??= ROW_VERSION;
+  row[placeOf(table, "v")] ??= ROW_VERSION;
   return [row];
 }
 
@@ -115,6 +119,7 @@ export async function threadOf({ when, puts, sets }: Write, routes: Routes): Pro
     const field = table === leases ? "key" : table === threads ? "id" : table === contexts || table === executions || table === items ? "threadId" : undefined;
     if (field !== undefined) return { tenant: rows[0]![0] as string, threadId: rows[0]![placeOf(table, field)] as string };
   }
+  if (when !== undefined && when.table === leases) return { tenant: when.key[0] as string, threadId: when.key[1] as string };
   const key = (when ?? sets.find(({ table }) => table === contexts))?.key;
   if (key !== undefined) {
     const threadId = await routes.thread(key[0] as string, "context", key[1] as string);
