@@ -39,6 +39,10 @@ export interface RuntimeConfig {
     url?: string;
     /** For PostgreSQL. @defaultValue "public" */
     schema?: string;
+    /** For PostgreSQL: connections that each process may hold. @defaultValue 10 */
+    poolSize?: number;
+    /** For PostgreSQL: `false` behind a pooler in transaction mode that carries no prepared statements. @defaultValue true */
+    prepare?: boolean;
     /** For Redis. @defaultValue "hebra:thread" */
     namespace?: string;
     /** For PostgreSQL and SQLite. @defaultValue `manual` for PostgreSQL */
@@ -76,6 +80,8 @@ const schema = z
         path: z.string().min(1).default(".hebra/threads.sqlite"),
         url: serverUrl,
         schema: z.string().optional(),
+        poolSize: z.number().int().min(1).optional(),
+        prepare: z.boolean().optional(),
         namespace: z.string().optional(),
         migrations: z.enum(["automatic", "manual"]).optional(),
       })
@@ -115,12 +121,12 @@ async function openLocks({ backend, url, namespace }: ParsedConfig["locks"]): Pr
 }
 
 /** Opens the store of a configuration alone, for exports and imports. @throws HebraError as the store's factory */
-export async function openStore({ backend, path, url, schema: name, namespace, migrations }: ParsedConfig["store"]): Promise<ThreadStore> {
+export async function openStore({ backend, path, url, schema: name, poolSize, prepare, namespace, migrations }: ParsedConfig["store"]): Promise<ThreadStore> {
   switch (backend) {
     case "memory":
       return (await import("../store/memory.ts")).memoryStore();
     case "postgres":
-      return (await import("../store/postgres.ts")).postgresStore({ connectionString: url!, ...given({ schema: name, migrations }) });
+      return (await import("../store/postgres.ts")).postgresStore({ connectionString: url!, ...given({ schema: name, poolSize, prepare, migrations }) });
     case "redis":
       return (await import("../store/redis.ts")).redisStore({ url: url!, ...given({ namespace }) });
     default: {
