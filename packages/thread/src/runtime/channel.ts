@@ -22,6 +22,8 @@ export interface ChannelMessage {
   thread?: string;
   /** Cancels the turn that runs and goes next. @defaultValue false */
   interrupt?: boolean;
+  /** The run that the message belongs to, of a workflow for instance: on every span of its turn. @defaultValue none: the turn is a run of its own */
+  runId?: string;
 }
 
 /** What became of a message that a channel published. */
@@ -64,6 +66,23 @@ export interface ChannelDelta {
   text: string;
 }
 
+/** What the other side says, later, about a reply that it was given. */
+export interface ReplyStatus {
+  chat: string;
+  /** The other side's own id of what was sent. */
+  messageId: string;
+  /** {@link ChannelReply.id}, where the channel can tell. */
+  replyId?: string;
+  status: "sent" | "delivered" | "read" | "failed";
+  /** Milliseconds since the epoch, by the other side's clock. */
+  at: number;
+  /** Why it failed, in the other side's words. */
+  reason?: string;
+}
+
+/** Says where a message belongs when that is not its channel's chat in the default tenant. The same at every delivery of the message. */
+export type Locate = (message: ChannelMessage) => Partial<Pick<ChannelMessage, "tenant" | "session" | "thread">>;
+
 /** What a gateway gives the channels that it starts. */
 export interface ChannelContext {
   gatewayId: string;
@@ -73,6 +92,8 @@ export interface ChannelContext {
    * @throws HebraError `UNREACHABLE`, `BACKLOG_FULL`, `CLOSED`, `ENVELOPE_TOO_LARGE`, `NOT_SERIALIZABLE`, `INVALID_ID`, `DEFINITION_MISSING`
    */
   publish(message: ChannelMessage): Promise<Publication>;
+  /** Tells what became of a reply on the other side: counted, logged, and told to the gateway's `onReplyStatus`. Never throws. */
+  report(status: ReplyStatus): void;
   clock: Clock;
   logger: Logger;
 }

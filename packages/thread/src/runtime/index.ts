@@ -1,6 +1,9 @@
-export type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply, Publication } from "./channel.ts";
+export type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply, Locate, Publication, ReplyStatus } from "./channel.ts";
 export { httpChannel, type HttpCaller, type HttpChannel, type HttpChannelOptions } from "./channels/http.ts";
 export { telegramChannel, type TelegramChannelOptions } from "./channels/telegram.ts";
+export { terminalChannel, type TerminalChannel, type TerminalChannelOptions } from "./channels/terminal.ts";
+export type { TerminalOutput } from "./channels/terminal/screen.ts";
+export { whatsappChannel, type WhatsappChannel, type WhatsappChannelOptions } from "./channels/whatsapp.ts";
 export type { Gateway, GatewayOptions } from "./gateway.ts";
 export type { HealthCheck, RuntimeHealth } from "./health.ts";
 export type { Route, RoutedMessage, Router } from "./route.ts";

@@ -1,6 +1,7 @@
 import { errorCode, errorMessage, HebraError, parseOptions, type JsonObject } from "@hebra/core";
 import { z } from "zod";
 import type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply } from "../channel.ts";
+import { readBody } from "./read-body.ts";
 
 /** How {@link httpChannel} is made. */
 export interface HttpChannelOptions {
@@ -63,11 +64,11 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
     if (context === undefined || stopping) return problem(503, "CLOSED", "The channel is not taking messages.", { "retry-after": "1" });
     const caller = authorize === undefined ? {} : await authorize(request);
     if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
-    const text = await request.text();
-    if (Buffer.byteLength(text) > maxBodyBytes) return problem(413, "ENVELOPE_TOO_LARGE", `The body is larger than ${maxBodyBytes} bytes. Pass large content by reference.`);
+    const body = await readBody(request, maxBodyBytes);
+    if (body === undefined) return problem(413, "ENVELOPE_TOO_LARGE", `The body is larger than ${maxBodyBytes} bytes. Pass large content by reference.`);
     let message: ChannelMessage;
     try {
-      message = { ...(parseOptions("POST /messages", bodySchema, JSON.parse(text)) as ChannelMessage), ...caller };
+      message = { ...(parseOptions("POST /messages", bodySchema, JSON.parse(new TextDecoder().decode(body))) as ChannelMessage), ...caller };
     } catch (error) {
       return problem(400, "INVALID_OPTIONS", errorMessage(error));
     }

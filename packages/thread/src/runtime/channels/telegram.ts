@@ -1,6 +1,7 @@
 import { errorMessage, HebraError, parseOptions, sleep, type JsonObject } from "@hebra/core";
 import { z } from "zod";
-import type { Channel, ChannelContext, ChannelMessage } from "../channel.ts";
+import type { Channel, ChannelContext, ChannelMessage, Locate } from "../channel.ts";
+import { createPieceSender, pieces } from "./pieces.ts";
 
 /** How {@link telegramChannel} is made. */
 export interface TelegramChannelOptions {
@@ -14,6 +15,8 @@ export interface TelegramChannelOptions {
   pollSeconds?: number;
   /** Shows growing replies by editing a message. @defaultValue true */
   edits?: boolean;
+  /** Where messages belong. @defaultValue the conversation `<name>:<chat>` of the tenant `default` */
+  locate?: Locate;
 }
 
 const schema = z.strictObject({
@@ -22,6 +25,7 @@ const schema = z.strictObject({
   baseUrl: z.url().default("https://api.telegram.org"),
   pollSeconds: z.number().int().min(0).max(50).default(25),
   edits: z.boolean().default(true),
+  locate: z.custom<Locate>((value) => typeof value === "function", "must be a function").optional(),
 });
 
 /** What the Bot API answers (core.telegram.org/bots/api, "Making requests"). */
@@ -32,17 +36,13 @@ const answer = z.looseObject({
   error_code: z.number().optional(),
   parameters: z.looseObject({ retry_after: z.number().optional() }).optional(),
 });
-const update = z.looseObject({
-  update_id: z.number(),
-  message: z
-    .looseObject({
-      message_id: z.number(),
-      chat: z.looseObject({ id: z.number() }),
-      from: z.looseObject({ id: z.number(), first_name: z.string().optional() }).optional(),
-      text: z.string().optional(),
-      caption: z.string().optional(),
-    })
-    .optional(),
+const update = z.looseObject({ update_id: z.number(), message: z.unknown() });
+const spoken = z.looseObject({
+  message_id: z.number(),
+  chat: z.looseObject({ id: z.number() }),
+  from: z.looseObject({ id: z.number(), first_name: z.string().optional() }).optional(),
+  text: z.string().optional(),
+  caption: z.string().optional(),
 });
 const sentMessage = z.looseObject({ message_id: z.number() });
 
@@ -58,12 +58,13 @@ const MAX_DRAFTS = 1_000;
  * @throws HebraError `INVALID_OPTIONS`
  */
 export function telegramChannel(options: TelegramChannelOptions): Channel {
-  const { token, name, baseUrl, pollSeconds, edits } = parseOptions("telegramChannel", schema, options);
+  const { token, name, baseUrl, pollSeconds, edits, locate } = parseOptions("telegramChannel", schema, options);
   const stopping = new AbortController();
   let context: ChannelContext | undefined;
   let polling: Promise<void> = Promise.resolve();
   /** The message that shows a turn's growing reply, by execution. Bounded; one that is forgotten is left as it is. */
   const drafts = new Map<string, number>();
+  const sendPieces = createPieceSender();
 
   async function call<T>(method: string, body: JsonObject, result: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
     let parsed: z.output<typeof answer>;
@@ -86,17 +87,18 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       try {
         const updates = await call("getUpdates", { offset, timeout: pollSeconds, allowed_updates: ["message"] }, z.array(update), stopping.signal);
         for (const { update_id, message } of updates) {
-          if (message !== undefined) await publish(toMessage(message));
+          if (stopping.signal.aborted) return;
+          try {
+            if (message !== undefined) await publish(toMessage(spoken.parse(message)));
+          } catch (error) {
+            if (!isHopeless(error)) throw error;
+            // It will never be taken: going on without it is better than never going on.
+            logger.error("An update cannot be taken and is passed over.", { channel: name, updateId: update_id, error: errorMessage(error) });
+          }
           offset = update_id + 1;
         }
       } catch (error) {
         if (stopping.signal.aborted) return;
-        if (HebraError.isInstance(error) && ["INVALID_OPTIONS", "INVALID_ID", "ENVELOPE_TOO_LARGE", "NOT_SERIALIZABLE", "TRIGGER_MISMATCH"].includes(error.code)) {
-          // It will never be taken: going on without it is better than never going on.
-          logger.error("An update cannot be taken and is passed over.", { channel: name, error: errorMessage(error) });
-          offset++;
-          continue;
-        }
         logger.warn("Updates could not be handed over and are asked for again.", { channel: name, error: errorMessage(error) });
         const waitMs = HebraError.isInstance(error) ? Number(error.details["retryAfterMs"] ?? RETRY_MS) : RETRY_MS;
         await sleep(clock, waitMs, stopping.signal).catch(() => undefined);
@@ -104,16 +106,17 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
     }
   }
 
-  function toMessage({ message_id, chat, from, text, caption, ...rest }: NonNullable<z.output<typeof update>["message"]>): ChannelMessage {
+  function toMessage({ message_id, chat, from, text, caption, ...rest }: z.output<typeof spoken>): ChannelMessage {
     const words = text ?? caption;
     const kinds = ["photo", "document", "voice", "audio", "video", "location", "contact", "sticker"].filter((kind) => rest[kind] !== undefined);
-    return {
+    const message: ChannelMessage = {
       id: String(message_id),
       chat: String(chat.id),
       text: words ?? `[${kinds.join(", ") || "message"}]`,
       ...(from === undefined ? {} : { sender: { id: String(from.id), ...(from.first_name === undefined ? {} : { name: from.first_name }) } }),
       ...(kinds.length === 0 ? {} : { metadata: { media: Object.fromEntries(kinds.map((kind) => [kind, JSON.parse(JSON.stringify(rest[kind]))])) as JsonObject } }),
     };
+    return { ...message, ...locate?.(message) };
   }
 
   const channel: Channel = {
@@ -126,12 +129,12 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       stopping.abort();
       await polling;
     },
-    async send({ chat, text, executionId, index }) {
-      const [first = "", ...more] = pieces(text);
-      const draft = index === 0 && executionId !== undefined ? drafts.get(executionId) : undefined;
-      if (draft === undefined) await call("sendMessage", { chat_id: chat, text: first }, sentMessage);
-      else await edit(chat, draft, first);
-      for (const piece of more) await call("sendMessage", { chat_id: chat, text: piece }, sentMessage);
+    async send({ id, chat, text, executionId, index }) {
+      await sendPieces(id, pieces(text, MAX_TEXT), async (piece, place) => {
+        const draft = index === 0 && place === 0 && executionId !== undefined ? drafts.get(executionId) : undefined;
+        if (draft === undefined) await call("sendMessage", { chat_id: chat, text: piece }, sentMessage);
+        else await edit(chat, draft, piece);
+      });
       if (executionId !== undefined) drafts.delete(executionId);
     },
   };
@@ -139,7 +142,7 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
   return {
     ...channel,
     async sendDelta({ chat, text, executionId }) {
-      const shown = pieces(text)[0]!;
+      const shown = pieces(text, MAX_TEXT)[0]!;
       const draft = drafts.get(executionId);
       if (draft !== undefined) return edit(chat, draft, shown);
       const { message_id } = await call("sendMessage", { chat_id: chat, text: shown }, sentMessage);
@@ -160,18 +163,9 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
   }
 }
 
-/** A text in messages that Telegram takes, cut between lines or words where it can be. */
-function pieces(text: string): string[] {
-  const found: string[] = [];
-  let rest = text;
-  while (rest.length > MAX_TEXT) {
-    const window = rest.slice(0, MAX_TEXT);
-    const cut = Math.max(window.lastIndexOf("\n"), window.lastIndexOf(" "));
-    let end = cut > MAX_TEXT / 2 ? cut : MAX_TEXT;
-    // Never through the middle of a surrogate pair.
-    if (end === MAX_TEXT && /[\uD800-\uDBFF]/.test(rest[end - 1]!)) end--;
-    found.push(rest.slice(0, end));
-    rest = rest.slice(end).trimStart();
-  }
-  return [...found, rest];
+const hopeless = new Set<string>(["INVALID_OPTIONS", "INVALID_ID", "ENVELOPE_TOO_LARGE", "NOT_SERIALIZABLE", "TRIGGER_MISMATCH"]);
+
+/** What will be refused however often it is tried: a message that cannot be read, or that no bus takes. */
+function isHopeless(error: unknown): boolean {
+  return error instanceof z.ZodError || (HebraError.isInstance(error) && hopeless.has(error.code));
 }
