@@ -8,6 +8,7 @@ import { deliveryLease } from "./leases.ts";
 import { listenForMore, routed, settledCount, watched, type Taken } from "./mid-turn.ts";
 import { asJson, readInbound, type InboundPayload, type ReplyTo } from "./payloads.ts";
 import type { RuntimeServices } from "./services.ts";
+import { insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
 
 /** Milliseconds after which a conversation is tried again when what it needs is away, or not ready. */
@@ -20,11 +21,11 @@ const notItsFault = new Set(["UNREACHABLE", "TIMEOUT", "STORE_LOCKED", "CONTEXT_
  * and its execution has ended, waits for a person, or waits behind one that does. Never throws.
  */
 export async function handleDelivery(services: RuntimeServices, delivery: Delivery): Promise<void> {
-  const { metrics, logger, clock } = services;
+  const { metrics, telemetry, logger, clock } = services;
   const startedAt = clock.monotonic();
   const waitedMs = clock.now() - delivery.messages[0]!.enqueuedAt;
   try {
-    const outcome = await workOn(services, delivery);
+    const outcome = await insideTrace(telemetry, delivery.messages[0]!.trace, () => workOn(services, delivery));
     metrics.turn(outcome.status, outcome.definition, clock.monotonic() - startedAt, waitedMs);
   } catch (error) {
     if (delivery.signal.aborted) {
@@ -103,8 +104,8 @@ async function answerBusy(services: RuntimeServices, delivery: Delivery, { reply
 }
 
 async function answerOtherwise(delivery: Delivery, replyTo: ReplyTo, texts: readonly string[]): Promise<{ status: string; definition: string }> {
-  const { id } = delivery.messages[0]!;
-  const outbound = texts.map((text, index) => ({ id: `${id}:${index}`, gatewayId: replyTo.gatewayId, seq: index, payload: asJson({ kind: "reply", replyTo, text, index }) }));
+  const { id, trace } = delivery.messages[0]!;
+  const outbound = texts.map((text, index) => ({ id: `${id}:${index}`, gatewayId: replyTo.gatewayId, seq: index, ...(trace === undefined ? {} : { trace }), payload: asJson({ kind: "reply", replyTo, text, index }) }));
   await delivery.ack({ outbound });
   return { status: "ended", definition: "other" };
 }

@@ -3,6 +3,7 @@ import type { Delivery, ReceivedMessage } from "@hebra/bus";
 import type { Channel } from "./channel.ts";
 import { readOutbound, type OutboundPayload } from "./payloads.ts";
 import type { RuntimeServices } from "./services.ts";
+import { insideTrace } from "./trace.ts";
 
 /** Messages of one conversation that are looked at together, so that old deltas are left out. */
 const BATCH = 16;
@@ -13,7 +14,7 @@ export interface Dispatcher {
 }
 
 export function startDispatcher(services: RuntimeServices, options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number }): Dispatcher {
-  const { bus, metrics, clock, logger } = services;
+  const { bus, metrics, telemetry, clock, logger } = services;
   const { gatewayId, channels, concurrency } = options;
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
@@ -54,7 +55,7 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
         if (delivery.signal.aborted) return;
         const payload = payloads[index]!;
         const superseded = payloads.slice(index + 1).some((later) => later.executionId === payload.executionId);
-        await send(message, payload, superseded);
+        await insideTrace(telemetry, message.trace, () => send(message, payload, superseded));
         done++;
       }
       await delivery.ack();

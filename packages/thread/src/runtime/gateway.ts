@@ -4,6 +4,7 @@ import { startDispatcher } from "./dispatcher.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
 import { someWorkerLives } from "./presence.ts";
 import type { RuntimeServices } from "./services.ts";
+import { currentTrace, insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
 import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
@@ -35,7 +36,7 @@ const LOOK_EVERY_MS = 5_000;
 
 /** @throws HebraError `INVALID_OPTIONS`, and what a channel throws that cannot start */
 export async function startGateway(services: RuntimeServices, options: GatewayOptions): Promise<Gateway> {
-  const { bus, clock, logger, engine, store, locks, metrics } = services;
+  const { bus, clock, logger, engine, store, locks, metrics, telemetry } = services;
   const { id = "main", embeddedWorker = true, sendConcurrency = 20 } = options;
   const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
   if (channels.size < options.channels.length) throw new HebraError("INVALID_OPTIONS", "gateway: two channels have one name. Give each its own.");
@@ -60,7 +61,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       }
     }
     const payload = asJson({ kind: "message", message, replyTo });
-    const [receipt] = await bus.publishInbound({ tenant, session, id: `${channelName}:${message.id}`, payload, ...(message.interrupt === true ? { interrupt: true } : {}) });
+    const [receipt] = await bus.publishInbound({ tenant, session, id: `${channelName}:${message.id}`, payload, ...currentTrace(telemetry), ...(message.interrupt === true ? { interrupt: true } : {}) });
     metrics.published(channelName, receipt!.status);
     if (receipt!.status === "full" && !durable) {
       throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`, { details: { tenant, session } });
@@ -95,7 +96,8 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   const started: Channel[] = [];
   try {
     for (const channel of channels.values()) {
-      await channel.start({ gatewayId: id, publish: (message) => publish(channel.name, message), clock, logger });
+      // What a channel hears later has nothing to do with whoever started it.
+      await insideTrace(telemetry, undefined, () => channel.start({ gatewayId: id, publish: (message) => publish(channel.name, message), clock, logger }));
       started.push(channel);
     }
   } catch (error) {

@@ -36,7 +36,10 @@ export function createHandover(options: { store: ThreadStore; clock: Clock; logg
     replies(snapshot) {
       return snapshot.outbox
         .filter(({ id }) => !sent.has(id))
-        .map(({ id, payload, index }) => ({ id, gatewayId: readOutbound(payload).replyTo.gatewayId, seq: index, payload }));
+        .map(({ id, payload, index }) => {
+          const { replyTo, trace } = readOutbound(payload);
+          return { id, gatewayId: replyTo.gatewayId, seq: index, ...(trace === undefined ? {} : { trace }), payload };
+        });
     },
     done(tenant, { context, outbox }, fence) {
       if (outbox.length === 0) return;

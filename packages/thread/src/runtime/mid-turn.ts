@@ -6,6 +6,7 @@ import { busyReply } from "./busy-reply.ts";
 import { readInbound, type InboundPayload } from "./payloads.ts";
 import type { RoutedMessage } from "./route.ts";
 import type { RuntimeServices } from "./services.ts";
+import { insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
 
 /** A message that a holder has taken, and the turn that it began, joined, or had begun before. */
@@ -41,7 +42,7 @@ export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: 
   let broken = false;
   const take = async (interrupt: boolean) => {
     if (stopped || broken || !(wanted || interrupt)) return;
-    for (const message of await tenure.take({ max: TAKE })) taken.push(await takeIn(services, tenure, message));
+    for (const message of await tenure.take({ max: TAKE })) taken.push(await insideTrace(services.telemetry, message.trace, () => takeIn(services, tenure, message)));
   };
   const stopListening = tenure.onMore(({ interrupt }) => {
     taking = taking

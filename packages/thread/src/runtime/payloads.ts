@@ -1,4 +1,5 @@
 import { HebraError, type JsonObject, type JsonValue } from "@hebra/core";
+import type { TraceContext } from "@hebra/bus";
 import { z } from "zod";
 import type { ChannelMessage } from "./channel.ts";
 
@@ -19,17 +20,18 @@ export type InboundPayload = { kind: "message"; message: ChannelMessage; replyTo
 
 /** What lies in a gateway's mailbox. The outbox keeps the same. */
 export type OutboundPayload =
-  | { kind: "reply"; replyTo: ReplyTo; text: string; index: number; executionId?: string; failure?: string }
-  | { kind: "delta"; replyTo: ReplyTo; text: string; index: number; executionId: string };
+  | { kind: "reply"; replyTo: ReplyTo; text: string; index: number; executionId?: string; failure?: string; trace?: TraceContext }
+  | { kind: "delta"; replyTo: ReplyTo; text: string; index: number; executionId: string; trace?: undefined };
 
 const text = z.string();
 const replyTo = z.object({ gatewayId: text, channel: text, chat: text, inReplyTo: text, deltas: z.boolean(), silent: z.boolean().optional() });
+const trace = z.object({ traceparent: text, tracestate: text.optional() });
 const inbound = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("message"), message: z.looseObject({ id: text, chat: text }), replyTo }),
   z.object({ kind: z.literal("wake"), contextId: text }),
 ]);
 const outbound = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("reply"), replyTo, text, index: z.number(), executionId: text.optional(), failure: text.optional() }),
+  z.object({ kind: z.literal("reply"), replyTo, text, index: z.number(), executionId: text.optional(), failure: text.optional(), trace: trace.optional() }),
   z.object({ kind: z.literal("delta"), replyTo, text, index: z.number(), executionId: text }),
 ]);
 

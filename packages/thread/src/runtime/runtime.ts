@@ -9,6 +9,7 @@ import { createEngine } from "../engine/engine.ts";
 import type { TurnHandle } from "../engine/handle.ts";
 import type { Trigger } from "../engine/trigger.ts";
 import type { ThreadStore } from "../store/store.ts";
+import { openTelemetry, telemetryOption, type ThreadTelemetryOptions } from "../telemetry/options.ts";
 import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 import { createHandover } from "./handover.ts";
 import { createHealth, type RuntimeHealth } from "./health.ts";
@@ -16,10 +17,12 @@ import { busLocks } from "./leases.ts";
 import { createRuntimeMetrics } from "./metrics.ts";
 import { listenForMore, type Taken } from "./mid-turn.ts";
 import { asJson, replyToOf } from "./payloads.ts";
+import { watchQueues } from "./queue-watch.ts";
 import { defaultRouter, type Router } from "./route.ts";
 import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import type { RuntimeServices } from "./services.ts";
 import { assertSafe, isShared } from "./safety.ts";
+import { storedTrace } from "./trace.ts";
 import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /** How a runtime is put together. Everything that is left out is local: no server, one process. */
@@ -50,7 +53,8 @@ export interface RuntimeOptions {
   leaseTtlMs?: number;
   /** Items of history that a model is shown. @defaultValue 40 */
   historyItems?: number;
-  telemetry?: Telemetry;
+  /** Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without anything that was said */
+  telemetry?: Telemetry | ThreadTelemetryOptions;
   clock?: Clock;
   ids?: IdGenerator;
   /** @defaultValue one that says nothing */
@@ -97,7 +101,7 @@ const schema = z.strictObject({
   sweepMs: z.number().min(100).default(30_000),
   leaseTtlMs: z.number().min(100).default(30_000),
   historyItems: z.number().int().min(1).default(40),
-  telemetry: instance.optional(),
+  telemetry: telemetryOption.optional(),
   clock: instance.optional(),
   ids: callable.optional(),
   logger: instance.optional(),
@@ -126,7 +130,7 @@ const schema = z.strictObject({
  * ```
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { failureText, busyText, workers, oneHost, sweepMs, leaseTtlMs, historyItems } = parseOptions("createRuntime", schema, options);
+  const { failureText, busyText, workers, oneHost, sweepMs, leaseTtlMs, historyItems, telemetry: given } = parseOptions("createRuntime", schema, options);
   const { threads, store, clock = systemClock, logger = silentLogger, ids = createIdGenerator(clock), reply } = options;
   const busIsLocal = options.bus === undefined || !isShared(options.bus);
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
@@ -148,7 +152,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       said = failure === undefined ? text : failureText;
     }
     const texts = (typeof said === "string" ? [said] : said).filter((line) => line !== "");
-    return texts.map((line, index) => asJson({ kind: "reply", replyTo, text: line.toWellFormed(), index, executionId, ...(failure === undefined ? {} : { failure }) }));
+    return texts.map((line, index) => asJson({ kind: "reply", replyTo, text: line.toWellFormed(), index, executionId, ...(failure === undefined ? {} : { failure }), ...storedTrace(turn.correlation) }));
   }
 
   function wake({ tenant, threadKey, contextId }: { tenant: string; threadKey: string; contextId: string }): void {
@@ -166,14 +170,19 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     };
   }
 
-  const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake });
-  const metrics = createRuntimeMetrics(options.telemetry);
-  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, clock, ids, logger, busyText, busIsLocal, sweepMs };
+  const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake, ...(given === undefined ? {} : { telemetry: given }) });
+  const { telemetry } = openTelemetry(given, "@hebra/thread/runtime");
+  const metrics = createRuntimeMetrics(telemetry);
+  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, telemetry, clock, ids, logger, busyText, busIsLocal, sweepMs };
   const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = { workers: [], gateways: [], schedulers: [] };
   let state: "open" | "draining" | "closed" = "open";
   const health = createHealth(services, started, () => state === "open");
   let drained: Promise<void> | undefined;
 
+  let stopWatching: (() => void) | undefined;
+  const watch = () => {
+    if (telemetry.enabled) stopWatching ??= watchQueues(services);
+  };
   const assertOpen = () => {
     if (state !== "open") throw new HebraError("CLOSED", "The runtime drains or is closed.");
   };
@@ -186,12 +195,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async gateway(gatewayOptions) {
       assertOpen();
+      watch();
       const gateway = await startGateway(services, gatewayOptions);
       started.gateways.push(gateway);
       return gateway;
     },
     worker(workerOptions) {
       assertOpen();
+      watch();
       const worker = startWorker(services, workerOptions);
       started.workers.push(worker);
       return worker;
@@ -221,6 +232,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await runtime.drain({ deadlineMs: 0 });
       state = "closed";
       health.stop();
+      stopWatching?.();
       await engine.close();
       await handover.flush();
       if (options.bus === undefined) await bus.close();

@@ -129,7 +129,7 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
     const runId = `${id}:${scheduledFor}`;
     const { replyTo: target, session, tenant = "default", ...content } = message;
     const replyTo: ReplyTo = { gatewayId: target?.gatewayId ?? "none", channel: target?.channel ?? "schedule", chat: target?.chat ?? session, inReplyTo: runId, deltas: false };
-    const said = { ...content, id: runId, chat: replyTo.chat, metadata: { ...content.metadata, job: id, scheduledFor } };
+    const said = { ...content, id: runId, runId, chat: replyTo.chat, metadata: { ...content.metadata, job: id, scheduledFor } };
     const [receipt] = await bus.publishInbound({ tenant, session, id: `schedule:${runId}`, payload: asJson({ kind: "message", message: said, replyTo: target === undefined ? { ...replyTo, silent: true } : replyTo }) });
     if (receipt!.status === "full") throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`);
     metrics.scheduled(receipt!.status);

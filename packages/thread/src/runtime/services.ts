@@ -1,4 +1,4 @@
-import type { Clock, IdGenerator, Logger } from "@hebra/core";
+import type { Clock, IdGenerator, Logger, Telemetry } from "@hebra/core";
 import type { Bus } from "@hebra/bus";
 import type { LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
@@ -18,6 +18,7 @@ export interface RuntimeServices {
   route: Router;
   handover: Handover;
   metrics: RuntimeMetrics;
+  telemetry: Telemetry;
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;

@@ -4,13 +4,13 @@ import type { RoutedMessage } from "./route.ts";
 
 /** What the engine is given of a message. */
 export function triggerOf(message: RoutedMessage, replyTo: ReplyTo): Trigger {
-  const { id, channel, text, parts, metadata, sender } = message;
+  const { id, channel, text, parts, metadata, sender, runId } = message;
   return {
     id: `${channel}:${id}`,
     channel,
     ...(text === undefined ? {} : { text }),
     ...(parts === undefined ? {} : { parts }),
     metadata: { ...metadata, ...(sender === undefined ? {} : { sender: asJson(sender) }) },
-    correlation: { replyTo: asJson(replyTo) },
+    correlation: { replyTo: asJson(replyTo), ...(runId === undefined ? {} : { runId }) },
   };
 }

@@ -1,5 +1,6 @@
-import type { Counter, Histogram, Telemetry } from "@hebra/core";
-import { threadMetrics, type MetricDescription } from "./thread-metrics.ts";
+import type { Telemetry } from "@hebra/core";
+import { counterOf, histogramOf } from "./instruments.ts";
+import { threadMetrics } from "./thread-metrics.ts";
 
 /** As the conventions advise. */
 const callSeconds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
@@ -7,21 +8,6 @@ const turnSeconds = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4,
 const tokens = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
 /** From a lease that is free at once to a person who comes back after the weekend. */
 const waitSeconds = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 43_200, 259_200];
-
-/** A metric's instrument, as its description says. */
-export function histogramOf(telemetry: Telemetry, { name, unit, description }: MetricDescription, boundaries: readonly number[]): Histogram {
-  return telemetry.histogram(name, { unit, description, boundaries });
-}
-
-/** As {@link histogramOf}. */
-export function counterOf(telemetry: Telemetry, { name, unit, description }: MetricDescription): Counter {
-  return telemetry.counter(name, { unit, description });
-}
-
-/** As {@link histogramOf}. */
-export function gaugeOf(telemetry: Telemetry, { name, unit, description }: MetricDescription): Histogram {
-  return telemetry.gauge(name, { unit, description });
-}
 
 /** The instruments of an engine. */
 export type EngineMeter = ReturnType<typeof createEngineMeter>;
