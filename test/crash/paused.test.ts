@@ -37,20 +37,14 @@ const stores: [string, StoreConfig | undefined][] = [
 /** Before an answer is written, in the middle of a batch, before its results are written, and before the rest of them. */
 const points = ["commit 1 before", "action charge before", "commit 2 before", "action send after", "commit 3 before"];
 
-/**
- * A process that falls asleep inside a transaction keeps its row locks, and with them the lease's row, until the server
- * ends the session (`idle_in_transaction_session_timeout`). At the first point another lease request is on its way.
- */
-const pointsFor = (name: string, sharedLeases: boolean) => (name === "postgres" && sharedLeases ? points.slice(1) : points);
-
-describe.each(stores)("a process that is paused past its lease over %s", (name, config) => {
+describe.each(stores)("a process that is paused past its lease over %s", (_name, config) => {
   it.skipIf(config === undefined).each([
     ["leases that know nothing of each other", false],
     ["leases in the store", true],
   ])("and comes back is refused, with %s; nothing is doubled", async (_title, sharedLeases) => {
     const harness: Harness = await createHarness(program, config!);
     try {
-      const found = await twoAtATime(pointsFor(name, sharedLeases), (label) => harness.pause(label, { sharedLeases }));
+      const found = await twoAtATime(points, (label) => harness.pause(label, { sharedLeases }));
       for (const { label, violations, changed, refused, errors } of found) {
         expect({ label, violations, changed }).toEqual({ label, violations: [], changed: false });
         expect(errors).toHaveLength(1);

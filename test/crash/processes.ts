@@ -11,18 +11,19 @@ interface Esbuild {
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
-const output = join(dirname(here), "node_modules", ".cache", `crash-${process.pid}`, "program.mjs");
+const folder = join(dirname(here), "node_modules", ".cache", `crash-${process.pid}`);
 
 /** How long any process may take, in milliseconds: a hung one is a violation, and the machine may be busy. */
 const PATIENCE = 60_000;
 
-/** Makes one file of the program and our packages, so that a process starts fast. @returns the file */
-export async function bundleProgram(): Promise<string> {
+/** Makes one file of a program of this folder and our packages, so that a process starts fast. @returns the file */
+export async function bundleProgram(name = "program"): Promise<string> {
+  const output = join(folder, `${name}.mjs`);
   const root = dirname(dirname(here));
   const tsx = createRequire(join(root, "package.json")).resolve("tsx");
   const { build } = createRequire(tsx)("esbuild") as Esbuild;
   await build({
-    entryPoints: [join(here, "program.ts")],
+    entryPoints: [join(here, `${name}.ts`)],
     outfile: output,
     bundle: true,
     platform: "node",
@@ -37,7 +38,7 @@ export async function bundleProgram(): Promise<string> {
 }
 
 export function removeProgram(): void {
-  rmSync(dirname(output), { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** How a process ended. */

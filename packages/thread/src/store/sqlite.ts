@@ -33,7 +33,13 @@ export interface SqliteStoreOptions {
   driver?: SqliteDriverName | SqliteInstance;
   /** Whether to bring an older file to this build's schema, or to refuse it. @defaultValue `automatic` */
   migrations?: "automatic" | "manual";
-  /** How long a write waits for other processes' writes, in milliseconds. @defaultValue 5000 */
+  /**
+   * How long a write waits for other processes' writes, in milliseconds; then it fails with a retryable `STORE_FAILED`. A
+   * process that is stopped in the middle of a write (SIGSTOP, a suspended container) keeps the file's one write lock until
+   * it goes on or is killed: others can read meanwhile, and cannot write. Where that may happen, use PostgreSQL or Redis.
+   *
+   * @defaultValue 5000
+   */
   busyMs?: number;
   /** @defaultValue the system's */
   clock?: Clock;

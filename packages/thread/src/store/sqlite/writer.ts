@@ -29,7 +29,8 @@ export function createWriter(database: SqliteConnection, perform: <T>(verb: Verb
     const prepared = database.prepare(sql);
     return () => prepared.run([]);
   };
-  const begin = statement("BEGIN IMMEDIATE");
+  // Not prepared: one that fails as busy stays in progress with libsql, and then nothing on this connection can be committed.
+  const begin = () => database.exec("BEGIN IMMEDIATE");
   const beginRead = statement("BEGIN");
   const commit = statement("COMMIT");
   const save = statement("SAVEPOINT one");
