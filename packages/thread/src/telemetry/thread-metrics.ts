@@ -20,7 +20,7 @@ const seconds = (name: string, labels: readonly string[], description: string) =
 const gauge = (name: string, unit: string, labels: readonly string[], description: string) => ({ name, kind: "gauge", unit, labels, description }) as const;
 
 /** What an engine measures, with or without a runtime around it. */
-const engineMetrics = {
+export const engineMetrics = {
   operationDuration: seconds(genAiMetrics.operationDuration, [operationName, providerName, requestModel, responseModel, errorType], "One call of a model, each try by itself."),
   tokenUsage: {
     name: genAiMetrics.tokenUsage,
@@ -44,7 +44,7 @@ const engineMetrics = {
 } as const satisfies Record<string, MetricDescription>;
 
 /** What a runtime measures besides. */
-const runtimeMetrics = {
+export const runtimeMetrics = {
   turnDuration: seconds("hebra.turn.duration", [outcome, definition], "From the delivery of a message to the end of its turn."),
   turnWait: seconds("hebra.turn.wait", [outcome, definition], "From the publication of a message to its delivery."),
   deliveryGivenBack: counter("hebra.delivery.given_back", "{delivery}", [errorType], "Deliveries that went back to their mailbox, to be tried again."),

@@ -1,0 +1,135 @@
+import { createManualClock, HebraError } from "@hebra/core";
+import { localBus, type Bus } from "@hebra/bus";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { memoryStore } from "../store/memory.ts";
+import { recordTelemetry } from "../telemetry/telemetry.fixture.ts";
+import { runtimeMetrics } from "../telemetry/thread-metrics.ts";
+import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+import { echoReactor, echoThread, gate, memoryChannel } from "./runtime.fixture.ts";
+
+const told = recordTelemetry();
+afterAll(() => told.close());
+
+const open: Runtime[] = [];
+function make(over: Partial<RuntimeOptions> = {}): Runtime {
+  const runtime = createRuntime({ threads: [echoThread()], store: memoryStore(), ...over });
+  open.push(runtime);
+  return runtime;
+}
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((runtime) => runtime.close()));
+  told.reset();
+});
+
+/** Runs something inside a span of the host's. */
+const within = <T>(name: string, fn: () => Promise<T>): Promise<T> =>
+  told.tracer.startActiveSpan(name, async (span) => {
+    try {
+      return await fn();
+    } finally {
+      span.end();
+    }
+  });
+/** As a host's client library would, when a channel calls it. */
+const sending = () => within("POST chat.example", async () => {});
+
+describe("a trace", () => {
+  it("goes from the request over the bus, through the turn, and out with the reply", async () => {
+    const bus = localBus() as Bus;
+    const store = memoryStore();
+    // Who starts a part of the system is no cause of what it does later.
+    await within("start-up", async () => void make({ bus, store }).worker());
+    const channel = memoryChannel("memory", sending);
+    await within("start-up", () => make({ bus, store }).gateway({ channels: [channel], embeddedWorker: false }));
+    await within("request", () => channel.publish({ id: "1", chat: "ana", text: "Hi", runId: "workflow-9" }));
+    await channel.received(1);
+    await channel.publish({ id: "2", chat: "ana", text: "And?" });
+    await channel.received(2);
+    await Promise.all(open.splice(0).map((runtime) => runtime.close()));
+    await bus.close();
+
+    const shape = told.shape().filter(({ name }) => name !== "start-up");
+    expect(shape.map(({ name, parent }) => `${name} < ${parent ?? "nothing"}`).sort()).toEqual([
+      "POST chat.example < invoke_agent echo",
+      "POST chat.example < invoke_agent echo",
+      "chat echo < invoke_agent echo",
+      "chat echo < invoke_agent echo",
+      "invoke_agent echo < nothing",
+      "invoke_agent echo < request",
+      "request < nothing",
+    ]);
+    expect(told.traces().size).toBe(4);
+    expect(told.named("invoke_agent echo").map(({ attributes }) => attributes["hebra.run.id"])).toEqual(["workflow-9", told.named("invoke_agent echo")[1]!.attributes["hebra.execution.id"]]);
+  });
+
+  it("is kept where a local bus forgets and the store does not", async () => {
+    const channel = memoryChannel();
+    await make({ store: { ...memoryStore(), scope: "host" } }).gateway({ channels: [channel] });
+    await within("request", () => channel.publish({ id: "1", chat: "ana", text: "Hi" }));
+    await channel.received(1);
+    await Promise.all(open.splice(0).map((runtime) => runtime.close()));
+    expect(told.shape().find(({ name }) => name === "invoke_agent echo")?.parent).toBe("request");
+    expect((await told.points()).filter(({ name }) => name === "hebra.trigger.duplicates")).toEqual([]);
+  });
+
+  it("of a scheduled turn carries the run's id", async () => {
+    const clock = createManualClock(Date.parse("2026-11-28T00:30:00Z"));
+    const runtime = make({ clock });
+    runtime.worker();
+    runtime.scheduler({ jobs: [{ id: "report", cron: "0 * * * *", message: { session: "reports", text: "Report." } }], ttlMs: 1_000 });
+    for (let n = 0; n < 40; n++) await clock.advance(60_000);
+    await runtime.engine.idle();
+    const runs = told.named("invoke_agent echo").map(({ attributes }) => attributes["hebra.run.id"]);
+    expect(runs).toEqual([`report:${Date.parse("2026-11-28T01:00:00Z")}`]);
+  });
+});
+
+describe("metrics", () => {
+  it("of the runtime are all there, with the labels that the page of metrics names", async () => {
+    const bus = localBus({ retry: { maxAttempts: 1 } }) as Bus;
+    const sound = memoryChannel("memory");
+    const deaf = memoryChannel("deaf", () => Promise.reject(new HebraError("UNSUPPORTED", "no", { retryable: false })));
+    const first = make({ bus, route: (message) => (message.text === "lost" ? Promise.reject(new HebraError("DEFINITION_MISSING", "Nobody answers this.")) : { thread: "echo" }) });
+    await first.gateway({ channels: [sound, deaf] });
+    await sound.publish({ id: "1", chat: "ana", text: "Hi" });
+    await sound.publish({ id: "1", chat: "ana", text: "Hi" });
+    await sound.received(1);
+    await sound.publish({ id: "2", chat: "ana", text: "lost" });
+    await deaf.publish({ id: "1", chat: "ben", text: "Hi" });
+    while ((await bus.stats()).dead < 2) await new Promise((resolve) => setImmediate(resolve));
+
+    const reached = gate();
+    const stuck = make({ threads: [echoThread(echoReactor(() => (reached.open(), new Promise(() => {}))))] });
+    const other = memoryChannel("other");
+    await stuck.gateway({ channels: [other] });
+    await other.publish({ id: "1", chat: "eve", text: "Hi" });
+    await reached.promise;
+    await stuck.close();
+    // It looks at the queues when it begins.
+    make({ bus }).worker();
+    while (!(await told.points()).some(({ name, value }) => name === "hebra.dead_letters" && value === 2)) await new Promise((resolve) => setImmediate(resolve));
+
+    const points = await told.points();
+    const labelsOf = (name: string) => points.filter((point) => point.name === name).map(({ labels }) => labels);
+    expect(labelsOf("hebra.turn.duration")).toEqual(expect.arrayContaining([{ "hebra.outcome": "ended", "hebra.definition": "echo" }]));
+    expect(labelsOf("hebra.channel.published")).toEqual(expect.arrayContaining([{ channel: "memory", status: "accepted" }, { channel: "memory", status: "duplicate" }]));
+    expect(labelsOf("hebra.channel.send.duration")).toEqual(expect.arrayContaining([{ channel: "memory", outcome: "sent" }, { channel: "deaf", outcome: "failed" }]));
+    expect(labelsOf("hebra.delivery.given_back")).toEqual([{ "error.type": "DEFINITION_MISSING" }]);
+    expect(labelsOf("hebra.lease.lost")).toContainEqual({ holder: "delivery" });
+    expect(labelsOf("hebra.queue.depth")).toEqual([{ direction: "inbound" }, { direction: "outbound" }]);
+
+    const known = new Map(Object.values(runtimeMetrics).map(({ name, labels }) => [name as string, labels as readonly string[]]));
+    const measured = new Set(points.map(({ name }) => name));
+    expect([...known.keys()].filter((name) => !measured.has(name))).toEqual([]);
+    for (const { name, labels } of points) for (const label of Object.keys(labels)) if (known.has(name)) expect(known.get(name), name).toContain(label);
+  });
+
+  it("are not looked for where nobody measures", async () => {
+    const inner = localBus() as Bus;
+    let asked = 0;
+    const bus: Bus = { ...inner, deadLetters: inner.deadLetters, stats: () => (asked++, inner.stats()) };
+    make({ bus, telemetry: { enabled: false } }).worker();
+    await make({ bus, telemetry: { enabled: false } }).gateway({ channels: [], embeddedWorker: false });
+    expect(asked).toBe(0);
+  });
+});
