@@ -1,4 +1,4 @@
-import { assertId, HebraError, sleep, type IdGenerator } from "@hebra/core";
+import { assertId, errorCode, HebraError, sleep, type IdGenerator } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
 import type { Backend } from "./backend.ts";
 import { admit, createConsumer, type Consumer } from "./consumer.ts";
@@ -84,7 +84,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     },
     health: setHealth,
   }, core.holder);
-  started.catch(() => undefined);
+  // What keeps a bus from starting does not pass by itself.
+  started.catch((error: unknown) => setHealth(errorCode(error) === "UPGRADE_REQUIRED" ? "upgrade-required" : "unreachable", error as Error));
 
   let hasStarted = false;
   started.then(

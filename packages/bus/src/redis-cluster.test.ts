@@ -37,6 +37,14 @@ describe.skipIf(withoutRedisServer !== undefined)("the bus on a cluster of three
     expect(perNode.every((count) => count > 60)).toBe(true);
     await harness.close();
   });
+
+  it("has never asked for keys of two slots at once", async () => {
+    const errors = await Promise.all(cluster.nodes.map(({ admin }) => admin.info("errorstats")));
+    expect(errors.join()).not.toContain("CROSSSLOT");
+    // They would have been counted.
+    await expect(cluster.nodes[0]!.admin.mget("a", "b")).rejects.toThrow("CROSSSLOT");
+    expect(await cluster.nodes[0]!.admin.info("errorstats")).toContain("errorstat_CROSSSLOT");
+  });
 });
 
 describe("partition tags", () => {

@@ -76,7 +76,9 @@ describe.skipIf(withoutRedisServer !== undefined)("versions and durability", () 
     await publish(newer, 40);
     await eventually(() => handled.length === 60, "the newer release handles what the older cannot read");
     await eventually(() => older.health().state === "upgrade-required", "the older release is not ready");
-    expect(await code(open({ namespace }).ready())).toBe("UPGRADE_REQUIRED");
+    const late = open({ namespace });
+    expect(await code(late.ready())).toBe("UPGRADE_REQUIRED");
+    expect(late.health()).toMatchObject({ ready: false, state: "upgrade-required" });
     expect(new Set(handled).size).toBe(60);
     expect(await newer.stats()).toMatchObject({ inbound: { depth: 0 }, dead: 0 });
 

@@ -47,4 +47,12 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks on a cluster of th
     assert.equal(client.status, "ready");
     client.disconnect();
   });
+
+  test("no keys of two slots were ever asked for at once", async () => {
+    const errors = await Promise.all(cluster.nodes.map(({ admin }) => admin.info("errorstats")));
+    assert.ok(!errors.join().includes("CROSSSLOT"));
+    // They would have been counted.
+    await assert.rejects(cluster.nodes[0]!.admin.mget("a", "b"), /CROSSSLOT/);
+    assert.match(await cluster.nodes[0]!.admin.info("errorstats"), /errorstat_CROSSSLOT/);
+  });
 });

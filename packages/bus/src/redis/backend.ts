@@ -53,6 +53,7 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
   let listener: BackendListener | undefined;
   let holder = "";
   let reachable = false;
+  let agreed = false;
   let waitingConnection: ReturnType<RedisCommands["waiting"]> | undefined;
   let serverVersion = "0";
   const queues = new Map<string, ReturnType<typeof createPublishQueue>>();
@@ -65,6 +66,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       listener?.health("unreachable", error);
     } else if (!reachable) {
       reachable = true;
+      // An answer alone is not enough: what all processes have agreed on may shut this one out.
+      if (!agreed) return;
       listener?.health("ready");
       // What became ready in the meantime was told to nobody.
       for (const { space, partition } of watched.values()) listener?.ready(space, partition);
@@ -215,6 +218,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
           await pause(250);
         }
       }
+      agreed = true;
+      listener.health("ready");
       dead = createDeadStore(proxy, run, roots);
       wakers = roots.map((root, partition) =>
         createWaker({
