@@ -42,6 +42,21 @@ describe("health", () => {
     await accompanied.gateway({ id: "second", channels: [memoryChannel()], embeddedWorker: false });
     expect(await accompanied.health()).toMatchObject({ ready: true });
   });
+
+  it("is not live once its worker cannot work any more, and no other process counts on it", async () => {
+    const bus = Object.assign(sharedBus(), {
+      consumeInbound: () => {
+        throw new HebraError("UPGRADE_REQUIRED", "The namespace is newer than this process.");
+      },
+    });
+    const locks = localLocks();
+    const runtime = make({ bus, locks });
+    const worker = runtime.worker();
+    while (worker.idleMs() !== Infinity) await new Promise((resolve) => setImmediate(resolve));
+    expect(await runtime.health()).toMatchObject({ live: false, ready: false, checks: { "worker-loop": { ok: false } } });
+    // The lock by which others see a worker is free.
+    await (await locks.acquire("leader/workers", { waitMs: 10_000 })).release();
+  });
 });
 
 describe("unsafe mixes", () => {

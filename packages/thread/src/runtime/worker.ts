@@ -14,7 +14,7 @@ export interface WorkerOptions {
 
 /** Takes conversations from the bus and runs their turns. */
 export interface Worker {
-  /** Milliseconds since this worker was last seen to consume or to wait. */
+  /** Milliseconds since this worker was last seen to consume or to wait; `Infinity` when it cannot work any more. */
   idleMs(): number;
   /** Takes on no more, and resolves when what it holds is done, or at the deadline is given back. */
   stop(options?: { deadlineMs?: number }): Promise<void>;
@@ -34,6 +34,7 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
   let lastBeat = clock.monotonic();
+  let ended = false;
 
   // Whoever holds this lock lives: a gateway without a worker of its own looks at it.
   const presence = createLeader(workersLock, {
@@ -95,11 +96,16 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
     }
   }
 
-  const consuming = consume().catch((error: unknown) => logger.error("A worker ended.", { error: errorMessage(error) }));
+  const consuming = consume().catch((error: unknown) => {
+    // Nothing brings it back but a new process: the probe must say so, and nobody must count on it.
+    ended = true;
+    logger.error("A worker ended.", { error: errorMessage(error) });
+    return presence.close();
+  });
   const sweeping = sweepOn();
   let stopped: Promise<void> | undefined;
   return {
-    idleMs: () => clock.monotonic() - lastBeat,
+    idleMs: () => (ended ? Infinity : clock.monotonic() - lastBeat),
     stop: ({ deadlineMs = 30_000 } = {}) =>
       (stopped ??= (async () => {
         stopping.abort();
