@@ -52,6 +52,7 @@ export { phaseLabel, type ActivePhase, type Phase, type PhaseName } from "./roll
 export { fullEvidence, rolloutPlan, shadowEvidence, type ApprovalRole, type CanaryStep, type FullGate, type LowImpactWindow, type RolloutPlan, type RolloutPlanInput, type ShadowGate, type StepGate } from "./rollout/plan.ts";
 export { rolloutProvider, type RolloutProviderOptions } from "./rollout/provider.ts";
 export type { Facts, Missing } from "./rollout/requirements.ts";
+export { checkReport, reportItems, type CheckedReport } from "./rollout/report.ts";
 export { createRolloutService, type RolloutService, type RolloutServiceOptions, type RolloutStatus, type Signature } from "./rollout/service.ts";
 export { overrideOf, type Approval, type Attestation, type Postmortem, type RolloutState } from "./rollout/state.ts";
 export { fileRolloutStore } from "./rollout/store/file.ts";

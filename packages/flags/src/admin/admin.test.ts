@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryIncidents } from "../incident/stores.ts";
@@ -72,6 +72,18 @@ describe("flags", () => {
     expect((await admin.call("ana", "POST", "/v1/flags/absent/unkill", reason)).status).toBe(404);
   });
 
+  it("are killed all at once by the entry for all flags, which the list shows", async () => {
+    const decide = async () => ((await admin.call("reader", "POST", "/v1/explain", { flag: FLAG, context: { session: "s1", org: "beta" } })).body as { decision: { mode: string; ruleId: string } }).decision;
+    const everything = async () => ((await admin.call("reader", "GET", "/v1/flags")).body as { everything: unknown }).everything;
+    expect(await everything()).toBeNull();
+    expect((await admin.call("ana", "POST", "/v1/flags/*/kill", { reason: "all of it" })).status).toBe(200);
+    expect(await decide()).toMatchObject({ mode: "legacy", ruleId: "kill.global" });
+    expect(await everything()).toMatchObject({ kill: { by: "ana", reason: "all of it" } });
+    expect((await admin.call("ana", "POST", "/v1/flags/*/unkill", { reason: "clear" })).status).toBe(200);
+    expect(await decide()).toMatchObject({ mode: "new" });
+    expect((await admin.call("reader", "GET", "/v1/flags/*/audit")).body).toMatchObject({ intact: true, changes: [{ action: "kill" }, { action: "unkill" }] });
+  });
+
   it("are evaluated over OFREP, with an ETag for the lot", async () => {
     const remote = ofrepClient({ url: admin.url, headers: { authorization: `Bearer ${tokens.reader}` } });
     expect(await remote.target(FLAG, { session: "s1", org: "beta" })).toBe("new");
@@ -109,6 +121,9 @@ describe("rollouts", () => {
     expect((await act("advance", reason, key)).body).toEqual(first.body);
     expect((await act("advance", reason, { "if-match": '"1"' })).status).toBe(409);
     expect((await act("fly", reason)).status).toBe(400);
+    expect((await act("advnace", reason)).body).toMatchObject({ code: "INVALID_OPTIONS", detail: expect.stringContaining("did you mean `advance`?") as string });
+    expect((await act("reset", { ...reason, to: "canary" })).body).toMatchObject({ code: "INVALID_OPTIONS", detail: expect.stringContaining("internal or shadow") as string });
+    expect((await act("attest", { ...reason, item: "monitoring", lnik: "https://x.example" })).body).toMatchObject({ code: "INVALID_OPTIONS", detail: expect.stringContaining("did you mean `link`?") as string });
     expect((await act("resume", reason)).body).toMatchObject({ code: "ILLEGAL_TRANSITION", details: { phase: "shadow" } });
     expect((await admin.call("ana", "DELETE", `/v1/flags/${FLAG}`)).status).toBe(405);
     const status = await admin.call("reader", "GET", `/v1/flags/${FLAG}/rollout`);
@@ -140,6 +155,7 @@ describe("rollouts", () => {
     expect((await ask(`flag=${FLAG}`)).sort()).toEqual(["TIMEOUT", "UNKNOWN"]);
     expect(await ask("matched=false")).toEqual(["UNKNOWN"]);
     expect(await ask("code=TIMEOUT&limit=1")).toEqual(["TIMEOUT"]);
+    expect((await admin.call("reader", "GET", "/v1/incidents?limit=many")).status).toBe(400);
   });
 });
 
@@ -158,6 +174,11 @@ describe("files behind the admin", () => {
     expect(entries.map((entry) => [entry.sequence, entry.action, entry.revision])).toEqual([[1, "kill", 1], [2, "unkill", 2]]);
     verifyAudit(entries);
     expect(() => verifyAudit([{ ...entries[0]!, actor: "eve" }, entries[1]!])).toThrow(/entry 1/);
+    const read = async () => (await admin.call("reader", "GET", `/v1/flags/${FLAG}/audit`)).body;
+    expect(await read()).toMatchObject({ intact: true, problems: [] });
+    const file = join(directory, "audit.jsonl");
+    await writeFile(file, (await readFile(file, "utf8")).replace('"actor":"ana"', '"actor":"eve"'));
+    expect(await read()).toMatchObject({ intact: false, problems: [expect.stringContaining("Audit entry 1")] });
     await rm(directory, { recursive: true });
   });
 });

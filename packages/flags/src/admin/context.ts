@@ -1,4 +1,6 @@
-import { HebraError, type Clock } from "@hebra/core";
+import { digest, HebraError, type Clock } from "@hebra/core";
+import { ALL_FLAGS } from "../evaluate/document.ts";
+import type { FlagDocument, GlobalRollout, RolloutConfig } from "../evaluate/types.ts";
 import type { IncidentStore } from "../incident/incident.ts";
 import type { Notifier } from "../rollout/notifier.ts";
 import { notifyAll } from "../rollout/notifier.ts";
@@ -7,8 +9,6 @@ import type { RolloutService } from "../rollout/service.ts";
 import type { AuditEntry, AuditLog } from "./audit.ts";
 import type { FlagDocumentStore } from "./documents.ts";
 import type { Principal } from "./tokens.ts";
-import { digest } from "@hebra/core";
-import type { FlagDocument, RolloutConfig } from "../evaluate/types.ts";
 
 /** What all routes share. */
 export interface AdminContext {
@@ -72,10 +72,11 @@ export async function changeFlag(
   }
 }
 
-/** The document with another rollout entry of a flag, its version raised. */
-export function withRollout(document: FlagDocument, key: string, change: (rollout: RolloutConfig | undefined) => Omit<RolloutConfig, "version">): FlagDocument {
+/** The document with another rollout entry of a flag, its version raised; the entry for all flags has none. */
+export function withRollout(document: FlagDocument, key: string, change: (rollout: RolloutConfig | undefined) => Omit<RolloutConfig, "version"> | GlobalRollout): FlagDocument {
   const before = document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
-  return { ...document, rollouts: { ...document.rollouts, [key]: { ...change(before), version: (before?.version ?? 0) + 1 } } };
+  const after = key === ALL_FLAGS ? change(before) : { ...change(before), version: (before?.version ?? 0) + 1 };
+  return { ...document, rollouts: { ...document.rollouts, [key]: after as RolloutConfig } };
 }
 
 /** Sets or lifts a flag's kill and tells people. */

@@ -1,4 +1,5 @@
 import { digest, HebraError } from "@hebra/core";
+import { ALL_FLAGS } from "../evaluate/document.ts";
 import type { FlagContext, FlagdFlag, RolloutConfig } from "../evaluate/types.ts";
 import { changeFlag, entriesOf, etagOf, kill, withRollout, type CallContext } from "./context.ts";
 import { bodyOf, json, text, type RouteEntry } from "./http.ts";
@@ -22,8 +23,9 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
   ["GET", "/v1/flags", async ({ context }) => {
     requireRole(context.principal, "read");
     const { document, overrides, revision } = await readView(context.documents, context.service.store);
-    const keys = [...new Set([...Object.keys(document.flags), ...Object.keys(document.rollouts ?? {}), ...Object.keys(overrides)])].filter((key) => key !== "*").sort();
-    return json({ revision, flags: keys.map((key) => ({ key, etag: etagOf(document, key), ...entriesOf(document, key), override: overrides[key] ?? null })) });
+    const keys = [...new Set([...Object.keys(document.flags), ...Object.keys(document.rollouts ?? {}), ...Object.keys(overrides)])].filter((key) => key !== ALL_FLAGS).sort();
+    const everything = entriesOf(document, ALL_FLAGS)?.rollout ?? null;
+    return json({ revision, everything, flags: keys.map((key) => ({ key, etag: etagOf(document, key), ...entriesOf(document, key), override: overrides[key] ?? null })) });
   }],
   ["GET", "/v1/flags/:key", async ({ context, params }) => {
     requireRole(context.principal, "read");

@@ -1,10 +1,11 @@
-import { HebraError } from "@hebra/core";
+import { didYouMean, errorMessage, HebraError } from "@hebra/core";
 import { postmortemDocument } from "../incident/postmortem.ts";
 import type { IncidentQuery } from "../incident/incident.ts";
 import type { RolloutCommand } from "../rollout/commands.ts";
 import { rolloutEvents } from "../rollout/machine.ts";
 import { rolloutPlan, type ApprovalRole, type RolloutPlanInput } from "../rollout/plan.ts";
 import { verifyEvidence } from "../rollout/evidence.ts";
+import { verifyAudit } from "./audit.ts";
 import type { CallContext } from "./context.ts";
 import { bodyOf, json, text, type RouteEntry } from "./http.ts";
 import { requireRole, type AdminRole, type Principal } from "./tokens.ts";
@@ -22,6 +23,7 @@ function roleFor(verb: string, body: Readonly<Record<string, unknown>>): AdminRo
 /** A command out of a request. @throws HebraError `INVALID_OPTIONS`, `FORBIDDEN` */
 export function commandOf(verb: string, body: Readonly<Record<string, unknown>>, principal: Principal, headers: Headers): RolloutCommand {
   requireRole(principal, roleFor(verb, body));
+  onlyKnown(verb, body);
   const ifMatch = /^"?(\d+)"?$/.exec(headers.get("if-match") ?? "")?.[1];
   const idempotencyKey = headers.get("idempotency-key");
   const actor = {
@@ -37,7 +39,7 @@ export function commandOf(verb: string, body: Readonly<Record<string, unknown>>,
       return { ...actor, event: "approve", role };
     }
     case "attest":
-      return { ...actor, event: "attest", item: text(body, "item"), ...optional(body, "link"), ...optional(body, "digest") };
+      return { ...actor, event: "attest", item: text(body, "item"), ...optional(body, "link"), ...optional(body, "digest"), ...(body["report"] === undefined ? {} : { report: body["report"] }) };
     case "smoke":
       if (typeof body["ok"] !== "boolean") throw new HebraError("INVALID_OPTIONS", "The body needs `ok`: true or false.");
       return { ...actor, event: "smoke", ok: body["ok"], ...optional(body, "link") };
@@ -49,14 +51,37 @@ export function commandOf(verb: string, body: Readonly<Record<string, unknown>>,
       return { ...actor, event: "close-postmortem", id: text(body, "id"), link: text(body, "link") };
   }
   const event = rolloutEvents.find((one) => one === verb);
-  if (event === undefined) throw new HebraError("INVALID_OPTIONS", `There is no rollout verb \`${verb}\`. There are: ${[...rolloutEvents, ...records].join(", ")}.`);
+  if (event === undefined) throw unknownVerb(verb);
+  const { to } = body;
+  if (to !== undefined && to !== "internal" && to !== "shadow") throw new HebraError("INVALID_OPTIONS", "`to` must be internal or shadow.");
   return {
     ...actor,
     event,
     ...(body["plan"] === undefined ? {} : { plan: rolloutPlan(body["plan"] as RolloutPlanInput) }),
-    ...(body["to"] === "internal" || body["to"] === "shadow" ? { to: body["to"] } : {}),
+    ...(to === undefined ? {} : { to }),
     ...(body["holdBack"] === undefined ? {} : { holdBack: count(body, "holdBack") }),
   };
+}
+
+function unknownVerb(verb: string): HebraError {
+  const known = [...rolloutEvents, ...records];
+  const near = didYouMean(verb, known);
+  return new HebraError("INVALID_OPTIONS", `There is no rollout verb \`${verb}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} There are: ${known.join(", ")}.`);
+}
+
+/** What each verb's body may hold besides a reason. */
+const members: Readonly<Record<string, readonly string[]>> = {
+  start: ["plan"], reset: ["plan", "to"], "set-hold-back": ["holdBack"],
+  approve: ["role"], attest: ["item", "link", "digest", "report"], smoke: ["ok", "link"], "legacy-usage": ["calls"], "close-postmortem": ["id", "link"],
+};
+
+/** A member that a verb does not know is a mistake of whoever sent it: left aside it would be missed. @throws HebraError `INVALID_OPTIONS` */
+function onlyKnown(verb: string, body: Readonly<Record<string, unknown>>): void {
+  const known = ["reason", ...(Object.hasOwn(members, verb) ? members[verb]! : [])];
+  const stranger = Object.keys(body).find((name) => !known.includes(name));
+  if (stranger === undefined || ![...rolloutEvents, ...records].some((one) => one === verb)) return;
+  const near = didYouMean(stranger, known);
+  throw new HebraError("INVALID_OPTIONS", `\`${verb}\` takes no \`${stranger}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} It takes: ${known.join(", ")}.`);
 }
 
 function optional<K extends string>(body: Readonly<Record<string, unknown>>, name: K): { readonly [P in K]?: string } {
@@ -67,6 +92,13 @@ function count(body: Readonly<Record<string, unknown>>, name: string): number {
   const value = body[name];
   if (typeof value !== "number" || !(value >= 0)) throw new HebraError("INVALID_OPTIONS", `The body needs a number \`${name}\`.`);
   return value;
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+function limitOf(given: string | null): number {
+  const limit = Number(given ?? 100);
+  if (!Number.isInteger(limit) || limit < 1) throw new HebraError("INVALID_OPTIONS", "`limit` must be a whole number from 1 on.");
+  return Math.min(1_000, limit);
 }
 
 /** Rollouts, their evidence, incidents and postmortems. */
@@ -85,14 +117,17 @@ export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
   ["GET", "/v1/flags/:key/audit", async ({ context, params }) => {
     requireRole(context.principal, "read");
     const key = params["key"]!;
-    const [evidence, state, changes] = await Promise.all([context.service.store.evidence(key), context.service.store.read(key), context.audit.list(key)]);
-    let intact = true;
-    try {
-      verifyEvidence(evidence, state?.head ?? "");
-    } catch {
-      intact = false;
-    }
-    return json({ intact, evidence, changes });
+    const [evidence, state, everyChange] = await Promise.all([context.service.store.evidence(key), context.service.store.read(key), context.audit.list()]);
+    const problems = [() => verifyEvidence(evidence, state?.head ?? ""), () => verifyAudit(everyChange)].flatMap((verify) => {
+      try {
+        verify();
+        return [];
+      } catch (error) {
+        return [errorMessage(error)];
+      }
+    });
+    // Changes of all flags are one chain; it is verified whole, and shown for one flag.
+    return json({ intact: problems.length === 0, problems, evidence, changes: everyChange.filter((change) => change.flag === key) });
   }],
   ["GET", "/v1/flags/:key/postmortems/:id", async ({ context, params }) => {
     requireRole(context.principal, "read");
@@ -112,7 +147,7 @@ export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
     const query: IncidentQuery = {
       ...Object.fromEntries(["flag", "org", "fingerprint", "code", "since"].flatMap((name) => (given(name) === null ? [] : [[name, given(name)]]))),
       ...(given("matched") === null ? {} : { matched: given("matched") === "true" }),
-      limit: Math.min(1_000, Math.max(1, Number(given("limit") ?? 100) || 100)),
+      limit: limitOf(given("limit")),
     };
     return json({ incidents: await context.incidents.list(query) });
   }],

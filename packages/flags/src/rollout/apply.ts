@@ -6,7 +6,8 @@ import { nextPhase, rolloutEvents, type RolloutEvent } from "./machine.ts";
 import { isRandomised, phaseLabel, type Phase } from "./phase.ts";
 import { shareOf } from "./plan.ts";
 import type { Facts } from "./requirements.ts";
-import type { Postmortem, RolloutState } from "./state.ts";
+import { checkReport } from "./report.ts";
+import type { Attestation, Postmortem, RolloutState } from "./state.ts";
 
 /** How long a postmortem may take, ms. */
 const POSTMORTEM_MS = 24 * 3_600_000;
@@ -82,10 +83,19 @@ function openPostmortem(state: RolloutState, summary: string, now: number): Post
   return { id: `${state.flag}-${evidence}`, openedAt: now, dueAt: now + POSTMORTEM_MS, evidence, summary: `Rolled back from ${phaseLabel(state.phase)}: ${summary}` };
 }
 
+function attestation({ by, reason, item, link, digest, report }: Extract<RolloutCommand, { event: "attest" }>, now: number): Attestation {
+  const checked = report === undefined ? undefined : checkReport(item, report);
+  if (checked !== undefined && digest !== undefined && digest !== checked.digest) {
+    throw new HebraError("EVIDENCE_TAMPERED", `The report for \`${item}\` has the digest ${checked.digest}, not ${digest}.`, { details: { item, digest } });
+  }
+  const own = checked?.digest ?? digest;
+  return { item, by, at: now, reason, ...(link === undefined ? {} : { link }), ...(own === undefined ? {} : { digest: own }), ...(checked === undefined ? {} : { verified: true }) };
+}
+
 /**
  * The state after a record. Pure.
  *
- * @throws HebraError `FORBIDDEN` when the starter approves, `EVIDENCE_MISSING` when there is nothing to record against.
+ * @throws HebraError `PARSE_ERROR`, `EVIDENCE_TAMPERED`, `EVIDENCE_MISSING` for a report that does not hold; `FORBIDDEN` when the starter approves, `EVIDENCE_MISSING` when there is nothing to record against.
  */
 export function addRecord(state: RolloutState, command: Exclude<RolloutCommand, Edge>, now: number): RolloutState {
   const { by, reason } = command;
@@ -96,8 +106,7 @@ export function addRecord(state: RolloutState, command: Exclude<RolloutCommand, 
       return { ...state, approvals: [...others, { role: command.role, by, at: now, reason }] };
     }
     case "attest": {
-      const { item, link, digest } = command;
-      return { ...state, attestations: [...state.attestations, { item, by, at: now, reason, ...(link === undefined ? {} : { link }), ...(digest === undefined ? {} : { digest }) }] };
+      return { ...state, attestations: [...state.attestations, attestation(command, now)] };
     }
     case "smoke":
       return { ...state, smoke: { ok: command.ok, at: now, by, ...(command.link === undefined ? {} : { link: command.link }) } };

@@ -25,7 +25,15 @@ export type RolloutCommand = Actor &
         readonly holdBack?: number;
       }
     | { readonly event: "approve"; readonly role: ApprovalRole }
-    | { readonly event: "attest"; readonly item: string; readonly link?: string; readonly digest?: string }
+    | {
+        readonly event: "attest";
+        readonly item: string;
+        readonly link?: string;
+        /** Of what lies behind the link. With `report` it must be the report's. */
+        readonly digest?: string;
+        /** The report itself, as `validateNoRegression` or `perfBaseline` gave it: its digest and its verdict are checked. Needed for `no-regression` and `performance-baseline`. */
+        readonly report?: unknown;
+      }
     | { readonly event: "smoke"; readonly ok: boolean; readonly link?: string }
     | { readonly event: "legacy-usage"; readonly calls: number }
     | { readonly event: "remove" }

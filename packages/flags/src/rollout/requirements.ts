@@ -5,6 +5,7 @@ import { wilsonUpper } from "./guards/frozen-baseline.ts";
 import { nextPhase, type RolloutEvent } from "./machine.ts";
 import { phaseLabel, type Phase } from "./phase.ts";
 import { gateOf, type StepGate } from "./plan.ts";
+import { reportItems } from "./report.ts";
 import type { RolloutState } from "./state.ts";
 import { inWindow } from "./window.ts";
 
@@ -120,11 +121,15 @@ function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmSum): Missi
 }
 
 function items(state: RolloutState, gate: StepGate): Missing[] {
+  // What was measured before a rollback was measured of another engine.
+  const rolledBackAt = state.postmortems.at(-1)?.openedAt ?? -1;
   return (gate.evidence ?? []).flatMap((entry) => {
     const [item, times] = entry.split("×") as [string, string | undefined];
     const wanted = Number(times ?? 1);
-    const found = state.attestations.filter((one) => one.item === item).length;
-    return found >= wanted ? [] : [{ item: `evidence:${item}`, detail: `${found} of ${wanted} records of \`${item}\`.` }];
+    const isReport = reportItems.includes(item);
+    const found = state.attestations.filter((one) => one.item === item && (!isReport || (one.verified === true && one.at > rolledBackAt))).length;
+    const how = isReport ? " Hand in the report itself: its digest and verdict are checked, and a rollback voids it." : "";
+    return found >= wanted ? [] : [{ item: `evidence:${item}`, detail: `${found} of ${wanted} records of \`${item}\`.${how}` }];
   });
 }
 

@@ -1,10 +1,11 @@
-import { createManualClock, type ManualClock } from "@hebra/core";
+import { createManualClock, digest, type ManualClock } from "@hebra/core";
 import { createSamples, createRandom, generateBlock, sparse, type ArmBehaviour } from "./workload.ts";
 import { noArm, type ArmRow, type CounterRow, type ShadowCounts } from "./counter-row.ts";
 import type { CounterBlock } from "./counters.ts";
 import type { Notice } from "./notifier.ts";
 import { createRolloutController, type RolloutController } from "./controller.ts";
 import { rolloutPlan, type RolloutPlanInput } from "./plan.ts";
+import { reportItems } from "./report.ts";
 import { createRolloutService, type RolloutService } from "./service.ts";
 import { memoryRolloutStore } from "./store/memory.ts";
 import type { RolloutStore } from "./store/store.ts";
@@ -29,6 +30,12 @@ export interface World {
 }
 
 let mark = 0;
+
+/** A report with a verdict of yes. The real ones are made in the tests of the shadow. */
+export function passingReport(kind: string, more: object = {}): object {
+  const report = { kind, at: "2026-02-27T00:00:00.000Z", problems: [], ok: true, ...more };
+  return { ...report, digest: digest(report) };
+}
 
 function armRow(block: CounterBlock, side: "new" | "legacy", samples: ReturnType<typeof createSamples>): ArmRow {
   const { assigned, exposed, failed, unknown, actionFailed } = block[side];
@@ -69,7 +76,7 @@ export function createWorld(options: { readonly store?: RolloutStore; readonly s
       await service.act(FLAG, { event: "start", by: "ana", reason: "the new engine is ready", plan: rolloutPlan({ owner: "team-threads", ...plan }) });
     },
     async attest(...items) {
-      for (const item of items) await service.act(FLAG, { event: "attest", by: "ops", reason: "done", item });
+      for (const item of items) await service.act(FLAG, { event: "attest", by: "ops", reason: "done", item, ...(reportItems.includes(item) ? { report: passingReport(item) } : {}) });
     },
   };
 }

@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { replayEvidence, verifyEvidence } from "./evidence.ts";
 import { phaseLabel } from "./phase.ts";
 import { shadowEvidence } from "./plan.ts";
-import { bare, createWorld, FLAG, type World } from "./rollout-world.fixture.ts";
+import { reportItems } from "./report.ts";
+import { bare, createWorld, FLAG, passingReport, type World } from "./rollout-world.fixture.ts";
+import { validateNoRegression } from "../shadow/validate-no-regression.ts";
 import { overrideOf } from "./state.ts";
 
 const phase = async (world: World) => phaseLabel((await world.store.read(FLAG))!.phase);
@@ -130,6 +132,35 @@ describe("the gates", () => {
     await refusedFor(act(world, { event: "advance" }), "shadow-mismatch");
     await world.compared(40_000, { onlyNewFailed: 100 });
     await refusedFor(act(world, { event: "advance" }), "shadow-errors");
+  });
+
+  it("want the reports of regression and performance themselves, unchanged and with a verdict of yes", async () => {
+    const world = createWorld();
+    await world.start();
+    const attest = (item: string, more: object = {}) => act(world, { event: "attest", item, link: `https://ci.example/${item}`, ...more });
+    await world.attest(...shadowEvidence.filter((item) => !reportItems.includes(item)));
+    await attest("no-regression");
+    await attest("performance-baseline", { digest: "ab".repeat(32) });
+    await refusedFor(act(world, { event: "advance" }), "evidence:no-regression", "evidence:performance-baseline");
+
+    const good = await validateNoRegression({ cases: [{ id: "a", input: 1 }], legacy: (n: number) => n, next: (n: number) => n, clock: world.clock });
+    const bad = await validateNoRegression({ cases: [{ id: "a", input: 1 }], legacy: (n: number) => n, next: (n: number) => n * 2, clock: world.clock });
+    await expect(attest("no-regression", { report: "yes" })).rejects.toMatchObject({ code: "PARSE_ERROR" });
+    await expect(attest("no-regression", { report: bad })).rejects.toMatchObject({ code: "EVIDENCE_MISSING", message: expect.stringContaining("says no") as string });
+    await expect(attest("no-regression", { report: { ...bad, ok: true } })).rejects.toMatchObject({ code: "EVIDENCE_TAMPERED" });
+    await expect(attest("no-regression", { report: good, digest: bad.digest })).rejects.toMatchObject({ code: "EVIDENCE_TAMPERED" });
+    await expect(attest("performance-baseline", { report: good })).rejects.toMatchObject({ code: "EVIDENCE_MISSING" });
+    await attest("no-regression", { report: JSON.parse(JSON.stringify(good)) as unknown });
+    await attest("performance-baseline", { report: passingReport("performance-baseline", { signature: undefined }) });
+    await act(world, { event: "advance" });
+    const details = (await world.store.evidence(FLAG)).flatMap(({ detail }) => (detail?.["verified"] === true ? [[detail["item"], detail["digest"]]] : []));
+    expect(details[0]).toEqual(["no-regression", good.digest]);
+
+    // A rollback voids them: the engine that comes back is another one.
+    await act(world, { event: "rollback" });
+    await world.clock.advance(900_000);
+    await act(world, { event: "reset" });
+    await refusedFor(act(world, { event: "advance" }), "evidence:no-regression", "evidence:performance-baseline");
   });
 
   it("take a named override for the least time, and keep it in the evidence", async () => {

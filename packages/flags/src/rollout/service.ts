@@ -114,7 +114,9 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
 
   function record(before: RolloutState, after: RolloutState, command: RolloutCommand, cause: Cause, judgement: Judgement | undefined, now: number): EvidenceRecord {
     const { event, by: _, reason, expectedRevision: __, idempotencyKey: ___, ...rest } = command;
-    const detail = Object.entries(rest).filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
+    const { item, link, digest: reported, verified } = after.attestations.at(-1) ?? {};
+    const said = command.event === "attest" ? { item, link, digest: reported, verified } : rest;
+    const detail = Object.entries(said).filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
     return seal({
       v: 1, flag: before.flag, sequence: before.evidenceCount + 1, at: new Date(now).toISOString(), event,
       from: phaseLabel(before.phase), to: phaseLabel(after.phase), cause, reason,

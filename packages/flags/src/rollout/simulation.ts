@@ -1,10 +1,11 @@
-import { createManualClock, HebraError } from "@hebra/core";
+import { createManualClock, digest, HebraError } from "@hebra/core";
 import { createRolloutController, type TickResult } from "./controller.ts";
 import { noArm, type ArmRow, type CounterRow } from "./counter-row.ts";
 import type { CounterBlock } from "./counters.ts";
 import { verifyEvidence, type EvidenceRecord } from "./evidence.ts";
 import { phaseLabel } from "./phase.ts";
 import type { RolloutPlan } from "./plan.ts";
+import { reportItems } from "./report.ts";
 import { createRolloutService, type RolloutStatus } from "./service.ts";
 import { memoryRolloutStore } from "./store/memory.ts";
 import { createRandom, createSamples, generateBlock, sparse, type ArmBehaviour } from "./workload.ts";
@@ -76,7 +77,8 @@ export async function simulateRollout(options: SimulationOptions): Promise<Simul
   await act({ event: "start", plan });
   for (const entry of new Set([...(plan.shadow.evidence ?? []), ...plan.steps.flatMap((step) => step.evidence ?? []), ...(plan.full.evidence ?? [])])) {
     const [item, times] = entry.split("×") as [string, string | undefined];
-    for (let at = 0; at < Number(times ?? 1); at++) await act({ event: "attest", item });
+    const report = { kind: item, at: new Date(clock.now()).toISOString(), ok: true, simulated: true };
+    for (let at = 0; at < Number(times ?? 1); at++) await act({ event: "attest", item, ...(reportItems.includes(item) ? { report: { ...report, digest: digest(report) } } : {}) });
   }
   await act({ event: "smoke", ok: true });
   await act({ event: "advance" });

@@ -16,6 +16,8 @@ export interface Attestation {
   readonly link?: string;
   /** Digest of the report behind it. */
   readonly digest?: string;
+  /** Set when the report itself was handed in, and its digest and verdict were found right. */
+  readonly verified?: true;
 }
 
 /** A signature under the next edge. Void when the phase changes. */
