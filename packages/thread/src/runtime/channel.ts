@@ -24,8 +24,6 @@ export interface ChannelMessage {
   interrupt?: boolean;
   /** The run that the message belongs to, of a workflow for instance: on every span of its turn. @defaultValue none: the turn is a run of its own */
   runId?: string;
-  /** The run that the message belongs to, of a workflow for instance: on every span of its turn. @defaultValue none: the turn is a run of its own */
-  runId?: string;
 }
 
 /** What became of a message that a channel published. */

@@ -1,5 +1,5 @@
 import { errorMessage, HebraError, sleep } from "@hebra/core";
-import type { Channel, ChannelMessage, Publication } from "./channel.ts";
+import type { Channel, ChannelMessage, Publication, ReplyStatus } from "./channel.ts";
 import { startDispatcher } from "./dispatcher.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
 import { someWorkerLives } from "./presence.ts";
@@ -17,6 +17,8 @@ export interface GatewayOptions {
   embeddedWorker?: boolean | WorkerOptions;
   /** Replies sent at once. @defaultValue 20 */
   sendConcurrency?: number;
+  /** Hears what the other side of a channel says about replies that it was given: `failed` ones above all. It must not throw. @defaultValue nobody */
+  onReplyStatus?: (status: ReplyStatus & { channel: string }) => void;
 }
 
 /** Channels, and whoever sends their replies. */
@@ -69,6 +71,17 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     return { status: known || receipt!.status === "duplicate" ? "duplicate" : "accepted", tenant, session, durable: durable || receipt!.durable };
   }
 
+  function report(channel: string, status: ReplyStatus): void {
+    const { status: outcome, replyId = null, messageId, reason = null } = status;
+    if (outcome === "failed") logger.warn("A reply did not arrive.", { channel, messageId, replyId, reason });
+    else logger.debug("A reply got on.", { channel, messageId, replyId, status: outcome });
+    try {
+      options.onReplyStatus?.({ ...status, channel });
+    } catch (error) {
+      logger.error("`onReplyStatus` threw.", { channel, error: errorMessage(error) });
+    }
+  }
+
   const worker = embeddedWorker === false ? undefined : startWorker(services, embeddedWorker === true ? {} : embeddedWorker);
   const dispatcher = startDispatcher(services, { gatewayId: id, channels, concurrency: sendConcurrency });
   let workerLives = worker !== undefined;
@@ -97,7 +110,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   try {
     for (const channel of channels.values()) {
       // What a channel hears later has nothing to do with whoever started it.
-      await insideTrace(telemetry, undefined, () => channel.start({ gatewayId: id, publish: (message) => publish(channel.name, message), clock, logger }));
+      await insideTrace(telemetry, undefined, () => channel.start({ gatewayId: id, publish: (message) => publish(channel.name, message), report: (status) => report(channel.name, status), clock, logger }));
       started.push(channel);
     }
   } catch (error) {
