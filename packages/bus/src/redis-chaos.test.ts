@@ -52,6 +52,19 @@ describe.skipIf(withoutRedisServer !== undefined)("faults, with a real server an
     await eventually(async () => (await lasting()).every((key) => ["f", "gws", "in:wake", "out:g:wake"].includes(key)), `only lasting keys: ${(await lasting()).join(" ")}`);
   });
 
+  it("a process that comes and goes leaves no key that stays", async () => {
+    namespace = freshNamespace();
+    for (let n = 0; n < 5; n++) {
+      open();
+      await bus.publishInbound({ session: "a", payload: n });
+      const consumer = bus.consumeInbound();
+      await (await consumer.next()).value!.ack();
+      await bus.close();
+    }
+    const keys = await server.admin.keys(`${namespace}:{*:n:*`);
+    expect(await Promise.all(keys.map((key) => server.admin.pttl(key)))).not.toContain(-1);
+  });
+
   it("a stopped worker is passed over, and its late write is fenced off when it continues", async () => {
     await begin(2, 200);
     await publishLoad(bus, SESSIONS, 2);

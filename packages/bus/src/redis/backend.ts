@@ -16,6 +16,9 @@ import { createWaker, type Waker } from "./waker.ts";
 /** Milliseconds between two looks at the shared configuration, which are the sign that the server is there as well. */
 const LOOK_MS = 2_000;
 
+/** Milliseconds after which a poke that nobody took ends, as notices do. */
+const POKE_MS = "60000";
+
 /** Conversations in one page of figures. */
 const PAGE = 500;
 
@@ -228,7 +231,9 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
           connect: () => proxy.blocking(),
           ready: (space) => listener?.ready(space, partition) !== false,
           notice: (space, conversation, interrupt) => listener?.notice(space, conversation, interrupt),
-          add: (key, score, member) => run.bound(() => proxy.call("ZADD", key, score, member)),
+          mark: (key) => run.bound(() => proxy.call("ZADD", key, "0", "1")),
+          // Both leave together; the second does nothing where the first was taken out in between.
+          poke: (key) => run.bound(() => Promise.all([proxy.call("ZADD", key, "0", "!"), proxy.call("PEXPIRE", key, POKE_MS)])),
           heard,
         }),
       );
@@ -246,7 +251,12 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       const key = `${partition} ${space}`;
       let queue = queues.get(key);
       if (queue === undefined) {
-        queue = createPublishQueue(async (batch) => statuses(await runScript(scripts.publish, partition, space, publishArgs(space, batch, false))));
+        queue = createPublishQueue(async (batch) => {
+          const published = runScript(scripts.publish, partition, space, publishArgs(space, batch, false));
+          // A consumer of this process asks right behind it, on the same connection: the server need not wake it first.
+          listener?.ready(space, partition);
+          return statuses(await published);
+        });
         queues.set(key, queue);
       }
       return { statuses: await queue(entries), durable: true };

@@ -18,8 +18,10 @@ export interface WakerOptions {
   /** Work may be ready. @returns whether this process has room for it */
   readonly ready: (space: Space) => boolean;
   readonly notice: (space: Space, conversation: string, interrupt: boolean) => void;
-  /** Puts a marker back or a poke in. */
-  readonly add: (key: string, score: string, member: string) => Promise<unknown>;
+  /** Puts a marker back. */
+  readonly mark: (key: string) => Promise<unknown>;
+  /** Puts something in that ends by itself: whoever was to take it out may be gone by then. */
+  readonly poke: (key: string) => Promise<unknown>;
   readonly heard: (error?: HebraError) => void;
 }
 
@@ -43,7 +45,7 @@ export function createWaker(options: WakerOptions): Waker {
   let closed = false;
 
   /** Makes a pending call return, so that it is made again with other keys. */
-  const poke = () => void options.add(notices, "0", "!").catch(() => undefined);
+  const poke = () => void options.poke(notices).catch(() => undefined);
 
   const block = (keys: string[]) =>
     new Promise<[string, string, string] | undefined>((resolve, reject) => {
@@ -67,7 +69,7 @@ export function createWaker(options: WakerOptions): Waker {
     if (space !== undefined && options.ready(space)) return;
     // No room here: let another process have the marker, and ask for it again when there is.
     if (space !== undefined) paused.add(space);
-    await options.add(key, "0", "1");
+    await options.mark(key);
   };
 
   const run = async () => {
