@@ -54,6 +54,8 @@ interface Waiting {
 interface Lane {
   readonly id: string;
   busy: boolean;
+  /** Whether what is out settles anything, or only asks for more. */
+  settles: boolean;
 }
 
 interface Part {
@@ -68,7 +70,7 @@ interface Part {
 /** An exchanger that has not asked for anything yet. */
 export function createExchanger(options: ExchangerOptions): Exchanger {
   const { backend, clock } = options;
-  const lanes = () => Array.from({ length: backend.lanes }, (_, lane): Lane => ({ id: `${options.id}.${lane}`, busy: false }));
+  const lanes = () => Array.from({ length: backend.lanes }, (_, lane): Lane => ({ id: `${options.id}.${lane}`, busy: false, settles: false }));
   const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], lanes: lanes(), dirty: false, queued: false, cancelTimer: undefined }));
   const closing = new AbortController();
   let claiming = true;
@@ -122,10 +124,13 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     let free = part.lanes.reduce((count, lane) => count + (lane.busy ? 0 : 1), 0);
     for (const lane of part.lanes) {
       if (lane.busy) continue;
-      if (free < part.lanes.length && part.waiting.length < WORTH_SHARING) return;
+      if (free < part.lanes.length && !worthALane(part)) return;
       if (!depart(part, index, lane, free--)) return;
     }
   };
+
+  /** Replies travel with settles: they do not wait behind a request that only asks for more. */
+  const worthALane = ({ waiting, lanes: all }: Part) => waiting.length >= WORTH_SHARING || (waiting.length > 0 && !all.some((lane) => lane.busy && lane.settles));
 
   /** Sends what waits in a free lane, one of `free`. @returns whether there was anything */
   const depart = (part: Part, index: number, lane: Lane, free: number): boolean => {
@@ -135,6 +140,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
     if (batch.length === 0 && want === 0) return false;
     if (want > 0) part.dirty = false;
     lane.busy = true;
+    lane.settles = batch.length > 0;
     reserved += want;
     const done = () => {
       lane.busy = false;
