@@ -5,6 +5,7 @@ import { scriptedReactor } from "@hebra/thread/reactor";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 import type { GoNoGoHost } from "@hebra/thread/testing";
 import { z } from "zod";
+import { seenSpans } from "./seen-spans.ts";
 
 /** How many conversations of the time before the local host holds. */
 const OLD = 5;
@@ -27,6 +28,7 @@ export async function localHost(path: string): Promise<GoNoGoHost & { close(): P
     return found === undefined ? undefined : store.export("default", found.context.id);
   };
   await importOld(store);
+  const spansOf = seenSpans();
 
   return {
     name: "local, SQLite",
@@ -62,6 +64,7 @@ export async function localHost(path: string): Promise<GoNoGoHost & { close(): P
       await engine.idle();
       return { before, after: (await rows(session))! };
     },
+    spans: async (executionId) => spansOf(executionId),
     async close() {
       await engine.close();
       await flags.close();

@@ -12,6 +12,7 @@ const help = `Says whether a rollout may go on. Ends with 1 when a bar does not 
   pnpm gonogo --json FILE                also writes the verdict as JSON
   pnpm gonogo --url URL --read PATH      a deployed host: one read
                         --write PATH     and one trigger, posted there
+                        --trigger JSON   what is posted; the same each time, so that a host takes it once
                         --checks FILE    and the checks that the module FILE exports as \`checks\`
                         --header "name: value"
 `;
@@ -20,7 +21,7 @@ const { values } = parseArgs({
   // A package manager may hand over its own separator.
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   options: {
-    json: { type: "string" }, url: { type: "string" }, read: { type: "string", default: "/" }, write: { type: "string" }, checks: { type: "string" },
+    json: { type: "string" }, url: { type: "string" }, read: { type: "string", default: "/" }, write: { type: "string" }, trigger: { type: "string" }, checks: { type: "string" },
     header: { type: "string", multiple: true, default: [] }, help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -38,7 +39,7 @@ async function run(): Promise<GoNoGoReport> {
   const own = await ownChecks();
   if (values.url !== undefined) {
     const headers = Object.fromEntries(values.header.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
-    const checks = httpChecks({ url: values.url, read: values.read, headers, ...(values.write === undefined ? {} : { write: values.write }) });
+    const checks = httpChecks({ url: values.url, read: values.read, headers, ...(values.write === undefined ? {} : { write: values.write }), ...(values.trigger === undefined ? {} : { trigger: JSON.parse(values.trigger) as unknown }) });
     return runGoNoGo({ host: { name: new URL(values.url).host }, standard: false, checks: [...checks, ...own], onBar });
   }
   const directory = mkdtempSync(join(tmpdir(), "hebra-gonogo-"));

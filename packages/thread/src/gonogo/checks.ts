@@ -31,6 +31,7 @@ export function standardChecks(host: GoNoGoHost, session: (name: string) => stri
     const found = await played();
     return found === undefined ? missing("react and rows") : { value: found.bundle === undefined ? 0 : of(found.bundle, found.turn.executionId) };
   };
+  const cut = once(async () => host.cutAndResume?.(session("resume")));
   const functional = (bar: string, unit: string, of: (bundle: ContextBundle, executionId: string) => number, relation: "<=" | ">=" = ">=", bound = 1): GoNoGoCheck => ({
     bar, phase: "functional", unit, relation, bound, measure: count(of),
   });
@@ -77,9 +78,9 @@ export function standardChecks(host: GoNoGoHost, session: (name: string) => stri
     {
       bar: "resume-losses", phase: "resume", unit: "rows", relation: "<=", bound: 0,
       async measure() {
-        if (host.cutAndResume === undefined) return missing("cutAndResume");
-        const { before, after } = await host.cutAndResume(session("resume"));
-        const lost = losses(before, after);
+        const found = await cut();
+        if (found === undefined) return missing("cutAndResume");
+        const lost = losses(found.before, found.after);
         return { value: lost.length, ...(lost.length > 0 && { note: lost.join("; ") }) };
       },
     },
@@ -103,6 +104,31 @@ export function standardChecks(host: GoNoGoHost, session: (name: string) => stri
         return { value: spans.length === 0 ? 0 : correlated / spans.length, note: `${correlated} of ${spans.length} spans name execution, context and run.` };
       },
     },
+    {
+      bar: "spans-complete", phase: "traces", unit: "share", relation: ">=", bound: 1,
+      async measure() {
+        const found = await played();
+        if (host.spans === undefined || found?.bundle === undefined) return missing("spans, react and rows");
+        const expected = expectedSpans(found.bundle, found.turn.executionId);
+        const names = (await host.spans(found.turn.executionId)).map(({ name }) => name);
+        const there = expected.filter((start) => {
+          const index = names.findIndex((name) => name === start || name.startsWith(`${start} `));
+          return index !== -1 && names.splice(index, 1).length === 1;
+        }).length;
+        return { value: there / expected.length, note: `${there} of ${expected.length} spans: the turn, its model's answers and its calls.` };
+      },
+    },
+    {
+      bar: "resumed-traces", phase: "traces", unit: "traces", relation: "<=", bound: 1,
+      async measure() {
+        const found = await cut();
+        if (host.spans === undefined || found === undefined) return missing("spans and cutAndResume");
+        const spans = (await Promise.all(found.after.executions.map(({ id }) => host.spans!(id)))).flat();
+        const traces = new Set(spans.map(({ traceId }) => traceId));
+        if (spans.length === 0 || traces.has(undefined)) return { value: null, note: `${spans.length} spans of the resumed turn, not all with a trace.` };
+        return { value: traces.size, note: `${spans.length} spans, from before the cut and after it.` };
+      },
+    },
   ];
 }
 
@@ -112,6 +138,13 @@ function merged({ calls, parts }: ContextBundle, executionId: string): number {
     const content = parts.find(({ id }) => id === call.partId)?.content;
     return call.executionId === executionId && call.status === "succeeded" && content?.kind === "action" && content.status === "succeeded" && canonicalJson(content.output ?? null) === canonicalJson(call.output);
   }).length;
+}
+
+/** The beginnings of the names of the spans that a turn leaves. */
+function expectedSpans({ steps, calls, executions }: ContextBundle, executionId: string): string[] {
+  const mine = <T extends { executionId: string }>(rows: readonly T[]) => rows.filter((row) => row.executionId === executionId);
+  const { definition = "" } = executions.find(({ id }) => id === executionId) ?? {};
+  return [`invoke_agent ${definition}`, ...mine(steps).map(() => "chat"), ...mine(calls).map(({ name }) => `execute_tool ${name}`)];
 }
 
 /** What was on record at the cut and is not, or not any more so, in the end. */

@@ -42,7 +42,10 @@ function hostOf(over: Partial<GoNoGoHost> = {}, spoil: (bundle: ContextBundle) =
       const bundle = (await rows(session))!;
       return { before: bundle, after: bundle };
     },
-    spans: async (executionId) => [{ name: "invoke_agent", executionId, contextId: (await store.execution("default", executionId))!.execution.contextId, runId: "r" }],
+    async spans(executionId) {
+      const { contextId } = (await store.execution("default", executionId))!.execution;
+      return ["invoke_agent test", "chat m", "execute_tool find", "chat m"].map((name) => ({ name, executionId, contextId, runId: "r", traceId: "t" }));
+    },
     ...over,
   };
 }
@@ -70,7 +73,11 @@ describe("runGoNoGo", () => {
     ["the old flow throws", ["legacy-without-flag"], { withoutFlag: () => Promise.reject(new Error("down")) }],
     ["an old conversation lacks items", ["old-histories-readable"], { oldHistories: async function* () { yield { id: "o", expectedItems: 3, entries: [] }; } }],
     ["spans name no run", ["spans-correlated"], { spans: async (executionId) => [{ name: "chat", executionId }] }],
-    ["there are no spans", ["spans-correlated"], { spans: async () => [] }],
+    ["there are no spans", ["spans-correlated", "spans-complete", "resumed-traces"], { spans: async () => [] }],
+    ["an answer of the model left no span", ["spans-complete"], { spans: async () => ["invoke_agent test", "chat m", "execute_tool find"].map((name) => ({ name })) }],
+    ["an action's call left no span", ["spans-complete"], { spans: async () => ["invoke_agent test", "chat m", "chat m", "execute_tool finder"].map((name) => ({ name })) }],
+    ["a resumed turn begins another trace", ["resumed-traces"], { spans: async (executionId) => ["1", "2"].map((traceId) => ({ name: "chat m", executionId, traceId })) }],
+    ["spans name no trace", ["resumed-traces"], { spans: async (executionId) => [{ name: "chat m", executionId }] }],
   ])("says no when %s", async (_what, expected, over, spoil) => {
     const found = failing(await runGoNoGo({ host: hostOf(over, spoil) }));
     for (const bar of expected) expect(found).toContain(bar);

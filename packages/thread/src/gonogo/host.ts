@@ -6,6 +6,8 @@ export interface SeenSpan {
   executionId?: string;
   contextId?: string;
   runId?: string;
+  /** The trace that it belongs to. */
+  traceId?: string;
 }
 
 /**
@@ -29,6 +31,6 @@ export interface GoNoGoHost {
   oldHistories?(): AsyncIterable<{ id: string; expectedItems: number; entries: HistoryEntry[] }>;
   /** Begins a turn, cuts its process off in the middle, has another end it. `before`: the rows at the cut. */
   cutAndResume?(session: string): Promise<{ before: ContextBundle; after: ContextBundle }>;
-  /** Spans that a turn has left. */
+  /** Spans that a turn has left, wherever it ran: of the agent (`invoke_agent …`), its model's calls (`chat …`) and its actions' (`execute_tool …`). */
   spans?(executionId: string): Promise<SeenSpan[]>;
 }
