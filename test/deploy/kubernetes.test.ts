@@ -73,6 +73,7 @@ describe("a check finds", () => {
     ["no age to scale by", scaling((spec) => void (spec.triggers = spec.triggers.slice(0, 1))), /nothing is scaled by hebra_queue_oldest_age_seconds/],
     ["a threshold that is no number", scaling(({ triggers }) => void (triggers[0]!.metadata["threshold"] = "ten")), /no query with a threshold/],
     ["workers that take more than they are counted on for", worker(word("10", "25")), /takes 25 conversations/],
+    ["workers that are full at another number", scaling(({ triggers }) => void (triggers[1]!.metadata["query"] = triggers[1]!.metadata["query"]!.replace("* 10 *", "* 20 *"))), /taken for full/],
   ])("%s", (_title, spoil, expected) => {
     assert.match(kubernetesProblems(spoiled(all, spoil)).join("\n"), expected);
   });
