@@ -214,7 +214,7 @@ export function createDriver(options: DriverOptions): Driver {
         calls: [],
         approvals: [],
       },
-      state: initialTurn,
+      state: { ...initialTurn, usage: start.execution.usage },
       telemetry: told,
       resumed: false,
       steered: start.attached.map((item) => ({ item, iteration: 0 })),

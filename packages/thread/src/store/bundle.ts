@@ -3,6 +3,7 @@ import type { DurableEvent } from "../stream/envelope.ts";
 import { ROW_VERSION } from "./rows.ts";
 import type { ContextBundle } from "./store.ts";
 import type { Table } from "./table.ts";
+import { upcast, type PlainRow } from "./upcast.ts";
 import { approvals, calls, contexts, executions, items, outbox, parts, steps, threads, triggers } from "./tables.ts";
 
 /** The tables of a bundle, by its members, with what tells rows apart. */
@@ -51,12 +52,28 @@ export function bundleDigest(bundle: ContextBundle): string {
   return digest(rows);
 }
 
-/** The named columns of one row; what is missing counts as null. */
+/**
+ * A bundle whose rows are of this build's version, whichever older one made them.
+ *
+ * @throws HebraError `SCHEMA_TOO_NEW` for rows of a newer one
+ */
+export function currentBundle(bundle: ContextBundle): ContextBundle {
+  const row = <R extends object>(table: Table<object>, one: R): R => ((one as { v?: unknown }).v === ROW_VERSION ? one : (upcast(table.name, { ...one } as PlainRow) as R));
+  const current: Record<string, unknown> = { ...bundle, thread: row(threads, bundle.thread), context: row(contexts, bundle.context) };
+  for (const member of bundleMembers) {
+    const rows = bundle[member];
+    if (rows !== undefined) current[member] = (rows as object[]).map((one) => row(members[member].table, one));
+  }
+  return current as unknown as ContextBundle;
+}
+
+/** The named columns of one row; what is missing counts as null. Of later columns a null is left out, as builds before them do not know any. */
 function columns(table: Table<object>, row: object, without: readonly string[] = []): JsonValue {
   const named: Record<string, JsonValue> = {};
   for (const column of table.columns) {
     if (column.hidden || column.field === "tenant" || without.includes(column.field)) continue;
-    named[column.name] = ((row as Record<string, unknown>)[column.field] ?? null) as JsonValue;
+    const value = ((row as Record<string, unknown>)[column.field] ?? null) as JsonValue;
+    if (value !== null || column.since === 1) named[column.name] = value;
   }
   return named;
 }

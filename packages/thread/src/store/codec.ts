@@ -32,17 +32,25 @@ export function columnOf<R>(table: Table<R>, field: string): Column {
 }
 
 /**
- * The row that was kept.
+ * The row that was kept, as one of this build's version.
  *
- * @throws HebraError `SCHEMA_TOO_NEW` for a row of a newer version
+ * @param whole - refuse a row of the next version too, as a part of it would be missing
+ * @throws HebraError `SCHEMA_TOO_NEW` for a row of a version after the next
  */
-export function decode<R extends object>(table: Table<R>, values: readonly Value[]): R {
+export function decode<R extends object>(table: Table<R>, values: readonly Value[], whole = false): R {
   const row: Record<string, JsonValue> = {};
   for (let i = 1; i < table.columns.length; i++) {
     const column = table.columns[i]!;
-    row[column.field] = decodeValue(column, values[i]!);
+    row[column.field] = decodeValue(column, values[i] ?? null);
   }
-  return (row["v"] === ROW_VERSION ? row : upcast(table.name, row)) as R;
+  const version = row["v"] as number;
+  if (version === ROW_VERSION) return row as R;
+  // Versions only add to the one before, so what is known here means what it always did.
+  if (version === ROW_VERSION + 1 && !whole) return { ...row, v: ROW_VERSION } as R;
+  const current = upcast(table.name, row);
+  // An older build may have written over a row of this one: what only this one knows is still there, and counts.
+  for (const { field, since } of table.columns) if (field !== "v" && since > version && row[field] !== null) current[field] = row[field]!;
+  return current as R;
 }
 
 /** A kept row without the columns that only stores see. */
@@ -94,7 +102,7 @@ function refuse<R>(table: Table<R>, column: Column, what: string): never {
 }
 
 function tooNew(table: string, version: number): never {
-  throw new HebraError("SCHEMA_TOO_NEW", `A row of ${table} has version ${version}; this build writes and reads up to ${ROW_VERSION}. Upgrade this process.`, {
+  throw new HebraError("SCHEMA_TOO_NEW", `A row of ${table} has version ${version}; this build writes up to ${ROW_VERSION}. Upgrade this process.`, {
     details: { table, version, known: ROW_VERSION },
   });
 }

@@ -2,7 +2,10 @@ import type { JsonObject, JsonValue } from "@hebra/core";
 import type { ActionPart, Role, TranscriptPart, Usage } from "@hebra/reactor";
 import type { ApprovalStatus, CallStatus, ContextStatus, ExecutionStatus, ItemStatus, OutboxStatus, StepStatus } from "./states.ts";
 
-/** The schema version that this build writes on every row. Upcasters read older ones; newer ones are refused. */
+/**
+ * The schema version that this build writes on every row. Upcasters read older ones. Of a row of the next one, what this
+ * build knows is read, and what it does not know stays as it is when it writes; newer ones are refused.
+ */
 export const ROW_VERSION = 1;
 
 /** Where an imported row came from. The engine's own rows have none. */

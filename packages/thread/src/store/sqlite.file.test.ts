@@ -124,7 +124,7 @@ describe("a SQLite file", () => {
     await playTurn(old, "t", ids, 0);
     const extended = table<{ v: number; id: string; mood: string | null }>("thread_extra", { v: "int", id: "id", mood: "text?" }, { key: ["id"], since: { mood: 2 } }) as Table<object>;
     const database = await openSqlite("libsql", path);
-    const [first, second] = migrationsFor([extended], sqliteDdl);
+    const [first, second] = migrationsFor([extended], sqliteDdl, 2);
     assert.ok(first !== undefined && second !== undefined);
     for (const statement of first.statements) database.exec(statement);
     migrate(database, "automatic", T0, [...sqliteMigrations, second]);

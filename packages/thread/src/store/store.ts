@@ -265,9 +265,9 @@ export interface ThreadStore {
 
   /** Reserves an address for an import. Does nothing when the context is there already. */
   announceImport(tenant: string, thread: ThreadRow, context: ContextRow): Promise<void>;
-  /** Writes a context whole, in one transaction. The same bundle again changes nothing. @throws HebraError `IMPORT_CONFLICT` when the context holds rows that no import wrote */
+  /** Writes a context whole, in one transaction; rows of an older version are brought up to this build's. The same bundle again changes nothing. @throws HebraError `IMPORT_CONFLICT` when the context holds rows that no import wrote */
   import(tenant: string, bundle: ContextBundle): Promise<Imported>;
-  /** One context, whole. */
+  /** One context, whole. @throws HebraError `SCHEMA_TOO_NEW` when a newer build has kept more in its rows than this one knows */
   export(tenant: string, contextId: string): Promise<ContextBundle | undefined>;
 
   system(): SystemStore;

@@ -38,6 +38,8 @@ export interface Access {
   unique: boolean;
   /** False when the primary key serves it. */
   index: boolean;
+  /** The schema version that brought it: its own, or that of the last of its columns. */
+  since: number;
 }
 
 /** One table: it drives definitions, reads, writes, row mapping and digests in every adapter. */
@@ -49,6 +51,8 @@ export interface Table<R> {
   accesses: Readonly<Record<string, Access>>;
   /** Rows of this table are replaced only while this field still has this value. */
   until: { field: string; is: string } | undefined;
+  /** The schema version that brought it. */
+  since: number;
   /** Never set: carries the row's type. */
   readonly row?: R;
 }
@@ -61,6 +65,8 @@ interface Extras<R> {
   hidden?: readonly (keyof R & string)[];
   since?: { [F in keyof R]?: number };
   until?: { field: keyof R & string; is: string };
+  /** @defaultValue 1 */
+  born?: number;
 }
 
 /** Names that a database would rather not see. */
@@ -75,6 +81,7 @@ export function columnName(field: string): string {
 export function table<R extends object>(name: string, specs: { [F in keyof R & string]: Spec }, extras: Extras<R>): Table<R> {
   const keep = new Set<string>(extras.keep);
   const hidden = new Set<string>(extras.hidden);
+  const born = extras.born ?? 1;
   const column = (field: string, spec: Spec): Column => {
     const among = (extras.among as Record<string, Readonly<Record<string, unknown>>> | undefined)?.[field];
     return {
@@ -83,21 +90,18 @@ export function table<R extends object>(name: string, specs: { [F in keyof R & s
       kind: spec.replace("?", "") as Kind,
       nullable: spec.endsWith("?"),
       keep: keep.has(field),
-      since: (extras.since as Record<string, number> | undefined)?.[field] ?? 1,
+      since: (extras.since as Record<string, number> | undefined)?.[field] ?? born,
       hidden: hidden.has(field),
       among: among === undefined ? undefined : new Set(Object.keys(among)),
     };
   };
   const key = ["tenant", ...extras.key];
-  const accesses: Record<string, Access> = { key: { name: "key", by: key, order: [], only: [], unique: true, index: false } };
+  const columns = [column("tenant", "id"), ...Object.entries(specs).map(([field, spec]) => column(field, spec as Spec))];
+  const accesses: Record<string, Access> = { key: { name: "key", by: key, order: [], only: [], unique: true, index: false, since: born } };
   for (const [access, given] of Object.entries(extras.accesses ?? {})) {
-    accesses[access] = { name: access, by: [], order: [], only: [], unique: false, index: true, ...given };
+    const made: Access = { name: access, by: [], order: [], only: [], unique: false, index: true, since: born, ...given };
+    const fields = new Set([...made.by, ...made.order, ...made.only.map(({ field }) => field)]);
+    accesses[access] = { ...made, since: Math.max(made.since, ...columns.filter(({ field }) => fields.has(field)).map(({ since }) => since)) };
   }
-  return {
-    name,
-    columns: [column("tenant", "id"), ...Object.entries(specs).map(([field, spec]) => column(field, spec as Spec))],
-    key,
-    accesses,
-    until: extras.until,
-  };
+  return { name, columns, key, accesses, until: extras.until, since: born };
 }

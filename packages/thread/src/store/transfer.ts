@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { errorMessage, HebraError, type JsonValue } from "@hebra/core";
-import { bundleCounts, bundleDigest } from "./bundle.ts";
+import { bundleCounts, bundleDigest, currentBundle } from "./bundle.ts";
 import type { ContextBundle, ThreadStore } from "./store.ts";
 
 /** The version of the file format. */
@@ -134,7 +134,7 @@ export async function importJsonLines(store: ThreadStore, lines: AsyncIterable<s
       unchanged += 1;
       continue;
     }
-    const changed = await importOne(store, tenant, bundle, line.digest, verify);
+    const changed = await importOne(store, tenant, currentBundle(bundle), verify);
     if (!changed) unchanged += 1;
     onContext?.({ ...at, changed });
   }
@@ -142,11 +142,11 @@ export async function importJsonLines(store: ThreadStore, lines: AsyncIterable<s
   return end;
 }
 
-async function importOne(store: ThreadStore, tenant: string, bundle: ContextBundle, digest: string, verify: boolean): Promise<boolean> {
+async function importOne(store: ThreadStore, tenant: string, bundle: ContextBundle, verify: boolean): Promise<boolean> {
   const done = await store.import(tenant, bundle);
   const kept = verify ? await store.export(tenant, bundle.context.id) : undefined;
   const found = kept === undefined ? done.digest : bundleDigest(kept);
-  if (found !== digest) throw mismatch(`The context ${bundle.context.id} reads back with another digest than it was written with.`, { tenant, contextId: bundle.context.id });
+  if (found !== bundleDigest(bundle)) throw mismatch(`The context ${bundle.context.id} reads back with another digest than it was written with.`, { tenant, contextId: bundle.context.id });
   return done.changed;
 }
 

@@ -4,7 +4,10 @@ import { ROW_VERSION } from "./rows.ts";
 /** A row as read, by field. */
 export type PlainRow = Record<string, JsonValue>;
 
-/** Turns a row of one version into one of the next, without looking at other rows. */
+/**
+ * Turns a row of one version into one of the next, without looking at other rows. It only fills in what is missing: an older
+ * build that has written over a row leaves there what it does not know.
+ */
 export type Upcaster = (row: PlainRow) => PlainRow;
 
 /** For each table, how to read each older version: the function under `n` makes version `n + 1`. */

@@ -130,6 +130,21 @@ export const durabilityClauses = {
     for await (const one of store.system().export({ tenant: owners[1]!, after: seen[5]! })) own.push(one.bundle.context.id);
     assert.deepEqual(own, seen.slice(6).map((one) => one.contextId));
   },
+  "a row of the next version is read, and stays one when it is written over; it is never taken for the whole": async ({ store, tenant, options }) => {
+    await playTurn(store, tenant, ids, 0);
+    if (options.age === undefined) return;
+    const at = { tenant, contextId: ids.contextId, itemId: ids.triggerItemId };
+    const before = await store.history(tenant, ids.contextId, { items: 40 });
+    await options.age(store, at, ROW_VERSION + 1);
+    same(await store.history(tenant, ids.contextId, { items: 40 }), before);
+    await rejects(store.export(tenant, ids.contextId), "SCHEMA_TOO_NEW");
+    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, { context: { updatedAt: T0 }, items: [{ ...before[0]!.item, metadata: { seen: true } }], events: [] });
+    const [entry] = await store.history(tenant, ids.contextId, { items: 40 });
+    same([entry!.item.v, entry!.item.metadata], [ROW_VERSION, { seen: true }]);
+    await rejects(store.export(tenant, ids.contextId), "SCHEMA_TOO_NEW");
+    await options.age(store, at, ROW_VERSION);
+    same((await store.export(tenant, ids.contextId))!.items.length, 2);
+  },
   "a row of a newer version is refused, in and out": async ({ store, tenant, options }) => {
     await playTurn(store, tenant, ids, 0);
     await rejects(store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, { context: { updatedAt: T0 }, parts: [partRow(ids, 1, "x", { v: ROW_VERSION + 1 })], events: [] }), "SCHEMA_TOO_NEW");
@@ -137,7 +152,7 @@ export const durabilityClauses = {
     bundle.items[0]!.v = ROW_VERSION + 1;
     await rejects(store.import(tenant, bundle), "SCHEMA_TOO_NEW");
     if (options.age === undefined) return;
-    await options.age(store, { tenant, contextId: ids.contextId, itemId: ids.triggerItemId }, ROW_VERSION + 1);
+    await options.age(store, { tenant, contextId: ids.contextId, itemId: ids.triggerItemId }, ROW_VERSION + 2);
     await rejects(store.history(tenant, ids.contextId, { items: 40 }), "SCHEMA_TOO_NEW");
     await options.age(store, { tenant, contextId: ids.contextId, itemId: ids.triggerItemId }, ROW_VERSION);
     same((await store.history(tenant, ids.contextId, { items: 40 })).length, 2);

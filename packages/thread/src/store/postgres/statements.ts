@@ -23,6 +23,7 @@ export function dialectOf(schema: string): Dialect {
     // A bigint would come as text; a double holds every safe integer.
     read: (column, integer) => (integer ? `${column}::float8 AS ${column}` : column),
     table: (name) => `${quote(schema)}.${name}`,
+    greatest: "greatest",
     lock: " FOR UPDATE",
   };
 }

@@ -1,3 +1,4 @@
+import { ROW_VERSION } from "../rows.ts";
 import type { Access, Table, Value } from "../table.ts";
 import { approvals, contexts, executions, leases, outbox, threads } from "../tables.ts";
 
@@ -29,13 +30,21 @@ export function fromFields(table: Table<object>, tenant: string, fields: readonl
   });
 }
 
-/** A packed row: its values without the tenant. Columns that came later are at the end. */
-export const pack = (values: readonly Value[]): string => JSON.stringify(values.slice(1));
+/** A packed row: a line of JSON for each schema version, with the columns that came with it. */
+export function pack(table: Table<object>, values: readonly Value[]): string {
+  const line = (version: number) => JSON.stringify(values.filter((_, i) => i > 0 && table.columns[i]!.since === version));
+  return Array.from({ length: ROW_VERSION }, (_, i) => line(i + 1)).join("\n");
+}
 
 export function unpack(table: Table<object>, tenant: string, packed: string): Value[] {
-  const values = JSON.parse(packed) as Value[];
-  while (values.length < table.columns.length - 1) values.push(null);
-  return [tenant, ...values];
+  const lines = packed.split("\n").map((line) => JSON.parse(line) as Value[]);
+  const columnsLeft = lines.map((line) => line.values());
+  return table.columns.map(({ field, since }, i): Value => {
+    if (i === 0) return tenant;
+    const value = columnsLeft[since - 1]?.next().value ?? null;
+    // An older build that writes over a row leaves the lines that it does not know.
+    return field === "v" ? Math.max(Number(value), lines.length) : value;
+  });
 }
 
 /** How an access is served. */

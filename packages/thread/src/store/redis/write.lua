@@ -10,6 +10,8 @@
 --   U key field value n         when the row exists and its field is not the value, leave out the next n steps
 --   E key n                     when the row does not exist, leave out the next n steps
 --   H key n field value ...     set n fields
+--   T key field n text          set a field of lines; lines after the nth that it has stay
+--   V key field number          set a number, unless a greater one is there
 --   Z key score member          put into an index
 --   R key member                take out of an index
 --   S key member                put into a set
@@ -17,7 +19,7 @@
 --   G key n field ...           give these fields back
 -- Answers: {'ok', fields...}, {'moved'} for another revision, {'unmet'} for a condition, {'taken'} for a row in the way.
 
-local NARGS = { C = 4, X = 1, F = 2, U = 4, E = 2, Z = 3, R = 2, S = 2, P = 2 }
+local NARGS = { T = 4, V = 3, C = 4, X = 1, F = 2, U = 4, E = 2, Z = 3, R = 2, S = 2, P = 2 }
 local CHUNK = 1000
 
 local function size(at)
@@ -29,6 +31,15 @@ end
 
 local function key(at)
   return KEYS[tonumber(ARGV[at])]
+end
+
+local function after_line(text, n)
+  local at = 0
+  for _ = 1, n do
+    at = string.find(text, '\n', at + 1, true)
+    if not at then return '' end
+  end
+  return string.sub(text, at)
 end
 
 local function holds(kept, is, value)
@@ -79,6 +90,13 @@ while at <= #ARGV do
         redis.call('HSET', key(at + 1), unpack(ARGV, from, to))
         from = to + 1
       end
+    elseif letter == 'T' then
+      local kept = redis.call('HGET', key(at + 1), ARGV[at + 2])
+      local rest = kept and after_line(kept, tonumber(ARGV[at + 3])) or ''
+      redis.call('HSET', key(at + 1), ARGV[at + 2], ARGV[at + 4] .. rest)
+    elseif letter == 'V' then
+      local kept = tonumber(redis.call('HGET', key(at + 1), ARGV[at + 2]) or '')
+      if not kept or kept < tonumber(ARGV[at + 3]) then redis.call('HSET', key(at + 1), ARGV[at + 2], ARGV[at + 3]) end
     elseif letter == 'Z' then
       redis.call('ZADD', key(at + 1), ARGV[at + 2], ARGV[at + 3])
     elseif letter == 'R' then

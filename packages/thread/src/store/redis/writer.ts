@@ -65,13 +65,14 @@ function putSteps({ table, mode }: Put, row: readonly Value[], own: ThreadKeys, 
   if (isWide(table)) {
     const name = use(own.row(table, key));
     if (mode === "insert") steps.push(["X", name]);
-    const columns = table.columns.filter((column, i) => i > 0 && (mode !== "put" || !column.keep));
+    const columns = table.columns.filter((column, i) => i > 0 && column.field !== "v" && (mode !== "put" || !column.keep));
     steps.push(hset(name, columns.flatMap((column) => [column.name, toField(row[placeOf(table, column.field)] ?? null)])));
+    steps.push(["V", name, nameOf(table, "v"), toField(row[placeOf(table, "v")]!)]);
     if (partition.length > 0) steps.push(["S", use(own.list(table, partition)), String(last)]);
   } else {
     const name = use(own.packed(table, partition));
     if (mode === "insert") steps.push(["F", name, String(last)]);
-    steps.push(hset(name, [String(last), pack(row)]));
+    steps.push(["T", name, String(last), String(ROW_VERSION), pack(table, row)]);
   }
   for (const access of Object.values(table.accesses)) steps.push(...entry(table, access, row, key, own, use));
   const { until } = table;

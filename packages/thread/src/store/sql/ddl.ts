@@ -1,4 +1,5 @@
 import { HebraError } from "@hebra/core";
+import { ROW_VERSION } from "../rows.ts";
 import type { Column, Table } from "../table.ts";
 import { columnsOf, where } from "./text.ts";
 
@@ -23,29 +24,32 @@ export interface Migration {
 const declare = (column: Column, dialect: DdlDialect) =>
   `"${column.name}" ${column.kind === "int" || column.kind === "bool" ? dialect.integer : dialect.text}${column.nullable ? "" : " NOT NULL"}`;
 
-/** The first migration makes every table with its indexes; each later one adds the columns that came with it. */
-export function migrationsFor(tables: readonly Table<object>[], dialect: DdlDialect): Migration[] {
-  const newest = Math.max(1, ...tables.flatMap((table) => table.columns.map((column) => column.since)));
+/**
+ * Each migration makes the tables that came with its version, and adds the columns and indexes that came with it to those
+ * that are there. Versions that follow each other work side by side.
+ */
+export function migrationsFor(tables: readonly Table<object>[], dialect: DdlDialect, newest: number = ROW_VERSION): Migration[] {
   return Array.from({ length: newest }, (_, i) => {
     const version = i + 1;
-    const statements = tables.flatMap((table) => (version === 1 ? create(table, dialect) : extend(table, version, dialect)));
-    return { version, compatibleFrom: 1, statements };
+    const statements = tables.flatMap((table) => [...(table.since === version ? [create(table, dialect)] : extend(table, version, dialect)), ...indexes(table, version, dialect)]);
+    return { version, compatibleFrom: Math.max(1, version - 1), statements };
   });
 }
 
-function create(table: Table<object>, dialect: DdlDialect): string[] {
-  const columns = table.columns.filter((column) => column.since === 1).map((column) => declare(column, dialect));
-  const statements = [`CREATE TABLE ${dialect.table(table.name)} (${columns.join(", ")}, PRIMARY KEY (${columnsOf(table.key)}))${dialect.suffix}`];
-  for (const access of Object.values(table.accesses)) {
-    if (!access.index) continue;
-    const name = `${table.name}_${access.name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
-    statements.push(`CREATE ${access.unique ? "UNIQUE " : ""}INDEX "${name}" ON ${dialect.table(table.name)} (${columnsOf([...access.by, ...access.order])})${where(access)}`);
-  }
-  return statements;
+function create(table: Table<object>, dialect: DdlDialect): string {
+  const columns = table.columns.filter((column) => column.since === table.since).map((column) => declare(column, dialect));
+  return `CREATE TABLE ${dialect.table(table.name)} (${columns.join(", ")}, PRIMARY KEY (${columnsOf(table.key)}))${dialect.suffix}`;
 }
 
 function extend(table: Table<object>, version: number, dialect: DdlDialect): string[] {
   return table.columns.filter((column) => column.since === version).map((column) => `ALTER TABLE ${dialect.table(table.name)} ADD COLUMN ${declare(column, dialect)}`);
+}
+
+function indexes(table: Table<object>, version: number, dialect: DdlDialect): string[] {
+  return Object.values(table.accesses).filter((access) => access.index && access.since === version).map((access) => {
+    const name = `${table.name}_${access.name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+    return `CREATE ${access.unique ? "UNIQUE " : ""}INDEX "${name}" ON ${dialect.table(table.name)} (${columnsOf([...access.by, ...access.order])})${where(access)}`;
+  });
 }
 
 /** What a database says of its own schema. */

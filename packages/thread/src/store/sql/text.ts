@@ -1,6 +1,6 @@
 import { HebraError } from "@hebra/core";
 import { columnOf } from "../codec.ts";
-import { columnName, type Access, type Only, type Table } from "../table.ts";
+import { columnName, type Access, type Column, type Only, type Table } from "../table.ts";
 import type { Find, Put, Ref, When } from "../verbs/op.ts";
 import type { PlainFind } from "../verbs/resolve.ts";
 
@@ -14,6 +14,8 @@ export interface Dialect {
   read(column: string, integer: boolean): string;
   /** The table's full name. */
   table(name: string): string;
+  /** The function that gives the greater of two numbers. */
+  greatest: string;
   /** After a select whose rows others must not write meanwhile. */
   lock: string;
 }
@@ -104,9 +106,12 @@ export function readList(table: Table<object>, dialect: Dialect): string {
 export function conflictText(table: Table<object>, mode: Put["mode"], dialect: Dialect): string {
   if (mode === "insert") return "";
   const changed = table.columns.filter((column) => !table.key.includes(column.field) && (mode === "replace" || !column.keep));
-  const sets = changed.map((column) => `${quote(column.name)} = excluded.${quote(column.name)}`).join(", ");
+  const own = (name: string) => `${dialect.table(table.name)}.${quote(name)}`;
+  // A row that a newer build has written stays one of its version: what it added is still there.
+  const value = ({ name, field }: Column) => (field === "v" ? `${dialect.greatest}(${own(name)}, excluded.${quote(name)})` : `excluded.${quote(name)}`);
+  const sets = changed.map((column) => `${quote(column.name)} = ${value(column)}`).join(", ");
   const { until } = table;
-  const settled = mode === "put" && until !== undefined ? ` WHERE ${dialect.table(table.name)}.${quote(columnOf(table, until.field).name)} = ${literal(until.is)}` : "";
+  const settled = mode === "put" && until !== undefined ? ` WHERE ${own(columnOf(table, until.field).name)} = ${literal(until.is)}` : "";
   return ` ON CONFLICT (${columnsOf(table.key)}) DO UPDATE SET ${sets}${settled}`;
 }
 

@@ -9,6 +9,7 @@ const dialect: Dialect = {
   oneOf: (column, n) => `${column} IN (SELECT value FROM json_each(?${n}))`,
   read: (column) => column,
   table: (name) => name,
+  greatest: "max",
   lock: "",
 };
 

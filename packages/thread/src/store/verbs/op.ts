@@ -23,6 +23,8 @@ export interface Find {
   limit?: number;
   /** Keep others from writing the rows until this transaction has ended. */
   lock?: boolean;
+  /** Refuse rows of which this build knows only a part. */
+  whole?: boolean;
 }
 
 /** Reads several things at one moment. */
@@ -95,14 +97,14 @@ type RowsOf<F> = F extends { table: Table<infer R> } ? R[] : never;
 /** Reads several things at one moment, decoded. */
 export function* readAll<F extends readonly Find[]>(...finds: F): Verb<{ [I in keyof F]: RowsOf<F[I]> }> {
   const found = yield { op: "read", finds };
-  return finds.map((one, i) => found[i]!.map((row) => decode(one.table, row))) as { [I in keyof F]: RowsOf<F[I]> };
+  return finds.map((one, i) => found[i]!.map((row) => decode(one.table, row, one.whole))) as { [I in keyof F]: RowsOf<F[I]> };
 }
 
 /** The rows of an access, decoded. */
 export function* find<R extends object>(table: Table<R>, access: string, values: readonly Value[], options: FindOptions = {}): Verb<R[]> {
   if (Array.isArray(options.anyOf) && options.anyOf.length === 0) return [];
   const [rows] = yield { op: "read", finds: [finding(table, access, values, options)] };
-  return rows!.map((row) => decode(table, row));
+  return rows!.map((row) => decode(table, row, options.whole));
 }
 
 /** The first row of an access, decoded. */

@@ -1,7 +1,7 @@
 import { assertId, HebraError } from "@hebra/core";
 import type { ContextRow, ThreadRow } from "../rows.ts";
 import type { ContextBundle, Imported } from "../store.ts";
-import { bundleCounts, bundleDigest, bundleMembers, inOrder, journalRows, rowNames, sortEvents } from "../bundle.ts";
+import { bundleCounts, bundleDigest, bundleMembers, currentBundle, inOrder, journalRows, rowNames, sortEvents } from "../bundle.ts";
 import { visible } from "../codec.ts";
 import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, threads, triggers, type StoredContext } from "../tables.ts";
 import { notAsked } from "./commit.ts";
@@ -17,7 +17,8 @@ export function* announceImport(tenant: string, thread: ThreadRow, context: Cont
   yield* write({ puts: [...puts, ...putting(contexts, tenant, [{ ...context, importing: true, importDigest: null }], "insert")] });
 }
 
-export function* importContext(tenant: string, bundle: ContextBundle): Verb<Imported> {
+export function* importContext(tenant: string, given: ContextBundle): Verb<Imported> {
+  const bundle = currentBundle(given);
   checkBundle(bundle);
   const wanted = bundleDigest(bundle);
   const result = { counts: bundleCounts(bundle), digest: wanted };
@@ -100,12 +101,14 @@ function checkBundle(bundle: ContextBundle): void {
   }
 }
 
+/** Whole or not at all. @throws HebraError `SCHEMA_TOO_NEW` when a newer build has kept more in a row than this one knows */
 export function* exportContext(tenant: string, contextId: string): Verb<ContextBundle | undefined> {
-  const context = yield* findOne(contexts, "key", [tenant, contextId]);
+  const whole = true;
+  const context = yield* findOne(contexts, "key", [tenant, contextId], { whole });
   if (context === undefined) return undefined;
-  const thread = (yield* findOne(threads, "key", [tenant, context.threadId]))!;
-  const ownItems = yield* find(items, "ofContext", [tenant, contextId]);
-  const turns = yield* find(executions, "ofContext", [tenant, contextId]);
+  const thread = (yield* findOne(threads, "key", [tenant, context.threadId], { whole }))!;
+  const ownItems = yield* find(items, "ofContext", [tenant, contextId], { whole });
+  const turns = yield* find(executions, "ofContext", [tenant, contextId], { whole });
   const itemIds = ownItems.map((item) => item.id);
   const turnIds = turns.map((turn) => turn.id);
   return inOrder({
@@ -113,12 +116,12 @@ export function* exportContext(tenant: string, contextId: string): Verb<ContextB
     context: visible<ContextRow, StoredContext>(contexts, context),
     items: ownItems,
     executions: turns,
-    steps: yield* find(steps, "ofExecution", [tenant], { anyOf: turnIds }),
-    parts: yield* find(parts, "ofItem", [tenant], { anyOf: itemIds }),
-    calls: yield* find(calls, "ofExecution", [tenant], { anyOf: turnIds }),
-    approvals: yield* find(approvals, "ofExecution", [tenant], { anyOf: turnIds }),
-    outbox: yield* find(outbox, "ofContext", [tenant, contextId]),
-    triggers: yield* find(triggers, "ofContext", [tenant, contextId]),
+    steps: yield* find(steps, "ofExecution", [tenant], { anyOf: turnIds, whole }),
+    parts: yield* find(parts, "ofItem", [tenant], { anyOf: itemIds, whole }),
+    calls: yield* find(calls, "ofExecution", [tenant], { anyOf: turnIds, whole }),
+    approvals: yield* find(approvals, "ofExecution", [tenant], { anyOf: turnIds, whole }),
+    outbox: yield* find(outbox, "ofContext", [tenant, contextId], { whole }),
+    triggers: yield* find(triggers, "ofContext", [tenant, contextId], { whole }),
     journal: yield* readJournal(tenant, contextId, -1, Infinity),
   });
 }

@@ -1,0 +1,88 @@
+import { readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Esbuild {
+  build(options: object): Promise<unknown>;
+}
+
+interface Loading {
+  onLoad(options: { filter: RegExp }, load: (at: { path: string }) => { contents: string; loader: "ts" }): void;
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(dirname(here));
+const folder = join(dirname(here), "node_modules", ".cache", `builds-${process.pid}`);
+const storeSource = join(root, "packages", "thread", "src", "store");
+
+/** The version that the sources have, and so the older build. */
+const version = Number(/ROW_VERSION = (\d+);/.exec(readFileSync(join(storeSource, "rows.ts"), "utf8"))![1]);
+
+/**
+ * What the next version changes, as its authors would: the number, a nullable column in every table, an index over it, how
+ * rows of before are read, and a verb that sets the column by itself. Anything else is the same source.
+ */
+const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  "rows.ts": [[`ROW_VERSION = ${version};`, `ROW_VERSION = ${version + 1};`]],
+  "tables.ts": [
+    [
+      'import { table, type Table } from "./table.ts";',
+      `import { table as declare, type Table } from "./table.ts";
+      const table = ((name: string, specs: object, extras: { since?: object; accesses?: object }) => declare(name, { ...specs, mood: "json?" } as never, {
+        ...extras,
+        since: { ...extras.since, mood: ${version + 1} },
+        accesses: { ...extras.accesses, ...(name === "thread_items" && { moody: { by: ["tenant", "contextId"], order: ["updatedAt"], only: [{ field: "mood", set: true }] } }) },
+      } as never)) as typeof declare;`,
+    ],
+  ],
+  "inbox.ts": [["{ status, decidedAt, decidedBy, comment, editedInput, updatedAt }));", '{ status, decidedAt, decidedBy, comment, editedInput, updatedAt, mood: { by: "decider" } } as never));']],
+  "upcast.ts": [
+    [
+      "export const upcasters: Upcasters = {",
+      // Careless on purpose: it fills in more than what is missing, and the store must not let it.
+      `const fillIn: Upcaster = (row) => ({ ...row, mood: { from: "upcast" } });
+      export const upcasters: Upcasters = {
+        ...Object.fromEntries(["threads", "contexts", "items", "executions", "steps", "parts", "action_calls", "approvals", "outbox", "journal", "triggers", "leases"].map((name) => ["thread_" + name, { ${version}: fillIn }])),`,
+    ],
+  ],
+};
+
+const nextVersion = {
+  name: "next-version",
+  setup(build: Loading) {
+    build.onLoad({ filter: /packages\/thread\/src\/store\/(rows|tables|upcast|verbs\/inbox)\.ts$/ }, ({ path }) => {
+      let contents = readFileSync(path, "utf8");
+      for (const [from, to] of changes[path.slice(path.lastIndexOf("/") + 1)]!) {
+        if (!contents.includes(from)) throw new Error(`${path} no longer holds ${from}`);
+        contents = contents.replace(from, to);
+      }
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
+/** Builds the program with the packages as they are, or one schema version later. @returns the file */
+export async function bundleBuild(which: "older" | "newer"): Promise<string> {
+  const outfile = join(folder, `${which}.mjs`);
+  const tsx = createRequire(join(root, "package.json")).resolve("tsx");
+  const { build } = createRequire(tsx)("esbuild") as Esbuild;
+  await build({
+    entryPoints: [join(here, "program.ts")],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    conditions: ["@hebra/source"],
+    external: ["libsql", "pg", "ioredis", "ai", "better-sqlite3", "@electric-sql/pglite"],
+    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    plugins: which === "newer" ? [nextVersion] : [],
+    logLevel: "error",
+  });
+  return outfile;
+}
+
+export function removeBuilds(): void {
+  rmSync(folder, { recursive: true, force: true });
+}
