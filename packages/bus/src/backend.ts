@@ -118,6 +118,13 @@ export interface RawDeadLetter extends DeadRecord {
   readonly parked: boolean;
 }
 
+/** An envelope that has not joined its mailbox yet. */
+export interface RawScheduled {
+  readonly body: string;
+  /** When it does, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
 /** Figures of the spaces of one direction. */
 export interface RawStats {
   depth: number;
@@ -164,8 +171,13 @@ export interface Backend {
   ticket(request: TicketRequest): Promise<TicketReply>;
   cancelTicket(conversation: string, ticket: string, holder: string): Promise<void>;
   unschedule(entry: { conversation: string; id: string; dedupKey: string }): Promise<boolean>;
+  /** Inbound envelopes for later, soonest first within a part; `after` is a cursor of an earlier call, or empty. */
+  scheduled(limit: number, after: string): Promise<{ entries: RawScheduled[]; cursor: string | undefined }>;
+  /** Makes ready what waits for a retry, in every space. */
+  hurry(): Promise<number>;
   seedFence(conversation: string, fence: number): Promise<void>;
-  stats(): Promise<{ inbound: RawStats; outbound: RawStats; dead: number; now: number }>;
+  /** `gateways`: those whose spaces hold something. */
+  stats(): Promise<{ inbound: RawStats; outbound: RawStats; dead: number; now: number; gateways: string[] }>;
   listDead(limit: number, before: string | undefined): Promise<RawDeadLetter[]>;
   getDead(id: string): Promise<RawDeadLetter | undefined>;
   /** Puts a dead letter back with this body, or lets a parked conversation go on. */

@@ -36,6 +36,11 @@ export function outboundSpace(gatewayId: string): Space {
   return `out:${gatewayId}`;
 }
 
+/** The gateway of a space. */
+export function gatewayOf(space: Space): string {
+  return space.slice("out:".length);
+}
+
 /** The direction of a space. */
 export function directionOf(space: Space): "inbound" | "outbound" {
   return space === INBOUND ? "inbound" : "outbound";

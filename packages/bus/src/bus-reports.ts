@@ -1,4 +1,5 @@
-import type { ErrorSignature } from "@hebra/core";
+import type { ErrorSignature, JsonValue } from "@hebra/core";
+import type { TraceContext } from "./bus.ts";
 
 /** What became of one published message. */
 export interface PublishReceipt {
@@ -29,6 +30,26 @@ export interface DirectionStats {
   readonly scheduled: number;
 }
 
+/** A message that was delayed or scheduled and has not joined its mailbox yet. */
+export interface ScheduledMessage<Payload = JsonValue> {
+  /** The message's id: what `unschedule` takes. */
+  readonly id: string;
+  /** The conversation's tenant. */
+  readonly tenant: string;
+  /** The conversation. */
+  readonly session: string;
+  /** When it joins, in milliseconds since the epoch by the bus's clock. */
+  readonly at: number;
+  /** What duplicates are recognised by; the id unless the publisher gave another. */
+  readonly idempotencyKey: string;
+  /** Whether the publisher asked for an interruption. */
+  readonly interrupt: boolean;
+  /** The trace that the message belongs to. */
+  readonly trace?: TraceContext;
+  /** What is carried: a copy of one's own. */
+  readonly payload: Payload;
+}
+
 /** Figures of the whole bus. */
 export interface BusStats {
   /** Towards those who think. */
@@ -37,6 +58,8 @@ export interface BusStats {
   readonly outbound: DirectionStats;
   /** Dead letters kept. */
   readonly dead: number;
+  /** The gateways that messages wait for. */
+  readonly gateways: readonly string[];
 }
 
 /** Whether a process can serve. */

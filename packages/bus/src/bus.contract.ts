@@ -2,6 +2,7 @@ import { claimClauses } from "./contract/claims.ts";
 import { fairnessClauses } from "./contract/fairness.ts";
 import type { BusClause } from "./contract/harness.ts";
 import { leaseClauses } from "./contract/leases.ts";
+import { movingClauses } from "./contract/moving.ts";
 import { operationClauses } from "./contract/operations.ts";
 import { orderClauses } from "./contract/order.ts";
 import { outboundClauses } from "./contract/outbound.ts";
@@ -32,4 +33,5 @@ export const busContract: Readonly<Record<string, BusClause>> = {
   ...outboundClauses,
   ...claimClauses,
   ...operationClauses,
+  ...movingClauses,
 };

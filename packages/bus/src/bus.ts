@@ -1,5 +1,5 @@
 import type { JsonValue } from "@hebra/core";
-import type { BusHealth, BusStats, DeadLetters, DrainReport, PublishReceipt } from "./bus-reports.ts";
+import type { BusHealth, BusStats, DeadLetters, DrainReport, PublishReceipt, ScheduledMessage } from "./bus-reports.ts";
 
 /** Names one conversation. */
 export interface ConversationAddress {
@@ -248,6 +248,21 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
    * @returns whether there was one
    */
   unschedule(address: ConversationAddress & { id: string }): Promise<boolean>;
+  /**
+   * Inbound messages that have not joined their mailbox yet, soonest first: what `unschedule` can take back. One whose time
+   * comes while pages are read may be missed or told twice.
+   *
+   * @param options - `limit`: how many. @defaultValue 100. `after`: the `cursor` of the last page.
+   * @throws HebraError `INVALID_OPTIONS`
+   */
+  scheduled(options?: { limit?: number; after?: string }): Promise<{ messages: ScheduledMessage<Inbound>[]; cursor?: string }>;
+  /**
+   * For operators: conversations of both directions that wait for a retry are served from now on, also those whose other side
+   * asked for more time. What is on lease, scheduled or parked stays as it is, and attempts count on.
+   *
+   * @returns how many there were
+   */
+  hurry(): Promise<number>;
   /** Tells the bus the last fence that a store accepted for a conversation, so that the next one is larger. */
   seedFence(address: ConversationAddress, lastFence: number): Promise<void>;
   /** What waits, is held and is dead, over all processes. */

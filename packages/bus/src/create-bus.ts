@@ -13,6 +13,7 @@ import { createExchanger, type Exchanger } from "./exchanger.ts";
 import { createLeaseKeeper } from "./lease-keeper.ts";
 import { publish } from "./publisher.ts";
 import { directionStats } from "./bus-stats.ts";
+import { listScheduled } from "./scheduled.ts";
 import type { Tenancy } from "./tenancy.ts";
 
 /** Milliseconds for which a process stays unready after it met what it cannot read. */
@@ -213,6 +214,14 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       await open();
       return backend.unschedule({ conversation: lockKey(tenant, session), id, dedupKey: id });
     },
+    async scheduled(options) {
+      await open();
+      return listScheduled(core, options);
+    },
+    async hurry() {
+      await open();
+      return backend.hurry();
+    },
     async seedFence({ tenant = "default", session }, lastFence) {
       await open();
       if (!Number.isSafeInteger(lastFence) || lastFence < 0) throw new HebraError("INVALID_OPTIONS", "seedFence: a fence is a whole number, zero or more.");
@@ -220,8 +229,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     },
     async stats() {
       await open();
-      const { inbound, outbound, dead, now } = await backend.stats();
-      return { inbound: directionStats(inbound, now), outbound: directionStats(outbound, now), dead };
+      const { inbound, outbound, dead, now, gateways } = await backend.stats();
+      return { inbound: directionStats(inbound, now), outbound: directionStats(outbound, now), dead, gateways };
     },
     health,
     deadLetters: createDeadLetters(core),

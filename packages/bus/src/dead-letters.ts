@@ -1,6 +1,6 @@
 import { errorSignature, HebraError, type ErrorSignature } from "@hebra/core";
 import type { RawDeadLetter } from "./backend.ts";
-import { directionOf, parseConversation, type BusCore } from "./bus-core.ts";
+import { directionOf, gatewayOf, parseConversation, type BusCore } from "./bus-core.ts";
 import type { DeadLetter, DeadLetters } from "./bus-reports.ts";
 
 /** The dead letters of a bus. */
@@ -39,7 +39,7 @@ export function createDeadLetters(core: Pick<BusCore, "backend" | "codec" | "clo
     return {
       id: raw.id,
       direction: directionOf(raw.space),
-      ...(raw.space.startsWith("out:") ? { gatewayId: raw.space.slice("out:".length) } : {}),
+      ...(directionOf(raw.space) === "outbound" ? { gatewayId: gatewayOf(raw.space) } : {}),
       ...parseConversation(raw.conversation),
       ...(envelope === undefined ? {} : { messageId: envelope.id, firstSeenAt: envelope.enqueuedAt }),
       envelope: raw.body,

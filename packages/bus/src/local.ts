@@ -1,6 +1,7 @@
 import { HebraError, type JsonValue } from "@hebra/core";
 import type { Backend, BackendListener, RawStats } from "./backend.ts";
 import type { Bus } from "./bus.ts";
+import { gatewayOf, INBOUND } from "./bus-core.ts";
 import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
 import { emptyStats, enqueuedAtOf } from "./bus-stats.ts";
 import { createBus } from "./create-bus.ts";
@@ -80,6 +81,13 @@ export function localBackends(settings: BusSettings): () => Backend {
       cancelTicket: async (conversation, ticket) => mailboxes.cancelTicket(conversation, ticket, now()),
       unschedule: async (entry) => mailboxes.unschedule(entry),
       seedFence: async (_conversation, fence) => mailboxes.seedFence(fence),
+      scheduled: async (limit, after) => {
+        const from = Number(after.split(":")[1] ?? 0);
+        const all = [...(mailboxes.spaces.get(INBOUND)?.scheduled.values() ?? [])].sort((a, b) => a.dueAt - b.dueAt);
+        const entries = all.slice(from, from + limit).map(({ body, dueAt }) => ({ body, at: dueAt }));
+        return { entries, cursor: from + limit < all.length ? `0:${from + limit}` : undefined };
+      },
+      hurry: async () => mailboxes.hurry(now()),
       stats: async () => ({ ...figures(mailboxes), dead: mailboxes.dead.size, now: now() }),
       listDead: async (limit, before) => mailboxes.dead.list(limit, before),
       getDead: async (id) => mailboxes.dead.get(id),
@@ -92,11 +100,13 @@ export function localBackends(settings: BusSettings): () => Backend {
   };
 }
 
-function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats } {
+function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats; gateways: string[] } {
   const inbound = emptyStats();
   const outbound = emptyStats();
+  const gateways: string[] = [];
   for (const [name, space] of mailboxes.spaces) {
-    const stats = name === "in" ? inbound : outbound;
+    const stats = name === INBOUND ? inbound : outbound;
+    if (name !== INBOUND && space.conversations.size + space.scheduled.size > 0) gateways.push(gatewayOf(name));
     stats.scheduled += space.scheduled.size;
     for (const conversation of space.conversations.values()) {
       const bodies = conversation.entries.values().filter((entry) => !entry.startsWith(TICKET_MARK));
@@ -108,5 +118,5 @@ function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats 
       else if (conversation.heapIndex >= 0) stats.delayed++;
     }
   }
-  return { inbound, outbound };
+  return { inbound, outbound, gateways: gateways.sort() };
 }

@@ -132,6 +132,17 @@ export function createConversation(key: string): Conversation {
   };
 }
 
+/** Milliseconds until something becomes due; nothing when nothing does by itself. */
+export function nextDue(space: SpaceState, now: number): number | undefined {
+  const earliest = space.due.peek()?.dueAt ?? Infinity;
+  return earliest === Infinity ? undefined : Math.max(0, earliest - now);
+}
+
+/** Conversations that nobody holds and that wait for a time. */
+export function inRetry(space: SpaceState): Conversation[] {
+  return [...space.conversations.values()].filter(({ leased, parkedBy, heapIndex }) => leased === 0 && parkedBy === "" && heapIndex >= 0);
+}
+
 /** The tenant's part of a conversation's key, as it is encoded there. */
 export function tenantOf(conversation: string): string {
   return conversation.slice(0, conversation.indexOf("/"));

@@ -5,6 +5,8 @@ import { countLease, enterLane, hasReady, serve, uncountLease, unpark, type Limi
 import {
   createConversation,
   createSpace,
+  inRetry,
+  nextDue,
   parseTicket,
   TICKET_MARK,
   ticketText,
@@ -49,6 +51,7 @@ export interface Mailboxes {
   ticket(request: TicketRequest, now: number): TicketReply;
   cancelTicket(conversation: string, ticket: string, now: number): void;
   unschedule(entry: { conversation: string; id: string; dedupKey: string }): boolean;
+  hurry(now: number): number;
   seedFence(fence: number): void;
   replayDead(id: string, body: string, now: number): boolean;
   discardDead(id: string, now: number): boolean;
@@ -200,6 +203,26 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     }
   };
 
+  /** Takes a dead letter away: with a body its message goes back, or its conversation goes on with it; else it is gone. */
+  const settleDead = (id: string, now: number, body?: string): boolean => {
+    const letter = dead.get(id);
+    if (letter === undefined) return false;
+    dead.remove(id);
+    const space = spaceOf(letter.space);
+    if (!letter.parked) {
+      if (body !== undefined) append(space, { conversation: letter.conversation, body, high: false, interrupt: false }, now);
+      return true;
+    }
+    const conversation = space.conversations.get(letter.conversation);
+    if (conversation?.parkedBy !== id) return true;
+    conversation.parkedBy = "";
+    space.due.remove(conversation);
+    if (body === undefined) removeHead(conversation, 1);
+    else conversation.attempts = 0;
+    makeReady(space, conversation, now);
+    return true;
+  };
+
   const settleOne = (space: SpaceState, settle: Settle, now: number): number => {
     const conversation = space.conversations.get(settle.conversation);
     if (conversation === undefined || conversation.fence !== settle.fence) return -1;
@@ -262,11 +285,6 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     space.due.set(conversation, now + request.leaseMs);
     countLease(space, conversation, now + request.leaseMs, limitsFor(conversation));
     return { conversation: conversation.key, fence: conversation.fence, attempt: conversation.attempts, bodies };
-  };
-
-  const nextDue = (space: SpaceState, now: number): number | undefined => {
-    const earliest = space.due.peek()?.dueAt ?? Infinity;
-    return earliest === Infinity ? undefined : Math.max(0, earliest - now);
   };
 
   const held = (space: SpaceState, conversation: string, fence: number): Conversation | undefined => {
@@ -346,6 +364,10 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       const index = conversation.entries.values().findIndex((entry) => entry.startsWith(TICKET_MARK) && parseTicket(entry).ticket === ticket);
       if (index === 0 && conversation.granted) settleOne(space, { kind: "release", conversation: key, fence: conversation.fence, delayMs: 0 }, now);
       else if (index >= 0) conversation.entries.removeAt(index);
+      if (conversation.entries.length > 0) return;
+      // It waited for a time, with nobody but this one in line.
+      space.due.remove(conversation);
+      space.conversations.delete(key);
     },
     unschedule({ conversation, id, dedupKey }) {
       const space = spaceOf("in");
@@ -359,36 +381,15 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     seedFence(fence) {
       lastFence = Math.max(lastFence, fence);
     },
-    replayDead(id, body, now) {
-      const letter = dead.get(id);
-      if (letter === undefined) return false;
-      dead.remove(id);
-      const space = spaceOf(letter.space);
-      if (!letter.parked) {
-        append(space, { conversation: letter.conversation, body, high: false, interrupt: false }, now);
-        return true;
+    hurry(now) {
+      const waiting = [...spaces.values()].flatMap((space) => inRetry(space).map((conversation) => ({ space, conversation })));
+      for (const { space, conversation } of waiting) {
+        space.due.remove(conversation);
+        makeReady(space, conversation, now);
       }
-      const conversation = space.conversations.get(letter.conversation);
-      if (conversation?.parkedBy !== id) return true;
-      conversation.parkedBy = "";
-      space.due.remove(conversation);
-      conversation.attempts = 0;
-      makeReady(space, conversation, now);
-      return true;
+      return waiting.length;
     },
-    discardDead(id, now) {
-      const letter = dead.get(id);
-      if (letter === undefined) return false;
-      dead.remove(id);
-      if (!letter.parked) return true;
-      const space = spaceOf(letter.space);
-      const conversation = space.conversations.get(letter.conversation);
-      if (conversation?.parkedBy !== id) return true;
-      conversation.parkedBy = "";
-      space.due.remove(conversation);
-      removeHead(conversation, 1);
-      makeReady(space, conversation, now);
-      return true;
-    },
+    replayDead: (id, body, now) => settleDead(id, now, body),
+    discardDead: (id, now) => settleDead(id, now),
   };
 }

@@ -10,6 +10,7 @@ export const operationClauses = {
       inbound: { depth: 0, oldestAgeMs: 0, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 },
       outbound: { depth: 0, oldestAgeMs: 0, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 },
       dead: 0,
+      gateways: [],
     });
     await settle(harness, one.bus.publishInbound([...texts("a", "1", "2"), ...texts("b", "1"), ...texts("c", "1")]));
     await settle(harness, one.bus.publishOutbound({ gatewayId: "g", session: "a", payload: 1 }));

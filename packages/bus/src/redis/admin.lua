@@ -24,6 +24,41 @@ elseif what == 'seed' then
     redis.call('SET', root .. 'f', ARGV[4])
   end
   return 1
+elseif what == 'scheduled' then
+  -- ARGV[4..] a position in due, page size. Returns { next position or -1, time, envelope, time, envelope, … }
+  local space = space_of(ARGV[2])
+  local from, size = tonumber(ARGV[4]), tonumber(ARGV[5])
+  local members = redis.call('ZRANGE', space.due, from, from + size - 1, 'WITHSCORES')
+  local found = { #members < size * 2 and -1 or from + size }
+  for i = 1, #members, 2 do
+    if string.sub(members[i], 1, 1) == 's' then
+      local stored = redis.call('HGET', space.p .. 'sb', string.sub(members[i], 2))
+      if stored then
+        found[#found + 1] = string.format('%.0f', tonumber(members[i + 1]))
+        found[#found + 1] = string.match(stored, '^%d+:(.*)$')
+      end
+    end
+  end
+  return found
+elseif what == 'hurry' then
+  -- ARGV[4..] a position in due, page size, limits (1 or 0). Returns { next position or -1, conversations that were made ready }
+  limits_on = ARGV[6] == '1'
+  local space = space_of(ARGV[2])
+  local from, size = tonumber(ARGV[4]), tonumber(ARGV[5])
+  local members = redis.call('ZRANGE', space.due, from, from + size - 1)
+  local count = 0
+  for _, member in ipairs(members) do
+    if string.sub(member, 1, 1) == 'c' then
+      local conv = string.sub(member, 2)
+      local c = load_conv(space, conv)
+      if c.leased == 0 and c.parked == '' then
+        make_ready(space, c, redis.call('LLEN', space.q .. conv))
+        count = count + 1
+      end
+    end
+  end
+  finish()
+  return { #members < size and -1 or from + size - count, count }
 elseif what == 'limits' then
   -- ARGV[4..] tenant, limits, …: replaces all.
   redis.call('DEL', root .. 'lim')

@@ -1,7 +1,8 @@
 import { HebraError } from "@hebra/core";
 import type { Backend, BackendListener, Entry, EntryStatus, RawStats, Space } from "../backend.ts";
 import { encodeTenant, tenantLimits, type BusSettings } from "../bus-options.ts";
-import { emptyStats } from "../bus-stats.ts";
+import { gatewayOf } from "../bus-core.ts";
+import { addStats, emptyStats } from "../bus-stats.ts";
 import type { Durability } from "../bus.ts";
 import type { RedisCommands } from "./commands.ts";
 import { agree, type SharedConfig } from "./config.ts";
@@ -9,6 +10,7 @@ import { createDeadStore, parseDeadId } from "./dead-store.ts";
 import { dedupDigest, entryArgs, exchangeArgs, exchangeReply } from "./encode.ts";
 import { partitionOf, partitionTags } from "./partitions.ts";
 import { createPublishQueue } from "./publish-queue.ts";
+import { hurryAll, readScheduled } from "./later.ts";
 import { createRunner, wrapRedisError, type Script } from "./run.ts";
 import { scripts } from "./scripts.generated.ts";
 import { createWaker, type Waker } from "./waker.ts";
@@ -288,21 +290,35 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       const args = ["unschedule", conversation, id, dedupDigest("in", conversation, dedupKey), String(settings.dedupWindowMs)];
       return (await admin(partitionFor(conversation), "in", args)) === 1;
     },
+    scheduled: (limit, after) => readScheduled(config.partitions, (partition, args) => admin(partition, "in", args), limit, after),
+    async hurry() {
+      const counts = await Promise.all(roots.map(async (root, partition) => {
+        const spaces = ["in", ...((await run.bound(() => proxy.call("SMEMBERS", `${root}gws`))) as string[])];
+        return hurryAll(spaces, (space, args) => admin(partition, space, [...args, limitFlag]));
+      }));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
     async seedFence(conversation, fence) {
       await admin(partitionFor(conversation), "in", ["seed", String(fence)]);
     },
     async stats() {
       const inbound = emptyStats();
       const outbound = emptyStats();
+      const waiting = new Set<string>();
       const times = await Promise.all(
         roots.map(async (root, partition) => {
-          const gateways = (await run.bound(() => proxy.call("SMEMBERS", `${root}gws`))) as string[];
+          const spaces = (await run.bound(() => proxy.call("SMEMBERS", `${root}gws`))) as string[];
           const now = await pageStats(partition, "in", inbound);
-          for (const space of gateways) await pageStats(partition, space, outbound);
+          for (const space of spaces) {
+            const own = emptyStats();
+            await pageStats(partition, space, own);
+            addStats(outbound, own);
+            if (own.depth + own.scheduled > 0) waiting.add(gatewayOf(space));
+          }
           return now;
         }),
       );
-      return { inbound, outbound, dead: await dead.count(), now: Math.max(...times) };
+      return { inbound, outbound, dead: await dead.count(), now: Math.max(...times), gateways: [...waiting].sort() };
     },
     listDead: (limit, before) => dead.list(limit, before),
     getDead: (id) => dead.get(id),
