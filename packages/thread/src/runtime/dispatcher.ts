@@ -14,7 +14,7 @@ export interface Dispatcher {
 }
 
 export function startDispatcher(services: RuntimeServices, options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number }): Dispatcher {
-  const { bus, metrics, telemetry, clock, logger } = services;
+  const { bus, handover, metrics, telemetry, clock, logger } = services;
   const { gatewayId, channels, concurrency } = options;
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
@@ -59,12 +59,19 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
         done++;
       }
       await delivery.ack();
+      handover.sent(delivery.messages.map(({ id }) => id));
     } catch (error) {
       if (delivery.signal.aborted || errorCode(error) === "LEASE_LOST") return;
       logger.warn("A reply could not be sent.", { code: errorCode(error) ?? null, error: errorMessage(error), attempt: delivery.attempt });
       // What was sent leaves; the rest comes back, and fails alone.
-      if (done > 0) await delivery.ack({ count: done });
-      else await delivery.nack({ error });
+      if (done > 0) {
+        await delivery.ack({ count: done });
+        handover.sent(delivery.messages.slice(0, done).map(({ id }) => id));
+        return;
+      }
+      await delivery.nack({ error });
+      // It is in the dead letters: there is nothing left to send.
+      if (delivery.messages.length === 1 && HebraError.isInstance(error) && !error.retryable) handover.sent([delivery.messages[0]!.id]);
     }
   }
 

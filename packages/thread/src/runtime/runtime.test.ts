@@ -191,4 +191,33 @@ describe("a durable store with the local bus", () => {
     expect((await second.load("default", { key: "memory:a" }))?.outbox).toEqual([]);
     await second.close();
   });
+
+  it("sends after a restart what its channel could not take before, once, and what was sent never again", async () => {
+    directory = mkdtempSync(join(tmpdir(), "hebra-runtime-"));
+    const path = join(directory, "threads.sqlite");
+    const first = await sqliteStore({ path });
+    const before = createRuntime({ threads: [echoThread()], store: first });
+    const refused = gate();
+    const early = memoryChannel("memory", async ({ text }) => {
+      if (text !== "echo: message 2") return;
+      refused.open();
+      throw new HebraError("UNREACHABLE", "Too many requests.", { details: { retryAfterMs: 3_600_000 } });
+    });
+    await before.gateway({ channels: [early] });
+    for (const id of ["1", "2", "3"]) await early.publish({ id, chat: "a", text: `message ${id}` });
+    await refused.promise;
+    while ((await before.bus.stats()).inbound.depth > 0) await new Promise((resolve) => setImmediate(resolve));
+    await before.close();
+    expect(texts(early.replies)).toEqual(["echo: message 1"]);
+    await first.close();
+
+    const second = await sqliteStore({ path });
+    const runtime = make({ store: second });
+    const channel = memoryChannel();
+    await runtime.gateway({ channels: [channel] });
+    expect(texts(await channel.received(2))).toEqual(["echo: message 2", "echo: message 3"]);
+    await runtime.close();
+    expect((await second.load("default", { key: "memory:a" }))?.outbox).toEqual([]);
+    await second.close();
+  });
 });

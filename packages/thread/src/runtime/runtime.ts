@@ -53,6 +53,8 @@ export interface RuntimeOptions {
   leaseTtlMs?: number;
   /** Items of history that a model is shown. @defaultValue 40 */
   historyItems?: number;
+  /** Turns a `blob:` reference of a file part into a URL that a model can read, as for `createEngine`: a worker does not see the gateway's disk. @defaultValue references are passed on as they are */
+  readFile?: (url: string) => Promise<string>;
   /** Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without anything that was said */
   telemetry?: Telemetry | ThreadTelemetryOptions;
   clock?: Clock;
@@ -101,6 +103,7 @@ const schema = z.strictObject({
   sweepMs: z.number().min(100).default(30_000),
   leaseTtlMs: z.number().min(100).default(30_000),
   historyItems: z.number().int().min(1).default(40),
+  readFile: callable.optional(),
   telemetry: telemetryOption.optional(),
   clock: instance.optional(),
   ids: callable.optional(),
@@ -136,7 +139,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
   const bus = options.bus ?? (localBus({ clock, leaseMs: leaseTtlMs }) as Bus);
   const locks = options.locks ?? localLocks({ clock });
-  const handover = createHandover({ store, clock, logger });
+  const handover = createHandover({ store, clock, logger, busForgets: busIsLocal });
 
   /** What a channel's turn sends, to be stored with its last write. */
   function outgoing(turn: EndedTurn): JsonValue[] {
@@ -170,7 +173,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     };
   }
 
-  const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake, ...(given === undefined ? {} : { telemetry: given }) });
+  const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake, ...(options.readFile === undefined ? {} : { readFile: options.readFile }), ...(given === undefined ? {} : { telemetry: given }) });
   const { telemetry } = openTelemetry(given, "@hebra/thread/runtime");
   const metrics = createRuntimeMetrics(telemetry);
   const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, telemetry, clock, ids, logger, busyText, busIsLocal, sweepMs };

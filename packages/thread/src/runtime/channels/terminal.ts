@@ -23,6 +23,8 @@ export interface TerminalChannelOptions {
 export interface TerminalChannel extends Channel {
   /** Resolves when there is nothing more to come: the end of the input, `/quit`, or Ctrl-C. */
   readonly ended: Promise<"end" | "interrupt">;
+  /** Resolves when every line that was typed has been handed over, or given up. */
+  taken(): Promise<void>;
   /** Resolves when every line that was handed over has been answered. A turn that waits for a person, and one that says nothing, gives no answer. */
   answered(): Promise<void>;
 }
@@ -140,8 +142,11 @@ export function terminalChannel(options: TerminalChannelOptions = {}): TerminalC
   return {
     name,
     ended,
+    async taken() {
+      for (let seen; seen !== taking; ) await (seen = taking);
+    },
     async answered() {
-      await taking;
+      await this.taken();
       while (open.size > 0) await new Promise<void>((resolve) => (answeredAll = resolve));
     },
     async start(given) {
