@@ -7,7 +7,7 @@ import type { AnyThreadDefinition } from "@hebra/thread";
 import { parseRuntimeConfig, type Channel, type Job, type RuntimeConfig, type RuntimeParts } from "@hebra/thread/runtime";
 
 /** What an app's module exports. */
-export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText"> {
+export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText" | "busyText" | "readFile"> {
   threads: readonly AnyThreadDefinition[];
   /** Made once, in the gateway. */
   channels?: readonly Channel[] | (() => readonly Channel[] | Promise<readonly Channel[]>);
@@ -25,6 +25,18 @@ export async function loadApp(path: string | undefined): Promise<App> {
   }
   if (!Array.isArray(module.threads)) throw new HebraError("INVALID_OPTIONS", `The app ${path} must export \`threads\`, a list of definitions.`);
   return module as App;
+}
+
+/** What an app says about its runtime. */
+export function partsOf({ threads, route, reply, failureText, busyText, readFile }: App): RuntimeParts {
+  return {
+    threads,
+    ...(route === undefined ? {} : { route }),
+    ...(reply === undefined ? {} : { reply }),
+    ...(failureText === undefined ? {} : { failureText }),
+    ...(busyText === undefined ? {} : { busyText }),
+    ...(readFile === undefined ? {} : { readFile }),
+  };
 }
 
 /** @throws HebraError `INVALID_OPTIONS` */

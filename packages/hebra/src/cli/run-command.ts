@@ -1,18 +1,20 @@
-import { parseArgs } from "node:util";
-import { didYouMean, errorCode, errorMessage, HebraError, type ErrorCode } from "@hebra/core";
-import { commands, exitCodes, helpText, optionTable, type CommandName, type OptionName } from "./commands.ts";
+import { errorCode, errorMessage, redactText, type ErrorCode } from "@hebra/core";
+import { chat } from "./chat.ts";
+import { exitCodes } from "./commands.ts";
+import { deadLetters } from "./dead-letters.ts";
+import { helpText } from "./help.ts";
 import { migrations } from "./migrations.ts";
-import { deadLetters, drain, stats } from "./queues.ts";
+import { parseLine, type ParsedLine } from "./parse.ts";
+import { drain, stats } from "./queues.ts";
 import { runProcess } from "./run-process.ts";
+
+export type { CliOptions } from "./parse.ts";
 
 /** Where a command writes: results on `out`, everything for people on `err`. */
 export interface Streams {
   out(text: string): void;
   err(text: string): void;
 }
-
-/** The options as parsed. */
-export type CliOptions = { [K in OptionName]?: (typeof optionTable)[K]["type"] extends "boolean" ? boolean : string };
 
 /** What a command found out. */
 export interface Report {
@@ -22,65 +24,52 @@ export interface Report {
   exitCode?: number;
 }
 
-const usage = new Set<ErrorCode>(["INVALID_OPTIONS", "PEER_MISSING", "UNSUPPORTED", "SCHEMA_NOT_APPLIED", "SCHEMA_TOO_NEW"]);
+/** What a person has to change before the same command can succeed. */
+const usage = new Set<ErrorCode>(["INVALID_OPTIONS", "INVALID_ID", "PEER_MISSING", "UNSUPPORTED", "DURABILITY_UNSUPPORTED", "UPGRADE_REQUIRED", "SCHEMA_NOT_APPLIED", "SCHEMA_TOO_NEW"]);
+/** What passes by itself. */
+const away = new Set<ErrorCode>(["UNREACHABLE", "TIMEOUT", "STORE_LOCKED", "LOCK_TIMEOUT"]);
 
-/** Runs one command line. Never throws. @param signal - ends a gateway or a worker. @returns the exit code */
+/** Runs one command line. Never throws. @param signal - ends what runs until it is told to end. @returns the exit code */
 export async function runCommand(args: readonly string[], streams: Streams, signal: AbortSignal): Promise<number> {
   let json = args.includes("--json");
   try {
-    const parsed = parse(args);
-    if (parsed === undefined) {
+    const line = parseLine(args);
+    if (line === undefined) {
       streams.out(`${helpText()}\n`);
       return args.length === 0 ? exitCodes.usage : exitCodes.ok;
     }
-    const { command, options } = parsed;
-    if (options.help === true) {
-      streams.out(`${helpText(command)}\n`);
+    if (line.options.help === true) {
+      streams.out(`${helpText(line.command)}\n`);
       return exitCodes.ok;
     }
-    json = options.json === true;
-    const { report, text, exitCode } = await perform(command, options, streams, signal);
-    streams.out(json ? `${JSON.stringify(report)}\n` : `${text}\n`);
+    json = line.options.json === true;
+    const { report, text, exitCode } = await perform(line, streams, signal);
+    if (json || text !== "") streams.out(json ? `${JSON.stringify(report)}\n` : `${text}\n`);
     return exitCode ?? exitCodes.ok;
   } catch (error) {
     const code = errorCode(error) ?? "INTERNAL";
-    if (json) streams.out(`${JSON.stringify({ ok: false, code, message: errorMessage(error) })}\n`);
-    else streams.err(`${code}: ${errorMessage(error)}\n`);
-    return usage.has(code) ? exitCodes.usage : exitCodes.internal;
+    // Messages of Hebra hold no secret; those of drivers and of an app may.
+    const message = redactText(errorMessage(error));
+    if (json) streams.out(`${JSON.stringify({ ok: false, code, message })}\n`);
+    else streams.err(`${code}: ${message}\n`);
+    return usage.has(code) ? exitCodes.usage : away.has(code) ? exitCodes.away : exitCodes.internal;
   }
 }
 
-async function perform(command: CommandName, options: CliOptions, streams: Streams, signal: AbortSignal): Promise<Report> {
+async function perform({ command, options, operands }: ParsedLine, streams: Streams, signal: AbortSignal): Promise<Report> {
   switch (command) {
     case "gateway":
     case "worker":
       return runProcess(command, options, streams, signal);
+    case "chat":
+      return chat(options, streams, signal);
     case "drain":
       return drain(options, signal);
     case "dead-letters":
-      return deadLetters(options);
+      return deadLetters(options, operands);
     case "stats":
       return stats(options);
     case "migrations":
       return migrations(options);
-  }
-}
-
-function parse(args: readonly string[]): { command: CommandName; options: CliOptions } | undefined {
-  const [name, ...rest] = args;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") return undefined;
-  if (!Object.hasOwn(commands, name)) {
-    const near = didYouMean(name, Object.keys(commands));
-    throw new HebraError("INVALID_OPTIONS", `There is no command ${name}${near === undefined ? "" : `; did you mean ${near}?`} See hebra --help.`);
-  }
-  const command = name as CommandName;
-  const known: readonly OptionName[] = [...commands[command].options, "help"];
-  try {
-    const { values } = parseArgs({ args: rest, options: Object.fromEntries(known.map((option) => [option, optionTable[option]])), strict: true, allowPositionals: false });
-    return { command, options: values as CliOptions };
-  } catch (error) {
-    const wrong = /'--?([\w-]+)/.exec(errorMessage(error))?.[1];
-    const near = wrong === undefined ? undefined : didYouMean(wrong, known);
-    throw new HebraError("INVALID_OPTIONS", `${errorMessage(error).split(". To specify")[0]!}${near === undefined ? "" : ` Did you mean --${near}?`} See hebra ${command} --help.`, { cause: error });
   }
 }

@@ -1,7 +1,8 @@
-import { consoleLogger, errorMessage, HebraError } from "@hebra/core";
-import { httpChannel, openRuntime, type Channel, type Gateway, type Runtime } from "@hebra/thread/runtime";
-import { loadApp, loadConfig } from "./app.ts";
-import type { CliOptions, Report, Streams } from "./run-command.ts";
+import { consoleLogger, errorMessage, HebraError, redactText } from "@hebra/core";
+import { httpChannel, openRuntime, parseRuntimeConfig, type Channel, type Gateway, type HttpChannel, type Runtime } from "@hebra/thread/runtime";
+import { loadApp, loadConfig, partsOf } from "./app.ts";
+import { number, type CliOptions } from "./parse.ts";
+import type { Report, Streams } from "./run-command.ts";
 import { serve, type Serving } from "./serve.ts";
 
 const json = (body: object, ok = true) => new Response(JSON.stringify(body), { status: ok ? 200 : 503, headers: { "content-type": "application/json" } });
@@ -14,14 +15,10 @@ export async function runProcess(kind: "gateway" | "worker", options: CliOptions
   const host = options.host ?? "127.0.0.1";
   const deadlineMs = number("deadline", options.deadline, 30_000);
   const concurrency = number("concurrency", options.concurrency, 10);
-  const { threads, route, reply, failureText } = app;
-  const runtime = await openRuntime(config, {
-    threads,
-    logger,
-    ...(route === undefined ? {} : { route }),
-    ...(reply === undefined ? {} : { reply }),
-    ...(failureText === undefined ? {} : { failureText }),
-  });
+  if (kind === "worker" && parseRuntimeConfig(config).bus.backend === "local") {
+    throw new HebraError("UNSUPPORTED", "A worker of its own needs a bus that it shares with a gateway, and the bus of this configuration is local. Set bus.backend to redis, or run hebra gateway, which works too.");
+  }
+  const runtime = await openRuntime(config, { ...partsOf(app), logger });
   const servers: Serving[] = [];
   let probes: Serving | undefined;
   try {
@@ -33,7 +30,7 @@ export async function runProcess(kind: "gateway" | "worker", options: CliOptions
       if (options.port !== undefined) {
         const channel = httpChannel();
         channels.push(channel);
-        web = await serve((request) => channel.handler(request), { port: number("port", options.port, 0), host });
+        web = await serve(byName(channels, channel), { port: number("port", options.port, 0), host });
         servers.push(web);
       }
       gateway = await runtime.gateway({ channels, embeddedWorker: options["no-worker"] === true ? false : { concurrency }, ...(options.id === undefined ? {} : { id: options.id }) });
@@ -57,6 +54,15 @@ export async function runProcess(kind: "gateway" | "worker", options: CliOptions
   }
 }
 
+/** A channel with a handler of its own, as a webhook has, answers below `/<its name>`; everything else is the HTTP channel's. */
+function byName(channels: readonly Channel[], fallback: HttpChannel): (request: Request) => Promise<Response> {
+  const handlers = new Map(channels.flatMap((channel) => ("handler" in channel && typeof channel.handler === "function" ? [[channel.name, channel as HttpChannel] as const] : [])));
+  return (request) => {
+    const [, first = ""] = new URL(request.url).pathname.split("/");
+    return (handlers.get(decodeURIComponent(first)) ?? fallback).handler(request);
+  };
+}
+
 function serveProbes(runtime: Runtime, port: number, host: string): Promise<Serving> {
   const handler = async (request: Request): Promise<Response> => {
     switch (new URL(request.url).pathname) {
@@ -71,19 +77,11 @@ function serveProbes(runtime: Runtime, port: number, host: string): Promise<Serv
       case "/stats":
         return runtime.bus.stats().then(
           (stats) => json(stats),
-          (error: unknown) => json({ message: errorMessage(error) }, false),
+          (error: unknown) => json({ message: redactText(errorMessage(error)) }, false),
         );
       default:
         return new Response(null, { status: 404 });
     }
   };
   return serve(handler, { port, host });
-}
-
-/** @throws HebraError `INVALID_OPTIONS` */
-export function number(name: string, value: string | undefined, fallback: number): number {
-  if (value === undefined) return fallback;
-  const parsed = Number(value);
-  if (Number.isInteger(parsed) && parsed >= 0) return parsed;
-  throw new HebraError("INVALID_OPTIONS", `--${name} must be a whole number, not ${value}.`);
 }

@@ -1,6 +1,9 @@
 import { createServer, type Server } from "node:http";
 import { Readable } from "node:stream";
-import { errorCode, errorMessage } from "@hebra/core";
+import { errorCode, errorMessage, HebraError, redactText } from "@hebra/core";
+
+/** Milliseconds that answers under way have when the server closes. */
+const LAST_WORDS_MS = 1_000;
 
 /** A server of Web-standard handlers. */
 export interface Serving {
@@ -30,7 +33,7 @@ export async function serve(handler: (request: Request) => Promise<Response>, op
     run().catch((error: unknown) => {
       if (outgoing.headersSent) return void outgoing.destroy();
       outgoing.writeHead(500, { "content-type": "application/json" });
-      outgoing.end(JSON.stringify({ code: errorCode(error) ?? "INTERNAL", message: errorMessage(error) }));
+      outgoing.end(JSON.stringify({ code: errorCode(error) ?? "INTERNAL", message: redactText(errorMessage(error)) }));
     });
   });
   await listen(server, options);
@@ -39,17 +42,25 @@ export async function serve(handler: (request: Request) => Promise<Response>, op
     port: typeof address === "object" && address !== null ? address.port : options.port,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+        // An answer that is being written gets through; a stream that would go on for ever is cut.
+        const cut = setTimeout(() => server.closeAllConnections(), LAST_WORDS_MS);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+        server.closeIdleConnections();
       }),
   };
 }
 
 function listen(server: Server, { port, host }: { port: number; host: string }): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = error.code === "EADDRINUSE" || error.code === "EACCES" || error.code === "EADDRNOTAVAIL";
+      reject(taken ? new HebraError("INVALID_OPTIONS", `The port ${port} of ${host} cannot be listened on: ${error.code}. Choose another, or end what has it.`, { cause: error }) : error);
+    });
     server.listen(port, host, () => {
-      server.removeListener("error", reject);
+      server.removeAllListeners("error");
       resolve();
     });
   });

@@ -1,0 +1,60 @@
+/** What the commands of the tests run: an echo that takes as long as it is told to. */
+import { setTimeout as wait } from "node:timers/promises";
+import { appendFileSync } from "node:fs";
+import { defineThread } from "@hebra/thread";
+import type { Reactor } from "@hebra/thread/reactor";
+import type { Channel, ChannelContext, ChannelReply, Job } from "@hebra/thread/runtime";
+
+const log = process.env["HEBRA_TEST_LOG"];
+
+/** One write of one short line to a file opened for appending is whole, also among processes. */
+function note(line: object): void {
+  if (log !== undefined) appendFileSync(log, `${JSON.stringify(line)}\n`);
+}
+
+/** `text` is answered at once, `text|ms` after so many milliseconds. */
+const echo: Reactor = {
+  contract: "reactor-v1",
+  name: "echo",
+  async *react({ transcript, signal }) {
+    const part = transcript.findLast(({ role }) => role === "user")?.parts.at(-1);
+    const [text = "", ms] = (part?.kind === "text" ? part.text : "").split("|");
+    note({ event: "start", text, pid: process.pid });
+    yield { type: "part-start", partId: "p", kind: "text" };
+    yield { type: "part-delta", partId: "p", delta: "echo: " };
+    if (ms !== undefined) await wait(Number(ms), undefined, { signal });
+    yield { type: "part-delta", partId: "p", delta: text };
+    yield { type: "part-end", partId: "p" };
+    yield { type: "usage", usage: {} };
+    note({ event: "end", text, pid: process.pid });
+    yield { type: "finish", reason: "stop" };
+  },
+};
+
+export const threads = [defineThread({ name: "echo", reactor: echo })];
+
+/** Writes down what it sends; it can be told to refuse. */
+function logChannel(): Channel & { handler(request: Request): Promise<Response> } {
+  let context: ChannelContext | undefined;
+  return {
+    name: "log",
+    async start(given) {
+      context = given;
+    },
+    async stop() {},
+    async send({ id, session, text, inReplyTo, failure }: ChannelReply) {
+      if (process.env["HEBRA_TEST_REFUSE"] !== undefined) throw new Error("The other side is away.");
+      note({ event: "sent", id, session, text, inReplyTo, failure, pid: process.pid });
+    },
+    async handler(request) {
+      const message = (await request.json()) as { id: string; chat: string; text: string };
+      return new Response(JSON.stringify(await context!.publish(message)), { status: 202 });
+    },
+  };
+}
+
+export const channels = () => [logChannel()];
+
+const every = process.env["HEBRA_TEST_JOB_MS"];
+
+export const jobs: readonly Job[] = every === undefined ? [] : [{ id: "beat", everyMs: Number(every), missed: "all", message: { session: "beats", text: "beat" } }];
