@@ -142,4 +142,5 @@ export {
   createUserItemFromUIMessages,
   type ResponseMessage,
 } from "./legacy/call/ui-messages.ts";
+export type { ThreadTelemetryOptions } from "./telemetry/options.ts";
 export { threadMetrics, type MetricDescription } from "./telemetry/thread-metrics.ts";

@@ -80,7 +80,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       call.failed(error, answer, signal.aborted);
       if (signal.aborted || attempt >= MODEL_TRIES || !(HebraError.isInstance(error) && error.retryable)) throw error;
       telemetry.retried("model");
-      environment.logger.warn("A reactor failed and is asked again.", { executionId: rows.execution.id, attempt, message: errorMessage(error) });
+      environment.logger.warn("A reactor failed and is asked again.", { attempt, message: errorMessage(error) });
       Object.assign(answer, emptyAnswer());
       live.reset();
       const retryAfterMs = error.details["retryAfterMs"];

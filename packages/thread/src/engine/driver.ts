@@ -1,10 +1,11 @@
-import { anySignal, errorCode, errorMessage, HebraError, type Clock, type JsonValue, type Logger } from "@hebra/core";
+import { anySignal, errorCode, errorMessage, HebraError, withFields, type Clock, type JsonValue, type Logger } from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
 import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { ExecutionRow } from "../store/rows.ts";
 import { assertTransition, executionStates } from "../store/states.ts";
 import type { QueuedExecution, Snapshot, ThreadStore } from "../store/store.ts";
+import { logFieldsOf } from "../telemetry/attributes.ts";
 import type { EngineTelemetry } from "../telemetry/engine-telemetry.ts";
 import { compact } from "./compact.ts";
 import { createEventWriter } from "./event-writer.ts";
@@ -132,6 +133,7 @@ export function createDriver(options: DriverOptions): Driver {
   async function runOne(target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
     const { execution } = work.rows;
     const definition = options.definition(execution.definition)!;
+    const turnLogger = withFields(logger, logFieldsOf(target.tenant, execution));
     turns.begin(execution.id);
     try {
       const end = await runTurn(
@@ -143,7 +145,7 @@ export function createDriver(options: DriverOptions): Driver {
           reactor: await options.reactor(definition),
           clock,
           random: options.random,
-          logger,
+          logger: turnLogger,
           historyItems: options.historyItems,
           settleWindowMs: options.settleWindowMs,
           maxAttempts: options.maxAttempts,
@@ -159,7 +161,7 @@ export function createDriver(options: DriverOptions): Driver {
     } catch (error) {
       work.telemetry.givenUp(error);
       turns.end(execution.id, { error: closed.aborted ? new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }) : error });
-      logger.warn("A turn was given up in this process and will be resumed.", { executionId: execution.id, code: errorCode(error) ?? null, error: errorMessage(error), fence: lease.fence });
+      turnLogger.warn("A turn was given up in this process and will be resumed.", { code: errorCode(error) ?? null, error: errorMessage(error), fence: lease.fence });
       throw error;
     }
   }

@@ -11,6 +11,6 @@ export interface EndedTurn {
   /** The definition's name. */
   definition: string;
   trigger: ItemRow;
-  /** As the trigger gave it. */
+  /** As the trigger gave it, with the turn's `trace` where there is one. */
   correlation: JsonObject;
 }

@@ -14,7 +14,12 @@ export interface Trigger {
   channel?: string;
   /** Kept with the item; not shown to the model. */
   metadata?: JsonObject;
-  /** Kept with the execution: what caused the turn, where its answer goes. Two deliveries that differ in it alone are the same. */
+  /**
+   * Kept with the execution: what caused the turn, where its answer goes. Two deliveries that differ in it alone are the same.
+   *
+   * `runId` names the run that the turn belongs to, for spans and logs. `trace` is kept for the W3C trace context: one's own is
+   * taken up (`{ traceparent, tracestate }`), else the span that runs.
+   */
   correlation?: JsonObject;
 }
 

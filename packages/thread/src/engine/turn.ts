@@ -108,7 +108,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   if (work.signal.aborted) lost();
   work.signal.addEventListener("abort", lost, { once: true });
   // What cannot be read now is read after the next write, which says that the inbox has moved.
-  const unwatch = store.watch(tenant, rows.context.id, () => void fold().catch((error: unknown) => environment.logger.warn("The inbox could not be read.", { executionId, code: errorCode(error) ?? null })));
+  const unwatch = store.watch(tenant, rows.context.id, () => void fold().catch((error: unknown) => environment.logger.warn("The inbox could not be read.", { code: errorCode(error) ?? null })));
   const cancelTimer = Number.isFinite(policy.maxDurationMs)
     ? clock.after(Math.max(0, (rows.execution.startedAt ?? clock.now()) + policy.maxDurationMs - clock.now()), () => push(() => ({ type: "time-spent" })))
     : () => {};
@@ -380,7 +380,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
         if (attempt >= COMMIT_TRIES || !isStoreError(error) || !(error as HebraError).retryable) throw error;
         unsure = true;
         work.telemetry.retried("write");
-        environment.logger.warn("A write of a turn failed and is tried again.", { executionId, attempt, code: errorCode(error) ?? null });
+        environment.logger.warn("A write of a turn failed and is tried again.", { attempt, code: errorCode(error) ?? null });
         await sleep(clock, environment.random() * COMMIT_RETRY_MS * 2 ** attempt, work.signal);
       }
     }

@@ -24,6 +24,11 @@ function runIdOf({ id, correlation }: ExecutionRow): string {
   return typeof runId === "string" && runId !== "" ? runId : id;
 }
 
+/** What every line of a turn's log says of where it belongs. */
+export function logFieldsOf(tenant: string, execution: ExecutionRow): { tenant: string; contextId: string; executionId: string; runId: string } {
+  return { tenant, contextId: execution.contextId, executionId: execution.id, runId: runIdOf(execution) };
+}
+
 /** What every span of a turn says of where it belongs. */
 export function placeOf(tenant: string, execution: ExecutionRow): TelemetryAttributes {
   return {

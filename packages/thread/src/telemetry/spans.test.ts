@@ -84,6 +84,15 @@ it("a turn that no run is named for is a run of its own, and a model that only t
   expect(told.spans().map(({ attributes }) => attributes["hebra.run.id"])).toEqual([turn.executionId, turn.executionId]);
 });
 
+it("every line of a turn's log says where it belongs", async () => {
+  const lines: unknown[] = [];
+  const write = (_message: string, fields?: object) => void lines.push(fields);
+  const definition = scripted([(input) => (input.ids.attempt === 1 ? { error: new HebraError("REACTOR_FAILED", "overloaded", { retryable: true, details: { retryAfterMs: 0 } }) } : { text: "Hi." })]);
+  const { engine, turn } = await play(definition, { random: () => 0, logger: { debug: write, info: write, warn: write, error: write } });
+  expect(lines).toMatchObject([{ tenant: "default", executionId: turn.executionId, contextId: turn.contextId, runId: "run-7", attempt: 1 }]);
+  await engine.close();
+});
+
 it("an action that fails fails its own span, and says no more than why", async () => {
   const fail = action(() => Promise.reject(new HebraError("ACTION_FAILED", "The customer Ana Torres is unknown.")), { retry: { attempts: 2, baseMs: 0 } });
   const definition = scripted([{ actions: [{ name: "fail", input: {} }, { name: "nowhere", input: {} }] }, { text: "Sorry." }], { actions: { fail } });

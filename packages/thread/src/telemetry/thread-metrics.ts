@@ -37,7 +37,7 @@ export const engineMetrics = {
   actionErrors: counter("hebra.action.errors", "{error}", [agentName, toolName, errorType], "Action calls that failed, were refused or interrupted. A name that the model made up counts as `_OTHER`."),
   providerErrors: counter("hebra.provider.errors", "{error}", [agentName, providerName, requestModel, errorType], "Model calls that failed, each try by itself."),
   retries: counter("hebra.retries", "{retry}", ["of"], "What was tried again within a turn: `model`, `action` or `write`."),
-  resumes: counter("hebra.turn.resumes", "{turn}", [definition, "cause"], "Turns that were taken up again: after they were `cut-off` with their process, or after a `decision` of a person."),
+  resumes: counter("hebra.turn.resumes", "{turn}", [definition, "cause"], "Turns that were taken up again: after they were `cut-off` with their process, or after the `decision` that they waited for."),
   duplicates: counter("hebra.trigger.duplicates", "{trigger}", [definition], "Triggers that came once more after their turn had begun."),
   lockWait: seconds("hebra.lock.wait", [outcome], "How long a thread's lease was waited for: `acquired`, `busy`, or `failed`."),
   fenceRejected: counter("hebra.fence.rejected", "{write}", [errorType], "Writes that the store refused because another holder had taken over."),
