@@ -6,6 +6,7 @@ const schema = z.strictObject({
   intervalMs: z.number().default(100),
   retry: z.strictObject({ attempts: z.number().optional() }).optional(),
   routes: z.array(z.strictObject({ session: z.string() })).default([]),
+  regions: z.record(z.string(), z.strictObject({ active: z.boolean().optional() })).optional(),
 });
 const parse = (input: unknown) => parseOptions("createThing", schema, input);
 
@@ -19,6 +20,7 @@ describe("parseOptions", () => {
     [{ INTERVALMS: 1 }, "did you mean `intervalMs`?"],
     [{ retry: { attempt: 1 } }, "unknown option `retry.attempt`; did you mean `retry.attempts`?"],
     [{ routes: [{ session: "a" }, { sesion: "b", session: "c" }] }, "unknown option `routes.1.sesion`; did you mean `routes.1.session`?"],
+    [{ regions: { eu: { actve: true } } }, "unknown option `regions.eu.actve`; did you mean `regions.eu.active`?"],
     [{ frobnicate: 1 }, "createThing: unknown option `frobnicate`."],
     [{ intervalMs: "x" }, "`intervalMs`: "],
     [{ retry: { attempts: "x" } }, "`retry.attempts`: "],

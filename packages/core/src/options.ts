@@ -10,32 +10,44 @@ import { HebraError } from "./errors.ts";
 export function parseOptions<S extends z.ZodType>(where: string, schema: S, input: unknown): z.output<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => describe(issue, schema));
-  throw new HebraError("INVALID_OPTIONS", `${where}: ${problems.join("; ")}.`, { details: { where, problems } });
+  const problems = result.error.issues.map((issue) => describeIssue(issue, schema));
+  throw new HebraError("INVALID_OPTIONS", `${where}: ${sentence(problems)}`, { details: { where, problems } });
 }
 
-function describe(issue: z.core.$ZodIssue, schema: z.ZodType): string {
-  const path = issue.path.join(".");
+/** Problems as one sentence, which may end with a question. */
+function sentence(problems: readonly string[]): string {
+  const text = problems.join("; ");
+  return text.endsWith("?") ? text : `${text}.`;
+}
+
+/**
+ * One problem that a schema found, for people: where it is and what is wrong. An unknown key gets a did-you-mean.
+ *
+ * @param at - where the schema's input stands in what the person wrote.
+ */
+export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, at: readonly PropertyKey[] = []): string {
+  const path = [...at, ...issue.path].map(String).join(".");
   if (issue.code !== "unrecognized_keys") return path === "" ? issue.message : `\`${path}\`: ${issue.message}`;
   const known = keysAt(schema, issue.path);
   return issue.keys
     .map((key) => {
       const near = didYouMean(key, known);
-      const full = [...issue.path, key].join(".");
-      return `unknown option \`${full}\`${near === undefined ? "" : `; did you mean \`${[...issue.path, near].join(".")}\`?`}`;
+      const full = [...at, ...issue.path, key].map(String).join(".");
+      return `unknown option \`${full}\`${near === undefined ? "" : `; did you mean \`${[...at, ...issue.path, near].map(String).join(".")}\`?`}`;
     })
     .join("; ");
 }
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let current: unknown = schema;
-  for (const key of path) current = typeof key === "number" ? elementOf(current) : shapeOf(current)?.[String(key)];
+  for (const key of path) current = typeof key === "number" ? unwrap(current, "element")?.element : (shapeOf(current)?.[String(key)] ?? unwrap(current, "valueType")?.valueType);
   return Object.keys(shapeOf(current) ?? {});
 }
 
 interface SchemaParts {
   shape?: Record<string, unknown>;
   element?: unknown;
+  valueType?: unknown;
   def?: { innerType?: unknown };
 }
 
@@ -43,12 +55,8 @@ function shapeOf(schema: unknown): Record<string, unknown> | undefined {
   return unwrap(schema, "shape")?.shape;
 }
 
-function elementOf(schema: unknown): unknown {
-  return unwrap(schema, "element")?.element;
-}
-
 /** Looks through defaults, optionals and the like for the schema that has the part. */
-function unwrap(schema: unknown, part: "shape" | "element"): SchemaParts | undefined {
+function unwrap(schema: unknown, part: "shape" | "element" | "valueType"): SchemaParts | undefined {
   let current = schema as SchemaParts | undefined;
   while (current !== undefined && current[part] === undefined) current = current.def?.innerType as SchemaParts | undefined;
   return current;

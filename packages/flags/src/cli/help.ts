@@ -1,39 +1,60 @@
-/** One command, for the help. */
-export interface CommandHelp {
-  readonly usage: string;
-  readonly summary: string;
+import { commands, lookingVerbs, rolloutVerbs, type Command, type CommandName } from "./command-table.ts";
+import { optionTable, type OptionName } from "./option-table.ts";
+
+const WIDTH = 92;
+
+/** The options of a command, in the order of the help. */
+export function optionsOf(name: CommandName, verb?: string): readonly OptionName[] {
+  const command: Command = commands[name];
+  const own = verb === undefined ? command.options : (rolloutVerbs[verb]?.options ?? []);
+  const reason: OptionName[] = verb !== undefined && !lookingVerbs.includes(verb) ? ["reason"] : [];
+  const changes = own.includes("reason") || reason.length > 0;
+  const reach: OptionName[] = command.local === true ? [] : ["url", "token"];
+  return [...own, ...reason, ...(changes ? (["key"] as const) : []), ...reach, "json", "help"];
 }
 
-/** Every command, in the order of the help. */
-export const help: Readonly<Record<string, CommandHelp>> = {
-  list: { usage: "list", summary: "All flags and where their rollouts stand." },
-  get: { usage: "get <flag>", summary: "One flag's entries." },
-  set: { usage: "set <flag> --file <rollout.json> --reason <text> [--etag <etag>]", summary: "Writes a flag's rollout entry; the ETag is read first when none is given." },
-  kill: { usage: "kill <flag> --reason <text>", summary: "Legacy for everybody, at once." },
-  unkill: { usage: "unkill <flag> --reason <text>", summary: "Takes a kill back." },
-  explain: { usage: "explain <flag> [--session <id>] [--project <id>] [--org <id>]", summary: "Which engine serves, and by which rule." },
-  rollout: {
-    usage: "rollout <start|advance|cutover|approve|attest|smoke|pause|resume|retreat|rollback|reset|set-hold-back|retire|reinstate|status> <flag> --reason <text> [--plan <file>] [--role <role>] [--item <item>] [--link <url>] [--to <phase>] [--hold-back <percent>] [--fail]",
-    summary: "Moves a rollout, or leaves a record that unlocks an edge.",
-  },
-  watch: { usage: "watch <flag> [--every <seconds>] [--once]", summary: "A live view: arms, counters, guards against their lines, next edges and what holds them." },
-  audit: { usage: "audit <flag>", summary: "The chain of evidence and the flag's changes; fails when the chain is broken." },
-  incidents: { usage: "incidents [--flag <flag>] [--code <code>] [--unmatched] [--limit <n>]", summary: "The latest incidents." },
-  simulate: { usage: "simulate [--plan <file>] [--errors <percent>] [--legacy-errors <percent>] [--latency <factor>] [--sessions <per hour>] [--seed <n>]", summary: "The real controller over made-up traffic on a virtual clock; exits 1 when it does not reach full." },
-  "validate-no-regression": { usage: "validate-no-regression <module> [--out <file>]", summary: "Paired calls of both engines; the module's default export is the options. Exits 1 when the verdict is no." },
-  "perf-baseline": { usage: "perf-baseline <module> [--baseline <file>] [--out <file>]", summary: "Open-model load; the module's default export is the options. Exits 1 when the verdict is no." },
-};
+/** Lines of at most so many characters. */
+function wrap(text: string, width = WIDTH): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length + 1 > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
 
-/** The help of everything, or of one command. */
-export function helpText(command?: string): string {
-  const one = command === undefined ? undefined : help[command];
-  if (one !== undefined) return `hebra-flags ${one.usage}\n\n${one.summary}\n`;
-  const names = Object.keys(help);
-  const width = Math.max(...names.map((name) => name.length));
-  return [
-    "hebra-flags <command> [options]", "",
-    ...names.map((name) => `  ${name.padEnd(width)}  ${help[name]!.summary}`), "",
-    "  --url <url>      the admin; or HEBRA_FLAGS_URL", "  --token <token>  or HEBRA_FLAGS_TOKEN", "  --json           machine-readable output", "  --key <text>     idempotency key of a change", "  --help           this, or one command's", "",
-    "Exit codes: 0 done, 1 refused or the verdict is no, 2 not understood, 3 not reached or not let in.", "",
-  ].join("\n");
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.flatMap(([left, right]) => wrap(right, Math.max(30, WIDTH - width)).map((line, at) => `  ${(at === 0 ? left : "").padEnd(width)}  ${line}`));
+}
+
+const optionRows = (names: readonly OptionName[]): (readonly [string, string])[] =>
+  names.map((name) => {
+    const option = optionTable[name];
+    return [`--${name}${"argument" in option ? ` ${option.argument}` : ""}`, option.help] as const;
+  });
+
+const exitCodes = "Exit codes: 0 done, 1 refused or the verdict is no, 2 not understood, 3 not reached or not let in.";
+
+/** The help of one command, of one verb of `rollout`, or of everything. */
+export function helpText(name?: CommandName, verb?: string): string {
+  if (name === undefined) {
+    return [
+      "hebra-flags says which engine serves, and moves rollouts.", "",
+      "Usage: hebra-flags <command> [options]", "",
+      ...columns(Object.entries(commands).map(([command, { summary }]) => [command, summary] as const)), "",
+      ...wrap("Most commands ask the admin handler of @hebra/flags/admin: set HEBRA_FLAGS_URL and HEBRA_FLAGS_TOKEN. simulate, validate-no-regression and perf-baseline need none."), "",
+      exitCodes, "", "hebra-flags <command> --help tells more.", "",
+    ].join("\n");
+  }
+  const command: Command = (verb === undefined ? undefined : rolloutVerbs[verb]) ?? commands[name];
+  const operands = name === "rollout" && verb !== undefined ? [verb, "<flag>"] : (command.operands ?? []).map((operand) => `<${operand}>`);
+  const lines = [command.summary, "", `Usage: hebra-flags ${[name, ...operands].join(" ")} [options]`, ""];
+  if (name === "rollout" && verb === undefined) lines.push("Verbs:", ...columns(Object.entries(rolloutVerbs).map(([one, { summary }]) => [one, summary] as const)), "", "hebra-flags rollout <verb> --help tells what it takes.", "");
+  lines.push("Options:", ...columns(optionRows(optionsOf(name, verb))), "");
+  for (const detail of command.details ?? []) lines.push(...wrap(detail), "");
+  lines.push(command.examples.length === 1 ? "Example:" : "Examples:");
+  for (const [line, what] of command.examples) lines.push(`  ${line}`, `      ${what}`);
+  return [...lines, "", exitCodes, ""].join("\n");
 }

@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { describeIssue, HebraError } from "@hebra/core";
 import { z } from "zod";
 import { checkTargeting } from "./targeting-rules.ts";
 import type { FlagDocument, GlobalRollout, RolloutConfig } from "./types.ts";
@@ -105,7 +105,7 @@ export function parseFlagDocument(input: unknown): FlagDocument {
     check(key === ALL_FLAGS ? globalSchema : rolloutSchema, entry, ["rollouts", key], problems);
   }
   if (problems.length > 0) {
-    throw new HebraError("FLAG_INVALID", `The flag document is not valid: ${problems.join("; ")}.`, { details: { problems } });
+    throw new HebraError("FLAG_INVALID", `The flag document is not valid: ${problems.join("; ")}${problems.at(-1)?.endsWith("?") === true ? "" : "."}`, { details: { problems } });
   }
   return document as unknown as FlagDocument;
 }
@@ -128,7 +128,7 @@ export function parseFlagText(text: string): FlagDocument {
 function check<S extends z.ZodType>(schema: S, input: unknown, at: readonly PropertyKey[], problems: string[]): z.output<S> | undefined {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  for (const issue of result.error.issues) problems.push(`\`${[...at, ...issue.path].map(String).join(".") || "document"}\` ${issue.message}`);
+  for (const issue of result.error.issues) problems.push(describeIssue(issue, schema, at));
   return undefined;
 }
 

@@ -18,6 +18,8 @@ import type { RolloutStore } from "./store/store.ts";
 export interface RolloutStatus {
   readonly state: RolloutState;
   readonly phase: string;
+  /** When it was judged, milliseconds since the epoch on the service's clock. */
+  readonly at: number;
   /** The share of sessions on the new engine, 0 … 1. */
   readonly share: number;
   readonly gathered: Gathered;
@@ -174,7 +176,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
         missing: missingFor(state, event, found),
       }));
       const share = activePhase(state.phase) === undefined ? (state.phase.name === "retired" ? 1 : 0) : shareOf(state.plan, state.phase, state.holdBack);
-      return { state, phase: phaseLabel(state.phase), share, gathered: found.gathered, report: found.report, edges };
+      return { state, phase: phaseLabel(state.phase), at: found.now, share, gathered: found.gathered, report: found.report, edges };
     },
   };
 }

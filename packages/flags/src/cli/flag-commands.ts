@@ -1,0 +1,116 @@
+import type { AuditEntry } from "../admin/audit.ts";
+import type { Explanation } from "../admin/view.ts";
+import type { Kill } from "../evaluate/types.ts";
+import type { Incident } from "../incident/incident.ts";
+import type { EvidenceRecord } from "../rollout/evidence.ts";
+import { ask, needed, numberOption, readJsonFile, reasonOf, show, type Call } from "./call.ts";
+import type { ExitCode } from "./io.ts";
+import { table } from "./paint.ts";
+
+const encode = encodeURIComponent;
+const flagPath = ({ operand }: Call): string => `/v1/flags/${encode(operand)}`;
+
+/** One flag of the admin's list. */
+export interface FlagRow {
+  readonly key: string;
+  readonly rollout: { readonly version?: number; readonly kill?: Kill | null; readonly canary?: { readonly percent: number }; readonly shadow?: { readonly percent: number } } | null;
+  readonly override: { readonly canaryPercent?: number; readonly shadowPercent?: number; readonly maxMode?: string } | null;
+}
+
+/** The admin's list of flags. */
+export interface FlagList {
+  readonly flags: readonly FlagRow[];
+  /** The entry for all flags. */
+  readonly everything: { readonly kill?: Kill | null } | null;
+}
+
+export async function list(call: Call): Promise<ExitCode> {
+  const { paint } = call;
+  const { body } = await ask<FlagList>(call, "GET", "/v1/flags");
+  return show(call, body, () => {
+    const rows = body.flags.map(({ key, rollout, override }) => [
+      key, String(rollout?.version ?? "–"), `${override?.canaryPercent ?? rollout?.canary?.percent ?? 0} %`, `${override?.shadowPercent ?? rollout?.shadow?.percent ?? 0} %`,
+      rollout?.kill ? paint("red", `KILLED by ${rollout.kill.by}: ${rollout.kill.reason}`) : override?.maxMode === "legacy" ? paint("yellow", "legacy by rollout") : override === null ? "no rollout" : "rollout",
+    ]);
+    const all = body.everything?.kill;
+    return [
+      ...(all ? [paint("red", `EVERYTHING is killed by ${all.by}: ${all.reason}`), ""] : []),
+      rows.length === 0 ? "There is no flag." : table([["flag", ">version", ">canary", ">shadow", "state"], ...rows], paint),
+    ].join("\n");
+  });
+}
+
+export async function get(call: Call): Promise<ExitCode> {
+  const { body, etag } = await ask<object>(call, "GET", flagPath(call));
+  return show(call, { ...body, etag }, () => `${JSON.stringify(body, null, 2)}\netag ${etag}`);
+}
+
+export async function set(call: Call): Promise<ExitCode> {
+  const { given } = call;
+  const reason = reasonOf(call);
+  const rollout = await readJsonFile(needed(given, "file", "Which entry"));
+  const precondition = typeof given.etag === "string" ? { "if-match": given.etag } : await unchanged(call);
+  const { body, etag } = await ask<{ rollout: { version: number } }>(call, "PUT", flagPath(call), { rollout, reason }, precondition);
+  return show(call, { ...body, etag }, () => `${call.operand} is written, version ${body.rollout.version}.`);
+}
+
+/** Only if nobody changes the flag between this look and the write. */
+async function unchanged(call: Call): Promise<Record<string, string>> {
+  const { body } = await ask<{ flags: readonly { key: string; etag: string }[] }>(call, "GET", "/v1/flags");
+  const found = body.flags.find(({ key }) => key === call.operand);
+  return found === undefined || found.etag === '"none"' ? { "if-none-match": "*" } : { "if-match": found.etag };
+}
+
+async function switchKill(call: Call, verb: "kill" | "unkill"): Promise<ExitCode> {
+  const { body } = await ask(call, "POST", `${flagPath(call)}/${verb}`, { reason: reasonOf(call) });
+  const what = call.operand === "*" ? "Every flag" : call.operand;
+  return show(call, body, () => (verb === "kill" ? `${what} is killed: legacy serves.` : `${what} is alive again.`));
+}
+
+export const kill = (call: Call): Promise<ExitCode> => switchKill(call, "kill");
+export const unkill = (call: Call): Promise<ExitCode> => switchKill(call, "unkill");
+
+export async function explain(call: Call): Promise<ExitCode> {
+  const { given, operand, paint } = call;
+  const context = Object.fromEntries((["session", "project", "org"] as const).flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+  const { body } = await ask<Explanation>(call, "POST", "/v1/explain", { flag: operand, context });
+  const { decision, effective, trace } = body;
+  return show(call, body, () => {
+    const drawn = decision.bucket < 0 ? "" : `, bucket ${decision.bucket} of 100000`;
+    const arm = decision.arm === undefined ? "" : `, arm ${decision.arm}`;
+    const capped = effective.maxMode === "legacy" && effective.killedBy === undefined ? ["  the rollout stands at legacy: no rule leads further"] : [];
+    return [
+      `${paint("bold", decision.mode)} by ${decision.ruleId} (${decision.reason})${drawn}${arm}`,
+      ...capped,
+      ...trace.map((one) => (one.outcome === "decided" ? `  ${paint("green", "→")} ${one.rule}` : paint("dim", `    ${one.rule}`))),
+    ].join("\n");
+  });
+}
+
+export async function audit(call: Call): Promise<ExitCode> {
+  const { paint } = call;
+  const { body } = await ask<{ intact: boolean; problems: readonly string[]; evidence: readonly EvidenceRecord[]; changes: readonly AuditEntry[] }>(call, "GET", `${flagPath(call)}/audit`);
+  show(call, body, () => {
+    const rows = [
+      ...body.evidence.map(({ at, event, from, to, cause, reason }) => [at, event, from === to ? from : `${from} → ${to}`, cause.kind === "operator" ? cause.by : cause.kind === "guard" ? `guard ${cause.guard}` : "schedule", reason]),
+      ...body.changes.map(({ at, action, actor, reason, revision }) => [at, action, `document ${revision}`, actor, reason]),
+    ].sort((a, b) => (a[0]! < b[0]! ? -1 : a[0]! > b[0]! ? 1 : 0));
+    const verdict = body.intact ? paint("green", "The chains of evidence and of changes are intact.") : [paint("red", "A chain is BROKEN."), ...body.problems.map((problem) => `  ${paint("red", "✗")} ${problem}`)].join("\n");
+    return `${rows.length === 0 ? "Nothing happened to this flag yet." : table([["at", "event", "where", "by", "reason"], ...rows], paint)}\n\n${verdict}`;
+  });
+  return body.intact ? 0 : 1;
+}
+
+export async function incidents(call: Call): Promise<ExitCode> {
+  const { given, paint } = call;
+  const query = new URLSearchParams();
+  for (const name of ["flag", "code"] as const) if (typeof given[name] === "string") query.set(name, given[name]);
+  if (given.limit !== undefined) query.set("limit", String(numberOption(given, "limit", 100, 1)));
+  if (given.unmatched === true) query.set("matched", "false");
+  const { body } = await ask<{ incidents: readonly Incident[] }>(call, "GET", `/v1/incidents?${query.toString()}`);
+  return show(call, body, () =>
+    body.incidents.length === 0
+      ? "There is no such incident."
+      : table([["at", "code", "action", "fingerprint", "org", "message"], ...body.incidents.map(({ at, signature, decision, org }) => [at, signature.code, decision.matched ? decision.action : paint("yellow", decision.action), signature.fingerprint.slice(0, 12), org ?? "–", signature.message.slice(0, 60)])], paint),
+  );
+}
