@@ -21,7 +21,7 @@ const inCommand = (service: string, from: string, to: string) => ({ services }: 
 
 describe("a check finds", () => {
   test.each<[string, (copy: Compose) => void, RegExp]>([
-    ["a command that hebra has not", inCommand("worker", "worker", "work"), /no command work/],
+    ["a command that hebra has not", inCommand("worker", "worker", "work"), /no command work;/],
     ["an option that it has not", inCommand("gateway", "--no-worker", "--without-worker"), /Unknown option '--without-worker'/],
     ["an option of another command", inCommand("worker", "--concurrency", "--id"), /Unknown option '--id'/],
     ["a deadline that is no number", inCommand("worker", "120000", "2m"), /whole number/],

@@ -39,7 +39,7 @@ const configured = (from: string, to: string): Spoil => within<IConfigMap>("Conf
 
 describe("a check finds", () => {
   test.each<[string, Spoil, RegExp]>([
-    ["a command that hebra has not", worker(word("worker", "workers")), /no command workers/],
+    ["a command that hebra has not", worker(word("worker", "workers")), /no command workers;/],
     ["an option of another command", worker(word("--concurrency", "--port")), /Unknown option '--port'/],
     ["a migration that changes nothing", within<IJob>("Job", "hebra-migrations", ({ spec }) => void (spec!.template.spec!.containers[0]!.args![3] = "--aply")), /Unknown option '--aply'/],
     ["a grace period that is too short", worker((copy) => void (podOf(copy).terminationGracePeriodSeconds = 30)), /killed after 30000 ms, and drains for 120000/],

@@ -1,5 +1,5 @@
-import { parseArgs } from "node:util";
-import { commands, optionTable, type Command, type CommandName } from "../../../packages/hebra/src/cli/commands.ts";
+import { optionTable, type CommandName, type OptionName } from "../../../packages/hebra/src/cli/commands.ts";
+import { number, parseLine } from "../../../packages/hebra/src/cli/parse.ts";
 
 /** A command line of `hebra`, as the command itself reads it. */
 export interface CommandLine {
@@ -7,19 +7,15 @@ export interface CommandLine {
   options: Readonly<Record<string, string | boolean | undefined>>;
 }
 
-/** @throws Error that says what `hebra` would not take */
+/** Reads a line with the parser of the command itself. @throws Error that says what `hebra` would not take */
 export function parseCommandLine(args: readonly string[]): CommandLine {
-  const [name = "", ...rest] = args;
-  if (!Object.hasOwn(commands, name)) throw new Error(`hebra has no command ${name}`);
-  const known: Command["options"] = commands[name as CommandName].options;
-  const options = Object.fromEntries([...known, "help" as const].map((option) => [option, { type: optionTable[option].type }]));
-  const { values } = parseArgs({ args: rest, options, strict: true, allowPositionals: false });
-  for (const [option, value] of Object.entries(values)) {
-    const entry = optionTable[option as keyof typeof optionTable];
-    const numeric = "argument" in entry && (entry.argument === "N" || entry.argument === "MS");
-    if (numeric && !/^\d+$/.test(String(value))) throw new Error(`hebra ${name} --${option} takes a whole number, not ${String(value)}`);
+  const line = parseLine(args);
+  if (line === undefined) throw new Error("hebra is to do nothing but help");
+  for (const [option, value] of Object.entries(line.options) as [OptionName, string | boolean][]) {
+    const entry = optionTable[option];
+    if ("argument" in entry && (entry.argument === "N" || entry.argument === "MS")) number(option, String(value), 0);
   }
-  return { command: name as CommandName, options: values as CommandLine["options"] };
+  return { command: line.command, options: line.options };
 }
 
 /** The lines of a document's shell blocks and code spans that call `hebra`, also behind `docker compose exec` and the like. */
