@@ -126,7 +126,7 @@ describe("hebra-flags as processes of their own", () => {
 
     it("moves a rollout, and the processes that listen follow", { timeout: 180_000 }, async () => {
       const documents = redisFlagWriter({ url: redis.url });
-      const store = await redisRolloutStore({ url: redis.url });
+      const store = redisRolloutStore({ url: redis.url });
       await serve({
         documents, store, provider: redisProvider({ url: redis.url }),
         async close() {

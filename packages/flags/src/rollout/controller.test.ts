@@ -66,7 +66,7 @@ describe("two controllers", () => {
   it("make one transition each when one is partitioned, and the stale one is refused", () => partition(createWorld()));
 
   it.skipIf(process.env["REDIS_URL"] === undefined)("the same over Redis (needs REDIS_URL)", async () => {
-    const store = await redisRolloutStore({ url: process.env["REDIS_URL"]!, prefix: `two-${process.pid}-${Date.now()}` });
+    const store = redisRolloutStore({ url: process.env["REDIS_URL"]!, namespace: `two-${process.pid}-${Date.now()}` });
     await partition(createWorld({ store }));
     await store.close();
   });

@@ -104,11 +104,11 @@ describe("httpProvider", () => {
     await eventually(() => state.bells.size === 1, "the stream");
     const document = (version: number, percent: number) => JSON.stringify({ flags: {}, rollouts: { contract: { version, canary: { percent } } } });
     put(document(2, 100));
-    await eventually(() => flags.decide("contract", { session: "s" }).mode === "new", "the push", 1_000);
+    await eventually(() => flags.decide("contract", { session: "s" }).mode === "new", "the push");
     for (const bell of state.bells) bell.socket?.destroy();
     state.text = document(3, 0);
     state.revision++;
-    await eventually(() => flags.decide("contract", { session: "s" }).mode === "legacy", "the return of the stream", 3_000);
+    await eventually(() => flags.decide("contract", { session: "s" }).mode === "legacy", "the return of the stream");
     await flags.close();
   });
 

@@ -66,7 +66,7 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
       signal.addEventListener("abort", stop, { once: true });
       try {
         const response = await fetch(url, { headers: { ...headers, accept: "application/json", ...(revision === undefined || revision.startsWith(TEXT) ? {} : { "if-none-match": revision }) }, signal: timeout.signal });
-        if (response.status === 304) return "unchanged";
+        if (response.status === 304 && revision !== undefined) return "unchanged";
         const text = await response.text();
         if (!response.ok) throw unreachable(`${host} answered ${response.status}`, undefined);
         return { revision: response.headers.get("etag") ?? `${TEXT}${digest(text)}`, snapshot: { document: parseFlagText(text) } };

@@ -16,6 +16,11 @@ export interface RedisConnection {
 /** What is used of an ioredis `Redis`, 5 or 6; iovalkey's is the same. */
 export interface IoredisClient {
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
+  hget(key: string, field: string): Promise<string | null>;
+  hgetall(key: string): Promise<Record<string, string>>;
+  hdel(key: string, ...fields: string[]): Promise<number>;
+  lrange(key: string, start: number, stop: number): Promise<string[]>;
+  smembers(key: string): Promise<string[]>;
   get(key: string): Promise<string | null>;
   eval(source: string, keyCount: number, ...keysAndArgs: string[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
@@ -45,8 +50,11 @@ export interface LazyRedis {
   close(): Promise<void>;
 }
 
+/** Milliseconds that a closed connection may wait for its server's goodbye: a server that is gone must not keep the process. */
+export const DISCONNECT_MS = 50;
+
 /** A command that waits for a lost server fails soon: flags are served from memory meanwhile. */
-const resilience = { lazyConnect: true, maxRetriesPerRequest: 1, retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500) };
+const resilience = { lazyConnect: true, maxRetriesPerRequest: 1, disconnectTimeout: DISCONNECT_MS, retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500) };
 
 /** @throws HebraError `PEER_MISSING` */
 export function lazyRedis(where: RedisConnection, commandTimeoutMs: number): LazyRedis {

@@ -4,7 +4,7 @@ import { parseFlagDocument, parseFlagText } from "../../evaluate/document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
-import { connectionShape, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
+import { connectionShape, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
 
 /** Where flags are in Redis. */
 export interface RedisFlagsOptions extends RedisConnection {
@@ -30,6 +30,9 @@ const providerSchema = z
   .strictObject({ ...shape, pollMs: z.number().positive().default(5_000), clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function").optional() })
   .refine(oneConnection.check, { message: oneConnection.message });
 const writerSchema = z.strictObject(shape).refine(oneConnection.check, { message: oneConnection.message });
+
+/** A server that lost its data counts from one again: the digest tells two documents of one number apart. */
+const revisionOf = (revision?: string | null, digest?: string | null): string => `${revision ?? ""} ${digest ?? ""}`;
 
 const names = (namespace: string) => ({ key: `${namespace}:flags`, channel: `${namespace}:flags:changed` });
 
@@ -59,20 +62,20 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
     pollMs,
     async read(revision) {
       const client = await redis.open();
-      if (revision !== undefined && (await client.hmget(key, "revision"))[0] === revision) return "unchanged";
-      const [now, text] = await client.hmget(key, "revision", "document");
+      if (revision !== undefined && revisionOf(...(await client.hmget(key, "revision", "digest"))) === revision) return "unchanged";
+      const [now, digest, text] = await client.hmget(key, "revision", "digest", "document");
       if (typeof now !== "string" || typeof text !== "string") {
         if (seen) throw new HebraError("FLAG_INVALID", `The flags vanished from Redis (${key}); the last known good ones stay in force. Write an empty document to remove them.`);
         return { revision: "0", snapshot: { document: { flags: {} } } };
       }
       const document = parseFlagText(text);
       seen = true;
-      return { revision: now, snapshot: { document } };
+      return { revision: revisionOf(now, digest), snapshot: { document } };
     },
   });
 
   async function subscribe(): Promise<IoredisClient> {
-    const client = (await redis.open()).duplicate({ lazyConnect: true, maxRetriesPerRequest: null, commandTimeout: undefined, keyPrefix: "", autoResubscribe: true });
+    const client = (await redis.open()).duplicate({ lazyConnect: true, maxRetriesPerRequest: null, commandTimeout: undefined, disconnectTimeout: DISCONNECT_MS, keyPrefix: "", autoResubscribe: true });
     client.on("error", () => {});
     client.on("message", () => refresher.refresh());
     // Messages that were sent while the connection was down are lost: read again.
@@ -119,7 +122,7 @@ export interface RedisFlagWriter {
 const WRITE = `
 local revision = tonumber(redis.call('HGET', KEYS[1], 'revision') or '0')
 if ARGV[2] ~= '' and tonumber(ARGV[2]) ~= revision then return -1 - revision end
-redis.call('HSET', KEYS[1], 'document', ARGV[1], 'revision', revision + 1)
+redis.call('HSET', KEYS[1], 'document', ARGV[1], 'revision', revision + 1, 'digest', redis.sha1hex(ARGV[1]))
 redis.call('PUBLISH', ARGV[3], revision + 1)
 return revision + 1`;
 

@@ -1,5 +1,6 @@
-import { errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
+import { errorMessage, HebraError, parseOptions } from "@hebra/core";
 import { z } from "zod";
+import { connectionShape, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "../../provider/redis/connection.ts";
 import type { CounterRow } from "../counter-row.ts";
 import type { EvidenceRecord } from "../evidence.ts";
 import type { RolloutState } from "../state.ts";
@@ -7,28 +8,12 @@ import { refusal } from "./check-commit.ts";
 import { rowKey } from "./memory.ts";
 import type { RolloutStore } from "./store.ts";
 
-/** The part of an ioredis client (versions 5 and 6) that the store uses. */
-export interface RolloutRedisClient {
-  eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
-  hget(key: string, field: string): Promise<string | null>;
-  hgetall(key: string): Promise<Record<string, string>>;
-  hkeys(key: string): Promise<string[]>;
-  hdel(key: string, ...fields: string[]): Promise<number>;
-  lrange(key: string, start: number, stop: number): Promise<string[]>;
-  smembers(key: string): Promise<string[]>;
-  duplicate(): RolloutRedisClient;
-  subscribe(channel: string): Promise<unknown>;
-  on(event: "message" | "error", listener: (...args: string[]) => void): unknown;
-  disconnect(): void;
-  quit(): Promise<unknown>;
-}
-
-/** Options of {@link redisRolloutStore}: a client, which stays the host's to close, or a URL. */
-export interface RedisRolloutStoreOptions {
-  readonly client?: RolloutRedisClient;
-  readonly url?: string;
-  /** Before every key. @defaultValue "hebra" */
-  readonly prefix?: string;
+/** Options of {@link redisRolloutStore}. */
+export interface RedisRolloutStoreOptions extends RedisConnection {
+  /** What every key begins with. @defaultValue "hebra" */
+  readonly namespace?: string;
+  /** Milliseconds after which an unanswered command fails. @defaultValue 2,000 */
+  readonly commandTimeoutMs?: number;
 }
 
 /** KEYS: state, evidence, flags. ARGV: flag, revision, fence, state, channel, records … Numbers come back as strings: Lua would print large ones rounded. */
@@ -58,43 +43,61 @@ end
 return 1
 `;
 
-const schema = z.strictObject({
-  client: z.custom<RolloutRedisClient>((value) => typeof (value as RolloutRedisClient | null)?.eval === "function", "must be an ioredis client").optional(),
-  url: z.string().optional(),
-  prefix: z.string().min(1).default("hebra"),
-});
+const schema = z
+  .strictObject({
+    ...connectionShape,
+    namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+    commandTimeoutMs: z.number().positive().default(2_000),
+  })
+  .refine(oneConnection.check, { message: oneConnection.message });
 
 /**
  * A rollout store in Redis, for controllers and processes on several hosts. Every key carries one hash tag, so that a cluster keeps a flag's state, evidence
  * and counters together; writes are Lua scripts, all or nothing.
  *
- * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when `url` is given and ioredis is not installed.
+ * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed. Its methods throw `UNREACHABLE`.
+ *
+ * @example
+ * ```ts
+ * import { createRolloutService } from "@hebra/flags";
+ * import { redisRolloutStore } from "@hebra/flags/redis";
+ *
+ * export const service = createRolloutService({ store: redisRolloutStore({ url: "redis://127.0.0.1:6379" }) });
+ * ```
  */
-export async function redisRolloutStore(options: RedisRolloutStoreOptions): Promise<RolloutStore> {
-  const { client: given, url, prefix } = parseOptions("redisRolloutStore", schema, options);
-  if ((given === undefined) === (url === undefined)) throw new HebraError("INVALID_OPTIONS", "redisRolloutStore needs either a `client` or a `url`.");
-  const client = given ?? (await connect(url!));
-  const key = (...parts: string[]) => `${prefix}:{rollout}:${parts.join(":")}`;
+export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutStore {
+  const { namespace, commandTimeoutMs, ...where } = parseOptions("redisRolloutStore", schema, options);
+  const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
+  const key = (...parts: string[]) => `${namespace}:{rollout}:${parts.join(":")}`;
   const channel = key("changes");
   const listeners = new Set<(flag: string) => void>();
-  let subscriber: RolloutRedisClient | undefined;
+  let subscriber: Promise<IoredisClient> | undefined;
   let closed = false;
 
-  async function call<T>(work: () => Promise<T>): Promise<T> {
+  async function call<T>(work: (client: IoredisClient) => Promise<T>): Promise<T> {
     if (closed) throw new HebraError("CLOSED", "The rollout store is closed.");
     try {
-      return await work();
+      return await work(await redis.open());
     } catch (error) {
       if (HebraError.isInstance(error)) throw error;
       throw new HebraError("UNREACHABLE", `Redis did not take a call of the rollout store: ${errorMessage(error)}`, { cause: error });
     }
   }
 
+  async function subscribe(): Promise<IoredisClient> {
+    const client = (await redis.open()).duplicate({ lazyConnect: true, maxRetriesPerRequest: null, commandTimeout: undefined, disconnectTimeout: DISCONNECT_MS, keyPrefix: "", autoResubscribe: true });
+    client.on("error", () => {});
+    client.on("message", (_, flag) => listeners.forEach((tell) => tell(flag)));
+    if (closed) client.disconnect();
+    else client.subscribe(channel).catch(() => {});
+    return client;
+  }
+
   return {
-    list: () => call(async () => (await client.smembers(key("flags"))).sort()),
-    read: (flag) => call(async () => parse<RolloutState>(await client.hget(key("state", flag), "state"))),
+    list: () => call(async (client) => (await client.smembers(key("flags"))).sort()),
+    read: (flag) => call(async (client) => parse<RolloutState>(await client.hget(key("state", flag), "state"))),
     commit: (commit) =>
-      call(async () => {
+      call(async (client) => {
         const { state, evidence } = commit;
         const answer = (await client.eval(
           COMMIT, 3, key("state", state.flag), key("evidence", state.flag), key("flags"),
@@ -103,9 +106,9 @@ export async function redisRolloutStore(options: RedisRolloutStoreOptions): Prom
         if (answer[0] === "written") return;
         throw refusal(commit, { revision: Number(answer[1]), fence: Number(answer[2]) }) ?? new HebraError("INTERNAL", "Redis refused a commit that the rules allow.");
       }),
-    evidence: (flag) => call(async () => (await client.lrange(key("evidence", flag), 0, -1)).map((text) => JSON.parse(text) as EvidenceRecord)),
+    evidence: (flag) => call(async (client) => (await client.lrange(key("evidence", flag), 0, -1)).map((text) => JSON.parse(text) as EvidenceRecord)),
     report: (rows) =>
-      call(async () => {
+      call(async (client) => {
         const byFlag = new Map<string, CounterRow[]>();
         for (const row of rows) byFlag.set(row.flag, [...(byFlag.get(row.flag) ?? []), row]);
         for (const [flag, own] of byFlag) {
@@ -113,12 +116,12 @@ export async function redisRolloutStore(options: RedisRolloutStoreOptions): Prom
         }
       }),
     counters: (flag, from) =>
-      call(async () => {
+      call(async (client) => {
         const rows = await client.hgetall(key("counters", flag));
         return Object.entries(rows).flatMap(([field, text]) => (startOf(field) >= from ? [JSON.parse(text) as CounterRow] : []));
       }),
     prune: (flag, before) =>
-      call(async () => {
+      call(async (client) => {
         const rows = await client.hgetall(key("counters", flag));
         const old = Object.keys(rows).filter((field) => (JSON.parse(rows[field]!) as CounterRow).end < before);
         if (old.length === 0) return;
@@ -127,12 +130,10 @@ export async function redisRolloutStore(options: RedisRolloutStoreOptions): Prom
       }),
     watch(listener) {
       listeners.add(listener);
-      if (subscriber === undefined) {
-        subscriber = client.duplicate();
+      if (subscriber === undefined && !closed) {
+        subscriber = subscribe();
         // A lost subscription shows as staleness of whoever polls beside it; it must not end the process.
-        subscriber.on("error", () => {});
-        subscriber.on("message", (_, flag) => listeners.forEach((tell) => tell(flag!)));
-        subscriber.subscribe(channel).catch(() => {});
+        subscriber.catch(() => {});
       }
       return () => void listeners.delete(listener);
     },
@@ -140,8 +141,8 @@ export async function redisRolloutStore(options: RedisRolloutStoreOptions): Prom
       if (closed) return;
       closed = true;
       listeners.clear();
-      subscriber?.disconnect();
-      if (given === undefined) await client.quit().catch(() => client.disconnect());
+      (await subscriber?.catch(() => undefined))?.disconnect();
+      await redis.close();
     },
   };
 }
@@ -150,11 +151,4 @@ const startOf = (field: string): number => Number(field.slice(0, field.indexOf("
 
 function parse<T>(text: string | null): T | undefined {
   return text === null ? undefined : (JSON.parse(text) as T);
-}
-
-async function connect(url: string): Promise<RolloutRedisClient> {
-  const { Redis } = await loadPeer({ name: "ioredis", range: "^5.0.0 || ^6.0.0", neededBy: "@hebra/flags/redis" }, () => import("ioredis"));
-  const client = new Redis(url, { maxRetriesPerRequest: 2 });
-  client.on("error", () => {});
-  return client as unknown as RolloutRedisClient;
 }

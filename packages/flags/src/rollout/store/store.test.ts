@@ -29,9 +29,9 @@ const adapters: Record<string, { missing?: string | undefined; make: () => Promi
   redis: {
     missing: redisUrl === undefined ? "REDIS_URL is not set" : undefined,
     make: async () => {
-      const prefix = unique();
+      const namespace = unique();
       const open = async () => {
-        const store = await redisRolloutStore({ url: redisUrl!, prefix });
+        const store = redisRolloutStore({ url: redisUrl!, namespace });
         cleanups.push(() => store.close());
         return store;
       };
