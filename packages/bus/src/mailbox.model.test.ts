@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "vitest";
 import { createMailboxes, type MailboxSettings } from "./mailbox.ts";
-import { anyStep, checkMailboxes, runModel } from "./testing/model.fixture.ts";
+import { anyStep, checkMailboxes, remembered, runModel } from "./testing/model.fixture.ts";
 import { mailboxSubject, modelSettings } from "./testing/model-subjects.fixture.ts";
 
 const seed = Number(process.env["HEBRA_SEED"] ?? 20_261_121);
@@ -14,7 +14,7 @@ describe("the mailbox state machine", () => {
         let now = 1_000_000;
         await runModel(steps, [mailboxSubject(settings, () => now)], (ms) => void (now += ms));
       }),
-      { seed, numRuns: 300 },
+      { seed, numRuns: 300, examples: remembered.map((steps) => [modelSettings[0]!, steps]) },
     );
   });
 

@@ -17,8 +17,9 @@ if mode == 'cancel' then
     redis.call('LPOP', q)
     end_lease(space, c)
     make_ready(space, c, redis.call('LLEN', q))
-  else
-    redis.call('LREM', q, 1, text)
+  elseif redis.call('LREM', q, 1, text) == 1 and redis.call('EXISTS', q) == 0 then
+    -- It waited for a time, with nobody but this one in line.
+    make_ready(space, c, 0)
   end
   finish()
   return 0

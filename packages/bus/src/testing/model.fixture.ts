@@ -60,6 +60,22 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constant("time" as const), ms: fc.constantFrom(1, 100, 700, 3_000, 11_000) }) },
 );
 
+/** Steps that were once answered wrongly: what was found by chance is looked for every time. */
+export const remembered: readonly Step[][] = [
+  // The only one in line leaves while the conversation waits for a delay.
+  [
+    { op: "ticket", conversation: 4, tryOnly: false },
+    { op: "ticket", conversation: 4, tryOnly: false },
+    { op: "exchange", want: 0, per: 1, settles: [{ pick: 0, kind: 3, delay: 500 }], resend: false },
+    { op: "cancel", pick: 0 },
+    { op: "publish", entries: [{ conversation: 4, delayed: false, high: false, again: false }] },
+    { op: "time", ms: 700 },
+    { op: "exchange", want: 0, per: 1, settles: [], resend: false },
+    { op: "exchange", want: 3, per: 1, settles: [], resend: false },
+    { op: "exchange", want: 3, per: 1, settles: [], resend: false },
+  ],
+];
+
 const conversations = ["a/1", "a/2", "a/3", "b/1", "b/2", "c%2F/1"];
 const kinds = ["ack", "ack", "ack", "retry", "release", "dead", "park", "watch"] as const;
 const LEASE_MS = 10_000;
