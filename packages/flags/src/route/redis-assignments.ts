@@ -52,7 +52,7 @@ export function redisAssignments(options: RedisAssignmentsOptions): AssignmentSt
   const keyOf = (flag: string, session: string) => `${namespace}:assignment:${encodeURIComponent(flag)}:${encodeURIComponent(session)}`;
   const reach = async <T>(work: (client: IoredisClient) => Promise<T>): Promise<T> => {
     try {
-      return await work(await redis.open());
+      return await redis.ask(work);
     } catch (cause) {
       if (HebraError.isInstance(cause)) throw cause;
       throw new HebraError("UNREACHABLE", `Redis did not answer for an assignment: ${errorMessage(cause)}.`, { cause });

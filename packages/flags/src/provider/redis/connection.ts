@@ -26,9 +26,10 @@ export interface IoredisClient {
   subscribe(channel: string): Promise<unknown>;
   duplicate(override?: Record<string, unknown>): IoredisClient;
   on(event: "message", listener: (channel: string, message: string) => void): unknown;
-  on(event: "ready" | "close", listener: () => void): unknown;
+  on(event: "ready" | "close" | "end", listener: () => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   disconnect(): void;
+  readonly status: string;
 }
 
 /** Fields of an options schema, for every adapter that takes a {@link RedisConnection}. @internal */
@@ -47,6 +48,9 @@ export const oneConnection = {
 /** A connection that is opened at first use. */
 export interface LazyRedis {
   open(): Promise<IoredisClient>;
+  /** Asks the server, within the time that a command may take. Throws what the client threw, an error that says so when the time is over, or that it was closed. */
+  ask<T>(work: (client: IoredisClient) => Promise<T>): Promise<T>;
+  /** Resolves when no socket and no timer is left, except a client of the host's own. */
   close(): Promise<void>;
 }
 
@@ -56,21 +60,58 @@ export const DISCONNECT_MS = 50;
 /** A command that waits for a lost server fails soon: flags are served from memory meanwhile. */
 const resilience = { lazyConnect: true, maxRetriesPerRequest: 1, disconnectTimeout: DISCONNECT_MS, retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500) };
 
+/** Closes a client for good. Where the server is gone the client never says that it ended; its own timer has run then. */
+export async function disconnect(client: IoredisClient): Promise<void> {
+  if (client.status === "end") return;
+  let over = () => {};
+  const ended = new Promise<void>((resolve) => {
+    client.on("end", resolve);
+    const timer = setTimeout(resolve, DISCONNECT_MS + 10);
+    over = () => clearTimeout(timer);
+  });
+  client.disconnect();
+  await ended;
+  over();
+}
+
 /** @throws HebraError `PEER_MISSING` */
 export function lazyRedis(where: RedisConnection, commandTimeoutMs: number): LazyRedis {
-  const { client } = where;
-  if (client !== undefined) return { open: () => Promise.resolve(client), close: () => Promise.resolve() };
-  assertPeer(peer, import.meta.url);
-  let opened: Promise<IoredisClient> | undefined;
+  const own = where.client === undefined;
+  if (own) assertPeer(peer, import.meta.url);
+  /** Rejects what is still waiting when this is closed: the client would keep it, and the process, until its time is over. */
+  const waiting = new Set<(error: Error) => void>();
+  let opened: Promise<IoredisClient> | undefined = where.client === undefined ? undefined : Promise.resolve(where.client);
+  const open = () =>
+    (opened ??= loadPeer(peer, () => import("ioredis")).then(({ Redis }) => {
+      const options = { ...resilience, ...where.connection };
+      const made = (where.url === undefined ? new Redis(options) : new Redis(where.url, options)) as unknown as IoredisClient;
+      // Failures reach the caller of a command; without a listener the client prints them too.
+      made.on("error", () => {});
+      return made;
+    }));
   return {
-    open: () =>
-      (opened ??= loadPeer(peer, () => import("ioredis")).then(({ Redis }) => {
-        const options = { ...resilience, commandTimeout: commandTimeoutMs, ...where.connection };
-        const made = (where.url === undefined ? new Redis(options) : new Redis(where.url, options)) as unknown as IoredisClient;
-        // Failures reach the caller of a command; without a listener the client prints them too.
-        made.on("error", () => {});
-        return made;
-      })),
-    close: async () => (await opened?.catch(() => undefined))?.disconnect(),
+    open,
+    async ask(work) {
+      const client = await open();
+      let settle = () => {};
+      const limit = new Promise<never>((_, reject) => {
+        const timer = setTimeout(() => reject(new Error(`no answer within ${commandTimeoutMs} ms`)), commandTimeoutMs);
+        waiting.add(reject);
+        settle = () => {
+          clearTimeout(timer);
+          waiting.delete(reject);
+        };
+      });
+      try {
+        return await Promise.race([work(client), limit]);
+      } finally {
+        settle();
+      }
+    },
+    async close() {
+      for (const reject of waiting) reject(new Error("closed"));
+      const client = own ? await opened?.catch(() => undefined) : undefined;
+      if (client !== undefined) await disconnect(client);
+    },
   };
 }

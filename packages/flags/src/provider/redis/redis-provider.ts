@@ -4,7 +4,7 @@ import { parseFlagDocument, parseFlagText } from "../../evaluate/document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
-import { connectionShape, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
+import { connectionShape, disconnect, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
 
 /** Where flags are in Redis. */
 export interface RedisFlagsOptions extends RedisConnection {
@@ -61,9 +61,8 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
     clock,
     pollMs,
     async read(revision) {
-      const client = await redis.open();
-      if (revision !== undefined && revisionOf(...(await client.hmget(key, "revision", "digest"))) === revision) return "unchanged";
-      const [now, digest, text] = await client.hmget(key, "revision", "digest", "document");
+      if (revision !== undefined && revisionOf(...(await redis.ask((client) => client.hmget(key, "revision", "digest")))) === revision) return "unchanged";
+      const [now, digest, text] = await redis.ask((client) => client.hmget(key, "revision", "digest", "document"));
       if (typeof now !== "string" || typeof text !== "string") {
         if (seen) throw new HebraError("FLAG_INVALID", `The flags vanished from Redis (${key}); the last known good ones stay in force. Write an empty document to remove them.`);
         return { revision: "0", snapshot: { document: { flags: {} } } };
@@ -98,7 +97,8 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
     },
     async close() {
       refresher.close();
-      (await subscriber?.catch(() => undefined))?.disconnect();
+      const listening = await subscriber?.catch(() => undefined);
+      if (listening !== undefined) await disconnect(listening);
       await redis.close();
     },
   };
@@ -137,7 +137,7 @@ export function redisFlagWriter(options: RedisFlagsOptions): RedisFlagWriter {
   const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
   const reach = async <T>(work: (client: IoredisClient) => Promise<T>): Promise<T> => {
     try {
-      return await work(await redis.open());
+      return await redis.ask(work);
     } catch (cause) {
       if (HebraError.isInstance(cause)) throw cause;
       throw new HebraError("UNREACHABLE", `Redis did not take the flags: ${errorMessage(cause)}.`, { cause });

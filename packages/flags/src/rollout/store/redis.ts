@@ -1,6 +1,6 @@
 import { errorMessage, HebraError, parseOptions } from "@hebra/core";
 import { z } from "zod";
-import { connectionShape, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "../../provider/redis/connection.ts";
+import { connectionShape, disconnect, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "../../provider/redis/connection.ts";
 import type { CounterRow } from "../counter-row.ts";
 import type { EvidenceRecord } from "../evidence.ts";
 import type { RolloutState } from "../state.ts";
@@ -77,7 +77,7 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
   async function call<T>(work: (client: IoredisClient) => Promise<T>): Promise<T> {
     if (closed) throw new HebraError("CLOSED", "The rollout store is closed.");
     try {
-      return await work(await redis.open());
+      return await redis.ask(work);
     } catch (error) {
       if (HebraError.isInstance(error)) throw error;
       throw new HebraError("UNREACHABLE", `Redis did not take a call of the rollout store: ${errorMessage(error)}`, { cause: error });
@@ -141,7 +141,8 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
       if (closed) return;
       closed = true;
       listeners.clear();
-      (await subscriber?.catch(() => undefined))?.disconnect();
+      const listening = await subscriber?.catch(() => undefined);
+      if (listening !== undefined) await disconnect(listening);
       await redis.close();
     },
   };
