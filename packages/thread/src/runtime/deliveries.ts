@@ -53,7 +53,7 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
   } else {
     const message = routed(delivery, payload);
     const answer = await route(message);
-    if ("answer" in answer) return answerOtherwise(delivery, payload.replyTo, await answer.answer(message, { fence: delivery.fence, signal: delivery.signal }));
+    if ("answer" in answer) return answerOtherwise(services, delivery, payload.replyTo, await answer.answer(message, { fence: delivery.fence, signal: delivery.signal }));
     definition = answer.thread;
     const address = { tenant: delivery.tenant, key: delivery.session };
     let handle: TurnHandle;
@@ -86,6 +86,7 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
   }
   const outbound = snapshot === undefined ? [] : handover.replies(snapshot);
   await delivery.ack({ outbound, count });
+  services.carried.settled("inbound", delivery.messages.slice(0, count));
   if (snapshot !== undefined) handover.done(delivery.tenant, snapshot, delivery.fence);
   return { status: snapshot?.active === undefined ? "ended" : "waiting", definition };
 
@@ -100,13 +101,15 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
 async function answerBusy(services: RuntimeServices, delivery: Delivery, { replyTo }: Extract<InboundPayload, { kind: "message" }>, definition: string): Promise<{ status: string; definition: string }> {
   const reply = busyReply(services, delivery.messages[0]!, replyTo);
   await delivery.ack(reply === undefined ? {} : { outbound: [reply] });
+  services.carried.settled("inbound", delivery.messages);
   return { status: "busy", definition };
 }
 
-async function answerOtherwise(delivery: Delivery, replyTo: ReplyTo, texts: readonly string[]): Promise<{ status: string; definition: string }> {
+async function answerOtherwise(services: RuntimeServices, delivery: Delivery, replyTo: ReplyTo, texts: readonly string[]): Promise<{ status: string; definition: string }> {
   const { id, trace } = delivery.messages[0]!;
   const outbound = texts.map((text, index) => ({ id: `${id}:${index}`, gatewayId: replyTo.gatewayId, seq: index, ...(trace === undefined ? {} : { trace }), payload: asJson({ kind: "reply", replyTo, text, index }) }));
   await delivery.ack({ outbound });
+  services.carried.settled("inbound", delivery.messages);
   return { status: "ended", definition: "other" };
 }
 

@@ -14,7 +14,7 @@ export interface Dispatcher {
 }
 
 export function startDispatcher(services: RuntimeServices, options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number }): Dispatcher {
-  const { bus, handover, metrics, telemetry, clock, logger } = services;
+  const { bus, handover, carried, metrics, telemetry, clock, logger } = services;
   const { gatewayId, channels, concurrency } = options;
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
@@ -47,6 +47,12 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
     }
   }
 
+  /** These are sent, or never will be. */
+  function left(messages: readonly ReceivedMessage[]): void {
+    handover.sent(messages.map(({ id }) => id));
+    carried.settled("outbound", messages);
+  }
+
   async function dispatch(delivery: Delivery): Promise<void> {
     let done = 0;
     try {
@@ -59,19 +65,19 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
         done++;
       }
       await delivery.ack();
-      handover.sent(delivery.messages.map(({ id }) => id));
+      left(delivery.messages);
     } catch (error) {
       if (delivery.signal.aborted || errorCode(error) === "LEASE_LOST") return;
       logger.warn("A reply could not be sent.", { code: errorCode(error) ?? null, error: errorMessage(error), attempt: delivery.attempt });
       // What was sent leaves; the rest comes back, and fails alone.
       if (done > 0) {
         await delivery.ack({ count: done });
-        handover.sent(delivery.messages.slice(0, done).map(({ id }) => id));
+        left(delivery.messages.slice(0, done));
         return;
       }
       await delivery.nack({ error });
       // It is in the dead letters: there is nothing left to send.
-      if (delivery.messages.length === 1 && HebraError.isInstance(error) && !error.retryable) handover.sent([delivery.messages[0]!.id]);
+      if (delivery.messages.length === 1 && HebraError.isInstance(error) && !error.retryable) left(delivery.messages);
     }
   }
 

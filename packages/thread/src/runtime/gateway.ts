@@ -1,8 +1,9 @@
 import { errorMessage, HebraError, sleep } from "@hebra/core";
 import type { Channel, ChannelMessage, Publication, ReplyStatus } from "./channel.ts";
 import { startDispatcher } from "./dispatcher.ts";
+import { startIntake } from "./intake.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
-import { someWorkerLives } from "./presence.ts";
+import { presences, showPresence, someoneLives } from "./presence.ts";
 import type { RuntimeServices } from "./services.ts";
 import { currentTrace, insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
@@ -48,6 +49,13 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
 
   async function publish(channelName: string, message: ChannelMessage): Promise<Publication> {
     if (stopping.signal.aborted) throw new HebraError("CLOSED", "The gateway stops: it takes in no more.", { retryable: true });
+    intake.assertOpen();
+    const published = takeIn(channelName, message);
+    intake.count(published);
+    return published;
+  }
+
+  async function takeIn(channelName: string, message: ChannelMessage): Promise<Publication> {
     const tenant = message.tenant ?? "default";
     const session = message.session ?? `${channelName}:${message.chat}`;
     const replyTo: ReplyTo = { gatewayId: id, channel: channelName, chat: message.chat, inReplyTo: message.id, deltas: channels.get(channelName)?.sendDelta !== undefined };
@@ -82,14 +90,19 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     }
   }
 
+  const intake = startIntake(services);
+  await services.phase.begin();
+  // Replies and messages that a move has brought along come before everything that is new.
+  if (services.busIsLocal) await services.carried.restore(bus);
   const worker = embeddedWorker === false ? undefined : startWorker(services, embeddedWorker === true ? {} : embeddedWorker);
   const dispatcher = startDispatcher(services, { gatewayId: id, channels, concurrency: sendConcurrency });
+  const sending = services.busIsLocal ? undefined : showPresence(presences.senders, locks, clock);
   let workerLives = worker !== undefined;
   let warned = false;
 
   async function look(): Promise<void> {
     try {
-      workerLives = await someWorkerLives(locks);
+      workerLives = await someoneLives(presences.workers, locks);
       if (!workerLives && !warned) logger.error("No worker is running: messages are taken in and nobody answers. Start `worker()` in some process, or leave `embeddedWorker` on.", { gatewayId: id });
       warned = !workerLives;
     } catch (error) {
@@ -121,7 +134,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   async function outboundIsEmpty(deadlineMs: number): Promise<void> {
     const until = clock.monotonic() + deadlineMs;
     while (clock.monotonic() < until) {
-      if ((await bus.stats()).outbound.depth === 0) return;
+      if (!(await bus.stats()).gateways.includes(id)) return;
       await sleep(clock, 20);
     }
   }
@@ -132,10 +145,12 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       const startedAt = clock.monotonic();
       await Promise.allSettled(started.map((channel) => channel.stop()));
       stopping.abort();
+      await intake.close();
       await worker?.stop({ deadlineMs });
       // What others owe this gateway can wait for its return; what its own worker has just answered should not.
       if (worker !== undefined && services.busIsLocal) await outboundIsEmpty(Math.max(0, deadlineMs - (clock.monotonic() - startedAt))).catch(() => undefined);
       await dispatcher.stop();
+      await sending?.close();
       await looking;
     })());
   }

@@ -1,6 +1,6 @@
-import { deriveId, type JsonObject } from "@hebra/core";
-import { mainContextIdOf, newContext, newThread, threadIdOf } from "../engine/new-rows.ts";
+import type { JsonObject } from "@hebra/core";
 import type { ThreadStore } from "../store/store.ts";
+import { OWN_TENANT, ownThread } from "./own-thread.ts";
 
 /** What a scheduler remembers of its jobs, for whoever leads next. */
 export interface JobMemory {
@@ -10,36 +10,18 @@ export interface JobMemory {
   record(epoch: number, lastRuns: ReadonlyMap<string, number>): Promise<void>;
 }
 
-/** The tenant of the runtime's own thread. */
-const TENANT = "hebra";
-
 /**
  * Keeps the memory in the thread store: the state document of a thread of its own, written under the leader's epoch as its
  * fence, so that a leader that was paused cannot overwrite its successor's.
  */
 export function storeJobMemory(store: ThreadStore, name: string, now: () => number): JobMemory {
-  const key = `scheduler:${name}`;
-  const threadId = threadIdOf(TENANT, key);
-  const contextId = mainContextIdOf(TENANT, threadId);
+  const thread = ownThread(store, `scheduler:${name}`, now);
   return {
     async open(epoch) {
-      if ((await store.load(TENANT, { key })) === undefined) {
-        const at = now();
-        const thread = newThread(threadId, key, contextId, at);
-        const context = newContext(contextId, threadId, {}, 1, at);
-        const provenance = { source: "scheduler", id: deriveId("scheduler", name) };
-        await store.import(TENANT, { thread: { ...thread, provenance }, context: { ...context, provenance }, items: [], executions: [], steps: [], parts: [], calls: [] }).catch(async (error: unknown) => {
-          // Another candidate was first.
-          if ((await store.load(TENANT, { key })) === undefined) throw error;
-        });
-      }
-      const { context } = await store.takeOver(TENANT, contextId, epoch);
+      await thread.open();
+      const { context } = await store.takeOver(OWN_TENANT, thread.contextId, epoch);
       return new Map(Object.entries((context.state as JsonObject) ?? {}).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
     },
-    async record(epoch, lastRuns) {
-      const found = await store.load(TENANT, { contextId });
-      const changes = { context: { state: Object.fromEntries(lastRuns), updatedAt: now() }, events: [] };
-      await store.commit(TENANT, contextId, { fence: epoch, expectedSeq: found?.context.seq ?? 0 }, changes);
-    },
+    record: (epoch, lastRuns) => thread.write(epoch, Object.fromEntries(lastRuns)),
   };
 }

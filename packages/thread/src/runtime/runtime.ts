@@ -11,6 +11,7 @@ import type { Trigger } from "../engine/trigger.ts";
 import type { ThreadStore } from "../store/store.ts";
 import { openTelemetry, telemetryOption, type ThreadTelemetryOptions } from "../telemetry/options.ts";
 import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+import { carriedMessages } from "./carried.ts";
 import { createHandover } from "./handover.ts";
 import { createHealth, type RuntimeHealth } from "./health.ts";
 import { busLocks } from "./leases.ts";
@@ -18,6 +19,7 @@ import { createRuntimeMetrics } from "./metrics.ts";
 import { listenForMore, type Taken } from "./mid-turn.ts";
 import { asJson, replyToOf } from "./payloads.ts";
 import { watchQueues } from "./queue-watch.ts";
+import { watchPhase } from "./phase.ts";
 import { defaultRouter, type Router } from "./route.ts";
 import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import type { RuntimeServices } from "./services.ts";
@@ -141,6 +143,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const locks = options.locks ?? localLocks({ clock });
   const handover = createHandover({ store, clock, logger, busForgets: busIsLocal });
 
+  const carried = carriedMessages(store, clock, logger);
+  const phase = watchPhase({ store, clock, logger, shared: !busIsLocal });
+
   /** What a channel's turn sends, to be stored with its last write. */
   function outgoing(turn: EndedTurn): JsonValue[] {
     const replyTo = replyToOf(turn.correlation);
@@ -176,10 +181,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake, ...(options.readFile === undefined ? {} : { readFile: options.readFile }), ...(given === undefined ? {} : { telemetry: given }) });
   const { telemetry } = openTelemetry(given, "@hebra/thread/runtime");
   const metrics = createRuntimeMetrics(telemetry);
-  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, metrics, telemetry, clock, ids, logger, busyText, busIsLocal, sweepMs };
+  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, carried, phase, metrics, telemetry, clock, ids, logger, busyText, busIsLocal, sweepMs };
   const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = { workers: [], gateways: [], schedulers: [] };
   let state: "open" | "draining" | "closed" = "open";
-  const health = createHealth(services, started, () => state === "open");
+  const health = createHealth(services, started, () => state === "open" && (phase.phase() ?? "open") === "open");
   let drained: Promise<void> | undefined;
 
   let stopWatching: (() => void) | undefined;
@@ -192,8 +197,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const runtime: Runtime = {
     engine,
     bus,
-    react(definition, trigger, reactOptions) {
+    async react(definition, trigger, reactOptions) {
       assertOpen();
+      await phase.begin();
+      phase.assertOpen();
       return engine.react(definition, trigger, reactOptions);
     },
     async gateway(gatewayOptions) {
@@ -201,6 +208,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       watch();
       const gateway = await startGateway(services, gatewayOptions);
       started.gateways.push(gateway);
+      // It was told to stop while it started.
+      if (state !== "open") await gateway.stop({ deadlineMs: 0 });
       return gateway;
     },
     worker(workerOptions) {
@@ -235,12 +244,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await runtime.drain({ deadlineMs: 0 });
       state = "closed";
       health.stop();
+      phase.stop();
       stopWatching?.();
       await engine.close();
       await handover.flush();
+      await carried.flush();
       if (options.bus === undefined) await bus.close();
       if (options.locks === undefined) await locks.close();
     },
   };
+  // The conversations have been moved away: what is held is finished, and the process waits for its end.
+  phase.onChange((next) => {
+    if (next === "stopped") void runtime.drain();
+  });
   return runtime;
 }

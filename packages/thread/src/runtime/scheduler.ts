@@ -73,6 +73,7 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
   async function lead({ epoch, signal }: Leadership): Promise<void> {
     metrics.leading(name, true);
     try {
+      await services.phase.begin();
       const lastRuns = await memory.open(epoch);
       const startedAt = clock.now();
       // A job that is new here begins now: nothing before it was missed.
@@ -90,6 +91,8 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
   /** Publishes what is due. @returns when to look again */
   async function runDue(epoch: number, signal: AbortSignal, lastRuns: Map<string, number>, startedAt: number): Promise<number> {
     const now = clock.now();
+    // A run is an intake as well: whoever leads when it is open again makes up for it.
+    if (services.phase.phase() !== "open") return now + RETRY_MS;
     let wakeAt = Infinity;
     for (const { job, next } of plans) {
       const due: number[] = [];

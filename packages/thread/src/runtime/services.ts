@@ -4,8 +4,10 @@ import type { LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { Engine } from "../engine/api.ts";
 import type { ThreadStore } from "../store/store.ts";
+import type { Carried } from "./carried.ts";
 import type { Handover } from "./handover.ts";
 import type { RuntimeMetrics } from "./metrics.ts";
+import type { PhaseWatch } from "./phase.ts";
 import type { Router } from "./route.ts";
 
 /** What the parts of a runtime share. */
@@ -17,6 +19,10 @@ export interface RuntimeServices {
   threads: readonly AnyThreadDefinition[];
   route: Router;
   handover: Handover;
+  /** Messages that a move from another bus has brought along. */
+  carried: Carried;
+  /** What all processes of the store are asked to do. */
+  phase: PhaseWatch;
   metrics: RuntimeMetrics;
   telemetry: Telemetry;
   clock: Clock;

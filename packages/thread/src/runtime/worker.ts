@@ -1,9 +1,8 @@
 import { deriveId, errorMessage, parseOptions, sleep } from "@hebra/core";
-import { createLeader } from "@hebra/lock";
 import { z } from "zod";
 import { handleDelivery } from "./deliveries.ts";
 import { asJson } from "./payloads.ts";
-import { workersLock } from "./presence.ts";
+import { presences, showPresence } from "./presence.ts";
 import type { RuntimeServices } from "./services.ts";
 
 /** How a worker works. */
@@ -22,6 +21,8 @@ export interface Worker {
 
 const schema = z.strictObject({ concurrency: z.number().int().min(1).max(10_000).default(10) });
 const SWEEP_LIMIT = 200;
+/** What one process alone has left behind, or a move has brought: all of it is to go on now. */
+const FIRST_SWEEP_LIMIT = 100_000;
 /** How often a waiting turn that is due is woken, in milliseconds. */
 const WAKE_AGAIN_MS = 60_000;
 /** Replies this old, in milliseconds, whose rows nobody has marked may never have been sent. */
@@ -37,13 +38,11 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
   let ended = false;
 
   // Whoever holds this lock lives: a gateway without a worker of its own looks at it.
-  const presence = createLeader(workersLock, {
-    locks,
-    clock,
-    lead: ({ signal }) => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }))),
-  });
+  const presence = showPresence(presences.workers, locks, clock);
 
   async function consume(): Promise<void> {
+    await services.phase.begin();
+    if (services.phase.phase() === "stopped") return;
     for await (const delivery of bus.consumeInbound({ concurrency, signal: stopping.signal })) {
       lastBeat = clock.monotonic();
       const work: Promise<void> = handleDelivery(services, delivery).finally(() => {
@@ -59,7 +58,8 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
     const now = clock.now();
     // Nobody else has this store and this bus: what is unfinished at the start is left over.
     const alone = first && services.busIsLocal;
-    const only = { definitions: services.threads.map(({ name }) => name), limit: SWEEP_LIMIT };
+    if (alone) await services.carried.restore(bus);
+    const only = { definitions: services.threads.map(({ name }) => name), limit: alone ? FIRST_SWEEP_LIMIT : SWEEP_LIMIT };
     const orphans = await store.system().sweep({ before: alone ? now : now - services.sweepMs, ...only });
     // A decision whose maker died before it woke anybody, and consent that nobody gave in time.
     const due = await store.system().due({ now, ...only });
@@ -69,7 +69,7 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
       return { tenant, session: threadKey, id, payload: asJson({ kind: "wake", contextId }) };
     });
     if (wakes.length > 0) await bus.publishInbound(wakes);
-    const late = await store.system().outbox({ before: alone ? now : now - LATE_OUTBOX_MS, limit: SWEEP_LIMIT });
+    const late = await store.system().outbox({ before: alone ? now : now - LATE_OUTBOX_MS, limit: only.limit });
     const contexts = new Map(late.map(({ tenant, row }) => [`${tenant}/${row.contextId}`, { tenant, contextId: row.contextId }]));
     for (const { tenant, contextId } of contexts.values()) {
       const snapshot = await store.load(tenant, { contextId });
