@@ -80,12 +80,18 @@ export function createDriver(options: DriverOptions): Driver {
     drives.set(id, drive);
     drive.done = (async () => {
       let first = started;
+      let told = false;
       try {
         do {
           drive.again = false;
           const lease = await acquire();
           try {
             await drain(target, lease, first);
+            told = false;
+          } catch (error) {
+            // Once in a row: locks that do not heed it would be asked for ever.
+            if (told || !(await seeded(target, lease, error))) throw error;
+            told = drive.again = true;
           } finally {
             await lease.release().catch((error: unknown) => logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }));
           }
@@ -102,6 +108,15 @@ export function createDriver(options: DriverOptions): Driver {
     })();
     running.add(drive.done);
     void drive.done.then(() => running.delete(drive.done));
+  }
+
+  /** Whether the store knows a newer fence than a lease's: the locks have lost their count, or another holds it. They are told, and asked again. */
+  async function seeded({ lockKey }: DriveTarget, lease: Lease, error: unknown): Promise<boolean> {
+    if (!HebraError.isInstance(error) || error.code !== "STALE_FENCE") return false;
+    const fence = Number(error.details["fence"]);
+    if (!(fence > lease.fence)) return false;
+    await locks.seed(lockKey, fence);
+    return true;
   }
 
   /** Runs turn after turn until none is left or one waits for people. */

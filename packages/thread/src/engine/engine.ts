@@ -135,8 +135,19 @@ export function createEngine(options: EngineOptions): Engine {
       if (definition.reactor === undefined) await defaultReactor(definition);
       const tenant = tenantOf(address);
       const threadKey = "key" in address ? address.key : (await find(address)).thread.key;
-      const held = (lease ??= await tryLease(lockKey(tenant, threadKey)));
-      const snapshot = await locate(tenant, address, definition);
+      const key = lockKey(tenant, threadKey);
+      lease ??= await tryLease(key);
+      let snapshot = await locate(tenant, address, definition);
+      if (lease !== undefined && lease.fence < snapshot.context.fence) {
+        // The locks have lost their count, or a newer holder is there already: they are told the store's.
+        await locks.seed(key, snapshot.context.fence);
+        if (given === undefined) {
+          await lease.release();
+          lease = await tryLease(key);
+          snapshot = await locate(tenant, address, definition);
+        }
+      }
+      const held = lease;
       const idle = held !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
       const policy = whenBusy ?? definition.policy.whenBusy;
       if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
