@@ -77,6 +77,12 @@ export function admit(core: BusCore, exchanger: Exchanger, space: Space, leases:
     const { conversation, fence, attempt } = lease;
     const { tenant, session } = first;
     const deadline = sentAt + core.settings.leaseMs;
+    if (deadline <= core.clock.monotonic()) {
+      // This process stood still while the answer lay there: by now another may be at work.
+      exchanger.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
+      freed();
+      continue;
+    }
     admitted.push(new Tenancy(core, { space, partition, conversation, tenant, session, fence, attempt, deadline, messages, leased: lease.bodies.length, exchanger, freed }));
     core.emit?.({ type: "delivery-started", direction: directionOf(space), waitedMs: Math.max(0, core.clock.now() - first.enqueuedAt), attempt: lease.attempt });
   }

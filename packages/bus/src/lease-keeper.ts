@@ -63,9 +63,12 @@ export function createLeaseKeeper<Lease extends KeptLease>(backend: Backend, clo
     guard();
     beating = false;
     const failed = results.some((result) => result.status === "rejected");
-    if (!failed) return arm(leaseMs / 3);
+    if (!failed) return armUsual();
     arm(Math.min(1_000, leaseMs / 10, earliest() - clock.monotonic()));
   };
+
+  /** At the next third; at once where an answer took so long that a lease has little left. */
+  const armUsual = () => arm(earliest() - clock.monotonic() < leaseMs / 2 ? 0 : leaseMs / 3);
 
   const earliest = () => {
     let time = Infinity;
@@ -91,7 +94,8 @@ export function createLeaseKeeper<Lease extends KeptLease>(backend: Backend, clo
   return {
     add(lease) {
       leases.add(lease);
-      if (cancelTimer === undefined && !beating) arm(leaseMs / 3);
+      if (beating) return;
+      if (cancelTimer === undefined || lease.deadline - clock.monotonic() < leaseMs / 2) armUsual();
     },
     remove: (lease) => void leases.delete(lease),
     async renew(lease) {

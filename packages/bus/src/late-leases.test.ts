@@ -1,0 +1,63 @@
+import { createManualClock, type ManualClock } from "@hebra/core";
+import { describe, expect, it } from "vitest";
+import type { Backend } from "./backend.ts";
+import type { BusEvent } from "./bus-events.ts";
+import { parseBusOptions } from "./bus-options.ts";
+import { createBus } from "./create-bus.ts";
+import { localBackends } from "./local.ts";
+
+const leaseMs = 10_000;
+
+/** A bus whose answers lie there for a while before it reads them, as those of a process that stands still do. */
+function slowReader(clock: ManualClock) {
+  const events: BusEvent[] = [];
+  const settings = parseBusOptions("test", { leaseMs, clock, onEvent: (event) => events.push(event) });
+  const backends = localBackends(settings);
+  let lateMs = 0;
+  const backend: Backend = {
+    ...backends(),
+    async exchange(...args) {
+      const reply = await made.exchange(...args);
+      if (reply.leases.length > 0) await clock.advance(lateMs);
+      return reply;
+    },
+  };
+  const made = backends();
+  const open = (of: Backend) => createBus({ backend: of, settings, durability: "memory" }).bus;
+  return { bus: open(backend), another: open(backends()), events, late: (ms: number) => void (lateMs = ms) };
+}
+
+describe("a lease whose answer is read late", () => {
+  it("is not handed out once its time is over, and its message comes again without an attempt counted", async () => {
+    const clock = createManualClock();
+    const { bus, events, late } = slowReader(clock);
+    await bus.publishInbound({ session: "a", id: "1", payload: 1 });
+    late(leaseMs);
+    const consumer = bus.consumeInbound();
+    const next = consumer.next();
+    await clock.advance(0);
+    expect(events.filter(({ type }) => type === "delivery-started")).toEqual([]);
+    late(0);
+    await clock.advance(leaseMs);
+    const { value } = await next;
+    expect(value).toMatchObject({ session: "a", attempt: 1 });
+    await value!.ack();
+    await bus.close();
+  });
+
+  it("is renewed at once when little is left of it, so that nobody else gets it", async () => {
+    const clock = createManualClock();
+    const { bus, another, events, late } = slowReader(clock);
+    await bus.publishInbound({ session: "a", id: "1", payload: 1 });
+    late(leaseMs - 100);
+    const { value } = await bus.consumeInbound().next();
+    void another.consumeInbound().next();
+    // Well before the usual third: it would be over by then.
+    await clock.advance(200);
+    await clock.advance(200);
+    expect(events.filter(({ type }) => type === "delivery-started")).toHaveLength(1);
+    expect(value!.signal.aborted).toBe(false);
+    await value!.ack();
+    await Promise.all([bus.close(), another.close()]);
+  });
+});
