@@ -1,130 +1,77 @@
-import { setTimeout as wait } from "node:timers/promises";
-import { errorCode } from "@hebra/core";
-import type { Gateway, Runtime } from "@hebra/thread/runtime";
-import type { ChaosRedis, WorkerProcess } from "./processes.ts";
-import { nonceOf, now, type Received } from "./records.ts";
-import type { Sent } from "./verify.ts";
+import { hold, type Bars } from "./bars.ts";
+import { flushScripts, killConnections, killWorker, pauseWorker, stopRedis, type FaultReport } from "./faults.ts";
+import { judge } from "./judge.ts";
+import { observeEchoes } from "./observe.ts";
+import { now, type PhaseReport } from "./records.ts";
+import { rollForwardAndBack } from "./rolling.ts";
+import { LEASE_MS, type Stage } from "./stage.ts";
+import { talk, type Talk } from "./talk.ts";
 
-/** What a phase works with. */
-export interface Stage {
-  gateway: Gateway;
-  runtime: Runtime;
-  redis: ChaosRedis;
-  workers: WorkerProcess[];
-  startWorker(): Promise<WorkerProcess>;
-  replies: Received[];
-  leaseMs: number;
-  quick: boolean;
-}
+/** Milliseconds from publication to reply, less the handler's own time, for 95 of 100. */
+export const LATENCY_MS = 50;
 
-/** Something that goes wrong while 50 users talk. */
-export interface Phase {
+/** Something that goes wrong while all users talk. */
+export interface Phase extends Partial<Omit<Talk, "name" | "users">> {
   name: string;
-  /** Done while the load runs; a note for the report. */
-  fault?(stage: Stage): Promise<string | void>;
-  /** Every message is published so many times. @defaultValue 1 */
-  copies?: number;
-  /** Milliseconds that a message of a user takes. @defaultValue 20 to 40 */
-  handleMs?(user: number): number;
-  tenant?: string;
-  /** Milliseconds between two messages of a user, about. @defaultValue 400 */
-  everyMs?: number;
+  fault?(stage: Stage): Promise<FaultReport>;
+  /** Left out of a quick run unless it is asked for. */
+  long?: boolean;
+  /** Users who are slow by design; their latencies do not count. */
+  slow?: readonly number[];
+  /** A time that the phase is held to. */
+  bar?(report: PhaseReport, bars: Bars): void;
 }
+
+/** Milliseconds that turns take where a fault has to hit them in the middle. */
+const inMidTurn = (user: number, n: number) => 150 + ((user * 7 + n * 3) % 150);
+
+/** Milliseconds for which Redis is away. */
+const AWAY_MS = 20_000;
+
+/** In the middle of so many turns a worker is hit. */
+const TURNS = 3;
 
 export const phases: readonly Phase[] = [
-  { name: "calm", everyMs: 2_000 },
+  { name: "calm", everyMs: 2_000, bar: ({ p95 }, bars) => bars.atMost("latency-p95", p95, LATENCY_MS, "ms") },
   {
     name: "worker-killed",
-    async fault({ workers, startWorker }) {
-      await wait(400);
-      await workers.shift()!.kill();
-      workers.push(await startWorker());
-    },
+    handleMs: inMidTurn,
+    everyMs: 800,
+    fault: (stage) => killWorker(stage, TURNS),
+    // What the dead worker held waits for its lease to end.
+    bar: ({ max }, bars) => bars.atMost("recovery", max, LEASE_MS + 5_000, "ms"),
   },
-  {
-    name: "worker-paused",
-    async fault({ workers, leaseMs }) {
-      await wait(300);
-      const worker = workers[0]!;
-      worker.pause();
-      await wait(leaseMs * 2);
-      worker.resume();
-    },
-  },
-  {
-    name: "redis-restarted",
-    async fault({ redis, gateway, runtime, quick }) {
-      await wait(400);
-      await redis.kill();
-      await wait(quick ? 1_000 : 5_000);
-      const { ready } = await runtime.health();
-      await redis.start();
-      void gateway;
-      return `ready while Redis was away: ${ready}`;
-    },
-  },
-  {
-    name: "connections-killed",
-    async fault({ redis }) {
-      for (let n = 0; n < 10; n++) {
-        await wait(100);
-        await redis.admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-      }
-    },
-  },
-  {
-    name: "scripts-flushed",
-    async fault({ redis }) {
-      for (let n = 0; n < 10; n++) {
-        await wait(100);
-        await redis.admin.call("SCRIPT", "FLUSH");
-      }
-    },
-  },
+  { name: "worker-paused", handleMs: inMidTurn, everyMs: 800, fault: (stage) => pauseWorker(stage, TURNS) },
+  { name: "redis-restarted", handleMs: inMidTurn, everyMs: 800, fault: (stage) => stopRedis(stage, 1_000) },
+  { name: "redis-away", everyMs: 800, handleMs: inMidTurn, fault: (stage) => stopRedis(stage, AWAY_MS), long: true },
+  { name: "connections-killed", fault: killConnections },
+  { name: "scripts-flushed", fault: flushScripts },
   { name: "published-twice", copies: 2 },
-  { name: "slow-session", handleMs: (user) => (user === 0 ? 1_000 : 30) },
-  {
-    name: "workers-rolled",
-    async fault({ workers, startWorker }) {
-      const old = workers.splice(0);
-      const codes: (number | null)[] = [];
-      for (const worker of old) {
-        workers.push(await startWorker());
-        codes.push(await worker.stop());
-      }
-      return `exit codes ${codes.join(", ")}`;
-    },
-  },
+  { name: "slow-session", everyMs: 2_000, handleMs: (user) => (user === 0 ? 2_500 : 30), slow: [0], bar: ({ p95 }, bars) => bars.atMost("slow-session-p95", p95, LATENCY_MS, "ms") },
+  { name: "releases-rolled", everyMs: 1_000, fault: rollForwardAndBack },
 ];
 
-/** Lets every user say what he has to say, in order, without waiting for answers; a refused message is sent again, as a channel would. */
-export async function talk(stage: Stage, phase: Phase, users: number, each: number): Promise<Sent> {
-  const publishedAt = new Map<string, number>();
-  const tenant = phase.tenant ?? "default";
-  const publish = async (user: number, n: number): Promise<void> => {
-    const nonce = nonceOf(phase.name, user, n);
-    const ms = phase.handleMs?.(user) ?? 20 + ((user * 7 + n * 3) % 20);
-    const message = { id: String(n), chat: `${phase.name}-${user}`, text: `${nonce}|${ms}`, tenant };
-    for (;;) {
-      try {
-        publishedAt.set(nonce, publishedAt.get(nonce) ?? now());
-        await stage.gateway.publish("chaos", message);
-        return;
-      } catch (error) {
-        if (errorCode(error) !== "UNREACHABLE") throw error;
-        await wait(100);
-      }
-    }
-  };
-  await Promise.all(
-    Array.from({ length: users }, async (_, user) => {
-      const everyMs = phase.everyMs ?? 400;
-      await wait((user / users) * everyMs);
-      for (let n = 0; n < each; n++) {
-        for (let copy = 0; copy < (phase.copies ?? 1); copy++) await publish(user, n);
-        await wait(everyMs * (0.75 + ((user * 13 + n * 29) % 50) / 100));
-      }
-    }),
-  );
-  return { phase: phase.name, users, each, tenant, publishedAt };
+/** Milliseconds that a phase has to come to rest. */
+const SETTLE_MS = 60_000;
+
+/** Plays one phase and looks at what came of it. */
+export async function playPhase(stage: Stage, phase: Phase, bars: Bars): Promise<PhaseReport> {
+  const { name, fault, slow = [] } = phase;
+  const startedAt = now();
+  const each = phase.each ?? (stage.quick ? 3 : 12);
+  let over = fault === undefined;
+  const [sent, seen] = await Promise.all([
+    // A fault that takes its time is not to run out of people who talk.
+    talk(stage, { ...phase, users: stage.users, each, goOn: () => !over }),
+    fault?.(stage).finally(() => (over = true)),
+  ]);
+  const settled = await stage.quiet(SETTLE_MS);
+  const observed = await observeEchoes(stage, sent, startedAt);
+  const findings = judge({ ...observed, aside: new Set(slow.map((user) => sent[user]!.session)) });
+  const report: PhaseReport = { phase: name, ...findings, ms: Math.round(now() - startedAt), settled, ...(seen === undefined ? {} : { note: seen.note }) };
+  hold(report, bars);
+  for (const [bar, count] of Object.entries(seen?.none ?? {})) bars.none(bar, count, "times");
+  for (const [bar, count] of Object.entries(seen?.some ?? {})) bars.some(bar, count, "times");
+  phase.bar?.(report, bars);
+  return report;
 }

@@ -1,41 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
-import { Redis } from "ioredis";
+import { createInterface } from "node:readline";
+import { forget, watch } from "../../scripts/lib/guard.mjs";
+import type { Builds } from "./build.ts";
+import { dialogueFile } from "./dialogue-data.ts";
 import { now, type Absence } from "./records.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** A Redis of our own, that can be killed and started again with what is on its disk. */
-export async function startRedis(directory: string) {
-  const port = await freePort();
-  let child: ChildProcess | undefined;
-  const admin = new Redis({ port, host: "127.0.0.1", lazyConnect: true, maxRetriesPerRequest: null });
-  admin.on("error", () => {});
-  async function start(): Promise<void> {
-    child = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""], { stdio: "ignore" });
-    await admin.ping();
-  }
-  async function kill(): Promise<void> {
-    child!.kill("SIGKILL");
-    await once(child!, "exit");
-  }
-  await start();
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    admin,
-    start,
-    kill,
-    async stop() {
-      admin.disconnect();
-      child?.kill("SIGTERM");
-      if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, "exit");
-    },
-  };
-}
-
-export type ChaosRedis = Awaited<ReturnType<typeof startRedis>>;
 
 /** A process that runs `hebra worker`. */
 export interface WorkerProcess {
@@ -43,28 +12,57 @@ export interface WorkerProcess {
   kill(): Promise<void>;
   pause(): void;
   resume(): void;
+  /** What its probe answers. */
+  ready(): Promise<{ ready: boolean; bus: string }>;
   /** SIGTERM, and the exit code. */
   stop(): Promise<number | null>;
 }
 
-export function startWorkers(options: { config: string; log: string; absences: Absence[]; verbose: boolean }) {
-  const { config, log, absences, verbose } = options;
+/** Starts and ends workers. */
+export interface Workers {
+  start(release?: "present" | "next"): Promise<WorkerProcess>;
+  /** Ends all that are left. */
+  stopAll(): Promise<void>;
+}
+
+export function createWorkers(options: { builds: Builds; config: string; log: string; concurrency: number; absences: Absence[]; verbose: boolean }): Workers {
+  const { builds, config, log, concurrency, absences, verbose } = options;
   const alive = new Set<ChildProcess>();
+
+  async function launch(version: "present" | "next"): Promise<{ child: ChildProcess; probes: number }> {
+    const { command, app } = await builds.release(version);
+    const args = [command, "worker", "--config", config, "--app", app, "--concurrency", String(concurrency), "--probes", "0", "--json"];
+    const env = { ...process.env, CHAOS_LOG: log, CHAOS_DIALOGUES: dialogueFile };
+    // A group of its own, which is killed with this process however that ends.
+    const child = spawn(process.execPath, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    alive.add(child);
+    if (child.pid !== undefined) watch(child.pid);
+    child.once("exit", () => {
+      alive.delete(child);
+      if (child.pid !== undefined) forget(child.pid);
+    });
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      said = (said + chunk.toString("utf8")).slice(-4_000);
+      if (verbose) process.stderr.write(chunk);
+    });
+    const line = await Promise.race([once(createInterface(child.stdout), "line").then(([text]) => String(text)), once(child, "exit").then(() => "")]);
+    const started = /^\{.*\}$/.test(line) ? (JSON.parse(line) as { started?: string; probes?: number }) : {};
+    if (started.started !== "worker" || started.probes === undefined) throw new Error(`A worker did not start: ${line} ${said}`);
+    return { child, probes: started.probes };
+  }
+
   return {
-    async start(): Promise<WorkerProcess> {
-      const args = ["--conditions=@hebra/source", "--import", "tsx", "packages/hebra/src/cli/main.ts", "worker", "--config", config, "--app", "test/chaos/app.ts", "--concurrency", "25", "--json"];
-      const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, CHAOS_LOG: log }, stdio: ["ignore", "pipe", verbose ? "inherit" : "ignore"] });
-      alive.add(child);
-      child.once("exit", () => alive.delete(child));
-      const [line] = (await Promise.race([once(child.stdout!, "data"), once(child, "exit").then(() => ["{}"])])) as [Buffer | string];
-      if (!String(line).includes("started")) throw new Error(`A worker did not start: ${String(line)}`);
+    async start(version = "present") {
+      const { child, probes } = await launch(version);
       const pid = child.pid!;
+      const exit = once(child, "exit") as Promise<[number | null]>;
       return {
         pid,
         async kill() {
           absences.push({ pid, from: now(), to: Infinity });
           child.kill("SIGKILL");
-          await once(child, "exit");
+          await exit;
         },
         pause() {
           absences.push({ pid, from: now(), to: Infinity });
@@ -74,27 +72,28 @@ export function startWorkers(options: { config: string; log: string; absences: A
           absences.findLast((absence) => absence.pid === pid)!.to = now();
           child.kill("SIGCONT");
         },
+        async ready() {
+          const response = await fetch(`http://127.0.0.1:${probes}/readyz`, { signal: AbortSignal.timeout(10_000) });
+          const { ready, checks } = (await response.json()) as { ready: boolean; checks: { bus: { detail: string } } };
+          if (ready !== response.ok) throw new Error(`The probe says ready: ${ready} with the status ${response.status}.`);
+          return { ready, bus: checks.bus.detail };
+        },
         async stop() {
           child.kill("SIGTERM");
-          const [code] = (await once(child, "exit")) as [number | null];
+          const [code] = await exit;
           return code;
         },
       };
     },
-    stopAll() {
-      for (const child of alive) {
-        child.kill("SIGCONT");
-        child.kill("SIGKILL");
-      }
+    async stopAll() {
+      await Promise.all(
+        [...alive].map(async (child) => {
+          const exit = once(child, "exit");
+          child.kill("SIGCONT");
+          child.kill("SIGKILL");
+          await exit;
+        }),
+      );
     },
   };
 }
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-

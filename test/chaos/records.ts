@@ -1,18 +1,28 @@
 /** A line of the event log that workers write, independent of bus and store. */
-export interface LogLine {
+export type LogLine = AttemptLine | RefusalLine;
+
+/** One asking of the model begins or ends. */
+export interface AttemptLine {
   event: "start" | "end";
-  /** One asking of the model: process and count. */
+  /** Process and count. */
   attempt: string;
   nonce: string;
   pid: number;
   at: number;
 }
 
-/** Milliseconds since the epoch, finer than `Date.now`, the same for all processes of a host. */
-export const now = (): number => performance.timeOrigin + performance.now();
+/** A write that the store refused because another holder had taken over. */
+export interface RefusalLine {
+  event: "refused";
+  pid: number;
+  at: number;
+}
 
-/** `<phase>/<user>/<n>`: what a message says and its reply must repeat. */
-export const nonceOf = (phase: string, user: number, n: number): string => `${phase}/${user}/${n}`;
+/** Milliseconds of a clock that never jumps and is the same for all processes of a host. */
+export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** `<phase>/<chat>/<n>`: names a message. */
+export const nonceOf = (phase: string, chat: string | number, n: number): string => `${phase}/${chat}/${n}`;
 
 /** When a process was not there: stopped, or dead from then on. */
 export interface Absence {
@@ -24,29 +34,63 @@ export interface Absence {
 /** A reply as the channel got it. */
 export interface Received {
   session: string;
+  /** The id of the message that it answers. */
+  inReplyTo: string;
   text: string;
   at: number;
 }
 
-/** What one phase did and found. */
-export interface PhaseReport {
-  phase: string;
+/** A message as it was published. */
+export interface SentMessage {
+  id: string;
+  nonce: string;
+  /** When it was published first; absent when it never was. */
+  at?: number;
+}
+
+/** A conversation as its user had it: the messages in order. */
+export interface SentConversation {
+  tenant: string;
+  session: string;
+  messages: SentMessage[];
+}
+
+/** What one phase found. */
+export interface Findings {
   messages: number;
+  /** Turns or replies that stand before one that came earlier. */
   orderViolations: number;
+  /** Turns that began while another process worked on the conversation. */
   overlaps: number;
+  /** Messages without a turn in the store, or without a reply at the channel. */
   lost: number;
+  /** Turns that the store has twice. */
   doubleCommits: number;
+  /** Turns or replies in a conversation that they do not belong to. */
   misdelivered: number;
+  /** Messages that no worker has written down: what is said about their turns would rest on nothing. */
+  unwitnessed: number;
   /** Replies that came again: at least once is what is promised. */
   repeatedReplies: number;
-  /** Answers of workers that had been replaced, and were refused. */
-  refusedAnswers: number;
-  deadLetters: number;
+  /** Writes that the store refused because another holder had taken over. */
+  refusedWrites: number;
+  /** Some of what was found, in words. */
+  examples: string[];
   /** Milliseconds from publication to reply less the handler's own time. */
   p50: number;
   p95: number;
   p99: number;
   max: number;
+  /** The two ends of the same for 95 of 100: until the handler began, and from its end on. */
+  p95Before: number;
+  p95After: number;
+}
+
+/** What one phase did and found. */
+export interface PhaseReport extends Findings {
+  phase: string;
   ms: number;
+  /** Everything was answered and settled in the end. */
+  settled: boolean;
   note?: string;
 }

@@ -1,0 +1,44 @@
+/** What workers write down themselves, beside bus and store: when they worked on what, and what was refused to them. */
+import { appendFileSync } from "node:fs";
+import { metrics, type MeterProvider } from "@opentelemetry/api";
+import { now, type LogLine } from "./records.ts";
+
+let count = 0;
+
+function note(line: LogLine): void {
+  const file = process.env["CHAOS_LOG"];
+  // One write of one short line to a file opened for appending is whole, also among processes.
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(line)}\n`);
+}
+
+/**
+ * Writes down a stretch of work on a message. It ends at the latest when the worker is told that the conversation is no
+ * longer its own.
+ */
+export function attempt(nonce: string, signal: AbortSignal): { name: string; end(): void } {
+  const { pid } = process;
+  const name = `${pid}.${++count}`;
+  let over = false;
+  const end = () => {
+    if (over) return;
+    over = true;
+    signal.removeEventListener("abort", end);
+    note({ event: "end", attempt: name, nonce, pid, at: now() });
+  };
+  note({ event: "start", attempt: name, nonce, pid, at: now() });
+  signal.addEventListener("abort", end);
+  return { name, end };
+}
+
+/** Listens to the engine's own metric of refused writes. To be called before an engine is made. */
+export function noteRefusals(): void {
+  const silent = { add() {}, record() {} };
+  const refused = { add: () => note({ event: "refused", pid: process.pid, at: now() }) };
+  const meter = {
+    createCounter: (name: string) => (name === "hebra.fence.rejected" ? refused : silent),
+    createUpDownCounter: () => silent,
+    createHistogram: () => silent,
+    createGauge: () => silent,
+  };
+  metrics.setGlobalMeterProvider({ getMeter: () => meter } as unknown as MeterProvider);
+}

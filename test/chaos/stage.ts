@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { consoleLogger, silentLogger } from "@hebra/core";
+import { startRedis, type TestRedis } from "@hebra/test-servers/redis";
+import type { ThreadStore } from "@hebra/thread";
+import { openRuntime, openStore, parseRuntimeConfig, type Channel, type Gateway, type Runtime, type RuntimeConfig } from "@hebra/thread/runtime";
+import { threads } from "./app.ts";
+import { createBuilds, type Builds } from "./build.ts";
+import { openDatabase } from "./database.ts";
+import { createLogReader } from "./log-reader.ts";
+import { createWorkers, type WorkerProcess, type Workers } from "./processes.ts";
+import { now, type Absence, type LogLine, type Received } from "./records.ts";
+
+/** Milliseconds that a conversation stays with a worker that fell silent. */
+export const LEASE_MS = 2_000;
+
+/** What a run works with: servers, a gateway in this process, and workers in others. */
+export interface Stage {
+  readonly users: number;
+  readonly quick: boolean;
+  readonly redis: TestRedis;
+  readonly store: ThreadStore;
+  readonly builds: Builds;
+  readonly config: RuntimeConfig;
+  readonly workers: WorkerProcess[];
+  readonly absences: readonly Absence[];
+  readonly replies: readonly Received[];
+  /** The gateway and the runtime that it belongs to; another one after {@link Stage.replaceGateway}. */
+  readonly gateway: Gateway;
+  readonly runtime: Runtime;
+  startWorker: Workers["start"];
+  /** Calls back at every reply. @returns ends it */
+  onReply(listener: (reply: Received) => void): () => void;
+  /** Stops the gateway and starts another one of the same name over a runtime that is opened then. */
+  replaceGateway(open: (config: RuntimeConfig) => Promise<Runtime>): Promise<void>;
+  /** Opens a runtime of another configuration in this process. */
+  open(config: RuntimeConfig): Promise<Runtime>;
+  channel(): Channel;
+  /** All that the workers have written down so far. */
+  log(): readonly LogLine[];
+  /** From now on, until it is called with `false`, no handler takes its time. */
+  hurry(on?: boolean): void;
+  /** Waits until nothing is queued or under way. @returns whether that came in time */
+  quiet(ms: number): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** What a stage is made of. */
+export interface StageOptions {
+  users: number;
+  workers: number;
+  quick: boolean;
+  verbose: boolean;
+}
+
+const LOOK_MS = 50;
+
+export async function openStage(options: StageOptions): Promise<Stage> {
+  const { users, quick, verbose } = options;
+  const directory = mkdtempSync(join(tmpdir(), "hebra-chaos-"));
+  const logFile = join(directory, "events.log");
+  writeFileSync(logFile, "");
+  process.env["CHAOS_LOG"] = logFile;
+  const reader = createLogReader(logFile);
+  const closers: (() => Promise<unknown> | void)[] = [() => rmSync(directory, { recursive: true, force: true }), () => reader.close()];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await Promise.resolve(closer()).catch((error: unknown) => console.error(error));
+  };
+  try {
+    const namespace = `chaos${process.pid}`;
+    const builds = createBuilds();
+    closers.push(() => builds.remove());
+    const database = await openDatabase(namespace, directory);
+    closers.push(() => database.close());
+    const redis = await startRedis(["--appendonly", "yes", "--appendfsync", "everysec"]);
+    closers.push(() => redis.stop());
+    const config: RuntimeConfig = {
+      bus: { backend: "redis", url: redis.url, namespace, leaseMs: LEASE_MS, maxAttempts: 10 },
+      locks: { backend: "redis", url: redis.url, namespace },
+      store: database.store,
+      workers: options.workers,
+      oneHost: true,
+      sweepMs: LEASE_MS * 2,
+    };
+    const configFile = join(directory, "config.json");
+    writeFileSync(configFile, JSON.stringify(config));
+
+    const absences: Absence[] = [];
+    const processes = createWorkers({ builds, config: configFile, log: logFile, concurrency: 25, absences, verbose });
+    closers.push(() => processes.stopAll());
+    const store = await openStore(parseRuntimeConfig(config).store);
+    closers.push(() => store.close());
+
+    const replies: Received[] = [];
+    const listeners = new Set<(reply: Received) => void>();
+    const channel = (): Channel => ({
+      name: "chaos",
+      start: async () => {},
+      stop: async () => {},
+      async send({ session, inReplyTo, text }) {
+        const reply = { session, inReplyTo, text, at: now() };
+        replies.push(reply);
+        for (const listener of listeners) listener(reply);
+      },
+    });
+    const open = (from: RuntimeConfig) => openRuntime(from, { threads, logger: verbose ? consoleLogger() : silentLogger });
+    const workers = await Promise.all(Array.from({ length: options.workers }, () => processes.start()));
+    let runtime = await open(config);
+    closers.push(() => runtime.close());
+    let gateway = await runtime.gateway({ channels: [channel()], embeddedWorker: false });
+
+    return {
+      users,
+      quick,
+      redis,
+      store,
+      builds,
+      config,
+      workers,
+      absences,
+      replies,
+      get gateway() {
+        return gateway;
+      },
+      get runtime() {
+        return runtime;
+      },
+      startWorker: (release) => processes.start(release),
+      onReply(listener) {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+      async replaceGateway(openIt) {
+        const old = runtime;
+        await old.drain({ deadlineMs: 5_000 });
+        runtime = await openIt(config);
+        gateway = await runtime.gateway({ channels: [channel()], embeddedWorker: false });
+        await old.close();
+      },
+      open,
+      channel,
+      log: () => reader.read(),
+      hurry: (on = true) => (on ? writeFileSync(`${logFile}.hurry`, "") : rmSync(`${logFile}.hurry`, { force: true })),
+      async quiet(ms) {
+        for (const until = now() + ms; now() < until; await wait(LOOK_MS)) {
+          const stats = await runtime.bus.stats().catch(() => undefined);
+          if (stats !== undefined && [stats.inbound, stats.outbound].every(({ depth, inFlight }) => depth + inFlight === 0)) return true;
+        }
+        return false;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
