@@ -1,22 +1,26 @@
 import { errorMessage, HebraError } from "@hebra/core";
-import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, open, readdir, readFile, rename, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CounterRow } from "../counter-row.ts";
 import type { EvidenceRecord } from "../evidence.ts";
 import type { RolloutState } from "../state.ts";
 import { checkCommit } from "./check-commit.ts";
+import { takeLockFile, type LockFile } from "./lock-file.ts";
 import { rowKey } from "./memory.ts";
 import type { RolloutStore } from "./store.ts";
-
-/** How long a lock file may stand before its process is taken for dead, ms. */
-const STALE_LOCK_MS = 10_000;
-const LOCK_ATTEMPTS = 400;
 
 /**
  * A rollout store in a directory of one host: `<flag>.state.json`, `<flag>.evidence.jsonl` and `<flag>.counters.json`. Several processes may share it; each
  * write holds a lock file. The state's rename is the commit: evidence that a crash left behind it is cut off by the next write.
  *
  * @throws HebraError `STORE_FAILED` from every method when the directory cannot be read or written.
+ *
+ * @example
+ * ```ts
+ * import { createRolloutService, fileRolloutStore } from "@hebra/flags";
+ *
+ * export const service = createRolloutService({ store: fileRolloutStore("./rollouts") });
+ * ```
  */
 export function fileRolloutStore(directory: string): RolloutStore {
   const path = (flag: string, what: string) => join(directory, `${encodeURIComponent(flag)}.${what}`);
@@ -24,15 +28,14 @@ export function fileRolloutStore(directory: string): RolloutStore {
   let last: Promise<unknown> = Promise.resolve();
 
   /** One at a time in this process; a lock file keeps the others out. */
-  function locked<T>(flag: string, work: () => Promise<T>): Promise<T> {
+  function locked<T>(flag: string, work: (lock: LockFile) => Promise<T>): Promise<T> {
     const run = last.then(async () => {
       await mkdir(directory, { recursive: true });
-      const lock = path(flag, "lock");
-      await takeLock(lock);
+      const lock = await takeLockFile(path(flag, "lock"));
       try {
-        return await work();
+        return await work(lock);
       } finally {
-        await rm(lock, { force: true });
+        await lock.release();
       }
     });
     last = run.catch(() => undefined);
@@ -83,7 +86,7 @@ export function fileRolloutStore(directory: string): RolloutStore {
         }),
       ),
     commit: (commit) =>
-      locked(commit.state.flag, async () => {
+      locked(commit.state.flag, async (lock) => {
         const { flag } = commit.state;
         const stored = await readState(flag);
         checkCommit(commit, stored);
@@ -92,6 +95,8 @@ export function fileRolloutStore(directory: string): RolloutStore {
         await truncate(file, stored?.evidenceBytes ?? 0);
         const text = commit.evidence.map((record) => `${JSON.stringify(record)}\n`).join("");
         await appendFile(file, text, { flush: true });
+        // A process that was asleep for long may have been taken for dead: what it knows is old.
+        await lock.assertHeld();
         await replace(path(flag, "state.json"), { ...commit.state, evidenceBytes: (stored?.evidenceBytes ?? 0) + Buffer.byteLength(text) });
       }),
     evidence: (flag) =>
@@ -128,19 +133,4 @@ async function readText(file: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-async function takeLock(file: string): Promise<void> {
-  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
-    try {
-      await writeFile(file, String(process.pid), { flag: "wx" });
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const age = await stat(file).then((found) => Date.now() - found.mtimeMs, () => 0);
-      if (age > STALE_LOCK_MS) await rm(file, { force: true });
-      else await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 10));
-    }
-  }
-  throw new HebraError("STORE_FAILED", "The rollout store's directory stayed locked by another process.", { retryable: true });
 }

@@ -35,6 +35,16 @@ const optionsSchema = z.strictObject({
  * A rollout store in PostgreSQL. The tables are made on first use. JSON is kept as text: evidence is hashed, so it must come back as it was written.
  *
  * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when `connectionString` is given and pg is not installed; `UNREACHABLE`
+ *
+ * @example
+ * ```ts
+ * import { createRolloutService } from "@hebra/flags";
+ * import { postgresRolloutStore } from "@hebra/flags/postgres";
+ *
+ * export async function serviceOf(connectionString: string) {
+ *   return createRolloutService({ store: await postgresRolloutStore({ connectionString }) });
+ * }
+ * ```
  */
 export async function postgresRolloutStore(options: PostgresRolloutStoreOptions): Promise<RolloutStore> {
   const { pool: given, connectionString, schema } = parseOptions("postgresRolloutStore", optionsSchema, options);
@@ -52,7 +62,12 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
     }
   }
 
-  await call(() => createTables(pool, schema));
+  try {
+    await call(() => createTables(pool, schema));
+  } catch (error) {
+    if (given === undefined) await pool.end().catch(() => undefined);
+    throw error;
+  }
   const stored = (text: unknown): RolloutState => JSON.parse(String(text)) as RolloutState;
 
   return {
