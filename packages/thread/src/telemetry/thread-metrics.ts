@@ -52,7 +52,7 @@ export const runtimeMetrics = {
   channelSendDuration: seconds("hebra.channel.send.duration", ["channel", "outcome"], "How long a channel took to send a reply."),
   channelPublished: counter("hebra.channel.published", "{message}", ["channel", "status"], "Messages that channels handed over: `accepted`, `duplicate` or `full`."),
   schedulerRuns: counter("hebra.scheduler.runs", "{run}", ["outcome"], "Scheduled runs: `accepted`, `duplicate`, `missed` or `failed`."),
-  schedulerLeader: gauge("hebra.scheduler.leader", "1", ["name"], "1 in the process that leads."),
+  schedulerLeader: gauge("hebra.scheduler.leader", "{leader}", ["name"], "1 in the process that leads."),
   queueDepth: gauge("hebra.queue.depth", "{message}", ["direction"], "Messages in mailboxes, those being handled included. Of the whole bus: take the maximum over processes."),
   queueOldestAge: gauge("hebra.queue.oldest_age", "s", ["direction"], "Age of the oldest message that is first in its mailbox. Of the whole bus."),
   queueInFlight: gauge("hebra.queue.in_flight", "{conversation}", ["direction"], "Conversations on lease. Of the whole bus."),
