@@ -6,14 +6,16 @@ import { run } from "./run.mjs";
 
 const stamp = join(root, "node_modules", ".hebra-install.json");
 
-/** The directories of the workspace's packages, relative to the root; the root itself is the empty string. */
+/** The directories of the workspace's packages, as pnpm-workspace.yaml names them, relative to the root; the root itself is the empty string. */
 export function workspaceDirectories() {
-  const found = ["", "bench", "test"];
-  for (const parent of ["packages", "examples"]) {
-    if (!existsSync(join(root, parent))) continue;
-    for (const name of readdirSync(join(root, parent)).sort()) found.push(`${parent}/${name}`);
-  }
-  return found.filter((directory) => existsSync(join(root, directory, "package.json")));
+  const [, list = ""] = /^packages:\n((?: +- .*\n)+)/.exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) ?? [];
+  const patterns = [...list.matchAll(/- (\S+)/g)].map(([, pattern = ""]) => pattern);
+  const found = patterns.flatMap((pattern) => {
+    if (!pattern.endsWith("/*")) return [pattern];
+    const parent = pattern.slice(0, -2);
+    return existsSync(join(root, parent)) ? readdirSync(join(root, parent)).sort().map((name) => `${parent}/${name}`) : [];
+  });
+  return ["", ...found].filter((directory) => existsSync(join(root, directory, "package.json")));
 }
 
 /** A digest of all that decides what an installation holds. */
