@@ -81,6 +81,8 @@ interface Row {
 interface Known {
   readonly row: Row;
   readonly arm: Arm;
+  /** Whether this process drew the session: it alone samples it, or each process that runs a turn of it would. */
+  drawn: boolean;
   /** What was sampled of the session already. */
   readonly sampled: Set<"duration" | "cost" | "steps">;
 }
@@ -148,7 +150,7 @@ export function createCollector(options: CollectorOptions): Collector {
     const row = rowAt(flag, startedAt);
     const before = sessions.get(key);
     if (before?.row === row && before.arm === arm) return before;
-    const known: Known = { row, arm, sampled: new Set() };
+    const known: Known = { row, arm, drawn: false, sampled: new Set() };
     sessions.delete(key);
     sessions.set(key, known);
     if (sessions.size > maxSessions) sessions.delete(sessions.keys().next().value!);
@@ -156,7 +158,7 @@ export function createCollector(options: CollectorOptions): Collector {
   }
 
   function sample(known: Known, kind: "duration" | "cost" | "steps", histogram: Map<number, number>, value: number): void {
-    if (known.sampled.has(kind)) return;
+    if (!known.drawn || known.sampled.has(kind)) return;
     known.sampled.add(kind);
     const bucket = bucketOf(value);
     histogram.set(bucket, (histogram.get(bucket) ?? 0) + 1);
@@ -165,18 +167,16 @@ export function createCollector(options: CollectorOptions): Collector {
   const observer = {
     exposed(exposure: Exposure) {
       const known = know(exposure);
-      if (known !== undefined) known.row.sides[known.arm].assigned++;
+      if (known === undefined) return;
+      known.drawn = true;
+      known.row.sides[known.arm].assigned++;
     },
     finished(outcome: Outcome) {
-      const fresh = sessions.get(`${outcome.flag} ${outcome.session}`);
       const known = know(outcome);
       if (known === undefined) return;
       const side = known.row.sides[known.arm];
-      // Only the process that drew the session samples it; a later turn elsewhere must not be a second sample.
-      if (fresh === known && !known.sampled.has("duration")) {
-        side.exposed++;
-        sample(known, "duration", side.durations, outcome.latencyMs);
-      }
+      if (known.drawn && !known.sampled.has("duration")) side.exposed++;
+      sample(known, "duration", side.durations, outcome.latencyMs);
       if (outcome.ok) return;
       side.failed.add(murmur3(outcome.session));
       const code = errorCode(outcome.error) ?? "";
