@@ -37,6 +37,7 @@ export { threadAssignments, type ThreadAssignmentsOptions, type ThreadStoreLike 
 export type { BreakerOptions, OnKill, RouterOptions } from "./route/options.ts";
 export { decideWithTarget, type RemoteTarget } from "./route/remote-target.ts";
 export type { Exposure, HandoverRequest, Outcome, RouteHandlers, RouteObserver, Router, RouteTurn } from "./route/router.ts";
+export type { CheckVerdict, RolloutCheck } from "./rollout/check.ts";
 export { createCollector, type Collector, type CollectorOptions, type SessionFacts } from "./rollout/collector.ts";
 export type { Actor, CommandName, RolloutCommand } from "./rollout/commands.ts";
 export { createRolloutController, type ControllerLocks, type RolloutController, type RolloutControllerOptions, type TickResult } from "./rollout/controller.ts";

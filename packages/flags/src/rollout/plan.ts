@@ -31,6 +31,8 @@ export interface StepGate {
   readonly approvals?: readonly ApprovalRole[];
   /** Items of human evidence needed to enter; `name×3` asks for three records. */
   readonly evidence?: readonly string[];
+  /** Checks that must say yes at the moment of entering, by the names under which the service has them: `configuration`, `migrations` … */
+  readonly checks?: readonly string[];
   /** Whether the controller enters by itself once everything is met. @defaultValue true for canary steps, false for the rest */
   readonly automatic?: boolean;
 }
@@ -114,6 +116,7 @@ const gate = {
   smokeMaxAgeMs: duration.optional(),
   approvals: z.array(z.enum(["technical", "operational"])).optional(),
   evidence: z.array(z.string().min(1)).optional(),
+  checks: z.array(z.string().min(1)).optional(),
   automatic: z.boolean().optional(),
 };
 const percent = z.number().min(0).max(100);

@@ -1,3 +1,4 @@
+import type { CheckVerdict } from "./check.ts";
 import type { ArmSum, Gathered } from "./counter-row.ts";
 import { histogramTotal, quantile } from "./histogram.ts";
 import type { GuardReport } from "./guards/evaluate.ts";
@@ -22,6 +23,8 @@ export interface Facts {
   readonly now: number;
   readonly gathered: Gathered;
   readonly report: GuardReport;
+  /** What the checks said that the edges from here ask for. */
+  readonly checks?: Readonly<Record<string, CheckVerdict>>;
 }
 
 const hours = (ms: number): string => (ms >= 86_400_000 ? `${(ms / 86_400_000).toFixed(1)} d` : ms >= 3_600_000 ? `${(ms / 3_600_000).toFixed(1)} h` : `${(ms / 60_000).toFixed(0)} min`);
@@ -94,7 +97,7 @@ function calm({ report }: Facts): Missing[] {
 function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
   const gate = gateOf(state.plan, to);
   if (gate === undefined) return [];
-  const missing = [...items(state, gate), ...signatures(state, gate)];
+  const missing = [...items(state, gate), ...signatures(state, gate), ...checked(gate, facts)];
   if (gate.window !== undefined && !inWindow(gate.window, facts.now)) {
     missing.push({ item: "window", detail: `${phaseLabel(to)} is entered between ${gate.window.from} and ${gate.window.to} ${gate.window.timeZone ?? "UTC"} only.` });
   }
@@ -118,6 +121,13 @@ function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmSum): Missi
     missing.push({ item: "legacy-health", detail: `The legacy p95 is ${p95.toFixed(0)} ms; the ceiling is ${limits.latencyCeilingMs} ms.` });
   }
   return missing;
+}
+
+function checked(gate: StepGate, { checks = {} }: Facts): Missing[] {
+  return (gate.checks ?? []).flatMap((name) => {
+    const verdict = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    return verdict?.ok === true ? [] : [{ item: `check:${name}`, detail: `The check \`${name}\` says no: ${verdict?.detail ?? "it was not asked."}` }];
+  });
 }
 
 function items(state: RolloutState, gate: StepGate): Missing[] {

@@ -1,11 +1,13 @@
-import { HebraError } from "@hebra/core";
+import { createManualClock, HebraError } from "@hebra/core";
 import { describe, expect, it } from "vitest";
 import { replayEvidence, verifyEvidence } from "./evidence.ts";
 import { phaseLabel } from "./phase.ts";
-import { shadowEvidence } from "./plan.ts";
+import { rolloutPlan, shadowEvidence } from "./plan.ts";
 import { reportItems } from "./report.ts";
 import { bare, createWorld, FLAG, passingReport, type World } from "./rollout-world.fixture.ts";
 import { validateNoRegression } from "../shadow/validate-no-regression.ts";
+import { createRolloutService } from "./service.ts";
+import { memoryRolloutStore } from "./store/memory.ts";
 import { overrideOf } from "./state.ts";
 
 const phase = async (world: World) => phaseLabel((await world.store.read(FLAG))!.phase);
@@ -185,6 +187,39 @@ describe("the gates", () => {
     await act(world, { event: "approve", role: "operational", by: "cy" });
     await act(world, { event: "advance" });
     expect((await world.store.read(FLAG))!.approvals).toEqual([]);
+  });
+
+  it("ask checks at the moment of entering: a no, an error, a hang and one that nobody can do keep the edge shut", async () => {
+    const answers: Record<string, () => unknown> = {
+      configuration: () => ({ ok: false, detail: "API_TOKEN is not set" }),
+      migrations: () => Promise.reject(new Error("the database is away")),
+    };
+    const clock = createManualClock();
+    const store = memoryRolloutStore();
+    let hanging = 0;
+    const service = createRolloutService({
+      store, clock,
+      checks: {
+        configuration: () => answers["configuration"]!() as never, migrations: () => answers["migrations"]!() as never,
+        compatible: (_, signal) => new Promise(() => signal.addEventListener("abort", () => void hanging++)),
+      },
+    });
+    const actAs = (command: object) => service.act(FLAG, { by: "ana", reason: "because", ...command } as never);
+    await actAs({ event: "start", plan: rolloutPlan({ owner: "t", ...bare, shadow: { ...bare.shadow, checks: ["configuration", "migrations", "compatible", "elsewhere"] } }) });
+    const refused = actAs({ event: "advance" });
+    const settled = refusedFor(refused, "check:configuration", "check:migrations", "check:compatible", "check:elsewhere");
+    await clock.advance(5_000);
+    await settled;
+    expect(hanging).toBe(1);
+    await expect(refused).rejects.toThrow(/API_TOKEN is not set[\s\S]*the database is away[\s\S]*did not answer within 5 s[\s\S]*give `checks.elsewhere`/);
+    expect(clock.pending()).toBe(0);
+
+    const again = createRolloutService({
+      store, clock, checks: Object.fromEntries(["configuration", "migrations", "compatible", "elsewhere"].map((name) => [name, () => ({ ok: true, detail: `${name} is fine` })])),
+    });
+    await again.act(FLAG, { event: "advance", by: "ana", reason: "because" });
+    expect((await store.evidence(FLAG)).at(-1)!.detail).toMatchObject({ "check:migrations": "migrations is fine" });
+    verifyEvidence(await store.evidence(FLAG));
   });
 
   it("enter a step in its low-impact window and with a fresh smoke verdict only", async () => {

@@ -1,6 +1,7 @@
 import { digest, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
 import { z } from "zod";
 import { addRecord, isEdge, takeEdge } from "./apply.ts";
+import { runChecks, type RolloutCheck } from "./check.ts";
 import type { RolloutCommand } from "./commands.ts";
 import { gather, observedInput, type Gathered } from "./counter-row.ts";
 import { seal, type Cause, type EvidenceRecord, type Judgement } from "./evidence.ts";
@@ -9,7 +10,7 @@ import type { GuardInput } from "./guards/types.ts";
 import { legalEvents, nextPhase, type RolloutEvent } from "./machine.ts";
 import { notifyAll, type Notifier } from "./notifier.ts";
 import { activePhase, isRandomised, phaseLabel } from "./phase.ts";
-import { shareOf } from "./plan.ts";
+import { gateOf, shareOf } from "./plan.ts";
 import { missingFor, type Facts, type Missing } from "./requirements.ts";
 import { initialState, type RolloutState } from "./state.ts";
 import type { RolloutStore } from "./store/store.ts";
@@ -34,6 +35,8 @@ export interface RolloutServiceOptions {
   readonly notifiers?: readonly Notifier[];
   /** Versions of both engines, for the evidence. */
   readonly engines?: { readonly legacy?: string; readonly new?: string };
+  /** What the checks that a plan names do. @defaultValue none */
+  readonly checks?: Readonly<Record<string, RolloutCheck>>;
   /** Told when a notifier fails. @defaultValue nobody */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
@@ -71,6 +74,7 @@ const schema = z.strictObject({
   store: z.custom<RolloutStore>((value) => typeof (value as RolloutStore | null)?.commit === "function", "must be a RolloutStore"),
   notifiers: z.array(z.custom<Notifier>((value) => typeof value === "function", "must be a function")).default([]),
   engines: z.strictObject({ legacy: z.string().optional(), new: z.string().optional() }).optional(),
+  checks: z.record(z.string(), z.custom<RolloutCheck>((value) => typeof value === "function", "must be a function")).default({}),
   onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
@@ -79,6 +83,19 @@ const schema = z.strictObject({
  * The one door to rollouts: each move is checked against the machine, then against its evidence, and written with its record in one step.
  *
  * @throws HebraError `INVALID_OPTIONS`
+ *
+ * @example
+ * ```ts
+ * import { createRolloutService, memoryRolloutStore, rolloutPlan } from "@hebra/flags";
+ *
+ * const service = createRolloutService({
+ *   store: memoryRolloutStore(),
+ *   // A plan that names `configuration` in a step's `checks` is entered only while this says yes.
+ *   checks: { configuration: async () => ({ ok: process.env["API_TOKEN"] !== undefined, detail: "API_TOKEN is set" }) },
+ * });
+ * const state = await service.act("engine-v2", { event: "start", by: "ana", reason: "beta", plan: rolloutPlan({ owner: "team-threads" }) });
+ * console.log(state.phase.name); // internal
+ * ```
  */
 export function createRolloutService(options: RolloutServiceOptions): RolloutService {
   const parsed = parseOptions("createRolloutService", schema, options);
@@ -100,7 +117,8 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
       return [];
     });
     const gathered = gather(rows, state.frozen, limits.latencyCeilingMs, state.enteredAt, now);
-    if (!isRandomised(state.phase)) return { now, gathered, report: { action: "quiet", reason: "No session is drawn into an arm in this phase.", verdicts: [] } };
+    const checks = await runChecks(state, parsed.checks, clock);
+    if (!isRandomised(state.phase)) return { now, gathered, checks, report: { action: "quiet", reason: "No session is drawn into an arm in this phase.", verdicts: [] } };
     const input: GuardInput = {
       share: shareOf(state.plan, state.phase, state.holdBack),
       restarts: state.plan.steps.length + 1,
@@ -111,14 +129,17 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     };
     const report = evaluateGuards(input, limits);
     const judgement: Judgement = { input, limits, action: report.action, verdicts: report.verdicts, ...(report.cause === undefined ? {} : { cause: report.cause }) };
-    return { now, gathered, report, judgement };
+    return { now, gathered, checks, report, judgement };
   }
 
-  function record(before: RolloutState, after: RolloutState, command: RolloutCommand, cause: Cause, judgement: Judgement | undefined, now: number): EvidenceRecord {
+  function record(before: RolloutState, after: RolloutState, command: RolloutCommand, cause: Cause, judged: (Facts & { judgement?: Judgement }) | undefined, now: number): EvidenceRecord {
+    const judgement = judged?.judgement;
+    const asked = command.event === "advance" || command.event === "cutover" ? (gateOf(after.plan, after.phase)?.checks ?? []) : [];
+    const checked = asked.map((name) => [`check:${name}`, judged?.checks?.[name]?.detail ?? ""] as const);
     const { event, by: _, reason, expectedRevision: __, idempotencyKey: ___, ...rest } = command;
     const { item, link, digest: reported, verified } = after.attestations.at(-1) ?? {};
     const said = command.event === "attest" ? { item, link, digest: reported, verified } : rest;
-    const detail = Object.entries(said).filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
+    const detail = [...Object.entries(said), ...checked].filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
     return seal({
       v: 1, flag: before.flag, sequence: before.evidenceCount + 1, at: new Date(now).toISOString(), event,
       from: phaseLabel(before.phase), to: phaseLabel(after.phase), cause, reason,
@@ -156,7 +177,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     }
     const recentKeys = command.idempotencyKey === undefined ? before.recentKeys : [...before.recentKeys, command.idempotencyKey].slice(-RECENT_KEYS);
     after = { ...after, recentKeys, revision: before.revision + 1, fence: signature.fence ?? before.fence };
-    const evidence = record(before, after, command, signature.cause ?? { kind: "operator", by: command.by }, isEdge(command) ? found.judgement : undefined, found.now);
+    const evidence = record(before, after, command, signature.cause ?? { kind: "operator", by: command.by }, isEdge(command) ? found : undefined, found.now);
     after = { ...after, evidenceCount: evidence.sequence, head: evidence.hash };
     await store.commit({ state: after, evidence: [evidence] });
     if (isEdge(command)) await notifyAll(notifiers, { type: noticeType(command.event), flag, at: evidence.at, from: evidence.from, to: evidence.to, reason: command.reason, evidence: evidence.sequence }, onError);

@@ -49,7 +49,7 @@ const FLAG = "simulated";
 const PAUSED_BLOCKS = 72;
 
 /**
- * A rollout on a virtual clock: the real controller, guards, gates and evidence over made-up traffic. Human evidence and approvals are given as soon as
+ * A rollout on a virtual clock: the real controller, guards, gates and evidence over made-up traffic. Human evidence and approvals are given, and checks say yes, as soon as
  * they are all that is missing. For trying out a plan before it matters.
  *
  * @throws HebraError `INTERNAL` when the evidence does not verify.
@@ -67,7 +67,8 @@ export async function simulateRollout(options: SimulationOptions): Promise<Simul
   const clock = createManualClock();
   const store = memoryRolloutStore();
   const failures: unknown[] = [];
-  const service = createRolloutService({ store, clock });
+  const names = [plan.shadow, ...plan.steps, plan.full].flatMap(({ checks = [] }) => checks);
+  const service = createRolloutService({ store, clock, checks: Object.fromEntries(names.map((name) => [name, () => ({ ok: true, detail: "simulated" })])) });
   const controller = createRolloutController({ service, clock, onError: (error) => void failures.push(error) });
   const random = createRandom(seed);
   const began = clock.now();
