@@ -129,6 +129,8 @@ export interface RawScheduled {
 export interface RawStats {
   depth: number;
   oldestEnqueuedAt: number | undefined;
+  /** Of the conversations that could be handed out now. */
+  oldestWaitingEnqueuedAt: number | undefined;
   inFlight: number;
   delayed: number;
   parked: number;

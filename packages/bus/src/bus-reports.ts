@@ -20,6 +20,12 @@ export interface DirectionStats {
   readonly depth: number;
   /** Age of the oldest first message of a mailbox, in milliseconds; 0 when there is none. */
   readonly oldestAgeMs: number;
+  /**
+   * As `oldestAgeMs`, of the conversations that could be handed out now: those that nobody holds, that are not parked, and whose
+   * retry is not in the future. What more consumers could shorten: 0 while each of these has been taken up. Messages behind one
+   * that is being handled wait for their conversation, and those of a tenant that has reached its limit for the limit.
+   */
+  readonly oldestWaitingAgeMs: number;
   /** Conversations on lease. */
   readonly inFlight: number;
   /** Conversations that wait for a retry. */

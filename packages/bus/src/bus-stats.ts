@@ -5,7 +5,8 @@ import type { DirectionStats } from "./bus-reports.ts";
 export function directionStats(raw: RawStats, now: number): DirectionStats {
   return {
     depth: raw.depth,
-    oldestAgeMs: raw.oldestEnqueuedAt === undefined ? 0 : Math.max(0, now - raw.oldestEnqueuedAt),
+    oldestAgeMs: ageOf(raw.oldestEnqueuedAt, now),
+    oldestWaitingAgeMs: ageOf(raw.oldestWaitingEnqueuedAt, now),
     inFlight: raw.inFlight,
     delayed: raw.delayed,
     parked: raw.parked,
@@ -13,15 +14,25 @@ export function directionStats(raw: RawStats, now: number): DirectionStats {
   };
 }
 
+function ageOf(at: number | undefined, now: number): number {
+  return at === undefined ? 0 : Math.max(0, now - at);
+}
+
 /** Figures of nothing, to add to. */
 export function emptyStats(): RawStats {
-  return { depth: 0, oldestEnqueuedAt: undefined, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 };
+  return { depth: 0, oldestEnqueuedAt: undefined, oldestWaitingEnqueuedAt: undefined, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 };
 }
 
 /** Adds the figures of one space to those of others. */
 export function addStats(sum: RawStats, own: RawStats): void {
   for (const key of ["depth", "inFlight", "delayed", "parked", "scheduled"] as const) sum[key] += own[key];
-  if (own.oldestEnqueuedAt !== undefined) sum.oldestEnqueuedAt = Math.min(sum.oldestEnqueuedAt ?? Infinity, own.oldestEnqueuedAt);
+  sum.oldestEnqueuedAt = earlier(sum.oldestEnqueuedAt, own.oldestEnqueuedAt);
+  sum.oldestWaitingEnqueuedAt = earlier(sum.oldestWaitingEnqueuedAt, own.oldestWaitingEnqueuedAt);
+}
+
+/** The earlier of two times, where there are any. */
+export function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 /** Reads `enqueuedAt` off the first bytes of an envelope. */

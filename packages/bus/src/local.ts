@@ -3,11 +3,11 @@ import type { Backend, BackendListener, RawStats } from "./backend.ts";
 import type { Bus } from "./bus.ts";
 import { gatewayOf, INBOUND } from "./bus-core.ts";
 import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
-import { emptyStats, enqueuedAtOf } from "./bus-stats.ts";
+import { earlier, emptyStats, enqueuedAtOf } from "./bus-stats.ts";
 import { createBus } from "./create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
 import { createMailboxes, type Mailboxes } from "./mailbox.ts";
-import { TICKET_MARK } from "./mailbox-state.ts";
+import { isWaiting, TICKET_MARK } from "./mailbox-state.ts";
 
 /**
  * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process, and
@@ -88,7 +88,7 @@ export function localBackends(settings: BusSettings): () => Backend {
         return { entries, cursor: from + limit < all.length ? `0:${from + limit}` : undefined };
       },
       hurry: async () => mailboxes.hurry(now()),
-      stats: async () => ({ ...figures(mailboxes), dead: mailboxes.dead.size, now: now() }),
+      stats: async () => ({ ...figures(mailboxes, now()), dead: mailboxes.dead.size, now: now() }),
       listDead: async (limit, before) => mailboxes.dead.list(limit, before),
       getDead: async (id) => mailboxes.dead.get(id),
       replayDead: async (id, body) => mailboxes.replayDead(id, body, now()),
@@ -100,7 +100,7 @@ export function localBackends(settings: BusSettings): () => Backend {
   };
 }
 
-function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats; gateways: string[] } {
+function figures(mailboxes: Mailboxes, now: number): { inbound: RawStats; outbound: RawStats; gateways: string[] } {
   const inbound = emptyStats();
   const outbound = emptyStats();
   const gateways: string[] = [];
@@ -112,7 +112,8 @@ function figures(mailboxes: Mailboxes): { inbound: RawStats; outbound: RawStats;
       const bodies = conversation.entries.values().filter((entry) => !entry.startsWith(TICKET_MARK));
       stats.depth += bodies.length;
       const at = bodies[0] === undefined ? undefined : enqueuedAtOf(bodies[0]);
-      if (at !== undefined) stats.oldestEnqueuedAt = Math.min(stats.oldestEnqueuedAt ?? Infinity, at);
+      stats.oldestEnqueuedAt = earlier(stats.oldestEnqueuedAt, at);
+      if (isWaiting(space, conversation, now)) stats.oldestWaitingEnqueuedAt = earlier(stats.oldestWaitingEnqueuedAt, at);
       if (conversation.leased > 0) stats.inFlight++;
       else if (conversation.parkedBy !== "") stats.parked++;
       else if (conversation.heapIndex >= 0) stats.delayed++;

@@ -143,6 +143,16 @@ export function inRetry(space: SpaceState): Conversation[] {
   return [...space.conversations.values()].filter(({ leased, parkedBy, heapIndex }) => leased === 0 && parkedBy === "" && heapIndex >= 0);
 }
 
+/**
+ * Whether a conversation could be handed out now. A lease or a delay that is over counts although nobody has looked since; a
+ * tenant that must not be served yet does not.
+ */
+export function isWaiting(space: SpaceState, { heapIndex, dueAt, high, tenant }: Conversation, now: number): boolean {
+  if (heapIndex >= 0) return dueAt <= now;
+  const parked = space.parkedTenants.get(`${high ? "high" : "normal"}:${tenant}`);
+  return parked === undefined || parked.dueAt <= now;
+}
+
 /** The tenant's part of a conversation's key, as it is encoded there. */
 export function tenantOf(conversation: string): string {
   return conversation.slice(0, conversation.indexOf("/"));

@@ -104,12 +104,13 @@ elseif what == 'replay' or what == 'discard' then
   return 1
 elseif what == 'count' then
   -- One page of figures. ARGV[4..] cursor of m and due together: a position in due, page size.
-  -- Returns { next position or -1, depth, oldest enqueuedAt or -1, in flight, delayed, parked, scheduled }
+  -- Returns { next position or -1, depth, oldest enqueuedAt or -1, in flight, delayed, parked, scheduled,
+  -- now, oldest enqueuedAt of what could be handed out now or -1 }
   local space = space_of(ARGV[2])
   local from, size = tonumber(ARGV[4]), tonumber(ARGV[5])
   local members = redis.call('ZRANGE', space.due, from, from + size - 1, 'WITHSCORES')
-  local depth, oldest, in_flight, delayed, parked, scheduled = 0, -1, 0, 0, 0, 0
-  local function count(conv)
+  local depth, oldest, waiting, in_flight, delayed, parked, scheduled = 0, -1, -1, 0, 0, 0, 0
+  local function count(conv, waits)
     local q = space.q .. conv
     local length = redis.call('LLEN', q)
     local head = redis.call('LINDEX', q, 0) or ''
@@ -129,6 +130,9 @@ elseif what == 'count' then
     if at and (oldest < 0 or at < oldest) then
       oldest = at
     end
+    if at and waits and (waiting < 0 or at < waiting) then
+      waiting = at
+    end
     return c
   end
   for i = 1, #members, 2 do
@@ -136,7 +140,8 @@ elseif what == 'count' then
     if kind == 's' then
       scheduled = scheduled + 1
     elseif kind == 'c' then
-      local c = count(conv)
+      -- A lease or a delay that is over counts although nobody has looked since.
+      local c = count(conv, tonumber(members[i + 1]) <= now)
       if c.leased > 0 then
         in_flight = in_flight + 1
       elseif c.parked ~= '' then
@@ -152,16 +157,16 @@ elseif what == 'count' then
     for _, tenant in ipairs(redis.call('LRANGE', space.ring, 0, -1)) do tenants[#tenants + 1] = 'r:' .. tenant end
     for _, tenant in ipairs(redis.call('LRANGE', space.ringh, 0, -1)) do tenants[#tenants + 1] = 'rh:' .. tenant end
     for _, line in ipairs(tenants) do
-      for _, conv in ipairs(redis.call('LRANGE', space.p .. line, 0, -1)) do count(conv) end
+      for _, conv in ipairs(redis.call('LRANGE', space.p .. line, 0, -1)) do count(conv, true) end
     end
   end
   for i = 1, #members, 2 do
     if string.sub(members[i], 1, 1) == 'p' then
       local lane, tenant = string.sub(members[i], 2, 2), string.sub(members[i], 3)
-      for _, conv in ipairs(redis.call('LRANGE', space.p .. (lane == 'h' and 'rh:' or 'r:') .. tenant, 0, -1)) do count(conv) end
+      for _, conv in ipairs(redis.call('LRANGE', space.p .. (lane == 'h' and 'rh:' or 'r:') .. tenant, 0, -1)) do count(conv, tonumber(members[i + 1]) <= now) end
     end
   end
   local done = #members < size * 2
-  return { done and -1 or from + size, depth, string.format('%.0f', oldest), in_flight, delayed, parked, scheduled, string.format('%.0f', now) }
+  return { done and -1 or from + size, depth, string.format('%.0f', oldest), in_flight, delayed, parked, scheduled, string.format('%.0f', now), string.format('%.0f', waiting) }
 end
 return redis.error_reply('ERR unknown request')

@@ -2,7 +2,7 @@ import { HebraError } from "@hebra/core";
 import type { Backend, BackendListener, Entry, EntryStatus, RawStats, Space } from "../backend.ts";
 import { encodeTenant, tenantLimits, type BusSettings } from "../bus-options.ts";
 import { gatewayOf } from "../bus-core.ts";
-import { addStats, emptyStats } from "../bus-stats.ts";
+import { addStats, earlier, emptyStats } from "../bus-stats.ts";
 import type { Durability } from "../bus.ts";
 import type { RedisCommands } from "./commands.ts";
 import { agree, type SharedConfig } from "./config.ts";
@@ -177,14 +177,15 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
   const pageStats = async (partition: number, space: Space, stats: RawStats): Promise<number> => {
     let now = 0;
     for (let from = 0; from >= 0; ) {
-      const reply = (await admin(partition, space, ["count", String(from), String(PAGE)])) as [number, number, string, number, number, number, number, string];
-      const [next, depth, oldest, inFlight, delayed, parked, scheduled, at] = reply;
+      const reply = (await admin(partition, space, ["count", String(from), String(PAGE)])) as [number, number, string, number, number, number, number, string, string];
+      const [next, depth, oldest, inFlight, delayed, parked, scheduled, at, waiting] = reply;
       stats.depth += depth;
       stats.inFlight += inFlight;
       stats.delayed += delayed;
       stats.parked += parked;
       stats.scheduled += scheduled;
-      if (Number(oldest) >= 0) stats.oldestEnqueuedAt = Math.min(stats.oldestEnqueuedAt ?? Infinity, Number(oldest));
+      stats.oldestEnqueuedAt = earlier(stats.oldestEnqueuedAt, Number(oldest) < 0 ? undefined : Number(oldest));
+      stats.oldestWaitingEnqueuedAt = earlier(stats.oldestWaitingEnqueuedAt, Number(waiting) < 0 ? undefined : Number(waiting));
       now = Number(at);
       from = next;
     }
