@@ -91,6 +91,7 @@ export function createDriver(options: DriverOptions): Driver {
           } catch (error) {
             // Once in a row: locks that do not heed it would be asked for ever.
             if (told || !(await seeded(target, lease, error))) throw error;
+            telemetry.failed(error);
             told = drive.again = true;
           } finally {
             await lease.release().catch((error: unknown) => logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }));
