@@ -249,8 +249,9 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
    */
   unschedule(address: ConversationAddress & { id: string }): Promise<boolean>;
   /**
-   * Inbound messages that have not joined their mailbox yet, soonest first: what `unschedule` can take back. One whose time
-   * comes while pages are read may be missed or told twice.
+   * Inbound messages that have not joined their mailbox yet: what `unschedule` can take back. Soonest first within a
+   * conversation, and over all where the bus has one partition. One whose time comes while pages are read may be missed or
+   * told twice.
    *
    * @param options - `limit`: how many. @defaultValue 100. `after`: the `cursor` of the last page.
    * @throws HebraError `INVALID_OPTIONS`
