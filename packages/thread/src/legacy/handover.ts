@@ -14,8 +14,8 @@ export interface LegacyRows {
 
 /**
  * Everything that the new engine wrote in a thread, as rows of the old one, so that the old one can answer from a whole
- * history after a rollback. Ids are kept: writing the rows by id, as often as one likes, adds each turn once. Turns that have
- * not ended are left out; call again when they have.
+ * history after a rollback; `catchUp` is the way back. Ids are kept: writing the rows by id, as often as one likes, adds
+ * each turn once. Turns that have not ended are left out; call again when they have.
  *
  * @returns no rows when the thread does not exist, or the new engine never served it.
  *
@@ -46,8 +46,10 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
     last = mine(item) ? Math.max(item.createdAt, last + 1) : Math.max(item.createdAt, last);
     if (mine(item)) rows.context_events.push(eventRow(item, partsOf.get(item.id) ?? [], last));
   }
+  const handed = new Set(rows.context_events.map(({ id }) => id));
   for (const row of bundle.executions) {
-    if (!ended.has(row.id)) continue;
+    // One that was cancelled before it ran has no reaction, and the old engine knows no turn without.
+    if (!ended.has(row.id) || !handed.has(row.reactionItemId)) continue;
     rows.story_executions.push({
       id: row.id,
       context: row.contextId,

@@ -47,6 +47,7 @@ export {
   createUserItemFromUIMessages,
   type ResponseMessage,
 } from "./call/ui-messages.ts";
+export { catchUp, type CatchUpOptions } from "./catch-up.ts";
 export { handover, type LegacyRows } from "./handover.ts";
 export { jsonLinesReader } from "./read-through/json-lines-reader.ts";
 export { legacyStore, type LegacyStoreOptions, type MappedGroup } from "./read-through/legacy-store.ts";

@@ -46,6 +46,8 @@ export interface Changes {
   /** New ones, and ones that the holder closes (`expired`, `cancelled`); decisions come through the inbox. */
   approvals?: readonly ApprovalRow[];
   outbox?: readonly OutboxRow[];
+  /** Of turns that another engine has run, so that a second delivery of what began them is known. */
+  triggers?: readonly TriggerRow[];
   /** Ids of outbox rows that were handed over since the last write. */
   handedOver?: readonly string[];
   events: readonly DurableEvent[];

@@ -50,7 +50,8 @@ const schema = z.strictObject({
  * store; until then the old engine may still add to it. Two processes may do so at once.
  *
  * A conversation that a migration has imported already, and that no turn has touched here, is read from wherever there is more
- * of it, and is caught up by its first turn. `system()` and addresses by thread id know the thread store alone.
+ * of it, and is caught up by its first turn. One that goes back to the old engine after a turn here, and returns, is to be
+ * caught up with `catchUp` before its next turn. `system()` and addresses by thread id know the thread store alone.
  *
  * @throws HebraError `INVALID_OPTIONS`. `begin`, `fork` and `setClosed` also throw `REJECTS_OVER_BUDGET`.
  *
@@ -181,6 +182,6 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
 }
 
 /** An import wrote it, and no turn has begun in it since: the old engine may still be the one that serves it. */
-function isUntouched({ context, active, queued }: Snapshot): boolean {
+export function isUntouched({ context, active, queued }: Snapshot): boolean {
   return context.importing || (context.provenance !== null && context.fence === 0 && active === undefined && queued.length === 0);
 }

@@ -66,6 +66,22 @@ export const inboxClauses = {
     assert.equal((await store.begin(tenant, { ...fourth, attachTo: third.execution.id })).attached, true);
     same((await store.load(tenant, { key: "award_42" }))!.queued.map((turn) => [turn.execution.id, turn.trigger.id, turn.attached.map(({ id }) => id)]), [[third.execution.id, third.items[0]!.id, [fourth.items[0]!.id]]]);
   },
+  "what is attached is heard in the order in which it came, whatever clocks and ids say": async ({ store, tenant }) => {
+    const came = ["m2", "m3", "m4", "m5", "m6", "m7", "m8"].map((id) => beginQueued(turnIds("award_42", id)));
+    const itemIds = came.map(({ items }) => items[0]!.id);
+    const attachAll = async (attachTo: string, of: typeof came) => {
+      for (const begin of of) assert.equal((await store.begin(tenant, { ...begin, attachTo })).attached, true);
+    };
+    await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
+    const next = beginQueued(turnIds("award_42", "next"));
+    await store.begin(tenant, next);
+    await attachAll(ids.executionId, came.slice(0, 4));
+    await attachAll(next.execution.id, came.slice(4));
+    const found = (await store.load(tenant, { key: "award_42" }))!;
+    same(found.active!.items.slice(2).map(({ id }) => id), itemIds.slice(0, 4));
+    same((await store.execution(tenant, ids.executionId))!.items.slice(2).map(({ id }) => id), itemIds.slice(0, 4));
+    same(found.queued.map(({ attached }) => attached.map(({ id }) => id)), [itemIds.slice(4)]);
+  },
   "inbox writes need no fence, and never move the sequence": async (scenario) => {
     const { store, tenant } = scenario;
     await asking(scenario);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { bundleCounts, bundleDigest } from "../bundle.ts";
 import type { ContextBundle } from "../store.ts";
-import { approvalRow, beginQueued, beginRunning, callRow, contextRow, ending, events, importedBundle, outboxRow, playTurn, T0, threadRow, turnIds } from "./rows.ts";
+import { approvalRow, beginQueued, beginRunning, callRow, contextRow, ending, events, importedBundle, itemRow, outboxRow, playTurn, T0, threadRow, turnIds } from "./rows.ts";
 import { rejects, same, type Clause, type Scenario } from "./scenario.ts";
 
 const ids = turnIds("award_42", "m1");
@@ -34,6 +34,25 @@ export const transferClauses = {
     assert.equal(bundleDigest((await store.export(tenant, bundle.context.id))!), done.digest);
     // And goes on.
     same((await playTurn(store, tenant, turnIds("old", "new"), 6)).seq, 10);
+  },
+  "a holder's write can bring in turns of another engine, with what began them": async ({ store, tenant }) => {
+    await playTurn(store, tenant, ids, 0);
+    const other = turnIds("award_42", "other");
+    const { trigger, execution } = beginRunning(tenant, other, { fence: 1, expectedSeq: 4 });
+    const provenance = { source: "contract", id: "1" };
+    const changes = {
+      context: { updatedAt: T0 },
+      executions: [{ ...execution, status: "completed" as const, outcome: "stop", endedAt: T0, provenance }],
+      items: [itemRow(other, "trigger", 5, { provenance }), itemRow(other, "reaction", 6, { provenance, status: "completed" })],
+      triggers: [trigger],
+      events: events(tenant, other, 4, "item-created", "item-created"),
+    };
+    await rejects(store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, { ...changes, triggers: [{ ...trigger, contextId: "another" }] }), "INVALID_ID");
+    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, changes);
+    const again = await store.begin(tenant, beginQueued(other));
+    same([again.duplicate, again.execution.id, again.execution.status], [true, other.executionId, "completed"]);
+    await rejects(store.begin(tenant, beginQueued(other, "another payload")), "TRIGGER_MISMATCH");
+    same((await store.export(tenant, ids.contextId))!.triggers!.map(({ triggerId }) => triggerId).sort(), ["m1", "other"]);
   },
   "the same bundle again changes nothing": async ({ store, tenant }) => {
     const bundle = importedBundle("old", 2);

@@ -2,6 +2,7 @@ import { assertId, HebraError } from "@hebra/core";
 import { executionStates, isTerminal } from "../states.ts";
 import type { Begin, Begun } from "../store.ts";
 import { contexts, executions, items, steps, threads, triggers, type StoredContext, type StoredExecution } from "../tables.ts";
+import { arriving } from "./arrival.ts";
 import { notAsked, patched, recorded } from "./commit.ts";
 import { checkEvents, checkGuard, checkOwner, checkSettled, closed, crowded, guarded } from "./guard.ts";
 import { encoded, finding, putting, readAll, setting, write, type Put, type Update, type Verb, type When } from "./op.ts";
@@ -86,7 +87,7 @@ function attached(tenant: string, given: Begin, context: StoredContext, host: St
   const inboxSeq = context.inboxSeq + 1;
   const puts = [
     ...putting(triggers, tenant, [{ ...given.trigger, executionId: host.id }], "insert"),
-    ...putting(items, tenant, given.items.map((item) => ({ ...item, executionId: host.id, seq: null })), "insert"),
+    ...putting(items, tenant, given.items.map((item) => arriving(item, host.id, inboxSeq)), "insert"),
   ];
   return { execution: host, changed: { inboxSeq }, puts };
 }

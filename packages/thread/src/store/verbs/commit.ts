@@ -2,7 +2,7 @@ import type { DurableEvent } from "../../stream/envelope.ts";
 import type { Changes, Committed, Guard, Snapshot } from "../store.ts";
 import { ROW_VERSION } from "../rows.ts";
 import { decode } from "../codec.ts";
-import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, type StoredContext } from "../tables.ts";
+import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, triggers, type StoredContext } from "../tables.ts";
 import { checkEvents, checkFence, checkGuard, checkOwner, checkSettled, closed, contextOf, crowded, guarded } from "./guard.ts";
 import { encoded, putting, setting, write, type Put, type Verb } from "./op.ts";
 import { snapshot } from "./load.ts";
@@ -29,6 +29,7 @@ export function changedRows(tenant: string, contextId: string, changes: Omit<Cha
   for (const [table, rows] of [[items, changes.items], [executions, changes.executions], [steps, changes.steps], [parts, changes.parts], [calls, changes.calls], [approvals, changes.approvals], [outbox, changes.outbox]] as const) {
     checkOwner(table, contextId, rows);
   }
+  checkOwner(triggers, contextId, changes.triggers?.map(({ triggerId: id, contextId: owner }) => ({ id, contextId: owner })));
   return [
     // A holder that does not say how much of the inbox it has heard may have missed what would move the execution on.
     ...putting(executions, tenant, changes.executions?.map((row) => ({ ...row, ...notAsked, ...(row.status === "waiting" && !heardAll && { wakeAt: 0 }) }))),
@@ -38,6 +39,7 @@ export function changedRows(tenant: string, contextId: string, changes: Omit<Cha
     ...putting(calls, tenant, changes.calls),
     ...putting(approvals, tenant, changes.approvals),
     ...putting(outbox, tenant, changes.outbox),
+    ...putting(triggers, tenant, changes.triggers),
     ...recorded(tenant, contextId, changes.events),
   ];
 }

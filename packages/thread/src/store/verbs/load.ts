@@ -4,6 +4,7 @@ import type { ExecutionGraph, QueuedExecution, Snapshot, ThreadRef } from "../st
 import { visible } from "../codec.ts";
 import type { Value } from "../table.ts";
 import { approvals, calls, contexts, executions, items, outbox, parts, steps, threads, type StoredContext, type StoredExecution } from "../tables.ts";
+import { byArrival } from "./arrival.ts";
 import { finding, readAll, type Ref, type Verb } from "./op.ts";
 
 /** All that belongs to the execution of an id, as finds: one moment, however the adapter runs them. */
@@ -53,7 +54,6 @@ function graph(execution: StoredExecution, ...[own, steps, parts, calls, approva
   return sortGraph({ execution, items: own, steps, parts, calls, approvals });
 }
 
-const byArrival = (a: { id: string; createdAt: number }, b: { id: string; createdAt: number }) => a.createdAt - b.createdAt || byId(a, b);
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
 /** Parts in their places. */
@@ -65,7 +65,7 @@ export function sortParts(rows: PartRow[]): PartRow[] {
 export function sortGraph(graph: ExecutionGraph): ExecutionGraph {
   const iteration = new Map(graph.steps.map((step) => [step.id, step.iteration]));
   const kinds = ["trigger", "reaction", "summary", "note"];
-  graph.items.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity) || kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byId(a, b));
+  graph.items.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity) || kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byArrival(a, b));
   graph.steps.sort((a, b) => a.iteration - b.iteration || byId(a, b));
   const place = new Map(graph.items.map((item, i) => [item.id, i]));
   graph.parts.sort((a, b) => place.get(a.itemId)! - place.get(b.itemId)! || a.index - b.index || byId(a, b));
