@@ -182,6 +182,8 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     },
     setState(state) {
       patch.state = state;
+      // The document may have been read in an older form: what is written is of the present one.
+      patch.stateVersion = rows.context.stateVersion;
       writer.add("context-changed", { state });
     },
     fail(error) {
