@@ -8,4 +8,5 @@ export type { SourceInventory, StoryGroup, StorySource } from "./source/source.t
 export { buildDocument as storyBundle, type BuiltDocument as StoryBundle } from "./story-to-thread/build-document.ts";
 export { storyEntities, storyToThread, type StoryEntity } from "./story-to-thread/mapping.ts";
 export type { ContextDocument, TargetImported, ThreadTarget } from "./target/target.ts";
-export { verifyMigration, type Difference, type Verified } from "./verify/verify.ts";
+export type { Difference } from "./verify/compare.ts";
+export { verifyMigration, type Verified, type VerifyOptions } from "./verify/verify.ts";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HebraError, loadPeer } from "@hebra/core";
@@ -47,6 +48,9 @@ export async function migrateWith(command: CommandName, options: CliOptions, str
       }
       case "apply": {
         const plan = readPlan(await readJson(join(out, "plan.lock.json")));
+        if (options.tenant !== undefined && options.tenant !== plan.tenant) {
+          throw new HebraError("PLAN_DRIFT", `The plan is for the tenant ${plan.tenant}, not for ${options.tenant}. Nothing was written.`, { details: { planned: plan.tenant, asked: options.tenant } });
+        }
         const maxRejects = wholeNumber(options["max-rejects"] ?? "0", "max-rejects");
         const applied = await withTarget(path, (target) => applyPlan({ plan, source, target, journal: fileJournal(join(out, "journal.jsonl")), maxRejects, onProgress: bar.update, ...(signal === undefined ? {} : { signal }) }));
         const { rejects, ...counts } = applied;
@@ -55,15 +59,17 @@ export async function migrateWith(command: CommandName, options: CliOptions, str
         return { report: { ok: true, plan: plan.hash, ...counts, rejects: rejects.length }, text };
       }
       case "verify": {
+        // Opening makes the file, and a verification changes nothing.
+        if (!existsSync(path)) throw new HebraError("INVALID_OPTIONS", `There is no ${path}: nothing was moved there yet.`);
         const verified = await withTarget(path, (target) => verifyMigration({ source, target, tenant, onProgress: bar.update }));
         const first = verified.differences[0];
         if (first !== undefined) {
           const where = [first.table, first.rowId, first.field].filter((part) => part !== undefined).join(" ");
           throw new HebraError("VERIFY_MISMATCH", `${verified.differences.length} of ${verified.contexts} conversations differ from what the source calls for. The first: context ${first.contextId}, ${first.kind} ${where}.`, {
-            details: { differences: JSON.parse(JSON.stringify(verified.differences.slice(0, 20))) as never, expected: verified.expected, found: verified.found },
+            details: { differences: JSON.parse(JSON.stringify(verified.differences.slice(0, 20))) as never, expected: verified.expected, found: verified.found, digest: verified.digest },
           });
         }
-        return { report: verified, text: `${verified.contexts} conversations are as the source calls for: ${countsText(verified.found)}.` };
+        return { report: verified, text: `${verified.contexts} conversations are as the source calls for: ${countsText(verified.found)}. Their digest is ${verified.digest.slice(0, 12)}.` };
       }
     }
   } finally {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { didYouMean, errorCode, errorMessage, HebraError, type ErrorCode } from "@hebra/core";
+import { didYouMean, errorCode, errorMessage, HebraError, redactText, type ErrorCode } from "@hebra/core";
 import { commands, exitCodes, helpText, optionTable, type CommandName, type OptionName } from "./commands.ts";
 import { migrateWith, type CliOptions } from "./migrate-with.ts";
 
@@ -43,11 +43,28 @@ export async function runCommand(args: readonly string[], streams: Streams, sign
     return exitCodes.ok;
   } catch (error) {
     const code = errorCode(error) ?? "INTERNAL";
+    const message = messageOf(error);
     const details = HebraError.isInstance(error) ? error.details : {};
-    if (json) streams.out(`${JSON.stringify({ ok: false, code, message: errorMessage(error), details })}\n`);
-    else streams.err(`${code}: ${errorMessage(error)}\n`);
+    if (json) streams.out(`${JSON.stringify({ ok: false, code, message, details })}\n`);
+    else streams.err(`${code}: ${message}\n`);
     return exitOf[code] ?? exitCodes.internal;
   }
+}
+
+/** What a store or a file system said is behind our own error; it often says what to do. */
+function messageOf(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  const behind = cause instanceof Error ? redactText(cause.message) : "";
+  return behind === "" || errorMessage(error).includes(behind) ? errorMessage(error) : `${errorMessage(error)} (${behind})`;
+}
+
+function whatIsWrong(error: unknown, known: readonly string[]): string {
+  const { code, message } = error as { code?: string; message: string };
+  const option = /'--?([\w-]+)/.exec(message)?.[1];
+  if (option === undefined) return `${message.split("\n", 1)[0]!}.`;
+  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `--${option} needs a value; one that begins with a dash is written --${option}=-1.`;
+  const near = didYouMean(option, known);
+  return `There is no option --${option} here.${near === undefined ? "" : ` Did you mean --${near}?`}`;
 }
 
 function parse(args: readonly string[]): { command: CommandName; options: CliOptions } | undefined {
@@ -63,8 +80,6 @@ function parse(args: readonly string[]): { command: CommandName; options: CliOpt
     const { values } = parseArgs({ args: rest, options: Object.fromEntries(known.map((option) => [option, optionTable[option]])), strict: true, allowPositionals: false });
     return { command, options: values as CliOptions };
   } catch (error) {
-    const wrong = /'--?([\w-]+)/.exec(errorMessage(error))?.[1];
-    const near = wrong === undefined ? undefined : didYouMean(wrong, known);
-    throw new HebraError("INVALID_OPTIONS", `${errorMessage(error).split(". To specify")[0]!}${near === undefined ? "" : ` Did you mean --${near}?`} See hebra-migrate ${command} --help.`, { cause: error });
+    throw new HebraError("INVALID_OPTIONS", `${whatIsWrong(error, known)} See hebra-migrate ${command} --help.`);
   }
 }

@@ -82,8 +82,13 @@ export function readPlan(content: unknown): MigrationPlan {
   return plan;
 }
 
-/** Checks that what a plan was made of is still the same. @throws HebraError `PLAN_DRIFT` naming what moved. */
-export async function assertNoDrift(plan: MigrationPlan, options: { source: StorySource; target: { name: string }; tenant: string }): Promise<void> {
+/**
+ * Checks that what a plan was made of is still the same.
+ *
+ * @param written - whether contexts were written already, for the message.
+ * @throws HebraError `PLAN_DRIFT` naming what moved.
+ */
+export async function assertNoDrift(plan: MigrationPlan, options: { source: StorySource; target: { name: string }; tenant: string }, written = false): Promise<void> {
   const { entities } = await options.source.inventory();
   const moved = [
     ...plan.source.entities.filter((planned) => entities.find(({ entity }) => entity === planned.entity)?.sha256 !== planned.sha256).map(({ entity }) => `the rows of ${entity}`),
@@ -92,7 +97,11 @@ export async function assertNoDrift(plan: MigrationPlan, options: { source: Stor
     ...(plan.tenant === options.tenant ? [] : [`the tenant (planned for ${plan.tenant}, now ${options.tenant})`]),
   ];
   if (moved.length === 0) return;
-  throw new HebraError("PLAN_DRIFT", `Since the plan was made, ${moved.join(" and ")} changed. Nothing was written. Make a new plan and compare.`, { details: { moved, hash: plan.hash } });
+  const what = `${moved.join(" and ")} changed`;
+  const message = written
+    ? `While the plan was carried out, ${what}. What was written is of the rows as they were before; make a new plan and apply that one too.`
+    : `Since the plan was made, ${what}. Nothing was written. Make a new plan and compare.`;
+  throw new HebraError("PLAN_DRIFT", message, { details: { moved, hash: plan.hash } });
 }
 
 /** Rows of one context by table. */

@@ -51,7 +51,7 @@ export interface Applied {
  * Writes every context of a plan into the target, each in one transaction. Cut off anywhere and started again, it ends the
  * same; done twice, it changes nothing.
  *
- * @throws HebraError `PLAN_DRIFT`, `REJECTS_OVER_BUDGET` before anything is written; `IMPORT_CONFLICT` when a context holds rows of the new engine's own; what the target throws; `ABORTED`.
+ * @throws HebraError `PLAN_DRIFT`, `REJECTS_OVER_BUDGET` before anything is written; `PLAN_DRIFT` also afterwards, when the source changed meanwhile; `IMPORT_CONFLICT` when a context holds rows of the new engine's own; what the target throws; `ABORTED`.
  */
 export async function applyPlan({ plan, source, target, journal, maxRejects = 0, onProgress, signal }: ApplyOptions): Promise<Applied> {
   await assertNoDrift(plan, { source, target, tenant: plan.tenant });
@@ -80,5 +80,6 @@ export async function applyPlan({ plan, source, target, journal, maxRejects = 0,
     }
     onProgress?.(result.contexts, plan.contexts.count);
   }
+  await assertNoDrift(plan, { source, target, tenant: plan.tenant }, true);
   return result;
 }

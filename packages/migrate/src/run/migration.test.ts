@@ -1,15 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEngine, defineThread } from "@hebra/thread";
 import { scriptedReactor } from "@hebra/reactor";
 import { memoryStore } from "@hebra/thread/store/memory";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JsonObject } from "@hebra/core";
+import { HebraError, type JsonObject } from "@hebra/core";
 import { runCommand } from "../cli/run-command.ts";
 import { planMigration, readPlan } from "../plan/plan.ts";
 import { jsonlSource } from "../source/jsonl-source.ts";
 import { addDialogue, emptyTables, small, writeTables } from "../story-to-thread/legacy-rows.fixture.ts";
+import type { ContextDocument } from "../target/target.ts";
 import { verifyMigration } from "../verify/verify.ts";
 import { applyPlan } from "./apply.ts";
 import { fileJournal, noJournal } from "./journal.ts";
@@ -52,6 +53,27 @@ describe("a plan", () => {
     await expect(applyPlan({ plan, source: moved, target: store, journal: noJournal })).rejects.toMatchObject({ code: "PLAN_DRIFT", details: { moved: ["the rows of context_events"] } });
     await expect(applyPlan({ plan, source: first, target: { ...store, name: "other" }, journal: noJournal })).rejects.toMatchObject({ code: "PLAN_DRIFT" });
     expect(await store.system().tenants()).toEqual([]);
+  });
+
+  it("is refused when the rows moved behind the back of the same source, also while it was carried out", async () => {
+    const from = source();
+    const store = memoryStore();
+    const { plan } = await planMigration({ source: from, target: store });
+    source((tables) => void (tables.context_events[0]!["channel"] = "email"));
+    await expect(applyPlan({ plan, source: from, target: store, journal: noJournal })).rejects.toMatchObject({ code: "PLAN_DRIFT", message: expect.stringContaining("Nothing was written") });
+
+    const { plan: again } = await planMigration({ source: from, target: store });
+    const late = applyPlan({ plan: again, source: from, target: store, journal: noJournal, onProgress: (done) => void (done === 3 && source((tables) => void (tables.context_events[0]!["channel"] = "fax"))) });
+    await expect(late).rejects.toMatchObject({ code: "PLAN_DRIFT", message: expect.stringContaining("While the plan was carried out") });
+  });
+
+  it("says which rows changed while they were read", async () => {
+    const from = source();
+    const groups = from.groups()[Symbol.asyncIterator]();
+    await groups.next();
+    writeFileSync(join(folder, "old", "context_events.jsonl"), "");
+    await expect(groups.next()).rejects.toMatchObject({ code: "SOURCE_INVALID", message: expect.stringContaining("context_events") });
+    await groups.return?.();
   });
 });
 
@@ -99,10 +121,10 @@ describe("apply", () => {
 describe("verify", () => {
   const spoilers: [string, (row: JsonObject) => void, object][] = [
     ["a field", (row) => void (row["channel"] = "fax"), { kind: "field", table: "items", field: "channel" }],
-    ["a link", (row) => void (row["executionId"] = null), { kind: "field", table: "items", field: "executionId" }],
-    ["an order", (row) => void (row["seq"] = 9), { kind: "field", table: "items", field: "seq" }],
+    ["a link", (row) => void (row["executionId"] = null), { kind: "link", table: "items", field: "executionId" }],
+    ["an order", (row) => void (row["seq"] = 9), { kind: "order", table: "items", field: "seq" }],
   ];
-  it.each(spoilers)("finds %s that differs", async (_what, spoil, expected) => {
+  it.each(spoilers)("finds %s that differs, and the digest says so too", async (_what, spoil, expected) => {
     const from = source(undefined, ["a"]);
     const store = memoryStore();
     const { plan } = await planMigration({ source: from, target: store });
@@ -115,7 +137,41 @@ describe("verify", () => {
         return bundle;
       },
     };
-    expect((await verifyMigration({ source: from, target })).differences).toMatchObject([expected]);
+    const found = await verifyMigration({ source: from, target });
+    expect(found.differences).toMatchObject([expected]);
+    expect(found.digest).not.toBe(plan.contexts.digest);
+    expect((await verifyMigration({ source: from, target: store })).digest).toBe(plan.contexts.digest);
+  });
+
+  const damages: [string, (bundle: ContextDocument) => void, object][] = [
+    ["a row too many", (bundle) => void bundle.items.push({ ...bundle.items[0], id: "another" }), { kind: "count", table: "items", expected: 4, found: 5 }],
+    ["another row in its place", (bundle) => void (bundle.parts[0] = { ...bundle.parts[0], id: "another" }), { kind: "row", table: "parts" }],
+    ["a trigger that would run again", (bundle) => void bundle.triggers!.pop(), { kind: "count", table: "triggers", expected: 2, found: 1 }],
+    ["a trigger of another execution", (bundle) => void ((bundle.triggers![0] as JsonObject)["executionId"] = "x"), { kind: "link", table: "triggers", field: "executionId" }],
+    ["a call's output", (bundle) => void ((bundle.calls[0] as JsonObject)["output"] = { more: 1 }), { kind: "field", table: "calls", field: "output" }],
+    ["a damaged context", () => { throw new TypeError("Cannot read properties of undefined"); }, { kind: "unreadable", table: "contexts" }],
+  ];
+  it.each(damages)("finds %s", async (_what, damage, expected) => {
+    const from = source(undefined, ["a"]);
+    const store = memoryStore();
+    const { plan } = await planMigration({ source: from, target: store });
+    await applyPlan({ plan, source: from, target: store, journal: noJournal });
+    const target = {
+      ...store,
+      async export(tenant: string, contextId: string) {
+        const bundle = structuredClone(await store.export(tenant, contextId)) as ContextDocument;
+        damage(bundle);
+        return bundle;
+      },
+    };
+    const found = await verifyMigration({ source: from, target });
+    expect(found).toMatchObject({ ok: false, differences: [expected] });
+    expect(found.digest).not.toBe(plan.contexts.digest);
+  });
+
+  it("does not take a target that cannot be reached for a difference", async () => {
+    const target = { ...memoryStore(), export: () => Promise.reject(new HebraError("STORE_FAILED", "The database is away.")) };
+    await expect(verifyMigration({ source: source(undefined, ["a"]), target })).rejects.toMatchObject({ code: "STORE_FAILED" });
   });
 
   it("finds a row and a context that are missing", async () => {
@@ -135,7 +191,9 @@ describe("the command line", () => {
     const planned = await cli("plan", "--json");
     expect(planned).toMatchObject({ exit: 0, err: "" });
     expect(JSON.parse(planned.out)).toMatchObject({ ok: true, contexts: { count: 3 } });
-    expect(await cli("verify")).toMatchObject({ exit: 5 });
+    expect(await cli("verify")).toMatchObject({ exit: 2, err: expect.stringContaining("nothing was moved there yet") });
+    expect(existsSync(join(folder, "desk.sqlite"))).toBe(false);
+    expect(await cli("apply", "--tenant", "other")).toMatchObject({ exit: 4, err: expect.stringContaining("for the tenant default, not for other") });
     expect(JSON.parse((await cli("apply", "--json")).out)).toMatchObject({ ok: true, changed: 3, rejects: 0 });
     expect(JSON.parse((await cli("apply", "--json")).out)).toMatchObject({ changed: 0 });
     expect(await cli("verify")).toMatchObject({ exit: 0, out: expect.stringContaining("3 conversations are as the source calls for") });
@@ -163,6 +221,10 @@ describe("the command line", () => {
     };
     expect(await run("aply")).toMatchObject({ exit: 2, text: expect.stringContaining("did you mean apply") });
     expect(await run("plan", "--sorce", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("--source") });
+    expect(await run("apply", "--max-rejects", "-1")).toMatchObject({ exit: 2, text: expect.stringContaining("--max-rejects needs a value") });
+    expect(await run("plan", "more", "--source", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("more") });
+    writeFileSync(join(folder, "text.sqlite"), "this is no database, and it is long enough to be looked at as one");
+    expect(await run("verify", "--source", join(folder, "old"), "--target", join(folder, "text.sqlite"))).toMatchObject({ exit: 1, text: expect.stringMatching(/STORE_FAILED: .*\(.*not a database.*\)/) });
     expect(await run("plan", "--target", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("--source is missing") });
     expect(await run("plan", "--source", join(folder, "nowhere"), "--target", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("context_contexts.jsonl") });
     expect(await run("verify", "--help")).toMatchObject({ exit: 0, text: expect.stringContaining("Example:") });

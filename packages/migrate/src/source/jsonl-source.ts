@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { HebraError, type JsonObject } from "@hebra/core";
 import { first, idOf, type Reject } from "../mapping/transform.ts";
@@ -25,13 +25,25 @@ const parentOf: Readonly<Record<StoryEntity, { paths: string[]; entity: StoryEnt
 
 /**
  * Reads the old engine's rows from a folder with one file an entity, `<entity>.jsonl`, one row a line. The rows may come in
- * any order; where each lies is kept in memory, the rows are not.
+ * any order; where each lies is kept in memory, the rows are not. Files that change are noticed when they are asked for again.
+ *
+ * @example
+ * ```ts
+ * import { jsonlSource, planMigration } from "@hebra/migrate";
+ *
+ * export const planned = () => planMigration({ source: jsonlSource("./export"), target: { name: "sqlite" } });
+ * ```
  *
  * @throws HebraError `SOURCE_INVALID` when the folder has no `context_contexts.jsonl`. Files of the other entities may be absent.
  */
 export function jsonlSource(folder: string): StorySource {
-  let known: Promise<Index> | undefined;
-  const index = () => (known ??= buildIndex(folder));
+  let known: { mark: string; index: Promise<Index> } | undefined;
+  /** Files that changed since they were read are read again: a plan has to see it. */
+  async function index(): Promise<Index> {
+    const mark = await markOf(folder);
+    if (known?.mark !== mark) known = { mark, index: buildIndex(folder) };
+    return known.index;
+  }
   return {
     inventory: async () => (await index()).inventory,
     async *groups() {
@@ -48,6 +60,12 @@ export function jsonlSource(folder: string): StorySource {
 }
 
 const fileOf = (folder: string, entity: StoryEntity): string => join(folder, `${entity}.jsonl`);
+
+/** Size, time and place of every file. */
+async function markOf(folder: string): Promise<string> {
+  const files = await Promise.all(storyEntities.map((entity) => stat(fileOf(folder, entity)).then(({ size, mtimeMs, ino }) => `${size} ${mtimeMs} ${ino}`, () => "absent")));
+  return files.join("; ");
+}
 
 async function buildIndex(folder: string): Promise<Index> {
   if (!existsSync(fileOf(folder, "context_contexts"))) {
@@ -138,8 +156,13 @@ async function readGroup(files: ReadonlyMap<StoryEntity, FileHandle>, places: Pl
     const rows: JsonObject[] = [];
     for (let i = 0; i < places[entity].length; i += 2) {
       const bytes = Buffer.alloc(places[entity][i + 1]!);
-      await files.get(entity)!.read(bytes, 0, bytes.length, places[entity][i]!);
-      for (const line of bytes.toString("utf8").split("\n")) if (line.trim() !== "") rows.push(JSON.parse(line) as JsonObject);
+      const { bytesRead } = await files.get(entity)!.read(bytes, 0, bytes.length, places[entity][i]!);
+      for (const line of bytes.toString("utf8").split("\n")) {
+        if (line.trim() === "") continue;
+        const row = bytesRead === bytes.length ? parse(line) : undefined;
+        if (row === undefined) throw new HebraError("SOURCE_INVALID", `The rows of ${entity} changed while they were read. Let the export end first, and make a new plan.`, { details: { entity } });
+        rows.push(row);
+      }
     }
     return rows;
   };
