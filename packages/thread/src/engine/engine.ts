@@ -9,6 +9,7 @@ import type { Begin, Snapshot } from "../store/store.ts";
 import { createEngineTelemetry } from "../telemetry/create-engine-telemetry.ts";
 import { openTelemetry } from "../telemetry/options.ts";
 import type { Address, Engine, EngineOptions, ReactOptions } from "./api.ts";
+import { checkEdit } from "./check-edit.ts";
 import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
 import { parseEngineOptions } from "./engine-options.ts";
 import { createHandle, type TurnHandle } from "./handle.ts";
@@ -276,6 +277,7 @@ export function createEngine(options: EngineOptions): Engine {
   async function decideApproval(approvalId: string, options: { tenant?: string; by?: string; comment?: string }, decision: { decision: "approved"; editedInput?: JsonValue } | { decision: "denied" }) {
     const tenant = tenantOf(options);
     const { by, comment } = options;
+    if ("editedInput" in decision) await checkEdit(store, definitions, tenant, approvalId, decision.editedInput!);
     const row = await store.decideApproval(tenant, approvalId, { ...decision, ...(by === undefined ? {} : { by }), ...(comment === undefined ? {} : { comment }), at: clock.now() });
     await kickContext(tenant, row.contextId);
     return row;
