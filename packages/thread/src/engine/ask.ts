@@ -71,6 +71,8 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       ...(outputSchema === undefined ? {} : { outputSchema }),
       ...(session === undefined ? {} : { session }),
     };
+    // What has to be read first took its time, in which the turn may have ended or passed to another.
+    signal.throwIfAborted();
     const call = telemetry.modelCall(reactor, input);
     try {
       await call.run(() => readAnswer(reactor, input, earlier, answer, call.listen(live)));

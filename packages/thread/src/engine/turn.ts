@@ -104,7 +104,16 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   };
 
   if (work.handedOver.length > 0) recorder.handedOver(work.handedOver);
-  const lost = () => push(() => Promise.reject(work.signal.reason instanceof Error ? work.signal.reason : new HebraError("LOCK_LOST", "The lease of the thread was lost.")));
+  const lostReason = () => (work.signal.reason instanceof Error ? work.signal.reason : new HebraError("LOCK_LOST", "The lease of the thread was lost."));
+  const lost = () => {
+    // What is under way hears it now; this loop may be in the middle of a write.
+    stop.abort(lostReason());
+    push(() => Promise.reject(lostReason()));
+  };
+  /** Nothing more is begun once another may have begun it too. */
+  const assertHeld = () => {
+    if (work.signal.aborted) throw lostReason();
+  };
   if (work.signal.aborted) lost();
   work.signal.addEventListener("abort", lost, { once: true });
   // What cannot be read now is read after the next write, which says that the inbox has moved.
@@ -169,8 +178,10 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   async function perform(effect: TurnEffect, services: unknown): Promise<void> {
     switch (effect.type) {
       case "ask":
+        assertHeld();
         return void ask(services);
       case "run":
+        assertHeld();
         for (const callId of effect.callIds) await start(callId, services);
         return;
       case "open-window":
