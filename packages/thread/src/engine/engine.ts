@@ -227,6 +227,7 @@ export function createEngine(options: EngineOptions): Engine {
       ...(host === undefined ? {} : { attachTo: host }),
     });
     if (begun.duplicate) repeated(begun.execution);
+    else if (begun.attached) telemetry.injected(definition.name, policy);
     if (policy === "interrupt" && !begun.duplicate && snapshot.active !== undefined) {
       await store.requestCancel(tenant, snapshot.active.execution.id, { reason: `Interrupted by the trigger ${trigger.id}.`, at: clock.now() });
     }

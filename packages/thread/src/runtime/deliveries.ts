@@ -27,13 +27,16 @@ export async function handleDelivery(services: RuntimeServices, delivery: Delive
   try {
     const outcome = await insideTrace(telemetry, delivery.messages[0]!.trace, () => workOn(services, delivery));
     metrics.turn(outcome.status, outcome.definition, clock.monotonic() - startedAt, waitedMs);
+    metrics.delivered("inbound", "settled", delivery.attempt);
   } catch (error) {
     if (delivery.signal.aborted) {
       metrics.leaseLost();
+      metrics.delivered("inbound", "lost", delivery.attempt);
       logger.warn("A lease was lost in mid-turn; whoever holds the conversation now goes on.", { code: errorCode(error) ?? null, fence: delivery.fence });
       return;
     }
     metrics.givenBack(error);
+    metrics.delivered("inbound", "given-back", delivery.attempt);
     await giveBack(services, delivery, error).catch((failed: unknown) => logger.warn("A delivery could not be given back; its lease will end.", { error: errorMessage(failed) }));
   }
 }

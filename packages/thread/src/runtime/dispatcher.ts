@@ -2,6 +2,7 @@ import { errorCode, errorMessage, HebraError } from "@hebra/core";
 import type { Delivery, ReceivedMessage } from "@hebra/bus";
 import type { Channel } from "./channel.ts";
 import { readOutbound, type OutboundPayload } from "./payloads.ts";
+import { failedOutcome } from "./send-outcome.ts";
 import type { RuntimeServices } from "./services.ts";
 import { insideTrace } from "./trace.ts";
 
@@ -41,8 +42,9 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
     try {
       await channel.send({ ...shared, id, ...(executionId === undefined ? {} : { executionId }), ...(failure === undefined ? {} : { failure }) });
       metrics.sent(channel.name, "sent", clock.monotonic() - startedAt);
+      metrics.arrived(channel.name, clock.now() - message.enqueuedAt);
     } catch (error) {
-      metrics.sent(channel.name, "failed", clock.monotonic() - startedAt);
+      metrics.sent(channel.name, failedOutcome(error), clock.monotonic() - startedAt);
       throw error;
     }
   }
@@ -53,29 +55,34 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
     carried.settled("outbound", messages);
   }
 
+  const lost = ({ attempt }: Delivery): void => metrics.delivered("outbound", "lost", attempt);
+
   async function dispatch(delivery: Delivery): Promise<void> {
     let done = 0;
     try {
       const payloads = delivery.messages.map(({ payload }) => readOutbound(payload));
       for (const [index, message] of delivery.messages.entries()) {
-        if (delivery.signal.aborted) return;
+        if (delivery.signal.aborted) return lost(delivery);
         const payload = payloads[index]!;
         const superseded = payloads.slice(index + 1).some((later) => later.executionId === payload.executionId);
         await insideTrace(telemetry, message.trace, () => send(message, payload, superseded));
         done++;
       }
       await delivery.ack();
+      metrics.delivered("outbound", "settled", delivery.attempt);
       left(delivery.messages);
     } catch (error) {
-      if (delivery.signal.aborted || errorCode(error) === "LEASE_LOST") return;
-      logger.warn("A reply could not be sent.", { code: errorCode(error) ?? null, error: errorMessage(error), attempt: delivery.attempt });
+      if (delivery.signal.aborted || errorCode(error) === "LEASE_LOST") return lost(delivery);
+      logger.warn("A reply could not be sent.", { code: errorCode(error) ?? null, outcome: failedOutcome(error), error: errorMessage(error), attempt: delivery.attempt });
       // What was sent leaves; the rest comes back, and fails alone.
       if (done > 0) {
         await delivery.ack({ count: done });
+        metrics.delivered("outbound", "settled", delivery.attempt);
         left(delivery.messages.slice(0, done));
         return;
       }
       await delivery.nack({ error });
+      metrics.delivered("outbound", "given-back", delivery.attempt);
       // It is in the dead letters: there is nothing left to send.
       if (delivery.messages.length === 1 && HebraError.isInstance(error) && !error.retryable) left(delivery.messages);
     }

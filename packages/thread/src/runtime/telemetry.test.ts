@@ -115,6 +115,11 @@ describe("metrics", () => {
     expect(labelsOf("hebra.channel.published")).toEqual(expect.arrayContaining([{ channel: "memory", status: "accepted" }, { channel: "memory", status: "duplicate" }]));
     expect(labelsOf("hebra.channel.send.duration")).toEqual(expect.arrayContaining([{ channel: "memory", outcome: "sent" }, { channel: "deaf", outcome: "failed" }]));
     expect(labelsOf("hebra.delivery.given_back")).toEqual([{ "error.type": "DEFINITION_MISSING" }]);
+    expect(labelsOf("hebra.delivery.attempts")).toEqual(
+      expect.arrayContaining([{ direction: "inbound", outcome: "settled" }, { direction: "inbound", outcome: "given-back" }, { direction: "inbound", outcome: "lost" }, { direction: "outbound", outcome: "settled" }, { direction: "outbound", outcome: "given-back" }]),
+    );
+    expect(labelsOf("hebra.outbound.duration")).toEqual([{ channel: "memory" }]);
+    expect(labelsOf("hebra.queue.oldest_waiting_age")).toEqual([{ direction: "inbound" }, { direction: "outbound" }]);
     expect(labelsOf("hebra.lease.lost")).toContainEqual({ holder: "delivery" });
     expect(labelsOf("hebra.queue.depth")).toEqual([{ direction: "inbound" }, { direction: "outbound" }]);
 
@@ -122,6 +127,43 @@ describe("metrics", () => {
     const measured = new Set(points.map(({ name }) => name));
     expect([...known.keys()].filter((name) => !measured.has(name))).toEqual([]);
     for (const { name, labels } of points) for (const label of Object.keys(labels)) if (known.has(name)) expect(known.get(name), name).toContain(label);
+  });
+
+  it("of a reply that was cut off say so, how often it was delivered, and how long it took in all", async () => {
+    const outboundAttempts = async (outcome: string) => {
+      const found = (await told.points()).find(({ name, labels }) => name === "hebra.delivery.attempts" && labels["direction"] === "outbound" && labels["outcome"] === outcome);
+      return { sum: found?.value ?? 0, count: found?.count ?? 0 };
+    };
+    const before = { settled: await outboundAttempts("settled"), givenBack: await outboundAttempts("given-back") };
+    const clock = createManualClock(1_000_000);
+    const bus = localBus({ clock, retry: { baseMs: 60_000 }, random: () => 0.5 }) as Bus;
+    const failures = [new HebraError("UNREACHABLE", "No answer.", { details: { outcome: "unknown" } }), new HebraError("UNREACHABLE", "Refused.")];
+    const ids: string[] = [];
+    const channel = memoryChannel("shaky", async ({ id }) => {
+      ids.push(id);
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+    });
+    await make({ bus, clock }).gateway({ channels: [channel] });
+    await channel.publish({ id: "1", chat: "ana", text: "Hi" });
+    const received = channel.received(1);
+    let over = false;
+    void received.then(() => (over = true));
+    while (!over) await clock.advance(10_000);
+    await Promise.all(open.splice(0).map((runtime) => runtime.close()));
+    expect(ids).toEqual([ids[0], ids[0], ids[0]]);
+
+    const of = async (name: string) => (await told.points()).filter((point) => point.name === name && point.labels["channel"] === "shaky");
+    const sends = (await of("hebra.channel.send.duration")).map(({ labels, count }) => [labels["outcome"], count]);
+    expect(sends).toEqual([["unknown", 1], ["failed", 1], ["sent", 1]]);
+    const [arrival, ...others] = await of("hebra.outbound.duration");
+    expect([arrival!.count, others]).toEqual([1, []]);
+    expect(arrival!.value).toBeGreaterThanOrEqual(60);
+    // The first and the second came back, the third did not.
+    const [settled, givenBack] = [await outboundAttempts("settled"), await outboundAttempts("given-back")];
+    expect([givenBack.count - before.givenBack.count, givenBack.sum - before.givenBack.sum]).toEqual([2, 3]);
+    expect([settled.count - before.settled.count, settled.sum - before.settled.sum]).toEqual([1, 3]);
+    await bus.close();
   });
 
   it("are not looked for where nobody measures", async () => {

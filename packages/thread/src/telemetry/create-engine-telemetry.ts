@@ -29,6 +29,7 @@ export function createEngineTelemetry(options: { telemetry: Telemetry; content: 
     turn: (tenant, execution, resumed) => startTurn(parts, tenant, execution, resumed),
     neverRan: (execution) => recordExecution(meter, execution),
     duplicate: (definition) => meter.duplicates.add(1, { [hebraAttributes.definition]: definition }),
+    injected: (definition, policy) => meter.injections.add(1, { [hebraAttributes.definition]: definition, policy }),
     failed(error) {
       const code = errorCode(error);
       if (code === "STALE_FENCE" || (code === "VERSION_CONFLICT" && !(error as HebraError).details["inbox"])) meter.fenceRejected.add(1, { [genAi.errorType]: code });

@@ -26,6 +26,7 @@ export function createEngineMeter(telemetry: Telemetry) {
     providerErrors: counterOf(telemetry, threadMetrics.providerErrors),
     retries: counterOf(telemetry, threadMetrics.retries),
     resumes: counterOf(telemetry, threadMetrics.resumes),
+    injections: counterOf(telemetry, threadMetrics.injections),
     duplicates: counterOf(telemetry, threadMetrics.duplicates),
     fenceRejected: counterOf(telemetry, threadMetrics.fenceRejected),
     leaseLost: counterOf(telemetry, threadMetrics.leaseLost),

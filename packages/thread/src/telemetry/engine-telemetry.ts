@@ -24,6 +24,8 @@ export interface EngineTelemetry {
   neverRan(execution: ExecutionRow): void;
   /** A trigger came once more. */
   duplicate(definition: string): void;
+  /** A trigger joined a turn that was there already. */
+  injected(definition: string, policy: string): void;
   /** Something failed that may have been a write of a holder who was replaced. */
   failed(error: unknown): void;
 }
@@ -89,5 +91,6 @@ export const noTelemetry: EngineTelemetry = {
   }),
   neverRan: nothing,
   duplicate: nothing,
+  injected: nothing,
   failed: nothing,
 };

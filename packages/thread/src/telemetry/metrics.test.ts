@@ -102,6 +102,22 @@ it("a trigger that comes once more is a duplicate, one that was announced is non
   await engine.close();
 });
 
+it("a trigger that joins a turn is counted by how it does, one that waits for its own is not", async () => {
+  const { reactor, reached, open } = gatedReactor();
+  const definition = defineThread({ name: "test", reactor });
+  const { engine, address } = setUp(definition);
+  await engine.react(definition, { id: "m1", text: "1" }, { address });
+  await reached;
+  for (const [id, whenBusy] of [["m2", "steer"], ["m3", "queue"], ["m4", "merge"], ["m5", "merge"], ["m4", "merge"]] as const) await engine.react(definition, { id, text: id }, { address, whenBusy });
+  open();
+  await engine.idle();
+  expect(await measured("hebra.turn.injections")).toMatchObject([
+    { labels: { "hebra.definition": "test", policy: "steer" }, value: 1 },
+    { labels: { "hebra.definition": "test", policy: "merge" }, value: 2 },
+  ]);
+  await engine.close();
+});
+
 it("a holder that was replaced is told apart: its lease is lost, its write is refused, the turn is taken up again", async () => {
   const store = memoryStore();
   const { reactor, reached, open } = gatedReactor();
