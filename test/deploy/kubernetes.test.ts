@@ -70,10 +70,10 @@ describe("a check finds", () => {
     ["a metric that no process has", scaling(({ triggers }) => void (triggers[1]!.metadata["query"] = "max(hebra_queue_age_seconds)")), /no process has hebra_queue_age_seconds/],
     ["a label that the metric has not", scaling(({ triggers }) => void (triggers[0]!.metadata["query"] = 'max(hebra_queue_depth{queue="inbound"})')), /no label queue/],
     ["a query that cannot be read", scaling(({ triggers }) => void (triggers[0]!.metadata["query"] += "[")), /cannot be read/],
-    ["no age to scale by", scaling((spec) => void (spec.triggers = spec.triggers.slice(0, 1))), /nothing is scaled by hebra_queue_oldest_age_seconds/],
+    ["no age to scale by", scaling((spec) => void (spec.triggers = spec.triggers.slice(0, 1))), /nothing is scaled by hebra_queue_oldest_waiting_age_seconds/],
     ["a threshold that is no number", scaling(({ triggers }) => void (triggers[0]!.metadata["threshold"] = "ten")), /no query with a threshold/],
     ["workers that take more than they are counted on for", worker(word("10", "25")), /takes 25 conversations/],
-    ["workers that are full at another number", scaling(({ triggers }) => void (triggers[1]!.metadata["query"] = triggers[1]!.metadata["query"]!.replace("* 10 *", "* 20 *"))), /taken for full/],
+    ["an age that counts what workers hold", scaling(({ triggers }) => void (triggers[1]!.metadata["query"] = triggers[1]!.metadata["query"]!.replace("oldest_waiting_age", "oldest_age"))), /nothing is scaled by hebra_queue_oldest_waiting_age_seconds/],
   ])("%s", (_title, spoil, expected) => {
     assert.match(kubernetesProblems(spoiled(all, spoil)).join("\n"), expected);
   });

@@ -37,7 +37,7 @@ const known = knownSeries();
 /** The metrics that the design lists, each with the series that shows it. */
 const asked: Readonly<Record<string, readonly string[]>> = {
   "queue depth": ["hebra_queue_depth"],
-  "oldest age": ["hebra_queue_oldest_age_seconds"],
+  "oldest age": ["hebra_queue_oldest_age_seconds", "hebra_queue_oldest_waiting_age_seconds"],
   "in flight": ["hebra_queue_in_flight"],
   "turn latency": ["hebra_turn_duration_seconds_bucket"],
   "step latency": ["hebra_step_duration_seconds_bucket"],
@@ -46,6 +46,9 @@ const asked: Readonly<Record<string, readonly string[]>> = {
   "fence rejected": ["hebra_fence_rejected_total"],
   duplicates: ["hebra_trigger_duplicates_total", "hebra_channel_published_total"],
   retries: ["hebra_retries_total"],
+  attempts: ["hebra_delivery_attempts_bucket"],
+  injections: ["hebra_turn_injections_total"],
+  "outbound latency": ["hebra_outbound_duration_seconds_bucket"],
   "dead letters": ["hebra_dead_letters"],
   "errors by action": ["hebra_action_errors_total"],
   "errors by provider": ["hebra_provider_errors_total"],
@@ -111,7 +114,7 @@ describe("the alert rules", () => {
 
   test("watch every metric that means that something is wrong", () => {
     const watched = new Set(rules.flatMap(({ expr }) => seriesIn(expr)));
-    for (const name of ["hebra_dead_letters", "hebra_lease_lost_total", "hebra_fence_rejected_total", "hebra_action_errors_total", "hebra_provider_errors_total", "hebra_queue_oldest_age_seconds", "hebra_delivery_given_back_total", "hebra_lock_wait_seconds_bucket", "up"]) assert.ok(watched.has(name), name);
+    for (const name of ["hebra_dead_letters", "hebra_lease_lost_total", "hebra_fence_rejected_total", "hebra_action_errors_total", "hebra_provider_errors_total", "hebra_queue_oldest_age_seconds", "hebra_queue_oldest_waiting_age_seconds", "hebra_delivery_given_back_total", "hebra_lock_wait_seconds_bucket", "up"]) assert.ok(watched.has(name), name);
   });
 });
 

@@ -80,7 +80,7 @@ describe.skipIf(redisUrl === undefined || databaseUrl === undefined)("the servic
     assert.equal(answered.status, 200, answered.text);
     assert.equal((JSON.parse(answered.text) as { reply: { text: string } }).reply.text, "It has shipped.");
     const measured = new Set([...(await workers[0].metrics()), ...(await workers[1].metrics()), ...(await gateway.metrics())]);
-    for (const series of ["hebra_turn_duration_seconds_count", "hebra_execution_duration_seconds_count", "hebra_channel_published_total", "hebra_channel_send_duration_seconds_count", "hebra_queue_depth", "hebra_queue_oldest_age_seconds", "hebra_dead_letters"]) assert.ok(measured.has(series), series);
+    for (const series of ["hebra_turn_duration_seconds_count", "hebra_execution_duration_seconds_count", "hebra_channel_published_total", "hebra_channel_send_duration_seconds_count", "hebra_queue_depth", "hebra_queue_oldest_age_seconds", "hebra_queue_oldest_waiting_age_seconds", "hebra_delivery_attempts_count", "hebra_outbound_duration_seconds_count", "hebra_dead_letters"]) assert.ok(measured.has(series), series);
 
     const stats = await start("worker", ["stats", "--config", "/etc/hebra/hebra.json", "--json"]);
     assert.deepEqual([await stats.exit, stats.err()], [0, ""]);

@@ -114,11 +114,9 @@ function scalingProblems(all: readonly Manifest[], worker: IDeployment): string[
     problems.push(...queryProblems(metadata["query"] ?? "", knownSeries()));
   }
   const asked = triggers.map(({ metadata }) => seriesIn(metadata["query"] ?? "")[0]);
-  for (const series of ["hebra_queue_depth", "hebra_queue_oldest_age_seconds"]) if (!asked.includes(series)) problems.push(`nothing is scaled by ${series}`);
+  for (const series of ["hebra_queue_depth", "hebra_queue_oldest_waiting_age_seconds"]) if (!asked.includes(series)) problems.push(`nothing is scaled by ${series}`);
   const depth = triggers[asked.indexOf("hebra_queue_depth")];
   const { concurrency } = parseCommandLine(worker.spec!.template.spec!.containers[0]!.args ?? []).options;
-  const age = triggers[asked.indexOf("hebra_queue_oldest_age_seconds")];
-  if (/>= bool 0\.8 \* (\d+) \* sum\(up\{job="hebra-worker"\}\)/.exec(age?.metadata["query"] ?? "")?.[1] !== concurrency) problems.push("workers are taken for full at another number than they take");
   if (depth?.metadata["threshold"] !== concurrency) problems.push(`a worker takes ${String(concurrency)} conversations, and is counted on for ${String(depth?.metadata["threshold"])}`);
   return problems;
 }
