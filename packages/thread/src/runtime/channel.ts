@@ -108,6 +108,10 @@ export interface Channel {
   /**
    * Sends a reply; resolves when the other side has it. A reply may come twice.
    *
+   * A channel that does not know whether the other side has it, as the connection was lost or the time ran out after the
+   * request had left, throws an error with `details: { outcome: "unknown" }`: `UNREACHABLE`, or `TIMEOUT`. It is counted as
+   * `unknown`, and sent again under the same id: at least once, and twice where the other side tells no ids apart.
+   *
    * @throws A HebraError that is not `retryable` makes the reply a dead letter. Anything else is tried again, after `details.retryAfterMs` when the other side said when.
    */
   send(reply: ChannelReply): Promise<void>;

@@ -7,6 +7,7 @@ import { whatsappSide } from "./whatsapp.fixture.ts";
 
 const nobodyRefuses = (what: string) => ({
   "an answer of `later` says when, and the reply is sent then": `${what} refuses nothing`,
+  "a reply whose answer never came is of unknown outcome, and is sent again under the same id": `${what} gives no answers`,
   "a reply that will never be taken becomes a dead letter, and the next one goes out": `${what} refuses nothing`,
 });
 

@@ -20,6 +20,8 @@ export async function botApi() {
   const refusals: { method: string; error_code: number; description: string; parameters?: object; after?: number }[] = [];
   /** What is seen in the chats, edits applied. */
   const messages: { id: number; chat: string; text: string }[] = [];
+  /** A call of this kind is taken, and its connection closed without an answer. */
+  let cutOff: string | undefined;
   let poll = () => {};
   const waiting = new Set<() => void>();
   let nextMessage = 100;
@@ -32,7 +34,10 @@ export async function botApi() {
       const reply = (value: object) => response.end(JSON.stringify(value));
       const answer = await answerTo(method, body, request.url!, request.socket);
       calls.push({ method, body, at: performance.now() });
-      reply(answer);
+      if (method === cutOff) {
+        cutOff = undefined;
+        request.socket.destroy();
+      } else reply(answer);
       for (const wake of [...waiting]) wake();
     })().catch(() => response.destroy());
   });
@@ -63,6 +68,7 @@ export async function botApi() {
     messages,
     /** Refuses a call once so many of its kind were taken. */
     refuseAfter: (method: string, after: number, refusal: { error_code: number; description: string }) => void refusals.push({ method, after, ...refusal }),
+    cutOffNext: (method: string) => void (cutOff = method),
     /** The offset of the last poll: all updates before it count as received. */
     asked: () => asked,
     say(update_id: number, text: string, chat = 7, message: object = {}) {
@@ -95,7 +101,8 @@ export async function telegramSide({ locate }: { locate?: Locate }): Promise<Oth
       return api.messages.map(({ chat, text }): Heard => ({ chat, text }));
     },
     refuseNext(refusal) {
-      if ("forGood" in refusal) api.refusals.push({ method: "sendMessage", error_code: 403, description: "Forbidden: bot was blocked by the user" });
+      if ("noAnswer" in refusal) api.cutOffNext("sendMessage");
+      else if ("forGood" in refusal) api.refusals.push({ method: "sendMessage", error_code: 403, description: "Forbidden: bot was blocked by the user" });
       else api.refusals.push({ method: "sendMessage", error_code: 429, description: "Too Many Requests", parameters: { retry_after: refusal.retryAfterMs / 1_000 } });
     },
     close: () => api.close(),

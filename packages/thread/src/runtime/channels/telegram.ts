@@ -1,6 +1,7 @@
 import { errorMessage, HebraError, parseOptions, sleep, type JsonObject } from "@hebra/core";
 import { z } from "zod";
 import type { Channel, ChannelContext, ChannelMessage, Locate } from "../channel.ts";
+import { noAnswer } from "./no-answer.ts";
 import { createPieceSender, pieces } from "./pieces.ts";
 
 /** How {@link telegramChannel} is made. */
@@ -72,8 +73,7 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       const response = await fetch(`${baseUrl}/bot${token}/${method}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), ...(signal === undefined ? {} : { signal }) });
       parsed = answer.parse(await response.json());
     } catch (error) {
-      // The cause would show the address, and with it the token.
-      throw new HebraError("UNREACHABLE", `Telegram gave no answer to ${method}: ${errorMessage(error).replaceAll(token, "…")}`);
+      throw noAnswer(`Telegram gave no answer to ${method}`, error, token);
     }
     if (parsed.ok) return result.parse(parsed.result);
     const { error_code: code = 0, description = "no reason given", parameters } = parsed;

@@ -18,6 +18,8 @@ interface Sent {
 export async function graphApi() {
   const sent: Sent[] = [];
   const refusals: { status: number; body: object; headers?: Record<string, string> }[] = [];
+  /** The next message is taken, and its connection closed without an answer. */
+  let cutOff = false;
   let changed = () => {};
   const server = createServer((request, response) => {
     void (async () => {
@@ -29,6 +31,8 @@ export async function graphApi() {
         response.end(JSON.stringify(refusal.body));
       } else {
         sent.push({ path: request.url!, authorization: request.headers.authorization, body: JSON.parse(Buffer.concat(chunks).toString()) as Sent["body"] });
+        if (cutOff) request.socket.destroy();
+        cutOff = false;
         response.writeHead(200, { "content-type": "application/json" });
         response.end(JSON.stringify({ messaging_product: "whatsapp", messages: [{ id: `wamid.out${sent.length}` }] }));
       }
@@ -40,6 +44,7 @@ export async function graphApi() {
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     sent,
     refusals,
+    cutOffNext: () => void (cutOff = true),
     /** An error as the API words it. */
     refuse(status: number, code: number, details: string, headers: Record<string, string> = {}) {
       refusals.push({ status, headers, body: { error: { message: `(#${code}) refused`, type: "OAuthException", code, error_data: { messaging_product: "whatsapp", details }, fbtrace_id: "x" } } });
@@ -90,7 +95,8 @@ export async function whatsappSide({ locate }: { locate?: Locate }): Promise<Oth
       return api.sent.map(({ body }): Heard => ({ chat: body.to, text: body.text.body, ...(body.biz_opaque_callback_data === undefined ? {} : { replyId: body.biz_opaque_callback_data }) }));
     },
     refuseNext(refusal) {
-      if ("forGood" in refusal) api.refuse(400, 131047, "More than 24 hours have passed since the recipient last replied to the sender number.");
+      if ("noAnswer" in refusal) api.cutOffNext();
+      else if ("forGood" in refusal) api.refuse(400, 131047, "More than 24 hours have passed since the recipient last replied to the sender number.");
       else api.refuse(429, 130429, "Rate limit hit", { "retry-after": String(refusal.retryAfterMs / 1_000) });
     },
     async close() {

@@ -17,8 +17,8 @@ export interface Heard {
   replyId?: string;
 }
 
-/** What the other side answers to the next reply: come back later, or never. */
-export type Refusal = { retryAfterMs: number } | { forGood: true };
+/** What the other side answers to the next reply: come back later, never, or nothing: it takes it and closes the connection. */
+export type Refusal = { retryAfterMs: number } | { forGood: true } | { noAnswer: true };
 
 /** A channel with the real other side that it speaks to, or one that speaks the same. Each clause gets a fresh one. */
 export interface OtherSide {
@@ -30,7 +30,7 @@ export interface OtherSide {
   say(said: Said): Promise<void>;
   /** Resolves once so much has been heard, with all of it: what each person sees in the end, in order. */
   heard(count: number): Promise<readonly Heard[]>;
-  /** Refuses the next reply. */
+  /** Refuses the next reply, or leaves it unanswered. */
   refuseNext?(refusal: Refusal): void;
   close(): Promise<void>;
 }

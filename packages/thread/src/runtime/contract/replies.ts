@@ -38,6 +38,28 @@ export const replyClauses = {
     await other.channel.send(replyTo("7", "hello"));
     assert.deepEqual((await other.heard(1)).map(({ text }) => text), ["hello"]);
   },
+  "a reply whose answer never came is of unknown outcome, and is sent again under the same id": async ({ create, serve, start }) => {
+    const other = await create({});
+    await start(other, () => {});
+    other.refuseNext!({ noAnswer: true });
+    const error = await refused(other.channel.send(replyTo("7", "hello", { id: "reply-1" })));
+    assert.deepEqual([error.retryable, error.details["outcome"]], [true, "unknown"], "it may have arrived, and is to be sent again");
+    await other.channel.send(replyTo("7", "hello", { id: "reply-1" }));
+    for (const { text, replyId } of await other.heard(1)) assert.deepEqual([text, replyId ?? "reply-1"], ["hello", "reply-1"]);
+
+    const another = await create({});
+    await serve(another);
+    another.refuseNext!({ noAnswer: true });
+    await another.say({ id: "1", chat: "7", text: "one" });
+    await another.say({ id: "2", chat: "7", text: "two" });
+    for (let count = 2; ; count++) {
+      const heard = await another.heard(count);
+      if (heard.at(-1)?.text !== "echo: two") continue;
+      // At least once, and never out of order.
+      assert.deepEqual([...new Set(heard.map(({ text }) => text))], ["echo: one", "echo: two"]);
+      return;
+    }
+  },
   "a reply that will never be taken becomes a dead letter, and the next one goes out": async ({ create, serve }) => {
     const other = await create({});
     const { runtime } = await serve(other);

@@ -1,5 +1,6 @@
-import { errorMessage, HebraError, parseRetryAfter, type JsonObject } from "@hebra/core";
+import { HebraError, parseRetryAfter, type JsonObject } from "@hebra/core";
 import { z } from "zod";
+import { noAnswer } from "../no-answer.ts";
 
 /** What the Graph API answers when it refuses. */
 const refusal = z.looseObject({
@@ -30,7 +31,7 @@ export interface GraphCall {
 /**
  * Posts to the Graph API.
  *
- * @throws HebraError `UNREACHABLE` without an answer; `SERVER_REFUSED`, `retryable` where waiting helps, with
+ * @throws HebraError `UNREACHABLE` without an answer, with `details: {outcome}`: `unknown` when the API may have what was sent; `SERVER_REFUSED`, `retryable` where waiting helps, with
  * `details: {status, code, retryAfterMs?}`. A code that is not known to pass is for good: 131047, the 24 hours in which an answer may be sent are over, among them.
  */
 export async function callGraph({ url, token, body, now, timeoutMs }: GraphCall): Promise<unknown> {
@@ -45,7 +46,7 @@ export async function callGraph({ url, token, body, now, timeoutMs }: GraphCall)
     });
     text = await response.text();
   } catch (error) {
-    throw new HebraError("UNREACHABLE", `The Graph API gave no answer: ${errorMessage(error).replaceAll(token, "…")}`);
+    throw noAnswer("The Graph API gave no answer", error, token);
   }
   const answer = json(text);
   if (response.ok) return answer;
