@@ -23,6 +23,7 @@ export {
 } from "./definition/define-thread.ts";
 export type { BusyPolicy, LoopPolicy, ResolvedPolicy } from "./definition/policy.ts";
 export type { Address, Engine, EngineOptions, ReactOptions } from "./engine/api.ts";
+export { approvalTokens, type ApprovalTokens, type ApprovalTokensOptions } from "./engine/approval-tokens.ts";
 export { createEngine } from "./engine/engine.ts";
 export type { TurnHandle } from "./engine/handle.ts";
 export { replay, type Replayed } from "./engine/replay.ts";
