@@ -4,9 +4,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Reactor } from "@hebra/reactor";
 import { defineThread } from "@hebra/thread";
 import { dialogueThread } from "./dialogue-thread.ts";
-import { attempt, noteRefusals } from "./event-log.ts";
+import { attempt, noteAwakenings, noteRefusals } from "./event-log.ts";
 
 noteRefusals();
+noteAwakenings();
 
 /** Once this file is there, nothing takes its time any more. */
 const hurried = () => existsSync(`${process.env["CHAOS_LOG"] ?? ""}.hurry`);

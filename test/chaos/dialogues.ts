@@ -6,7 +6,7 @@ import { dialogueFile, dialogues, type Dialogue } from "./dialogue-data.ts";
 import { differences, type Said } from "./dialogue-judge.ts";
 import { flushScripts, killConnections, killWorker, pauseWorker, stopRedis } from "./faults.ts";
 import { judge } from "./judge.ts";
-import { histories, logOf, repliesBySession, textOf } from "./observe.ts";
+import { absencesOf, histories, logOf, repliesBySession, textOf } from "./observe.ts";
 import { nonceOf, now, type PhaseReport, type SentConversation } from "./records.ts";
 import type { Stage } from "./stage.ts";
 import { publish } from "./talk.ts";
@@ -61,7 +61,7 @@ export async function playDialogues(stage: Stage, count: number, bars: Bars): Pr
   // Which turns there are is told by the histories above; here each counts for the message at its place.
   const stored = new Map(chosen.map((dialogue) => [sessionOf(dialogue), reactions(found.get(sessionOf(dialogue)) ?? []).map((_, n) => ({ nonce: nonceOf("dialogues", dialogue.id, n) }))]));
   const log = logOf(stage, sent, startedAt);
-  const findings = judge({ sent, stored, replied, log, absences: stage.absences });
+  const findings = judge({ sent, stored, replied, log, absences: absencesOf(stage) });
   const calls = chosen.reduce((sum, { turns }) => sum + turns.filter(({ call }) => call !== undefined).length, 0);
   const note = `${chosen.length} dialogues with ${calls} calls, ${done} faults${wrong.length === 0 ? ", histories equal the file" : `; ${wrong.slice(0, 3).join(", ")}`}`;
   const report: PhaseReport = { phase: "dialogues", ...findings, ms: Math.round(now() - startedAt), settled, note };

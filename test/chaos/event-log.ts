@@ -5,6 +5,10 @@ import { now, type LogLine } from "./records.ts";
 
 let count = 0;
 
+/** A process that was stopped, or got no processor, learns of it by a timer that comes much too late. In milliseconds. */
+const TICK_MS = 20;
+const STOOD_STILL_MS = 1_000;
+
 function note(line: LogLine): void {
   const file = process.env["CHAOS_LOG"];
   // One write of one short line to a file opened for appending is whole, also among processes.
@@ -18,16 +22,27 @@ function note(line: LogLine): void {
 export function attempt(nonce: string, signal: AbortSignal): { name: string; end(): void } {
   const { pid } = process;
   const name = `${pid}.${++count}`;
-  let over = false;
+  // An engine that has just heard it may still ask: nothing is worked on then.
+  let over = signal.aborted;
   const end = () => {
     if (over) return;
     over = true;
     signal.removeEventListener("abort", end);
     note({ event: "end", attempt: name, nonce, pid, at: now() });
   };
-  note({ event: "start", attempt: name, nonce, pid, at: now() });
+  if (!over) note({ event: "start", attempt: name, nonce, pid, at: now() });
   signal.addEventListener("abort", end);
   return { name, end };
+}
+
+/** Writes down that this process stood still, once it notices. */
+export function noteAwakenings(): void {
+  let last = now();
+  const tick = () => {
+    if (now() - last > STOOD_STILL_MS) note({ event: "awake", pid: process.pid, since: last, at: now() });
+    last = now();
+  };
+  setInterval(tick, TICK_MS).unref();
 }
 
 /** Listens to the engine's own metric of refused writes. To be called before an engine is made. */

@@ -15,12 +15,14 @@ export interface FaultReport {
 /** Milliseconds that a fault waits for its moment before the run goes on without it. */
 const PATIENCE_MS = 30_000;
 const LOOK_MS = 25;
+/** Milliseconds that the store has to answer a late write. */
+const ANSWER_MS = 2_000;
 /** Milliseconds that what was taken before may still begin. */
 const GRACE_MS = 2_000;
 
 /** Waits for a moment that comes by itself. @returns what was waited for, or `undefined` when it did not come */
-async function moment<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
-  for (const until = now() + PATIENCE_MS; now() < until; await wait(LOOK_MS)) {
+async function moment<T>(look: () => T | undefined | Promise<T | undefined>, patienceMs = PATIENCE_MS): Promise<T | undefined> {
+  for (const until = now() + patienceMs; now() < until; await wait(LOOK_MS)) {
     const found = await look();
     if (found !== undefined) return found;
   }
@@ -46,23 +48,31 @@ export async function killWorker(stage: Stage, turns?: number): Promise<FaultRep
   return { note: `${cut} turns cut off`, some: { "turns-cut-off": cut } };
 }
 
+/** How often a worker is stopped until one of its late writes is refused: it may also hear first that it has lost its turns. */
+const PAUSES = 5;
+
 /** SIGSTOP while turns are under way, until others have taken them over; then it goes on, and must be refused. */
 export async function pauseWorker(stage: Stage, turns?: number): Promise<FaultReport> {
   const worker = stage.workers[0]!;
-  await inMidTurn(stage, worker, turns);
-  worker.pause();
-  const pausedAt = now();
-  const held = new Set(open(stage.log(), worker.pid).map(({ nonce }) => nonce));
-  const taken = () => new Set(stage.log().flatMap((line) => (line.event === "start" && line.pid !== worker.pid && line.at > pausedAt && held.has(line.nonce) ? [line.nonce] : []))).size;
-  await moment(() => (taken() >= Math.min(2, held.size) ? true : undefined));
-  const pausedMs = now() - pausedAt;
-  const takenOver = taken();
-  worker.resume();
-  const refused = () => stage.log().filter((line) => line.event === "refused" && line.pid === worker.pid && line.at > pausedAt).length;
-  await moment(() => (refused() > 0 ? true : undefined));
+  let [takenOver, refused, pauses] = [0, 0, 0];
+  for (; pauses < PAUSES && refused === 0; pauses++) {
+    await inMidTurn(stage, worker, turns);
+    worker.pause();
+    const pausedAt = now();
+    const since = () => stage.log().filter(({ at }) => at > pausedAt);
+    const held = new Set(open(stage.log(), worker.pid).map(({ nonce }) => nonce));
+    const taken = () => new Set(since().flatMap((line) => (line.event === "start" && line.pid !== worker.pid && held.has(line.nonce) ? [line.nonce] : []))).size;
+    await moment(() => (taken() >= Math.min(2, held.size) ? true : undefined));
+    takenOver += taken();
+    worker.resume();
+    await moment(() => (since().some(({ event, pid }) => event === "awake" && pid === worker.pid) ? true : undefined));
+    const refusals = () => since().filter(({ event, pid }) => event === "refused" && pid === worker.pid).length;
+    await moment(() => (refusals() > 0 ? true : undefined), ANSWER_MS);
+    refused += refusals();
+  }
   return {
-    note: `stopped for ${Math.round(pausedMs)} ms in ${held.size} turns, ${takenOver} taken over by then, ${refused()} writes refused`,
-    some: { "turns-taken-over": takenOver, "writes-fenced-off": refused() },
+    note: `stopped ${pauses === 1 ? "once" : `${pauses} times`}, ${takenOver} turns taken over by then, ${refused} writes refused`,
+    some: { "turns-taken-over": takenOver, "writes-fenced-off": refused },
   };
 }
 

@@ -91,7 +91,7 @@ interface Attempt {
 }
 
 function readAttempts(log: readonly LogLine[]): Map<string, Attempt[]> {
-  const lines = log.filter((line): line is AttemptLine => line.event !== "refused");
+  const lines = log.filter((line): line is AttemptLine => "nonce" in line);
   const ends = new Map(lines.filter(({ event }) => event === "end").map(({ attempt, at }) => [attempt, at]));
   const attempts = new Map<string, Attempt[]>();
   for (const { event, nonce, attempt, pid, at } of lines) {
@@ -107,6 +107,8 @@ function readAttempts(log: readonly LogLine[]): Map<string, Attempt[]> {
 /** Where two processes that were both there worked on one conversation at once. One that was stopped or killed does not count from then on. */
 function overlaps(attempts: readonly Attempt[], absences: readonly Absence[]): string[] {
   const intervals = attempts
+    // What began while its process did not know that it had been away is no more than the rest of what it did before.
+    .filter(({ pid, from }) => !absences.some((absence) => absence.pid === pid && from > absence.from && from < absence.to))
     .map(({ name, pid, from, to }) => {
       const gone = absences.find((absence) => absence.pid === pid && absence.from >= from && absence.from <= (to ?? Infinity));
       return { name, from, to: gone?.from ?? to ?? from };

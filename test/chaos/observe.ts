@@ -1,6 +1,6 @@
 import type { HistoryEntry, ThreadStore } from "@hebra/thread";
 import type { Answer, Observed } from "./judge.ts";
-import type { Received, SentConversation } from "./records.ts";
+import type { Absence, Received, SentConversation } from "./records.ts";
 import type { Stage } from "./stage.ts";
 
 /** Conversations that are read from the store at once. */
@@ -55,11 +55,20 @@ export async function observeEchoes(stage: Stage, sent: readonly SentConversatio
   const stored = new Map([...(await histories(stage.store, sent))].map(([session, history]) => [session, echoesOf(history)]));
   const sessions = new Set(sent.map(({ session }) => session));
   const replied = repliesBySession(stage.replies.filter(({ session }) => sessions.has(session)), ({ text }) => echoed(text));
-  return { sent, stored, replied, log: logOf(stage, sent, since), absences: stage.absences };
+  return { sent, stored, replied, log: logOf(stage, sent, since), absences: absencesOf(stage) };
 }
 
 /** What the workers have written down about messages, and what was refused to them since. */
 export function logOf(stage: Stage, sent: readonly SentConversation[], since: number): Observed["log"] {
   const nonces = new Set(sent.flatMap(({ messages }) => messages.map(({ nonce }) => nonce)));
-  return stage.log().filter((line) => (line.event === "refused" ? line.at >= since : nonces.has(line.nonce)));
+  return stage.log().filter((line) => ("nonce" in line ? nonces.has(line.nonce) : line.at >= since));
+}
+
+/** When workers were not there, by what was done to them and by what they noticed. One that was stopped is back when it has noticed. */
+export function absencesOf(stage: Stage): Absence[] {
+  const awake = stage.log().filter((line) => line.event === "awake");
+  return [
+    ...stage.absences.map(({ pid, from, to }) => ({ pid, from, to: awake.find((line) => line.pid === pid && line.at >= to)?.at ?? to })),
+    ...awake.map(({ pid, since, at }) => ({ pid, from: since, to: at })),
+  ];
 }

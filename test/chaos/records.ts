@@ -1,5 +1,5 @@
 /** A line of the event log that workers write, independent of bus and store. */
-export type LogLine = AttemptLine | RefusalLine;
+export type LogLine = AttemptLine | RefusalLine | AwakeLine;
 
 /** One asking of the model begins or ends. */
 export interface AttemptLine {
@@ -18,13 +18,21 @@ export interface RefusalLine {
   at: number;
 }
 
+/** A process noticed that it had stood still, since then. Before that it could not know that its conversations had passed on. */
+export interface AwakeLine {
+  event: "awake";
+  pid: number;
+  since: number;
+  at: number;
+}
+
 /** Milliseconds of a clock that never jumps and is the same for all processes of a host. */
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** `<phase>/<chat>/<n>`: names a message. */
 export const nonceOf = (phase: string, chat: string | number, n: number): string => `${phase}/${chat}/${n}`;
 
-/** When a process was not there: stopped, or dead from then on. */
+/** When a process was not there: stopped, or dead from then on. It ends when the process notices. */
 export interface Absence {
   pid: number;
   from: number;

@@ -69,6 +69,14 @@ const planted: Record<string, { plant(observed: Mutable): unknown; finds: Partia
     finds: { overlaps: 1 },
   },
   "turns that no worker has written down": { plant: (it) => it.log.splice(0, 4), finds: { unwitnessed: 2 } },
+  "one that begins after it has noticed that it was stopped": {
+    plant(it) {
+      begin(it, 7, 176, 190);
+      it.absences.push({ pid: 7, from: 140, to: 175 });
+      begin(it, 8, 165, 180);
+    },
+    finds: { overlaps: 1 },
+  },
   "a write that was refused": { plant: (it) => it.log.push({ event: "refused", pid: 1, at: 5 }), finds: { refusedWrites: 1 } },
 };
 
@@ -81,6 +89,13 @@ const harmless: Record<string, { plant(observed: Mutable): unknown; finds?: Part
       begin(it, 7, 131);
       it.absences.push({ pid: 7, from: 140, to: Infinity });
       begin(it, 8, 141, 150);
+    },
+  },
+  "one that begins before it has noticed that it was stopped": {
+    plant(it) {
+      begin(it, 7, 170, 190);
+      it.absences.push({ pid: 7, from: 140, to: 175 });
+      begin(it, 8, 165, 180);
     },
   },
   "one that goes on after it was stopped, while another has taken over": {
