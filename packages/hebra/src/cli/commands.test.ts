@@ -29,7 +29,7 @@ describe("help", () => {
     expect(out.split("\n").every((line) => line.length <= 130)).toBe(true);
     for (const [line] of commands[name].examples) {
       const words = line.replace(/^echo .* \| /, "").split(" ").slice(1);
-      expect(parseLine(words)).toMatchObject({ command: name });
+      expect(parseLine(words)?.command).toBe(name === "to-local" ? words[0] : name);
     }
   });
 

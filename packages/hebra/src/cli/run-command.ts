@@ -7,6 +7,7 @@ import { migrations } from "./migrations.ts";
 import { parseLine, type ParsedLine } from "./parse.ts";
 import { drain, stats } from "./queues.ts";
 import { runProcess } from "./run-process.ts";
+import { toLocal } from "./to-local.ts";
 
 export type { CliOptions } from "./parse.ts";
 
@@ -52,8 +53,14 @@ export async function runCommand(args: readonly string[], streams: Streams, sign
     const message = redactText(errorMessage(error));
     if (json) streams.out(`${JSON.stringify({ ok: false, code, message })}\n`);
     else streams.err(`${code}: ${message}\n`);
-    return usage.has(code) ? exitCodes.usage : away.has(code) ? exitCodes.away : exitCodes.internal;
+    return exitCodeOf(code);
   }
+}
+
+function exitCodeOf(code: ErrorCode): number {
+  if (usage.has(code)) return exitCodes.usage;
+  if (code === "ABORTED") return exitCodes.unfinished;
+  return away.has(code) ? exitCodes.away : exitCodes.internal;
 }
 
 async function perform({ command, options, operands }: ParsedLine, streams: Streams, signal: AbortSignal): Promise<Report> {
@@ -69,6 +76,8 @@ async function perform({ command, options, operands }: ParsedLine, streams: Stre
       return deadLetters(options, operands);
     case "stats":
       return stats(options);
+    case "to-local":
+      return toLocal(options, streams, signal);
     case "migrations":
       return migrations(options);
   }

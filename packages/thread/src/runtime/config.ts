@@ -107,14 +107,16 @@ export function parseRuntimeConfig(config: RuntimeConfig): ParsedConfig {
 
 const given = <T extends object>(values: T) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 
-async function openBus({ backend, url, namespace, leaseMs, maxAttempts, maxBacklog, durability }: ParsedConfig["bus"], parts: RuntimeParts): Promise<Bus | undefined> {
+/** Opens the bus of a configuration; nothing for a local one that is as it is made by itself. @throws HebraError as the factory */
+export async function openBus({ backend, url, namespace, leaseMs, maxAttempts, maxBacklog, durability }: ParsedConfig["bus"], parts: Pick<RuntimeParts, "clock">): Promise<Bus | undefined> {
   const behaviour = given({ leaseMs, maxBacklog, clock: parts.clock, retry: maxAttempts === undefined ? undefined : { maxAttempts } });
   if (backend === "local") return Object.keys(given({ leaseMs, maxBacklog, maxAttempts })).length === 0 ? undefined : ((await import("@hebra/bus")).localBus(behaviour) as Bus);
   const { redisBus } = await import("@hebra/bus/redis");
   return redisBus({ url: url!, ...given({ namespace, durability }), ...behaviour }) as Bus;
 }
 
-async function openLocks({ backend, url, namespace }: ParsedConfig["locks"]): Promise<LockManager | undefined> {
+/** Opens the locks of a configuration; nothing for local ones. @throws HebraError as the factory */
+export async function openLocks({ backend, url, namespace }: ParsedConfig["locks"]): Promise<LockManager | undefined> {
   if (backend === "local") return undefined;
   const { redisLocks } = await import("@hebra/lock/redis");
   return redisLocks({ url: url!, ...given({ namespace }) });

@@ -12,12 +12,13 @@ export type Phase = "open" | "paused" | "stopped";
 export const phaseKey = "runtime:phase";
 
 /** Reads and writes the phase: a document in the store, so that it outlives whoever wrote it. */
-export function phaseControl(store: ThreadStore, clock: Clock): { read(): Promise<Phase>; write(phase: Phase): Promise<void> } {
+export function phaseControl(store: ThreadStore, clock: Clock): { read(): Promise<{ phase: Phase; /** Since when, in milliseconds since the epoch. */ at: number }>; write(phase: Phase): Promise<void> } {
   const thread = ownThread(store, phaseKey, () => clock.now());
   return {
     async read() {
-      const found = ((await thread.read())?.state as JsonObject | undefined)?.["phase"];
-      return found === "paused" || found === "stopped" ? found : "open";
+      const state = (await thread.read())?.state as JsonObject | undefined;
+      const phase = state?.["phase"];
+      return { phase: phase === "paused" || phase === "stopped" ? phase : "open", at: Number(state?.["at"] ?? 0) };
     },
     async write(phase) {
       const { fence } = await thread.open();
@@ -53,7 +54,7 @@ export function watchPhase(options: { store: ThreadStore; clock: Clock; logger: 
 
   async function look(): Promise<void> {
     try {
-      const found = await control.read();
+      const { phase: found } = await control.read();
       const before = phase;
       phase = found;
       if (found === before || (before === undefined && found === "open")) return;

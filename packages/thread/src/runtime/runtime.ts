@@ -164,6 +164,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
 
   function wake({ tenant, threadKey, contextId }: { tenant: string; threadKey: string; contextId: string }): void {
+    // Nobody would hear it: whoever goes on from this store looks for itself.
+    if (phase.phase() === "stopped") return;
     const message = { tenant, session: threadKey, id: `wake:${ids()}`, payload: asJson({ kind: "wake", contextId }) };
     bus.publishInbound(message).catch((error: unknown) => logger.warn("A conversation could not be woken; a sweep will find it.", { error }));
   }
@@ -236,6 +238,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         await Promise.all([...started.gateways, ...started.workers].map((part) => part.stop({ deadlineMs })));
         // Gives back what is still held: its turns stop here, and go on elsewhere.
         await bus.drain({ deadlineMs: left() });
+        await handover.flush();
       })();
       return drained;
     },

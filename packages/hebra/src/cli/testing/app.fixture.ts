@@ -1,6 +1,7 @@
 /** What the commands of the tests run: an echo that takes as long as it is told to. */
 import { setTimeout as wait } from "node:timers/promises";
 import { appendFileSync } from "node:fs";
+import { HebraError } from "@hebra/core";
 import { defineThread } from "@hebra/thread";
 import type { Reactor } from "@hebra/thread/reactor";
 import type { Channel, ChannelContext, ChannelReply, Job } from "@hebra/thread/runtime";
@@ -43,7 +44,7 @@ function logChannel(): Channel & { handler(request: Request): Promise<Response> 
     },
     async stop() {},
     async send({ id, session, text, inReplyTo, failure }: ChannelReply) {
-      if (process.env["HEBRA_TEST_REFUSE"] !== undefined) throw new Error("The other side is away.");
+      if (process.env["HEBRA_TEST_REFUSE"] !== undefined) throw new HebraError("UNREACHABLE", "The other side wants more time.", { details: { retryAfterMs: 3_600_000 } });
       note({ event: "sent", id, session, text, inReplyTo, failure, pid: process.pid });
     },
     async handler(request) {
