@@ -48,6 +48,17 @@ export const fairnessClauses = {
     const { inFlight } = (await settle(harness, one.bus.stats())).inbound;
     assert.ok(inFlight >= 2 && inFlight <= 3, `${inFlight} in flight`);
   },
+  "a capped tenant's conversations do not wait for a consumer, but for the cap": async (harness) => {
+    const one = await harness.connect({ tenants: { byTenant: { a: { maxInFlight: 1 } } } });
+    await settle(harness, one.bus.publishInbound(["x", "y"].map((session) => ({ tenant: "a", session, payload: "1" }))));
+    await harness.elapse(2_000);
+    assert.ok((await settle(harness, one.bus.stats())).inbound.oldestWaitingAgeMs >= 2_000);
+    const inbox = consume(harness, one, { concurrency: 8 });
+    await inbox.next();
+    await inbox.expectNothing();
+    const { depth, inFlight, oldestWaitingAgeMs } = (await settle(harness, one.bus.stats())).inbound;
+    assert.deepEqual([depth, inFlight, oldestWaitingAgeMs], [2, 1, 0]);
+  },
   "a cap heals when its holder dies": async (harness) => {
     const options = { tenants: { default: { maxInFlight: 1 } } };
     const one = await harness.connect(options);
