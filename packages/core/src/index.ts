@@ -5,7 +5,7 @@ export { errorCode, errorMessage, HebraError, type HebraErrorOptions } from "./e
 export { assertId, createIdGenerator, deriveId, HEBRA_NAMESPACE, type IdGenerator } from "./id.ts";
 export type { JsonObject, JsonValue } from "./json.ts";
 export { assertPeer, loadPeer, type PeerRequest } from "./optional-peer.ts";
-export { describeIssue, didYouMean, parseOptions } from "./options.ts";
+export { describeOptionIssue, didYouMean, parseOptions } from "./options.ts";
 export { createRedactor, redactText, type Redactor, type RedactorOptions } from "./redact.ts";
 export { keyTokens } from "./redact-keys.ts";
 export type { RedactionPattern } from "./redact-text.ts";

@@ -10,7 +10,7 @@ import { HebraError } from "./errors.ts";
 export function parseOptions<S extends z.ZodType>(where: string, schema: S, input: unknown): z.output<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => describeIssue(issue, schema));
+  const problems = result.error.issues.map((issue) => describeOptionIssue(issue, schema));
   throw new HebraError("INVALID_OPTIONS", `${where}: ${sentence(problems)}`, { details: { where, problems } });
 }
 
@@ -25,7 +25,7 @@ function sentence(problems: readonly string[]): string {
  *
  * @param at - where the schema's input stands in what the person wrote.
  */
-export function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, at: readonly PropertyKey[] = []): string {
+export function describeOptionIssue(issue: z.core.$ZodIssue, schema: z.ZodType, at: readonly PropertyKey[] = []): string {
   const path = [...at, ...issue.path].map(String).join(".");
   if (issue.code !== "unrecognized_keys") return path === "" ? issue.message : `\`${path}\`: ${issue.message}`;
   const known = keysAt(schema, issue.path);

@@ -1,4 +1,4 @@
-import { describeIssue, HebraError } from "@hebra/core";
+import { describeOptionIssue, HebraError } from "@hebra/core";
 import { z } from "zod";
 import { checkTargeting } from "./targeting-rules.ts";
 import type { FlagDocument, GlobalRollout, RolloutConfig } from "./types.ts";
@@ -128,7 +128,7 @@ export function parseFlagText(text: string): FlagDocument {
 function check<S extends z.ZodType>(schema: S, input: unknown, at: readonly PropertyKey[], problems: string[]): z.output<S> | undefined {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  for (const issue of result.error.issues) problems.push(describeIssue(issue, schema, at));
+  for (const issue of result.error.issues) problems.push(describeOptionIssue(issue, schema, at));
   return undefined;
 }
 
