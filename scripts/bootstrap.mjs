@@ -20,8 +20,8 @@ export async function bootstrap(filter = []) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { parseArgs } = await import("node:util");
-  const { values } = parseArgs({ options: { filter: { type: "string", multiple: true } } });
+  const { argumentsOf } = await import("./lib/arguments.mjs");
+  const { values } = argumentsOf({ options: { filter: { type: "string", multiple: true } } });
   try {
     await bootstrap(values.filter ?? []);
   } catch (error) {

@@ -3,15 +3,15 @@
 //   tsx scripts/packed/main.ts --tarballs DIRECTORY [--tally FILE]
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { peerFactories } from "../../test/peer-factories.ts";
+import { argumentsOf } from "../lib/arguments.mjs";
 import { removeDirectory, temporaryDirectory } from "../lib/guard.mjs";
 import { packedEntries, readTarballs } from "../ship/tarball.ts";
 import { judgeFactory, judgeImport } from "./judge.ts";
 import { factoryProbe, importProbe, runProbes } from "./probe.ts";
 import { createProject, peersOf } from "./project.ts";
 
-const { values } = parseArgs({ options: { tarballs: { type: "string" }, tally: { type: "string" } } });
+const { values } = argumentsOf({ options: { tarballs: { type: "string" }, tally: { type: "string" } } });
 if (values.tarballs === undefined) throw new Error("--tarballs DIRECTORY is needed");
 
 const tarballs = readTarballs(values.tarballs);

@@ -49,6 +49,22 @@ test("a rehearsal prints the plan, the findings and the steps, and touches nothi
   }
 });
 
+test("what is not understood is said in a line, without a stack", () => {
+  for (const file of ["ship.ts", "preflight.ts"]) {
+    const { status, stdout, stderr } = command(file, "--dry-runn");
+    assert.deepEqual([status, stdout, stderr], [2, "", "Unknown option '--dry-runn'. See --help.\n"]);
+  }
+  assert.equal(command("ship.ts", "huge", "--dry-run").status, 1);
+});
+
+test("a rehearsal says what of the tree would stop a release", () => {
+  const rehearsed = command("ship.ts", "major", "--dry-run", "--json", "--tarballs", sound);
+  const { obstacles, reason } = JSON.parse(rehearsed.stdout) as { obstacles?: string[]; reason?: string };
+  const dirty = execFileSync("git", ["status", "--porcelain"], { cwd: root, encoding: "utf8" }).trim() !== "";
+  if (reason === undefined && dirty) assert.match(obstacles!.join(), /files are not committed/);
+  if (reason === undefined) assert.equal(rehearsed.stderr.includes("Shipping would stop at step 1"), obstacles!.length > 0);
+});
+
 test("both have a help", () => {
   assert.match(command("preflight.ts", "--help").stdout, /pnpm preflight/);
   assert.match(command("ship.ts", "patch", "--help").stdout, /pnpm ship:patch --dry-run/);

@@ -1,6 +1,6 @@
 // Checks what the packed packages hold. See --help.
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { argumentsOf } from "../lib/arguments.mjs";
 import { removeDirectory, temporaryDirectory } from "../lib/guard.mjs";
 import { describePreflight, preflight } from "./check-all.ts";
 import { buildAndPack } from "./pack.ts";
@@ -14,7 +14,7 @@ machine in a manifest or a file, every promised file present, one version, a lic
   --tarballs    check the tarballs of this directory instead of building and packing
   --help        this text`;
 
-const { values } = parseArgs({
+const { values } = argumentsOf({
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   options: { json: { type: "boolean" }, tarballs: { type: "string" }, tally: { type: "string" }, help: { type: "boolean" } },
 });
