@@ -10,7 +10,7 @@ import type { EngineTelemetry } from "../telemetry/engine-telemetry.ts";
 import { compact } from "./compact.ts";
 import { createEventWriter } from "./event-writer.ts";
 import { hasNews, isInboxConflict } from "./inbox.ts";
-import { resumeWork } from "./resume.ts";
+import { resumeWork, timeWaited } from "./resume.ts";
 import { startExecution } from "./start.ts";
 import { currentState } from "./state.ts";
 import type { LocalTurns } from "./turns.ts";
@@ -237,6 +237,7 @@ export function createDriver(options: DriverOptions): Driver {
       resumed: false,
       steered: start.attached.map((item) => ({ item, iteration: 0 })),
       inboxSeq: committed.inboxSeq,
+      waitedMs: 0,
       handedOver: [],
     };
   }
@@ -263,6 +264,7 @@ export function createDriver(options: DriverOptions): Driver {
     const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
     if (snapshot.active === undefined) return takeNext(target, lease);
     const work = resumeWork(snapshot, snapshot.active, definition);
+    if (Number.isFinite(definition.policy.maxDurationMs)) work.waitedMs = await timeWaited(store, target.tenant, snapshot.active, clock.now());
     const told = telemetry.turn(target.tenant, work.rows.execution, snapshot.active.execution.status === "waiting" ? "decision" : "cut-off");
     work.rows.execution = { ...work.rows.execution, correlation: told.correlation };
     return { ...work, telemetry: told };

@@ -118,3 +118,46 @@ describe("a turn that is about to wait", () => {
     await expectSettled(store);
   });
 });
+
+describe("the time that a turn may take", () => {
+  it("does not run while it waits for a person, however long that takes", async () => {
+    const clock = createManualClock();
+    const store = memoryStore();
+    const policy = { maxDurationMs: 10_000 };
+    const definition = scripted([{ actions: [pay("refund")] }, { actions: [pay("refund")] }, { text: "Done." }], { policy, actions: { refund: action(() => "paid", { approval: true }) } });
+    const { engine, address } = setUp(definition, { store, clock, locks: localLocks({ clock }) });
+    const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
+    await turn.result;
+    for (let asked = 0; asked < 2; asked++) {
+      await engine.idle();
+      await clock.advance(1_000_000);
+      const { approvals } = (await store.execution("default", turn.executionId))!;
+      await engine.approve(approvals.find(({ status }) => status === "pending")!.id);
+    }
+    await engine.idle();
+    expect((await store.execution("default", turn.executionId))?.execution).toMatchObject({ status: "completed", outcome: "stop" });
+    await expectSettled(store);
+  });
+
+  it("ends a turn that has taken it, the waiting left out", async () => {
+    const clock = createManualClock();
+    const store = memoryStore();
+    let started = () => {};
+    const running = new Promise<void>((resolve) => (started = resolve));
+    const slow = action(() => { started(); return new Promise(() => {}); }, { approval: true, timeoutMs: 1_000_000 });
+    const definition = scripted([{ actions: [pay("slow")] }, { text: "Done." }], { policy: { maxDurationMs: 10_000 }, actions: { slow } });
+    const { engine, address } = setUp(definition, { store, clock, locks: localLocks({ clock }) });
+    const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
+    const { approvals } = await turn.result;
+    await engine.idle();
+    await clock.advance(500_000);
+    await engine.approve(approvals[0]!.id);
+    await running;
+    await clock.advance(9_999);
+    expect((await store.execution("default", turn.executionId))?.execution.status).toBe("running");
+    await clock.advance(1);
+    await engine.idle();
+    expect((await store.execution("default", turn.executionId))?.execution).toMatchObject({ status: "incomplete", outcome: "max-duration" });
+    await expectSettled(store);
+  });
+});

@@ -206,6 +206,7 @@ export function createEngine(options: EngineOptions): Engine {
       resumed: false,
       steered: [],
       inboxSeq: begun.inboxSeq,
+      waitedMs: 0,
       handedOver: [],
     };
     turns.begin(execution.id);

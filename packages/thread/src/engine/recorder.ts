@@ -257,6 +257,8 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
         }
       }
       rows.execution = execution;
+      // All of it happens now, with the rows.
+      for (const event of writer.events) event.at = at;
       return {
         context: { ...patch, updatedAt: at },
         ...(items.length > 0 ? { items } : {}),

@@ -1,6 +1,6 @@
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { CallRow } from "../store/rows.ts";
-import type { ExecutionGraph, Snapshot } from "../store/store.ts";
+import type { ExecutionGraph, Snapshot, ThreadStore } from "../store/store.ts";
 import { currentState } from "./state.ts";
 import type { TurnRows } from "./recorder.ts";
 import { callSignature } from "./prepare-calls.ts";
@@ -8,7 +8,7 @@ import type { TurnCall, TurnState } from "./turn-state.ts";
 import type { TurnWork } from "./turn.ts";
 
 /** Puts a turn that another process began back together, from its rows alone. */
-export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definition: AnyThreadDefinition): Pick<TurnWork, "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq"> {
+export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definition: AnyThreadDefinition): Pick<TurnWork, "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq" | "waitedMs"> {
   const step = active.steps.at(-1)!;
   const trigger = active.items.find(({ id }) => id === active.execution.triggerItemId)!;
   const reaction = active.items.find(({ id }) => id === active.execution.reactionItemId)!;
@@ -27,7 +27,22 @@ export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definitio
   const steered = active.items
     .filter((item) => item.kind === "trigger" && item.seq !== null && item.id !== trigger.id)
     .map((item) => ({ item, iteration: Number(item.metadata["heardAt"] ?? 0) }));
-  return { rows, state: resumeState(active, definition), steered, handedOver: [], resumed: true, inboxSeq: snapshot.context.inboxSeq };
+  return { rows, state: resumeState(active, definition), steered, handedOver: [], resumed: true, inboxSeq: snapshot.context.inboxSeq, waitedMs: 0 };
+}
+
+/** Milliseconds for which a turn has waited for people, by its journal. */
+export async function timeWaited(store: ThreadStore, tenant: string, { execution, items }: ExecutionGraph, now: number): Promise<number> {
+  const trigger = items.find(({ id }) => id === execution.triggerItemId)!;
+  let waited = 0;
+  let since: number | undefined;
+  for (const { type, at, executionId } of await store.journal(tenant, execution.contextId, (trigger.seq ?? 1) - 1)) {
+    if (executionId !== execution.id) continue;
+    if (type === "execution-waiting") since = at;
+    if (type !== "execution-resumed" || since === undefined) continue;
+    waited += at - since;
+    since = undefined;
+  }
+  return Math.max(0, waited + (since === undefined ? 0 : now - since));
 }
 
 /** What {@link decide} had in mind, derived from what was recorded. */

@@ -1,13 +1,14 @@
-import { errorCode, HebraError, sleep, type Clock, type JsonValue, type Logger } from "@hebra/core";
+import { errorCode, HebraError, type Clock, type JsonValue, type Logger } from "@hebra/core";
 import type { Reactor, TranscriptMessage } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import { normalizeActions, type NormalAction } from "../definition/normalize-action.ts";
 import type { CallRow, ItemRow } from "../store/rows.ts";
-import type { Changes, Committed, ThreadStore } from "../store/store.ts";
+import type { ThreadStore } from "../store/store.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
 import type { TurnTelemetry } from "../telemetry/engine-telemetry.ts";
 import { emptyAnswer, type Answer } from "./answer.ts";
 import { askReactor, type AskedAnswer } from "./ask.ts";
+import { commitSurely } from "./commit-surely.ts";
 import { decide } from "./decide.ts";
 import { isInboxConflict, readDecisions } from "./inbox.ts";
 import { createLiveWriter } from "./live-writer.ts";
@@ -57,6 +58,8 @@ export interface TurnWork {
   handedOver: readonly string[];
   /** Aborts when the lease is lost or the process stops: the turn is left to whoever comes next. */
   signal: AbortSignal;
+  /** Milliseconds that the turn has waited for people so far: they do not count against its time. */
+  waitedMs: number;
 }
 
 /** How a turn left this process. */
@@ -66,10 +69,6 @@ export interface TurnEnd {
   /** It waits for people, and holds no worker meanwhile. */
   parked: boolean;
 }
-
-/** A retried write waits at most so long, in milliseconds. */
-const COMMIT_TRIES = 5;
-const COMMIT_RETRY_MS = 50;
 
 /**
  * Runs one turn: asks {@link decide} what to do and does it, one event after the other. Models and actions run beside it;
@@ -119,7 +118,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   // What cannot be read now is read after the next write, which says that the inbox has moved.
   const unwatch = store.watch(tenant, rows.context.id, () => void fold().catch((error: unknown) => environment.logger.warn("The inbox could not be read.", { code: errorCode(error) ?? null })));
   const cancelTimer = Number.isFinite(policy.maxDurationMs)
-    ? clock.after(Math.max(0, (rows.execution.startedAt ?? clock.now()) + policy.maxDurationMs - clock.now()), () => push(() => ({ type: "time-spent" })))
+    ? clock.after(Math.max(0, (rows.execution.startedAt ?? clock.now()) + work.waitedMs + policy.maxDurationMs - clock.now()), () => push(() => ({ type: "time-spent" })))
     : () => {};
 
   try {
@@ -203,7 +202,8 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
         const changes = recorder.build(effect.continuation, state);
         // What is left waiting has no worker that would hear of what comes later: it must have heard everything.
         const hears = effect.continuation.then === "wait" || (effect.continuation.then === "end" && effect.continuation.outcome.status === "completed");
-        const committed = await commit(changes, hears);
+        const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(hears ? { expectedInboxSeq: inboxSeq } : {}) };
+        const committed = await commitSurely(environment, work, rows.context.id, guard, changes);
         recorder.landed(committed.seq);
         const { then } = effect.continuation;
         if (then !== "stay") work.telemetry.stepEnded(then === "next-step" ? "completed" : rows.step.status);
@@ -367,33 +367,6 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
         }
         return { type: "decided", callId: decision.callId, decision: decision.decision };
       });
-    }
-  }
-
-  /**
-   * A write whose answer was lost may have landed: then the store is one write ahead, under this very fence.
-   *
-   * @param hears - the turn ends well by it, or is left waiting, which it may only when nobody has said anything meanwhile.
-   */
-  async function commit(changes: Changes, hears: boolean): Promise<Committed> {
-    const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(hears ? { expectedInboxSeq: inboxSeq } : {}) };
-    let unsure = false;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await store.commit(tenant, rows.context.id, guard, changes);
-      } catch (error) {
-        if (unsure && errorCode(error) === "VERSION_CONFLICT" && !isInboxConflict(error)) {
-          const found = await store.load(tenant, { contextId: rows.context.id });
-          if (found !== undefined && found.context.seq === guard.expectedSeq + changes.events.length && found.context.fence === work.fence) {
-            return { seq: found.context.seq, inboxSeq: found.context.inboxSeq };
-          }
-        }
-        if (attempt >= COMMIT_TRIES || !isStoreError(error) || !(error as HebraError).retryable) throw error;
-        unsure = true;
-        work.telemetry.retried("write");
-        environment.logger.warn("A write of a turn failed and is tried again.", { attempt, code: errorCode(error) ?? null });
-        await sleep(clock, environment.random() * COMMIT_RETRY_MS * 2 ** attempt, work.signal);
-      }
     }
   }
 }
