@@ -4,6 +4,7 @@ import type { TicketReply } from "./backend.ts";
 import { INBOUND, listen, type BusCore } from "./bus-core.ts";
 import type { Claim, ClaimOptions, ConversationAddress } from "./bus.ts";
 import type { Exchanger } from "./exchanger.ts";
+import { lostAt } from "./lease-keeper.ts";
 import { Tenancy } from "./tenancy.ts";
 
 /** Milliseconds after which a waiting ticket asks where it stands, even if nothing told it to. */
@@ -67,7 +68,7 @@ export async function claim(core: BusCore, exchanger: Exchanger, closing: AbortS
 
   function held(fence: number, sentAt: number): Claim {
     const parts = { space: INBOUND, partition: backend.partitionOf(conversation), conversation, tenant, session, fence, attempt: 1 };
-    const tenancy = new Tenancy(core, { ...parts, deadline: sentAt + settings.leaseMs, messages: [], leased: 1, exchanger, freed: () => {} });
+    const tenancy = new Tenancy(core, { ...parts, deadline: lostAt(sentAt, settings.leaseMs), messages: [], leased: 1, exchanger, freed: () => {} });
     try {
       assertWanted();
     } catch (error) {

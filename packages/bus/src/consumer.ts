@@ -4,6 +4,7 @@ import { decodeAll, directionOf, parseConversation, type BusCore } from "./bus-c
 import type { Delivery } from "./bus.ts";
 import type { Decoded } from "./envelope.ts";
 import { createExchanger, type Exchanger } from "./exchanger.ts";
+import { lostAt } from "./lease-keeper.ts";
 import { Tenancy } from "./tenancy.ts";
 
 /** Milliseconds for which one that met a message of a newer version leaves everything to others: whoever can read it has the first go. */
@@ -76,7 +77,7 @@ export function admit(core: BusCore, exchanger: Exchanger, space: Space, leases:
     const first = messages[0]!;
     const { conversation, fence, attempt } = lease;
     const { tenant, session } = first;
-    const deadline = sentAt + core.settings.leaseMs;
+    const deadline = lostAt(sentAt, core.settings.leaseMs);
     if (deadline <= core.clock.monotonic()) {
       // This process stood still while the answer lay there: by now another may be at work.
       exchanger.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);

@@ -1,6 +1,18 @@
 import type { Clock } from "@hebra/core";
 import type { Backend, Space } from "./backend.ts";
 
+/** The part of its time by which a holder gives a lease up before the backend does, and at most how many milliseconds. */
+const MARGIN = 0.1;
+const MAX_MARGIN_MS = 1_000;
+
+/**
+ * When a holder takes its lease for lost, in monotonic time. It counts from before the request, and ends a moment before the
+ * backend's own: a timer that comes late, on a busy machine, still comes before anybody else gets the conversation.
+ */
+export function lostAt(sentAt: number, leaseMs: number): number {
+  return sentAt + leaseMs - Math.min(leaseMs * MARGIN, MAX_MARGIN_MS);
+}
+
 /** A lease that is kept alive. */
 export interface KeptLease {
   readonly space: Space;
@@ -41,7 +53,7 @@ export function createLeaseKeeper<Lease extends KeptLease>(backend: Backend, clo
     const sentAt = clock.monotonic();
     const held = await backend.extend(partition, space, group, leaseMs);
     group.forEach((lease, i) => {
-      if (held[i] === true) lease.deadline = sentAt + leaseMs;
+      if (held[i] === true) lease.deadline = lostAt(sentAt, leaseMs);
       else lose(lease);
     });
   };
