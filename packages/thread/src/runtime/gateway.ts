@@ -81,6 +81,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
 
   function report(channel: string, status: ReplyStatus): void {
     const { status: outcome, replyId = null, messageId, reason = null } = status;
+    metrics.replied(channel, outcome);
     if (outcome === "failed") logger.warn("A reply did not arrive.", { channel, messageId, replyId, reason });
     else logger.debug("A reply got on.", { channel, messageId, replyId, status: outcome });
     try {

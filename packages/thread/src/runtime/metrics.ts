@@ -18,6 +18,8 @@ export interface RuntimeMetrics {
   /** The other side has a reply. @param ms - since its publication. */
   arrived(channel: string, ms: number): void;
   published(channel: string, status: string): void;
+  /** The other side told what became of a reply. */
+  replied(channel: string, status: string): void;
   scheduled(outcome: string): void;
   leading(name: string, leads: boolean): void;
   queues(stats: BusStats): void;
@@ -36,6 +38,7 @@ export function createRuntimeMetrics(telemetry: Telemetry): RuntimeMetrics {
   const sends = histogramOf(telemetry, threadMetrics.channelSendDuration, seconds);
   const arrivals = histogramOf(telemetry, threadMetrics.outboundDuration, seconds);
   const published = counterOf(telemetry, threadMetrics.channelPublished);
+  const replies = counterOf(telemetry, threadMetrics.channelReplies);
   const runs = counterOf(telemetry, threadMetrics.schedulerRuns);
   const leaders = gaugeOf(telemetry, threadMetrics.schedulerLeader);
   const depth = gaugeOf(telemetry, threadMetrics.queueDepth);
@@ -55,6 +58,7 @@ export function createRuntimeMetrics(telemetry: Telemetry): RuntimeMetrics {
     sent: (channel, outcome, ms) => sends.record(ms / 1000, { channel, outcome }),
     arrived: (channel, ms) => arrivals.record(Math.max(0, ms) / 1000, { channel }),
     published: (channel, status) => published.add(1, { channel, status }),
+    replied: (channel, status) => replies.add(1, { channel, status }),
     scheduled: (outcome) => runs.add(1, { outcome }),
     leading: (name, leads) => leaders.record(leads ? 1 : 0, { name }),
     queues(stats) {

@@ -53,6 +53,7 @@ export function memoryChannel(name = "memory", send: (reply: ChannelReply) => Pr
     async send(reply) {
       await send(reply);
       replies.push(reply);
+      context?.report({ chat: reply.chat, messageId: `memory-${reply.id}`, replyId: reply.id, status: "delivered", at: context.clock.now() });
       wake();
     },
     async sendDelta(delta) {

@@ -114,6 +114,7 @@ describe("metrics", () => {
     expect(labelsOf("hebra.turn.duration")).toEqual(expect.arrayContaining([{ "hebra.outcome": "ended", "hebra.definition": "echo" }]));
     expect(labelsOf("hebra.channel.published")).toEqual(expect.arrayContaining([{ channel: "memory", status: "accepted" }, { channel: "memory", status: "duplicate" }]));
     expect(labelsOf("hebra.channel.send.duration")).toEqual(expect.arrayContaining([{ channel: "memory", outcome: "sent" }, { channel: "deaf", outcome: "failed" }]));
+    expect(labelsOf("hebra.channel.replies")).toContainEqual({ channel: "memory", status: "delivered" });
     expect(labelsOf("hebra.delivery.given_back")).toEqual([{ "error.type": "DEFINITION_MISSING" }]);
     expect(labelsOf("hebra.delivery.attempts")).toEqual(
       expect.arrayContaining([{ direction: "inbound", outcome: "settled" }, { direction: "inbound", outcome: "given-back" }, { direction: "inbound", outcome: "lost" }, { direction: "outbound", outcome: "settled" }, { direction: "outbound", outcome: "given-back" }]),

@@ -60,6 +60,7 @@ export const runtimeMetrics = {
   channelSendDuration: seconds("hebra.channel.send.duration", ["channel", "outcome"], "How long a channel took to send a reply: `sent`, `failed`, or `unknown` where the answer never came."),
   outboundDuration: seconds("hebra.outbound.duration", ["channel"], "From the publication of a reply, when its turn ended, until the other side had it: waiting for the gateway and retries included."),
   channelPublished: counter("hebra.channel.published", "{message}", ["channel", "status"], "Messages that channels handed over: `accepted`, `duplicate` or `full`."),
+  channelReplies: counter("hebra.channel.replies", "{reply}", ["channel", "status"], "What the other side of a channel told later about replies: `sent`, `delivered`, `read` or `failed`. Where it tells anything."),
   schedulerRuns: counter("hebra.scheduler.runs", "{run}", ["outcome"], "Scheduled runs: `accepted`, `duplicate`, `missed` or `failed`."),
   schedulerLeader: gauge("hebra.scheduler.leader", "{leader}", ["name"], "1 in the process that leads."),
   queueDepth: gauge("hebra.queue.depth", "{message}", ["direction"], "Messages in mailboxes, those being handled included. Of the whole bus: take the maximum over processes."),
