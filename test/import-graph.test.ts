@@ -26,6 +26,18 @@ test("the root entry of @hebra/thread reaches no React, Redis, Postgres, SQLite 
   }
 });
 
+/** What runs on the default configuration. Their adapters for servers are entries of their own, or loaded when a configuration names one. */
+const local = entries.filter(({ specifier }) => ["@hebra/lock", "@hebra/bus", "@hebra/thread/runtime"].includes(specifier));
+test.each(local)("$specifier reaches no client of a server", ({ file }) => {
+  const { externals, files } = staticGraph(file);
+  assert.ok(files.length > 0);
+  for (const name of heavy) assert.equal(externals.get(name)?.join(" -> "), undefined);
+});
+
+test("the entries of the default configuration are all there", () => {
+  assert.equal(local.length, 3);
+});
+
 test.each(entries)("$specifier loads with what its package depends on, and no optional peer", ({ package: name, file }) => {
   const manifest = manifests.get(name)!;
   const optional = Object.keys(manifest.peerDependenciesMeta ?? {});
