@@ -21,6 +21,9 @@ import { turnResult } from "./turn-result.ts";
 import { initialTurn } from "./turn-state.ts";
 import { createLocalTurns } from "./turns.ts";
 
+/** How often a trigger is tried to be stored while others write. */
+const TRIES = 5;
+
 /**
  * Puts an engine together.
  *
@@ -149,12 +152,24 @@ export function createEngine(options: EngineOptions): Engine {
         }
       }
       const held = lease;
-      const idle = held !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
-      const policy = whenBusy ?? definition.policy.whenBusy;
-      if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
-        throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
+      const take = async () => {
+        const idle = held !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
+        const policy = whenBusy ?? definition.policy.whenBusy;
+        if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
+          throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
+        }
+        return idle ? beginNow(held, tenant, snapshot, definition, trigger) : beginQueued(held, tenant, snapshot, definition, trigger, policy, given === undefined ? "kick" : "drive");
+      };
+      let handle: Awaited<ReturnType<typeof take>> | undefined;
+      for (let tries = 1; handle === undefined; tries++) {
+        try {
+          handle = await take();
+        } catch (error) {
+          // A holder that is none any more had a write on its way, or the thread came to be at this moment: it is looked at again.
+          if (errorCode(error) !== "VERSION_CONFLICT" || tries >= TRIES) throw error;
+          snapshot = await locate(tenant, address, definition);
+        }
       }
-      const handle = idle ? await beginNow(held, tenant, snapshot, definition, trigger) : await beginQueued(held, tenant, snapshot, definition, trigger, policy, given === undefined ? "kick" : "drive");
       handedOn = handle.tookLease;
       if (signal !== undefined) cancelOn(signal, tenant, handle.turn.executionId);
       return handle.turn;

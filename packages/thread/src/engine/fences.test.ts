@@ -58,3 +58,29 @@ describe("locks that have lost their count", () => {
     await expectSettled(store);
   });
 });
+
+describe("a trigger", () => {
+  it("is taken also when a former holder's write lands at the last moment", async () => {
+    const inner = memoryStore();
+    let late = 0;
+    const store = {
+      ...inner,
+      async begin(...[tenant, begin]: Parameters<typeof inner.begin>) {
+        const found = await inner.load(tenant, { contextId: begin.context.id });
+        if (found !== undefined && late++ < 2) {
+          const { context } = found;
+          const event = { v: 1 as const, seq: context.seq + 1, at: 1, tenant, contextId: context.id, executionId: null, type: "context-changed" as const, data: { state: {} } };
+          await inner.commit(tenant, context.id, { fence: context.fence, expectedSeq: context.seq }, { context: { updatedAt: 1, state: {} }, events: [event] });
+        }
+        return inner.begin(tenant, begin);
+      },
+    };
+    const { engine, address } = setUp(definition, { store });
+    for (const id of ["a", "b"]) {
+      expect((await (await engine.react(definition, { id, text: id }, { address })).result).status).toBe("completed");
+      await engine.idle();
+    }
+    expect(late).toBe(3);
+    await expectSettled(store);
+  });
+});
