@@ -10,7 +10,7 @@ import { sqliteStore } from "@hebra/thread/store/sqlite";
 import { deskThread, type Desk } from "./desk-thread.ts";
 import { exchanges, readDialogues, type Exchange } from "./dialogues.ts";
 import { createOldEngine } from "./old-engine.ts";
-import { createScreen } from "./screen.ts";
+import { createScreen, type LiveTurns } from "./screen.ts";
 import { readTables } from "./read-tables.ts";
 
 const FLAG = "new-desk";
@@ -62,7 +62,7 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   assert.equal(applied.changed, sessions.length);
 
   const desks = new Map<string, Desk>();
-  const desk = deskThread((key) => desks.get(key)!);
+  const desk = deskThread((key) => desks.get(key)!, screen.paceMs);
   const engine = createEngine({ store, threads: [desk] });
   const provider = staticProvider({ flags: {}, rollouts: { [FLAG]: { version: 1 } } });
   const flags = createFlags({ provider });
@@ -80,14 +80,14 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   const served = new Map<string, Mode[]>(sessions.map((session) => [session, []]));
 
   /** One exchange of one conversation, through the flag. */
-  async function talk(session: string, index: number, show: boolean): Promise<void> {
+  async function talk(session: string, index: number, turns: LiveTurns): Promise<void> {
     const exchange = conversations.get(session)![index]!;
     const answer = await router.route<{ mode: Mode; text: string }>(FLAG, { session }, {
       legacy: () => ({ mode: "legacy", text: old.answer(session, `turn-${index}`, exchange) }),
       next: async ({ signal }) => {
         desks.set(session, { exchange });
         const turn = await engine.react(desk, { id: `turn-${index}`, text: exchange.user.utterance }, { address: { key: session }, signal });
-        if (show) await screen.stream(session, turn.stream);
+        await turns.stream(session, exchange.user.utterance, turn.stream);
         const result = await turn.result;
         assert.equal(result.status, "completed", result.error?.message);
         return { mode: "new", text: result.text };
@@ -96,7 +96,7 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
     });
     assert.equal(answer.text, exchange.system.utterance);
     served.get(session)!.push(answer.mode);
-    if (!(show && answer.mode === "new")) screen.turn(session, answer.mode, exchange.user.utterance, answer.text);
+    turns.done(session, answer.mode, exchange.user.utterance, answer.text);
   }
 
   let version = 1;
@@ -105,8 +105,9 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   for (const { title, rollout } of phases) {
     screen.chapter(title);
     move(rollout);
-    const shown = sessions.find((session) => flags.decide(FLAG, { session }).mode === "new");
-    await Promise.all(sessions.map((session) => talk(session, round, session === shown)));
+    const turns = screen.turns(sessions);
+    await Promise.all(sessions.map((session) => talk(session, round, turns)));
+    turns.end();
     round++;
   }
 

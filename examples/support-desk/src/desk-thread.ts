@@ -15,8 +15,9 @@ const parameters = z.record(z.string(), z.unknown());
  * the system prompt of a real one. Its actions ask the back office, which knows the answers of the file.
  *
  * @param deskOf - the desk of a conversation, by its key.
+ * @param paceMs - how long the "model" takes for each piece of an answer.
  */
-export function deskThread(deskOf: (threadKey: string) => Desk) {
+export function deskThread(deskOf: (threadKey: string) => Desk, paceMs = 0) {
   const actions = new Map<string, ActionMap[string]>();
   return defineThread({
     name: "support-desk",
@@ -39,6 +40,7 @@ export function deskThread(deskOf: (threadKey: string) => Desk) {
         },
       ],
       repeatLast: true,
+      delayMs: paceMs,
     }),
   });
 }
