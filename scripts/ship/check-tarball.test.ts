@@ -70,11 +70,6 @@ test("a secret that is obviously made up may be shipped: contracts plant some", 
   assert.deepEqual(problems(key("q7Zr2Lw9Xc4Vb8Nm1Kj6".repeat(2))), ["secret dist/index.js:1"]);
 });
 
-test("a page for the registry is there", () => {
-  const { "README.md": _page, ...files } = soundFiles();
-  assert.deepEqual(problems(files), ["file README.md"]);
-});
-
 test("the licence is in its place", () => {
   const { LICENSE: _licence, ...files } = soundFiles();
   assert.deepEqual(problems(withManifest(files, { license: "MIT" })), ["licence package.json license", "licence LICENSE"]);

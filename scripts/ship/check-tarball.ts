@@ -91,7 +91,6 @@ function contents({ files }: Tarball): Omit<Problem, "package">[] {
 function licence({ manifest, files }: Tarball): Omit<Problem, "package">[] {
   const problems: Omit<Problem, "package">[] = [];
   if (manifest.license !== "Apache-2.0") problems.push({ check: "licence", where: "package.json license", message: "is not Apache-2.0" });
-  if (!files.has("README.md")) problems.push({ check: "file", where: "README.md", message: "is not in the tarball: the registry would show an empty page" });
   if (!files.has("LICENSE")) problems.push({ check: "licence", where: "LICENSE", message: "is not in the tarball" });
   return problems;
 }
