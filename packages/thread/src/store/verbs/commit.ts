@@ -50,8 +50,21 @@ export function recorded(tenant: string, contextId: string, events: readonly Dur
   return last === undefined ? [] : putting(journal, tenant, [{ v: ROW_VERSION, contextId, lastSeq: last.seq, events: [...events] }], "insert");
 }
 
+/** No row is both written and marked: not every database changes one row twice in one statement. */
+function marked(changes: Changes): Changes {
+  const { outbox: rows = [], handedOver = [], context } = changes;
+  const own = new Set(rows.map(({ id }) => id).filter((id) => handedOver.includes(id)));
+  if (own.size === 0) return changes;
+  return {
+    ...changes,
+    outbox: rows.map((row) => (own.has(row.id) ? { ...row, status: "handed_over", updatedAt: context.updatedAt } : row)),
+    handedOver: handedOver.filter((id) => !own.has(id)),
+  };
+}
+
 /** One write, whose conditions the database checks as it writes; only when they do not hold is there anything to look into. */
-export function* commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Verb<Committed> {
+export function* commit(tenant: string, contextId: string, guard: Guard, given: Changes): Verb<Committed> {
+  const changes = marked(given);
   const puts = changedRows(tenant, contextId, changes, guard.expectedInboxSeq !== undefined);
   const seq = checkEvents(tenant, contextId, guard.expectedSeq, changes.events);
   const { handedOver = [], context: patch } = changes;
