@@ -12,6 +12,9 @@ import { recorder } from "./records.ts";
 import { openStore, type StoreConfig } from "./stores.ts";
 import { crashThread, triggers, type TriggerId } from "./turn.ts";
 
+/** So much longer than results that are there at once lie apart, also on a machine that stalls: the number of writes is always the same. */
+const SETTLE_WINDOW_MS = 40;
+
 /** What a process is to do. */
 export type Job = { store: StoreConfig; /** Where it writes what it did. */ records: string; /** One lease for all processes, kept in the store, and not one in each. */ sharedLeases?: boolean } & (
   /** Plays the turns of one thread, and ends or pauses itself at a point. */
@@ -47,7 +50,7 @@ function engineOver(job: Job, store: ThreadStore, record: Record, points: Pick<P
   const locks = job.sharedLeases === true ? storeLocks(store) : localLocks();
   const said = (level: string) => (message: string, fields?: object) => record({ event: "log", text: `${level}: ${message} ${JSON.stringify(fields ?? {})}` });
   const logger = { debug: () => {}, info: () => {}, warn: said("warn"), error: said("error") };
-  return createEngine({ store, threads: [definition], locks, logger, settleWindowMs: 1, leaseTtlMs: LEASE_TTL_MS, random: () => 0 });
+  return createEngine({ store, threads: [definition], locks, logger, settleWindowMs: SETTLE_WINDOW_MS, leaseTtlMs: LEASE_TTL_MS, random: () => 0 });
 }
 
 function pointsOf(job: { stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }, record: Record): Points {
