@@ -3,6 +3,7 @@ import type { Reactor, ReactorInput } from "@hebra/reactor";
 import { localLocks } from "@hebra/lock";
 import { defineThread } from "../definition/define-thread.ts";
 import { memoryStore } from "../store/memory.ts";
+import type { ThreadStore } from "../store/store.ts";
 import { createEngine } from "./engine.ts";
 import { action, expectSettled, gatedReactor, scripted, setUp } from "./engine.fixture.ts";
 
@@ -83,6 +84,44 @@ describe("steer", () => {
     await expectSettled(store);
     await engine.close();
     await other.close();
+  });
+
+  it.each(["cancelled", "failed"] as const)("has its place in the history when the turn is being %s at that moment", async (how) => {
+    const store = memoryStore();
+    let speak: () => Promise<unknown> = () => Promise.resolve();
+    const late: ThreadStore = { ...store, commit: async (...args) => { const now = speak; speak = () => Promise.resolve(); await now(); return store.commit(...args); } };
+    let fail = () => {};
+    const { reactor, inputs } = listening(() => new Promise((_, reject) => (fail = () => reject(new Error("The model gave up.")))));
+    const definition = defineThread({ name: "test", reactor });
+    const { engine, address } = setUp(definition, { store: late });
+    const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
+    await expect.poll(() => inputs.length).toBe(1);
+    speak = () => engine.enqueue(definition, { id: "late", text: "wait!" }, { address, whenBusy: "steer" });
+    if (how === "cancelled") await engine.cancel(turn.executionId);
+    else fail();
+    expect((await turn.result).status).toBe(how);
+    await engine.idle();
+    expect((await engine.history(address)).map(({ item }) => [item.kind, item.content.map((part) => part.kind === "text" && part.text)])).toEqual([["trigger", ["a"]], ["reaction", []], ["trigger", ["wait!"]]]);
+    await expectSettled(store);
+  });
+
+  it("has its place in the history when the turn is found to have been cut off too often", async () => {
+    const store = memoryStore();
+    const gate = gatedReactor();
+    const definition = defineThread({ name: "test", reactor: gate.reactor });
+    const locks = localLocks();
+    const first = createEngine({ store, threads: [definition], locks });
+    const turn = await first.react(definition, { id: "a", text: "a" }, { address: { key: "customer-7" } });
+    await gate.reached;
+    await first.close();
+    const second = createEngine({ store, threads: [definition], locks, maxAttempts: 1 });
+    await second.enqueue(definition, { id: "late", text: "wait!" }, { address: { key: "customer-7" }, whenBusy: "steer" });
+    await second.recover({ olderThanMs: -1 });
+    await second.idle();
+    expect((await store.execution("default", turn.executionId))?.execution.error?.code).toBe("ATTEMPTS_EXHAUSTED");
+    expect((await second.history({ key: "customer-7" })).map(({ item }) => item.kind)).toEqual(["trigger", "reaction", "trigger"]);
+    await expectSettled(store);
+    await second.close();
   });
 
   it("is a turn of its own when there is none to steer", async () => {

@@ -122,10 +122,11 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     : () => {};
 
   try {
+    push(() => ({ type: work.resumed ? "resumed" : "started" }));
+    // Before anything that may fail: what was meant for this turn has its place, however it ends.
+    if (work.resumed) await fold();
     const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id, executionId });
     if (rows.execution.attempt > environment.maxAttempts) throw tooManyAttempts(environment.maxAttempts);
-    push(() => ({ type: work.resumed ? "resumed" : "started" }));
-    if (work.resumed) await fold();
     while (state.phase !== "ended") {
       const take = queue.shift();
       if (take === undefined) {
@@ -145,9 +146,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     // What the definition's own functions throw fails the turn; what the store throws leaves it to be resumed.
     if (isStoreError(error)) throw error;
     recorder.fail(storedError(error));
-    const [next, effects] = decide(state, { type: "failed" }, policy);
-    state = next;
-    for (const effect of effects) await perform(effect, undefined);
+    await follow({ type: "failed" }, undefined);
   } finally {
     stop.abort(new HebraError("ABORTED", "The turn has ended."));
     work.signal.removeEventListener("abort", lost);
@@ -200,8 +199,8 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
           }
         }
         const changes = recorder.build(effect.continuation, state);
-        // What is left waiting has no worker that would hear of what comes later: it must have heard everything.
-        const hears = effect.continuation.then === "wait" || (effect.continuation.then === "end" && effect.continuation.outcome.status === "completed");
+        // What is left waiting, or has ended, has no worker that would hear of what comes later: it must have heard everything.
+        const hears = effect.continuation.then === "wait" || effect.continuation.then === "end";
         const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(hears ? { expectedInboxSeq: inboxSeq } : {}) };
         const committed = await commitSurely(environment, work, rows.context.id, guard, changes);
         recorder.landed(committed.seq);

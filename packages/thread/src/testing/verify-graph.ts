@@ -46,7 +46,9 @@ export function verifyGraph(bundle: ContextBundle, options: { settled?: boolean 
     if (row.executionId !== null && execution === undefined) broken("item-without-execution", row.id, row.executionId);
     const live = execution !== undefined && !isTerminal(executionStates, execution.status);
     if (!live && !isTerminal(itemStates, row.status)) broken("item-pending", row.id, row.status);
-    if (row.seq === null && execution?.status !== "queued" && execution?.status !== "cancelled" && !live) broken("item-without-place", row.id, `its execution is ${execution?.status ?? "none"}`);
+    // One that was cancelled before it ran has no place; one that ran has heard everything that was meant for it.
+    const neverRan = execution?.status === "cancelled" && execution.startedAt === null;
+    if (row.seq === null && !neverRan && !live) broken("item-without-place", row.id, `its execution is ${execution?.status ?? "none"}`);
   }
   for (const row of bundle.executions) {
     if (!items.has(row.triggerItemId)) broken("execution-without-trigger", row.id, row.triggerItemId);
