@@ -28,6 +28,7 @@ export { createEngine } from "./engine/engine.ts";
 export type { TurnHandle } from "./engine/handle.ts";
 export { replay, type Replayed } from "./engine/replay.ts";
 export type { Trigger } from "./engine/trigger.ts";
+export type { ComparedSide, Comparison } from "./engine/compare.ts";
 export type { TurnResult } from "./engine/turn-result.ts";
 export { bundleCounts, bundleDigest } from "./store/bundle.ts";
 export type { LeaseAnswer, LeasePort, LeaseRequest } from "./store/leases.ts";
@@ -87,6 +88,7 @@ export type {
   Page,
   QueuedExecution,
   Snapshot,
+  StateDocument,
   SweepCandidate,
   SystemStore,
   ThreadRef,

@@ -5,6 +5,7 @@ import type { BusyPolicy } from "../definition/policy.ts";
 import type { ApprovalRow, ContextRow } from "../store/rows.ts";
 import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
 import type { ThreadTelemetryOptions } from "../telemetry/options.ts";
+import type { Comparison } from "./compare.ts";
 import type { EndedTurn } from "./ended-turn.ts";
 import type { TurnHandle } from "./handle.ts";
 import type { Trigger } from "./trigger.ts";
@@ -84,8 +85,16 @@ export interface Engine {
   history(address: Address, options?: { items?: number }): Promise<HistoryEntry[]>;
   /** The context at an address. @throws HebraError `THREAD_NOT_FOUND` */
   context(address: Address): Promise<ContextRow>;
-  /** Adds a line of history that shares another's up to an item. @throws HebraError `THREAD_NOT_FOUND`, `ITEM_NOT_FOUND` */
+  /**
+   * Adds a line of history that shares another's up to an item, with the state document as it was then: at a reaction, after
+   * its turn. Turns in it are begun with its `contextId` as the address.
+   *
+   * @param options - `id`: of the new context; the same again is the same fork. @defaultValue a new one
+   * @throws HebraError `THREAD_NOT_FOUND`, `ITEM_NOT_FOUND`
+   */
   fork(address: Address, options: { atItemId: string; id?: string }): Promise<ContextRow>;
+  /** Where two lines of history part, and what each became: a fork and what it was forked from, or two forks. @throws HebraError `THREAD_NOT_FOUND` */
+  compare(left: Address, right: Address): Promise<Comparison>;
   /**
    * Finds turns that were cut off before `olderThanMs` ago, that wait in line behind none, or that were decided, cancelled or
    * have expired while they wait for a person, and drives those on whose lease nobody holds.

@@ -1,9 +1,10 @@
 import { backoffDelay, errorMessage, HebraError, sleep, type JsonValue } from "@hebra/core";
-import { validateAgainst, type ActionChoice, type ReactorInput, type TranscriptMessage } from "@hebra/reactor";
+import type { ActionChoice, ReactorInput, TranscriptMessage } from "@hebra/reactor";
 import { normalizeActions, outputSchemaOf, specsOf } from "../definition/normalize-action.ts";
 import type { TurnTelemetry } from "../telemetry/engine-telemetry.ts";
 import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
+import { checkOutput, reaskOf, type CheckedOutput } from "./reask.ts";
 import type { TurnRows } from "./recorder.ts";
 import { preparedState } from "./state.ts";
 import type { TurnEnvironment } from "./turn.ts";
@@ -12,7 +13,7 @@ import type { TurnEnvironment } from "./turn.ts";
 export interface AskedAnswer {
   answer: Answer;
   prepared: PreparedCall[];
-  output: { valid: true; value: JsonValue | undefined } | { valid: false };
+  output: CheckedOutput;
   /** The state document that the step began with, when it was changed for it. */
   state: JsonValue | undefined;
 }
@@ -28,8 +29,8 @@ export interface AskOptions {
   answer: Answer;
   live: AnswerListener & { reset(): void };
   transcript(): Promise<TranscriptMessage[]>;
-  /** The required action was forgotten: now it must come. */
-  reasked: boolean;
+  /** The step begins with new input. */
+  heardNow: boolean;
 }
 
 const MODEL_TRIES = 3;
@@ -45,15 +46,17 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const context = prepared === undefined ? before : { ...before, state: prepared };
   const actions = normalizeActions(definition.actions(context));
   const instructions = await definition.instructions(context);
-  const { requiredAction, output } = definition.policy;
+  const { output } = definition.policy;
   const outputSchema = outputSchemaOf(output);
-  const actionChoice: ActionChoice = options.reasked && requiredAction !== undefined ? { action: requiredAction } : "auto";
+  const reask = await reaskOf(definition, rows, options.heardNow);
+  const actionChoice: ActionChoice = reask?.action === undefined ? "auto" : { action: reask.action };
   const session = rows.context.sessions[reactor.name];
   const earlier = rows.calls.map(({ callId }) => callId);
 
   for (let attempt = 1; ; attempt++) {
+    const transcript = await withFiles(await options.transcript(), environment.readFile);
     const input: ReactorInput = {
-      transcript: await withFiles(await options.transcript(), environment.readFile),
+      transcript: reask === undefined ? transcript : [...transcript, reask.message],
       actions: specsOf(actions),
       actionChoice,
       ids: {
@@ -94,7 +97,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
     }
   }
   const requests = answer.parts.flatMap((part) => ("call" in part ? [part.call] : []));
-  return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, answer.parts), state: prepared };
+  return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, textOf(answer.parts)), state: prepared };
 }
 
 /** Attachments are kept by reference; a model gets what the reference stands for. */
@@ -110,16 +113,4 @@ async function withFiles(transcript: TranscriptMessage[], readFile: ((url: strin
 
 const isReference = (part: TranscriptMessage["parts"][number]) => part.kind === "file" && part.url.startsWith("blob:");
 
-/** The final text as JSON of the schema asked for; text around it, such as a code fence, is not accepted. */
-async function checkOutput(schema: unknown, parts: readonly AnswerPart[]): Promise<AskedAnswer["output"]> {
-  if (schema === undefined) return { valid: true, value: undefined };
-  const text = parts.flatMap((part) => ("part" in part && part.part.kind === "text" ? [part.part.text] : [])).join("");
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { valid: false };
-  }
-  const result = await validateAgainst(schema, value);
-  return result.ok ? { valid: true, value: result.value as JsonValue } : { valid: false };
-}
+const textOf = (parts: readonly AnswerPart[]) => parts.flatMap((part) => ("part" in part && part.part.kind === "text" ? [part.part.text] : [])).join("");

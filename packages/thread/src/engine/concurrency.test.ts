@@ -85,8 +85,9 @@ describe("cancel", () => {
         }),
     );
     const definition = scripted([{ text: "Working.", actions: [{ name: "slow", input: {} }] }], { actions: { slow } });
-    const one = setUp(definition, { store });
-    const two = setUp(definition, { store });
+    const locks = localLocks();
+    const one = setUp(definition, { store, locks });
+    const two = setUp(definition, { store, locks });
     const turn = await one.engine.react(definition, { id: "a", text: "a" }, { address: one.address });
     await running;
     await two.engine.cancel(turn.executionId, { by: "operator", reason: "wrong order" });

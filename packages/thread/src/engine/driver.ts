@@ -210,7 +210,7 @@ export function createDriver(options: DriverOptions): Driver {
     const { cancelRequestedAt: _at, cancelRequest: _request, ...row } = queued.execution;
     const told = telemetry.turn(target.tenant, row);
     const execution = { ...row, correlation: told.correlation };
-    const start = startExecution(target.tenant, { execution, trigger: queued.trigger, attached: queued.attached }, context.seq, context.seq === 0, clock.now());
+    const start = startExecution(target.tenant, { execution, trigger: queued.trigger, attached: queued.attached }, context, clock.now());
     // The inbox is checked too: a trigger that is attached at this moment must not be overlooked.
     const guard = { fence: lease.fence, expectedSeq: context.seq, expectedInboxSeq: context.inboxSeq };
     const committed = await store.commit(target.tenant, target.contextId, guard, {

@@ -10,6 +10,7 @@ import { createEngineTelemetry } from "../telemetry/create-engine-telemetry.ts";
 import { openTelemetry } from "../telemetry/options.ts";
 import type { Address, Engine, EngineOptions, ReactOptions } from "./api.ts";
 import { checkEdit } from "./check-edit.ts";
+import { compareContexts } from "./compare.ts";
 import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
 import { parseEngineOptions } from "./engine-options.ts";
 import { createHandle, type TurnHandle } from "./handle.ts";
@@ -187,7 +188,7 @@ export function createEngine(options: EngineOptions): Engine {
     const queued = newExecution(tenant, context, definition, trigger, clock.now());
     const told = telemetry.turn(tenant, queued);
     const execution = { ...queued, correlation: told.correlation };
-    const start = startExecution(tenant, { execution, trigger: newTriggerItem(execution, trigger) }, context.seq, context.seq === 0, clock.now());
+    const start = startExecution(tenant, { execution, trigger: newTriggerItem(execution, trigger) }, context, clock.now());
     const begin: Begin = {
       thread: snapshot.thread,
       context,
@@ -342,8 +343,13 @@ export function createEngine(options: EngineOptions): Engine {
       const tenant = tenantOf(address);
       const { context } = await find(address);
       const at = clock.now();
-      const made = newContext(id ?? globalThis.crypto.randomUUID(), context.threadId, context.state, context.stateVersion, at);
+      const { state, stateVersion } = await store.stateAt(tenant, context.id, atItemId);
+      const made = newContext(id ?? globalThis.crypto.randomUUID(), context.threadId, state, stateVersion, at);
       return store.fork(tenant, { from: context.id, atItemId, context: made });
+    },
+    async compare(left, right) {
+      const [one, other] = await Promise.all([left, right].map(async (address) => ({ tenant: tenantOf(address), context: (await find(address)).context })));
+      return compareContexts(store, one!, other!);
     },
     async recover({ olderThanMs = leaseTtlMs, limit = 100 } = {}) {
       // A turn that was touched exactly then counts: clocks have no finer grain than the millisecond.

@@ -7,6 +7,7 @@ import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { newStep } from "./new-rows.ts";
 import type { PreparedCall } from "./prepare-calls.ts";
 import { itemData } from "./start.ts";
+import { documentBefore } from "./state.ts";
 import type { Continuation, TurnState } from "./turn-state.ts";
 
 /** What came of a call, as it is kept. */
@@ -183,8 +184,9 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     setState(state) {
       patch.state = state;
       // The document may have been read in an older form: what is written is of the present one.
-      patch.stateVersion = rows.context.stateVersion;
-      writer.add("context-changed", { state });
+      const { stateVersion } = rows.context;
+      patch.stateVersion = stateVersion;
+      writer.add("context-changed", { state, stateVersion, ...documentBefore(rows.context) });
     },
     fail(error) {
       rows.execution = { ...rows.execution, error };

@@ -4,7 +4,7 @@ import type { AnyThreadDefinition, ActionMap } from "../definition/define-thread
 import type { AnyAction } from "../definition/define-action.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { CallRow } from "../store/rows.ts";
-import type { ContextBundle, ExecutionGraph, ThreadStore } from "../store/store.ts";
+import type { ContextBundle, ExecutionGraph, StateDocument, ThreadStore } from "../store/store.ts";
 import { createEngine } from "./engine.ts";
 
 /** How a replayed turn compares with the recorded one. */
@@ -34,7 +34,8 @@ export async function replay(options: { store: ThreadStore; executionId: string;
   }
   const scratch = memoryStore();
   const bundle = await store.export(tenant, execution.contextId);
-  await scratch.import(tenant, before(bundle!, recorded));
+  const document = await store.stateAt(tenant, execution.contextId, execution.triggerItemId);
+  await scratch.import(tenant, before(bundle!, recorded, document));
   const engine = createEngine({ store: scratch, threads: [played(definition, recorded)], random: () => 0, telemetry: { enabled: false } });
   try {
     const trigger = recorded.items.find(({ id }) => id === execution.triggerItemId)!;
@@ -55,7 +56,7 @@ export async function replay(options: { store: ThreadStore; executionId: string;
 }
 
 /** The context as it was before the turn. Its rows are marked as brought in, since another store wrote them. */
-function before(bundle: ContextBundle, { execution, items }: ExecutionGraph): ContextBundle {
+function before(bundle: ContextBundle, { execution, items }: ExecutionGraph, document: StateDocument): ContextBundle {
   const seq = items.find(({ id }) => id === execution.triggerItemId)!.seq! - 1;
   const provenance = { source: "replay" };
   const kept = bundle.items.filter((item) => item.seq !== null && item.seq <= seq);
@@ -63,7 +64,7 @@ function before(bundle: ContextBundle, { execution, items }: ExecutionGraph): Co
   const mine = <T extends { executionId: string | null }>(rows: readonly T[]) => rows.filter((row) => row.executionId !== null && earlier.has(row.executionId)).map((row) => ({ ...row, provenance }));
   return {
     thread: { ...bundle.thread, provenance },
-    context: { ...bundle.context, seq, status: "open", currentExecutionId: null, parentContextId: null, parentSeq: null, provenance },
+    context: { ...bundle.context, ...document, seq, status: "open", currentExecutionId: null, parentContextId: null, parentSeq: null, provenance },
     items: kept.map((item) => ({ ...item, provenance })),
     executions: bundle.executions.filter(({ id }) => earlier.has(id)).map((row) => ({ ...row, provenance })),
     steps: mine(bundle.steps),

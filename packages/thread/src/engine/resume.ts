@@ -61,6 +61,7 @@ export function resumeState(graph: ExecutionGraph, definition: AnyThreadDefiniti
     if (made.length > 0) failedSteps = made.some(({ status }) => status === "succeeded") ? 0 : failedSteps + 1;
   }
   const required = definition.policy.requiredAction;
+  const heard = new Set(graph.items.map(({ metadata }) => metadata["heardAt"]));
   return {
     phase: graph.execution.status === "waiting" ? "waiting" : calls.length === 0 ? "answering" : "acting",
     iteration: step.iteration,
@@ -69,8 +70,8 @@ export function resumeState(graph: ExecutionGraph, definition: AnyThreadDefiniti
     signatures,
     requiredDone: graph.calls.some(({ name, status }) => name === required && status === "succeeded"),
     failedSteps,
-    // A step that ended without calls and was not the last was asked for again.
-    reasks: earlier.filter(({ id }) => callsOf(graph, id).length === 0).length,
+    // A step that ended without calls and was not the last was asked for again, unless new input came.
+    reasks: earlier.filter(({ id, iteration }) => callsOf(graph, id).length === 0 && !heard.has(iteration + 1)).length,
     windowOpen: false,
   };
 }

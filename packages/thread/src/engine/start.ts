@@ -1,4 +1,4 @@
-import type { ExecutionRow, ItemRow, StepRow } from "../store/rows.ts";
+import type { ContextRow, ExecutionRow, ItemRow, StepRow } from "../store/rows.ts";
 import type { ContextPatch } from "../store/store.ts";
 import type { DurableEvent } from "../stream/envelope.ts";
 import { createEventWriter } from "./event-writer.ts";
@@ -16,11 +16,12 @@ export interface Start {
   events: DurableEvent[];
 }
 
-/** @param seq - the last sequence number of the context. */
-export function startExecution(tenant: string, queued: { execution: ExecutionRow; trigger: ItemRow; attached?: readonly ItemRow[] }, seq: number, isNewContext: boolean, at: number): Start {
+/** @param context - as it is in the store, its state in its present form. */
+export function startExecution(tenant: string, queued: { execution: ExecutionRow; trigger: ItemRow; attached?: readonly ItemRow[] }, context: ContextRow, at: number): Start {
   const execution: ExecutionRow = { ...queued.execution, status: "running", startedAt: at, updatedAt: at, attempt: 1 };
-  const writer = createEventWriter({ tenant, contextId: execution.contextId, executionId: execution.id, seq, at });
-  if (isNewContext) writer.add("context-created", { threadId: execution.threadId });
+  const writer = createEventWriter({ tenant, contextId: execution.contextId, executionId: execution.id, seq: context.seq, at });
+  // The document with which a line of history begins is found again by its first event.
+  if (context.seq === (context.parentSeq ?? 0)) writer.add("context-created", { threadId: context.threadId, state: context.state, stateVersion: context.stateVersion });
   const trigger: ItemRow = { ...queued.trigger, seq: writer.nextSeq(), updatedAt: at };
   writer.add("item-created", itemData(trigger));
   const attached = (queued.attached ?? []).map((item): ItemRow => {

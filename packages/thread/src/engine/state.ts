@@ -1,4 +1,4 @@
-import { assertJson, canonicalJson, errorMessage, HebraError, type JsonValue } from "@hebra/core";
+import { assertJson, canonicalJson, errorMessage, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
 import { validateAgainst } from "@hebra/reactor";
 import type { AnyThreadDefinition, PrepareContext } from "../definition/define-thread.ts";
 import type { ContextRow, StoredError } from "../store/rows.ts";
@@ -42,4 +42,9 @@ export async function preparedState(definition: AnyThreadDefinition, context: Pr
 export function currentState(definition: AnyThreadDefinition, context: ContextRow): ContextRow {
   if (context.stateVersion >= definition.stateVersion || definition.migrateState === undefined) return context;
   return { ...context, state: definition.migrateState(context.state, context.stateVersion), stateVersion: definition.stateVersion };
+}
+
+/** No event tells of the document with which a context was brought in: its change does. */
+export function documentBefore({ provenance, state }: ContextRow): JsonObject {
+  return provenance === null ? {} : { before: state };
 }

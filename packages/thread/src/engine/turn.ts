@@ -232,7 +232,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
           .then(toTranscript);
         return [...(await history), ...turnTranscript(rows.trigger, rows.reaction, rows.parts, steered)];
       },
-      reasked: state.reasks > 0 && policy.requiredAction !== undefined && !state.requiredDone,
+      heardNow: steered.some(({ iteration }) => iteration === rows.step.iteration),
     });
     task.then(
       (asked) => push(() => answered(asked)),

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
+import { documentBefore } from "../engine/state.ts";
 import { ENVELOPE_VERSION, type DurableEvent, type DurableEventType } from "../stream/envelope.ts";
 import type { ItemRow } from "../store/rows.ts";
 import type { Changes, ContextBundle } from "../store/store.ts";
@@ -45,7 +46,7 @@ export function appendTurns(tenant: string, present: ContextBundle, old: Context
     add("item-changed", item.executionId, { itemId: item.id, status: item.status });
     return [{ ...item, threadId, contextId, seq: mine.seq }];
   });
-  if (state !== undefined) add("context-changed", null, { state });
+  if (state !== undefined) add("context-changed", null, { state, stateVersion: present.context.stateVersion, ...documentBefore(present.context) });
 
   const changed = new Set([...items, ...later].map(({ id }) => id));
   const told = new Set((present.triggers ?? []).map(({ triggerId }) => triggerId));

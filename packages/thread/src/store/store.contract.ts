@@ -6,13 +6,14 @@ import { inboxClauses } from "./contract/inbox.ts";
 import { jsonClauses } from "./contract/json.ts";
 import { recoveryClauses } from "./contract/recovery.ts";
 import type { Clause, StoreContractOptions } from "./contract/scenario.ts";
+import { stateAtClauses } from "./contract/state-at.ts";
 import { tenantClauses } from "./contract/tenants.ts";
 import { transferClauses } from "./contract/transfer.ts";
 import { windowClauses } from "./contract/windows.ts";
 
 export type { StoreContractOptions } from "./contract/scenario.ts";
 
-const clauses = { ...basicClauses, ...guardClauses, ...inboxClauses, ...windowClauses, ...transferClauses, ...jsonClauses, ...tenantClauses, ...durabilityClauses, ...recoveryClauses };
+const clauses = { ...basicClauses, ...guardClauses, ...inboxClauses, ...windowClauses, ...stateAtClauses, ...transferClauses, ...jsonClauses, ...tenantClauses, ...durabilityClauses, ...recoveryClauses };
 
 /** The title of one clause. */
 export type StoreClause = keyof typeof clauses;

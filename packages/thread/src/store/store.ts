@@ -149,6 +149,9 @@ export interface Page<T> {
   cursor: string | undefined;
 }
 
+/** A thread's state document, and of which version of its definition's `state` it is. */
+export type StateDocument = Pick<ContextRow, "state" | "stateVersion">;
+
 /** A person's decision about a call. */
 export type Decision = { decision: "approved"; editedInput?: JsonValue } | { decision: "denied" };
 
@@ -256,6 +259,14 @@ export interface ThreadStore {
   history(tenant: string, contextId: string, window: HistoryWindow): Promise<HistoryEntry[]>;
   /** Durable events after a sequence number, in order. A fork's begin after what it shares; that is in its parent's journal. */
   journal(tenant: string, contextId: string, afterSeq: number, limit?: number): Promise<DurableEvent[]>;
+  /**
+   * The state document as it was at an item of a context's own or shared history: at a reaction, after all that its turn
+   * changed; at another item, when it came. Read off the journal: of what was before the journal began, it is what the
+   * journal's first change found.
+   *
+   * @throws HebraError `ITEM_NOT_FOUND`, `CONTEXT_NOT_FOUND`
+   */
+  stateAt(tenant: string, contextId: string, itemId: string): Promise<StateDocument>;
   approval(tenant: string, approvalId: string): Promise<ApprovalRow | undefined>;
   /** Threads, newest change first. */
   list(tenant: string, options?: { limit?: number; cursor?: string; keyPrefix?: string }): Promise<Page<ThreadRow>>;

@@ -7,6 +7,7 @@ import { history, readJournal } from "./verbs/history.ts";
 import { decideApproval, requestCancel } from "./verbs/inbox.ts";
 import { lease, LEASES } from "./verbs/lease.ts";
 import { execution, snapshot } from "./verbs/load.ts";
+import { stateAt } from "./verbs/state-at.ts";
 import type { Verb } from "./verbs/op.ts";
 import { contextIds, due, lateOutbox, sweep, tenants } from "./verbs/system.ts";
 import { announceImport, exportContext, importContext } from "./verbs/transfer.ts";
@@ -64,6 +65,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     execution: (tenant, executionId) => read(tenant, [executionId], () => execution(tenant, executionId)),
     history: (tenant, contextId, window) => read(tenant, [contextId], () => history(tenant, contextId, window)),
     journal: (tenant, contextId, afterSeq, limit) => read(tenant, [contextId], () => readJournal(tenant, contextId, afterSeq, limit ?? Infinity)),
+    stateAt: (tenant, contextId, itemId) => read(tenant, [contextId, itemId], () => stateAt(tenant, contextId, itemId)),
     approval: (tenant, approvalId) => read(tenant, [approvalId], () => findOne(approvals, "byId", [tenant, approvalId])),
     list: (tenant, options) => read(tenant, [], () => list(tenant, options ?? {})),
     fork: (tenant, given) => write(tenant, [given.from, given.atItemId], () => fork(tenant, given)),

@@ -4,7 +4,7 @@ import type { ThreadStore } from "../store/store.ts";
 /** The verbs that write, whose failures an engine has to survive. */
 export const storeWrites = ["begin", "commit", "takeOver", "requestCancel", "decideApproval", "fork", "setClosed", "announceImport", "import"] as const;
 /** The verbs that only read. */
-const storeReads = ["load", "execution", "history", "journal", "approval", "list", "export"] as const;
+const storeReads = ["load", "execution", "history", "journal", "stateAt", "approval", "list", "export"] as const;
 
 /** A verb that a fault may befall. */
 export type StoreVerb = (typeof storeWrites)[number] | (typeof storeReads)[number];

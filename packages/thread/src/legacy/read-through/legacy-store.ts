@@ -162,6 +162,7 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
     },
     history: (tenant, contextId, window) => reading(tenant, contextId, (from) => from.history(tenant, contextId, window)),
     journal: (tenant, contextId, afterSeq, limit) => reading(tenant, contextId, (from) => from.journal(tenant, contextId, afterSeq, limit)),
+    stateAt: (tenant, contextId, itemId) => reading(tenant, contextId, (from) => from.stateAt(tenant, contextId, itemId)),
     export: (tenant, contextId) => reading(tenant, contextId, (from) => from.export(tenant, contextId)),
     async execution(tenant, executionId) {
       const found = await store.execution(tenant, executionId);

@@ -1,5 +1,5 @@
 import { assertId, HebraError } from "@hebra/core";
-import type { ContextRow, ThreadRow } from "../rows.ts";
+import type { ContextRow, ItemRow, ThreadRow } from "../rows.ts";
 import { assertTransition, contextStates } from "../states.ts";
 import type { Page } from "../store.ts";
 import { visible } from "../codec.ts";
@@ -10,7 +10,7 @@ import { find, findOne, putting, setting, write, type Verb } from "./op.ts";
 export function* fork(tenant: string, given: { from: string; atItemId: string; context: ContextRow }): Verb<ContextRow> {
   assertId(given.context.id, "context's id");
   const parent = yield* contextOf(tenant, given.from, true);
-  const seq = yield* placeInLine(tenant, parent, given.atItemId);
+  const { seq } = (yield* placeInLine(tenant, parent, given.atItemId)).item;
   const known = yield* findOne(contexts, "key", [tenant, given.context.id]);
   if (known !== undefined) {
     if (known.parentContextId === parent.id && known.parentSeq === seq) return visible<ContextRow, StoredContext>(contexts, known);
@@ -26,13 +26,13 @@ export function* fork(tenant: string, given: { from: string; atItemId: string; c
   return visible<ContextRow, StoredContext>(contexts, context);
 }
 
-/** The sequence number of an item of a context's own or shared history. */
-function* placeInLine(tenant: string, context: StoredContext, itemId: string): Verb<number> {
+/** An item of a context's own or shared history, and the context that has it. */
+export function* placeInLine(tenant: string, context: StoredContext, itemId: string): Verb<{ owner: StoredContext; item: ItemRow & { seq: number } }> {
   let current: StoredContext | undefined = context;
   let upTo = Number.MAX_SAFE_INTEGER;
   while (current !== undefined) {
     const item = yield* findOne(items, "key", [tenant, current.id, itemId]);
-    if (item !== undefined && item.seq !== null && item.seq <= upTo) return item.seq;
+    if (item !== undefined && item.seq !== null && item.seq <= upTo) return { owner: current, item: { ...item, seq: item.seq } };
     if (current.parentContextId === null) break;
     upTo = Math.min(upTo, current.parentSeq ?? 0);
     current = yield* findOne(contexts, "key", [tenant, current.parentContextId]);
