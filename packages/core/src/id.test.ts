@@ -1,7 +1,8 @@
 import fc from "fast-check";
+import { v5 } from "uuid";
 import { describe, expect, test } from "vitest";
 import { createManualClock } from "./clock.ts";
-import { assertId, createIdGenerator, deriveId } from "./id.ts";
+import { assertId, createIdGenerator, deriveId, HEBRA_NAMESPACE } from "./id.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([57])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const parts = fc.array(fc.string({ unit: "grapheme" }), { minLength: 1, maxLength: 5 });
@@ -10,6 +11,15 @@ describe("deriveId", () => {
   // The value is Python's uuid.uuid5 of the namespace and "item/acme/award_42": changing it would rename every row.
   test("is the UUIDv5 that any other implementation makes", () => {
     expect(deriveId("item", "acme", "award_42")).toBe("e7fc0f6e-332b-51f9-aa30-f5fd834d371e");
+  });
+
+  test("is what the library makes of the same name", () => {
+    fc.assert(
+      fc.property(parts, (given) => {
+        expect(deriveId(...given)).toBe(v5(given.map(encodeURIComponent).join("/"), HEBRA_NAMESPACE));
+      }),
+      { seed: 20261128, numRuns: 500 },
+    );
   });
 
   test("is a function of the parts, and different lists do not collide", () => {
