@@ -29,6 +29,7 @@ export type { TurnHandle } from "./engine/handle.ts";
 export { replay, type Replayed } from "./engine/replay.ts";
 export type { Trigger } from "./engine/trigger.ts";
 export type { ComparedSide, Comparison } from "./engine/compare.ts";
+export { isOutcomeQuestion } from "./engine/outcome-question.ts";
 export type { TurnResult } from "./engine/turn-result.ts";
 export { bundleCounts, bundleDigest } from "./store/bundle.ts";
 export type { LeaseAnswer, LeasePort, LeaseRequest } from "./store/leases.ts";

@@ -68,6 +68,14 @@ export interface Action<Input = unknown, Output = unknown, State = unknown, Serv
    * @defaultValue "write"
    */
   effect?: ActionEffect;
+  /**
+   * Who is to say what became of a `write` that a crash cut off. `tell-model`: the model is told that it is unknown, and the
+   * turn goes on. `ask-person`: the turn waits for a person, who says that it took effect (`engine.approve`, with its
+   * `output`) or that it did not (`engine.deny`).
+   *
+   * @defaultValue "tell-model"
+   */
+  whenInterrupted?: "tell-model" | "ask-person";
   /** Milliseconds that one try may take. @defaultValue 60 000 */
   timeoutMs?: number;
   /** @defaultValue one try */

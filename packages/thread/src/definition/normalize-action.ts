@@ -15,10 +15,14 @@ export interface ActionOutput {
 export interface NormalAction {
   readonly spec: ActionSpec;
   readonly effect: ActionEffect;
+  /** A person is to say what became of it when a crash cuts it off. */
+  readonly asksWhenInterrupted: boolean;
   readonly timeoutMs: number;
   readonly retry: Required<ActionRetry>;
   /** @throws HebraError `ACTION_INPUT_INVALID` with a message for the model */
   parse(input: unknown): Promise<unknown>;
+  /** What a person says that it gave. @throws HebraError `ACTION_OUTPUT_INVALID` */
+  checkOutput(output: unknown): Promise<JsonValue>;
   /** Undefined when no person needs to be asked. */
   approval(input: unknown): Promise<ApprovalRequirement | undefined>;
   /** @throws HebraError `ACTION_OUTPUT_INVALID`, and whatever the action throws */
@@ -46,9 +50,11 @@ function fromAction(name: string, action: AnyAction): NormalAction {
   return {
     spec: { name, description: action.description, inputSchema: toJsonSchema(action.input) },
     effect: action.effect ?? "write",
+    asksWhenInterrupted: action.whenInterrupted === "ask-person",
     timeoutMs: action.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     retry: { ...ONE_TRY, ...action.retry },
     parse: (input) => parse(name, action.input, input),
+    checkOutput: (output) => checkOutput(name, action.output, output),
     async approval(input) {
       const required: boolean | ApprovalRequirement = typeof action.approval === "function" ? action.approval(input) : (action.approval ?? false);
       return required === false ? undefined : required === true ? {} : required;
@@ -65,9 +71,11 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
   return {
     spec: { name, description: tool.description ?? "", inputSchema: toJsonSchema(tool.inputSchema) },
     effect: "write",
+    asksWhenInterrupted: false,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     retry: ONE_TRY,
     parse: (input) => parse(name, tool.inputSchema, input),
+    checkOutput: (output) => checkOutput(name, tool.outputSchema, output),
     async approval(input) {
       const required: unknown = typeof tool.needsApproval === "function" ? await tool.needsApproval(input, {}) : tool.needsApproval;
       return required === true ? {} : undefined;

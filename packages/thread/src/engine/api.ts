@@ -77,9 +77,14 @@ export interface Engine {
   follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
   /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
   cancel(executionId: string, options?: { tenant?: string; by?: string; reason?: string }): Promise<void>;
-  /** Lets a waiting call run, with the model's input or a corrected one. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED`, `ACTION_INPUT_INVALID` */
-  approve(approvalId: string, options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue }): Promise<ApprovalRow>;
-  /** Refuses a waiting call; the model is told. @throws HebraError as `approve` */
+  /**
+   * Lets a waiting call run, with the model's input or a corrected one. Of a call that was cut off (see `whenInterrupted`), it
+   * says that the call took effect, and what it gave.
+   *
+   * @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED`, `ACTION_INPUT_INVALID`, `ACTION_OUTPUT_INVALID`, `INVALID_OPTIONS`
+   */
+  approve(approvalId: string, options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue; output?: JsonValue }): Promise<ApprovalRow>;
+  /** Refuses a waiting call, or says that one that was cut off did not take effect; the model is told. @throws HebraError as `approve` */
   deny(approvalId: string, options?: { tenant?: string; by?: string; comment?: string }): Promise<ApprovalRow>;
   /** Items with their parts, oldest first. @throws HebraError `THREAD_NOT_FOUND` */
   history(address: Address, options?: { items?: number }): Promise<HistoryEntry[]>;

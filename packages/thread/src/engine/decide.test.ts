@@ -106,7 +106,7 @@ describe("a turn", () => {
     const { state, effects } = play([{ type: "started" }, answered([call("a"), ask]), settled("a")]);
     expect(state.phase).toBe("waiting");
     expect(records(effects).map(({ then }) => then)).toEqual(["stay", "wait"]);
-    const approved = play([{ type: "resumed" }, { type: "decided", callId: "w", decision: "approved" }, settled("w")], {}, state);
+    const approved = play([{ type: "resumed", askAbout: [] }, { type: "decided", callId: "w", decision: "approved" }, settled("w")], {}, state);
     expect(approved.effects.map((effect) => (effect.type === "record" ? effect.continuation.then : effect.type))).toEqual(["stay", "run", "next-step", "ask"]);
     const denied = play([{ type: "decided", callId: "w", decision: "denied" }], {}, state);
     expect(records(denied.effects).map(({ then }) => then)).toEqual(["next-step"]);
@@ -114,12 +114,24 @@ describe("a turn", () => {
 
   it("after a crash runs reads again and leaves writes alone", () => {
     const { state } = play([{ type: "started" }, answered([call("read"), call("write", { effect: "write" })])]);
-    const resumed = play([{ type: "resumed" }], {}, state);
+    const resumed = play([{ type: "resumed", askAbout: [] }], {}, state);
     expect(resumed.state.calls.map(({ status }) => status)).toEqual(["running", "interrupted"]);
     expect(resumed.effects).toEqual([{ type: "record", continuation: { then: "stay" } }, { type: "run", callIds: ["read"] }]);
     const onlyWrite = play([{ type: "started" }, answered([call("write", { effect: "write" })])]);
-    expect(records(play([{ type: "resumed" }], {}, onlyWrite.state).effects)).toEqual([{ then: "next-step" }]);
-    expect(play([{ type: "resumed" }], {}, initialTurn).effects.map(({ type }) => type)).toEqual(["record", "ask"]);
+    expect(records(play([{ type: "resumed", askAbout: [] }], {}, onlyWrite.state).effects)).toEqual([{ then: "next-step" }]);
+    expect(play([{ type: "resumed", askAbout: [] }], {}, initialTurn).effects.map(({ type }) => type)).toEqual(["record", "ask"]);
+  });
+
+  it("waits for a person to say what became of a write, where that is wanted", () => {
+    const { state } = play([{ type: "started" }, answered([call("pay", { effect: "write" }), call("put", { effect: "write" })])]);
+    const resumed = play([{ type: "resumed", askAbout: ["pay"] }], {}, state);
+    expect(resumed.state).toMatchObject({ phase: "waiting", calls: [{ status: "interrupted", asksPerson: true }, { status: "interrupted" }] });
+    expect(records(resumed.effects)).toEqual([{ then: "wait" }]);
+    // Consent is not what it waits for, and nobody was asked about the other.
+    for (const event of [{ callId: "pay", decision: "approved" }, { callId: "put", decision: "took-effect" }] as const) expect(play([{ type: "decided", ...event }], {}, resumed.state).effects).toEqual([]);
+    const told = play([{ type: "decided", callId: "pay", decision: "took-effect" }], {}, resumed.state);
+    expect(told.state.calls).toEqual([]);
+    expect(records(told.effects)).toEqual([{ then: "next-step" }]);
   });
 });
 
@@ -130,8 +142,9 @@ describe("any turn", () => {
     fc.oneof(
       fc.uniqueArray(anyCall, { maxLength: 3, selector: ({ id }) => id }).map((calls) => answered(calls.map(({ id, ...rest }) => call(String(id), rest)))),
       fc.tuple(fc.nat(5), fc.boolean()).map(([id, ok]) => settled(String(id), ok)),
-      fc.tuple(fc.nat(5), fc.constantFrom("approved" as const, "denied" as const, "expired" as const)).map(([id, decision]): TurnEvent => ({ type: "decided", callId: String(id), decision })),
-      fc.constantFrom<TurnEvent>({ type: "resumed" }, { type: "window-closed" }, { type: "cancel-requested" }, { type: "time-spent" }, { type: "failed" }),
+      fc.tuple(fc.nat(5), fc.constantFrom("approved" as const, "denied" as const, "expired" as const, "took-effect" as const, "no-effect" as const)).map(([id, decision]): TurnEvent => ({ type: "decided", callId: String(id), decision })),
+      fc.subarray(["0", "1", "2", "3", "4", "5"]).map((askAbout): TurnEvent => ({ type: "resumed", askAbout })),
+      fc.constantFrom<TurnEvent>({ type: "window-closed" }, { type: "cancel-requested" }, { type: "time-spent" }, { type: "failed" }),
     ),
     { maxLength: 30 },
   );
@@ -157,7 +170,7 @@ describe("any turn", () => {
           }
           // What is waited for exists: a running call while acting, an open request while waiting.
           if (state.phase === "acting") expect(state.calls.some(({ status }) => status === "running")).toBe(true);
-          if (state.phase === "waiting") expect(state.calls.some(({ status }) => status === "awaiting_approval")).toBe(true);
+          if (state.phase === "waiting") expect(state.calls.some(({ status, asksPerson }) => status === "awaiting_approval" || (status === "interrupted" && asksPerson))).toBe(true);
         }
         if (state.phase !== "ended") {
           const [next, effects] = decide(state, { type: "cancel-requested" }, limits);

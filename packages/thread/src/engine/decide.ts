@@ -41,7 +41,12 @@ const decisionStatus: Readonly<Record<PersonDecision, CallStatus>> = {
   denied: "denied",
   expired: "expired",
   refused: "cancelled",
+  "took-effect": "succeeded",
+  "no-effect": "failed",
 };
+
+/** Nobody but a person can move it on. */
+const awaitsPerson = ({ status, asksPerson }: TurnCall) => status === "awaiting_approval" || (status === "interrupted" && asksPerson === true);
 
 type Decision = readonly [TurnState, readonly TurnEffect[]];
 
@@ -55,7 +60,7 @@ export function decide(state: TurnState, event: TurnEvent, limits: TurnLimits): 
     case "started":
       return [state, [{ type: "ask" }]];
     case "resumed":
-      return resumed(state, limits);
+      return resumed(state, event.askAbout, limits);
     case "answered":
       return answered(state, event, limits);
     case "settled":
@@ -110,7 +115,9 @@ function settled(state: TurnState, inputWaiting: boolean, limits: TurnLimits): D
 
 function decided(state: TurnState, event: Extract<TurnEvent, { type: "decided" }>, limits: TurnLimits): Decision {
   const call = state.calls.find(({ callId }) => callId === event.callId);
-  if (call?.status !== "awaiting_approval") return [state, []];
+  if (call === undefined || !awaitsPerson(call)) return [state, []];
+  const tellsOutcome = event.decision === "took-effect" || event.decision === "no-effect";
+  if (tellsOutcome !== (call.status === "interrupted")) return [state, []];
   const next = setStatus(state, event.callId, decisionStatus[event.decision]);
   if (event.decision === "approved") {
     return [{ ...next, phase: "acting" }, [record({ then: "stay" }), { type: "run", callIds: [event.callId] }]];
@@ -120,11 +127,14 @@ function decided(state: TurnState, event: Extract<TurnEvent, { type: "decided" }
 }
 
 /** After a crash: what was asked for and may run again runs again; what may have taken effect is not touched. */
-function resumed(state: TurnState, limits: TurnLimits): Decision {
+function resumed(state: TurnState, askAbout: readonly string[], limits: TurnLimits): Decision {
   if (state.phase === "waiting") return [state, []];
   // The attempt is on record before anything is tried: a turn that kills its process must not be resumed for ever.
   if (state.calls.length === 0) return [{ ...state, phase: "answering" }, [record({ then: "stay" }), { type: "ask" }]];
-  const calls = state.calls.map((call): TurnCall => (call.status === "running" && call.effect === "write" ? { ...call, status: "interrupted" } : call));
+  const calls = state.calls.map((call): TurnCall => {
+    if (call.status !== "running" || call.effect !== "write") return call;
+    return { ...call, status: "interrupted", ...(askAbout.includes(call.callId) && { asksPerson: true }) };
+  });
   const next: TurnState = { ...state, calls, phase: "acting", windowOpen: false };
   const running = calls.filter(({ status }) => status === "running").map(({ callId }) => callId);
   if (running.length === 0) return batchDone(next, false, limits);
@@ -133,7 +143,7 @@ function resumed(state: TurnState, limits: TurnLimits): Decision {
 
 /** No call runs any more: wait for people, or go on, or end. */
 function batchDone(state: TurnState, inputWaiting: boolean, limits: TurnLimits): Decision {
-  if (state.calls.some(({ status }) => status === "awaiting_approval")) {
+  if (state.calls.some(awaitsPerson)) {
     return [{ ...state, phase: "waiting", windowOpen: false }, [record({ then: "wait" })]];
   }
   const requiredDone = state.requiredDone || state.calls.some(({ name, status }) => name === limits.requiredAction && status === "succeeded");

@@ -1,15 +1,15 @@
 import { setMaxListeners } from "node:events";
-import { errorCode, HebraError, silentLogger, systemClock, type JsonValue } from "@hebra/core";
+import { errorCode, HebraError, silentLogger, systemClock } from "@hebra/core";
 import { localLocks, lockKey, type Lease } from "@hebra/lock";
 import { defaultReactor } from "../definition/default-reactor.ts";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { ExecutionRow } from "../store/rows.ts";
-import type { Begin, Snapshot } from "../store/store.ts";
+import type { Begin, Decision, Snapshot } from "../store/store.ts";
 import { createEngineTelemetry } from "../telemetry/create-engine-telemetry.ts";
 import { openTelemetry } from "../telemetry/options.ts";
 import type { Address, Engine, EngineOptions, ReactOptions } from "./api.ts";
-import { checkEdit } from "./check-edit.ts";
+import { checkEdit, type Edit } from "./check-edit.ts";
 import { compareContexts } from "./compare.ts";
 import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
 import { parseEngineOptions } from "./engine-options.ts";
@@ -292,11 +292,11 @@ export function createEngine(options: EngineOptions): Engine {
     if (snapshot !== undefined) driver.wake(target(tenant, snapshot));
   }
 
-  async function decideApproval(approvalId: string, options: { tenant?: string; by?: string; comment?: string }, decision: { decision: "approved"; editedInput?: JsonValue } | { decision: "denied" }) {
+  async function decideApproval(approvalId: string, options: { tenant?: string; by?: string; comment?: string }, decision: Decision["decision"], edit?: Edit) {
     const tenant = tenantOf(options);
     const { by, comment } = options;
-    if ("editedInput" in decision) await checkEdit(store, definitions, tenant, approvalId, decision.editedInput!);
-    const row = await store.decideApproval(tenant, approvalId, { ...decision, ...(by === undefined ? {} : { by }), ...(comment === undefined ? {} : { comment }), at: clock.now() });
+    const editedInput = edit && (await checkEdit(store, definitions, tenant, approvalId, edit));
+    const row = await store.decideApproval(tenant, approvalId, { ...(editedInput === undefined ? { decision } : { decision: "approved", editedInput }), ...(by === undefined ? {} : { by }), ...(comment === undefined ? {} : { comment }), at: clock.now() });
     await kickContext(tenant, row.contextId);
     return row;
   }
@@ -329,9 +329,11 @@ export function createEngine(options: EngineOptions): Engine {
       if (graph !== undefined && graph.execution.endedAt === null) await kickContext(tenant, graph.execution.contextId);
     },
     async approve(approvalId, at = {}) {
-      return decideApproval(approvalId, at, { decision: "approved", ...(at.input === undefined ? {} : { editedInput: at.input }) });
+      const { input, output } = at;
+      if (input !== undefined && output !== undefined) throw new HebraError("INVALID_OPTIONS", "approve: a call is given another `input` before it runs, or an `output` after it was cut off; not both.");
+      return decideApproval(approvalId, at, "approved", input !== undefined ? { input } : output !== undefined ? { output } : undefined);
     },
-    deny: (approvalId, at = {}) => decideApproval(approvalId, at, { decision: "denied" }),
+    deny: (approvalId, at = {}) => decideApproval(approvalId, at, "denied"),
     async history(address, { items = historyItems } = {}) {
       const { context } = await find(address);
       return store.history(tenantOf(address), context.id, { items });

@@ -1,6 +1,7 @@
 import { HebraError, type JsonValue } from "@hebra/core";
-import type { ItemRow } from "../store/rows.ts";
+import type { ApprovalRow, CallRow, ItemRow } from "../store/rows.ts";
 import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
+import { isOutcomeQuestion } from "./outcome-question.ts";
 import type { CallResult, TurnRows } from "./recorder.ts";
 import type { PersonDecision } from "./turn-state.ts";
 
@@ -8,6 +9,11 @@ import type { PersonDecision } from "./turn-state.ts";
 export type FoundDecision =
   | { callId: string; decision: "approved"; input: JsonValue | undefined }
   | { callId: string; decision: Exclude<PersonDecision, "approved">; result: CallResult };
+
+/** Whether a call waits for this approval. */
+function waitsFor(call: CallRow | undefined, approval: ApprovalRow): call is CallRow {
+  return call?.status === (isOutcomeQuestion(approval) ? "interrupted" : "awaiting_approval");
+}
 
 /** What other processes have left for a running turn. */
 export interface Found {
@@ -27,9 +33,17 @@ export function hasNews(active: ExecutionGraph, now: number): boolean {
   if (active.execution.cancelRequestedAt !== null) return true;
   return active.approvals.some((approval) => {
     const call = active.calls.find(({ id }) => id === approval.callRowId);
-    if (call?.status !== "awaiting_approval") return false;
+    if (!waitsFor(call, approval)) return false;
     return approval.status !== "pending" || (approval.expiresAt !== null && approval.expiresAt <= now);
   });
+}
+
+/** What a person said became of a call that was cut off. */
+function toldOutcome({ status, editedInput, comment }: ApprovalRow): { decision: "took-effect" | "no-effect"; result: CallResult } | undefined {
+  if (status === "approved") return { decision: "took-effect", result: { status: "succeeded", output: editedInput?.input ?? null } };
+  if (status !== "denied") return undefined;
+  const message = `It was cut off by a crash, and a person says that it did not take effect${comment === null ? "" : `: ${comment}`}.`;
+  return { decision: "no-effect", result: { status: "failed", error: { code: "ACTION_INTERRUPTED", message, retryable: false } } };
 }
 
 /** @param options - `known` is the attached input that was found before. */
@@ -47,10 +61,15 @@ export async function readDecisions(options: {
   const decisions: FoundDecision[] = [];
   for (const approval of graph.approvals) {
     const call = rows.calls.find(({ id }) => id === approval.callRowId);
-    if (call?.status !== "awaiting_approval") continue;
+    if (!waitsFor(call, approval)) continue;
     const mine = rows.approvals.findIndex(({ id }) => id === approval.id);
     if (mine !== -1) rows.approvals[mine] = approval;
     const { callId } = call;
+    if (isOutcomeQuestion(approval)) {
+      const told = toldOutcome(approval);
+      if (told !== undefined) decisions.push({ callId, ...told });
+      continue;
+    }
     if (approval.status === "approved") decisions.push({ callId, decision: "approved", input: approval.editedInput?.input });
     if (approval.status === "denied") {
       const message = approval.comment === null ? "A person denied this call." : `A person denied this call: ${approval.comment}`;

@@ -5,6 +5,7 @@ import type { Changes, ContextPatch } from "../store/store.ts";
 import type { Answer } from "./answer.ts";
 import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { newStep } from "./new-rows.ts";
+import { outcomeQuestionId } from "./outcome-question.ts";
 import type { PreparedCall } from "./prepare-calls.ts";
 import { itemData } from "./start.ts";
 import { documentBefore } from "./state.ts";
@@ -42,6 +43,8 @@ export interface Recorder {
   result(callId: string, result: CallResult): void;
   /** A person said yes: the call may run. */
   approve(callId: string, input: JsonValue): void;
+  /** A person is to say what became of a call that was cut off. */
+  askOutcome(callId: string): void;
   /** The call runs once more after a crash. */
   rerun(callId: string): void;
   /** Input that came while the turn ran takes its place in the order. */
@@ -116,7 +119,9 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     putCall(settled);
     const part = rows.parts.find(({ id }) => id === call.partId);
     if (part?.content.kind === "action") {
-      const content = { ...part.content, input: call.input };
+      // What it was before it is settled anew by a person is not kept beside it.
+      const { error: _error, output: _output, ...shown } = part.content;
+      const content = { ...shown, input: call.input };
       const outcome =
         result.status === "succeeded"
           ? { status: "succeeded" as const, output: result.output ?? null }
@@ -163,6 +168,11 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       putCall(running);
       writer.add("call-changed", callData(running), call.stepId);
     },
+    askOutcome(callId) {
+      const { id, name, input } = find(callId);
+      const reason = `${name} was cut off by a crash while it ran. Did it take effect?`;
+      askPerson({ id: outcomeQuestionId(id), callRowId: id, reason, expiresAt: null }, { callId, name, input, about: "outcome" });
+    },
     rerun(callId) {
       const call = find(callId);
       putCall({ ...call, attempt: call.attempt + 1, updatedAt: now() });
@@ -174,8 +184,8 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     },
     closeApproval(callId, status) {
       const call = find(callId);
-      const approval = rows.approvals.find(({ callRowId }) => callRowId === call.id);
-      if (approval === undefined || approval.status !== "pending") return;
+      const approval = rows.approvals.find((row) => row.callRowId === call.id && row.status === "pending");
+      if (approval === undefined) return;
       const closed: ApprovalRow = { ...approval, status, updatedAt: now() };
       rows.approvals[rows.approvals.indexOf(approval)] = closed;
       dirtyApprovals.set(closed.id, closed);
@@ -314,11 +324,19 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
   function endCalls(state: TurnState): void {
     for (const { callId, status } of state.calls) {
       const call = rows.calls.find((row) => row.callId === callId && row.stepId === rows.step.id);
-      if (call === undefined || isTerminal(callStates, call.status) || call.status === status) continue;
+      if (call === undefined || isTerminal(callStates, call.status)) continue;
       recorder.closeApproval(callId, "cancelled");
+      if (call.status === status) continue;
       const message = call.status === "running" ? "Cancelled while it ran; it may have taken effect." : "Cancelled before it ran.";
       settle(call, { status: "cancelled", error: { code: "ABORTED", message, retryable: false } });
     }
+  }
+
+  function askPerson(asked: Pick<ApprovalRow, "id" | "callRowId" | "reason" | "expiresAt">, told: JsonObject): void {
+    const row: ApprovalRow = { ...base(now()), ...asked, status: "pending", decidedAt: null, decidedBy: null, comment: null, editedInput: null };
+    rows.approvals.push(row);
+    dirtyApprovals.set(row.id, row);
+    writer.add("approval-requested", { approvalId: row.id, ...told, reason: row.reason, expiresAt: row.expiresAt }, rows.step.id);
   }
 
   function addCall({ request, disposition, effect, error, approval }: PreparedCall, partId: string, index: number, at: number): void {
@@ -344,22 +362,8 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     if (disposition === "refused") return settle(call, { status: "failed", error: error! });
     if (disposition === "ask-person") {
       putCall(move(call, "awaiting_approval"));
-      const row: ApprovalRow = {
-        ...base(at),
-        id: deriveId("approval", id),
-        callRowId: id,
-        status: "pending",
-        reason: approval?.reason ?? null,
-        expiresAt: approval?.expiresInMs === undefined ? null : at + approval.expiresInMs,
-        decidedAt: null,
-        decidedBy: null,
-        comment: null,
-        editedInput: null,
-      };
-      rows.approvals.push(row);
-      dirtyApprovals.set(row.id, row);
-      writer.add("approval-requested", { approvalId: row.id, callId: call.callId, name: call.name, input: call.input, reason: row.reason, expiresAt: row.expiresAt }, step.id);
-      return;
+      const expiresAt = approval?.expiresInMs === undefined ? null : at + approval.expiresInMs;
+      return askPerson({ id: deriveId("approval", id), callRowId: id, reason: approval?.reason ?? null, expiresAt }, { callId: call.callId, name: call.name, input: call.input, about: "consent" });
     }
     const running = move(call, "running");
     if (disposition === "run") return putCall(running);

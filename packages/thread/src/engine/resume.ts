@@ -2,6 +2,7 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { CallRow } from "../store/rows.ts";
 import type { ExecutionGraph, Snapshot, ThreadStore } from "../store/store.ts";
 import { currentState } from "./state.ts";
+import { asksWhatHappened } from "./outcome-question.ts";
 import type { TurnRows } from "./recorder.ts";
 import { callSignature } from "./prepare-calls.ts";
 import type { TurnCall, TurnState } from "./turn-state.ts";
@@ -65,7 +66,7 @@ export function resumeState(graph: ExecutionGraph, definition: AnyThreadDefiniti
   return {
     phase: graph.execution.status === "waiting" ? "waiting" : calls.length === 0 ? "answering" : "acting",
     iteration: step.iteration,
-    calls: calls.map(toTurnCall),
+    calls: calls.map((call) => ({ ...toTurnCall(call), ...(asksWhatHappened(call, graph.approvals) && { asksPerson: true as const }) })),
     usage: graph.execution.usage,
     signatures,
     requiredDone: graph.calls.some(({ name, status }) => name === required && status === "succeeded"),

@@ -16,7 +16,7 @@ export interface TurnResult {
   output: JsonValue;
   usage: ExecutionUsage;
   error: StoredError | null;
-  /** Requests for consent that are open. */
+  /** Requests for consent that are open, and questions what became of a call (`isOutcomeQuestion`). */
   approvals: ApprovalRow[];
 }
 

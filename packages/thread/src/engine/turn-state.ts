@@ -13,6 +13,8 @@ export interface TurnCall {
   readonly signature: string;
   readonly effect: ActionEffect;
   readonly status: CallStatus;
+  /** It was cut off, and a person is to say what became of it. */
+  readonly asksPerson?: true;
 }
 
 /** Everything that decides how a turn goes on. Plain data: no rows, no clocks, no functions. */
@@ -43,13 +45,17 @@ export interface Outcome {
   readonly reason: string;
 }
 
-/** What a person said about a call, or that nobody did in time. */
-export type PersonDecision = "approved" | "denied" | "expired" | "refused";
+/** What a person said about a call, or that nobody did in time; of one that was cut off, whether it took effect. */
+export type PersonDecision = "approved" | "denied" | "expired" | "refused" | "took-effect" | "no-effect";
 
 /** What can happen to a turn. */
 export type TurnEvent =
   | { type: "started" }
-  | { type: "resumed" }
+  | {
+      type: "resumed";
+      /** Calls of which a person is to say what became of them. */
+      askAbout: readonly string[];
+    }
   | {
       type: "answered";
       calls: readonly (Omit<TurnCall, "status"> & { disposition: Disposition })[];

@@ -122,7 +122,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     : () => {};
 
   try {
-    push(() => ({ type: work.resumed ? "resumed" : "started" }));
+    push(() => (work.resumed ? { type: "resumed", askAbout: askAbout(services) } : { type: "started" }));
     // Before anything that may fail: what was meant for this turn has its place, however it ends.
     if (work.resumed) await fold();
     const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id, executionId });
@@ -267,6 +267,14 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     };
   }
 
+  /** The calls that were cut off whose actions want a person to say what became of them. */
+  function askAbout(services: unknown): string[] {
+    const cutOff = rows.calls.filter(({ stepId, status, effect }) => stepId === rows.step.id && status === "running" && effect === "write");
+    if (cutOff.length === 0) return [];
+    const actions = normalizeActions(definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services }));
+    return cutOff.filter(({ name }) => actions.get(name)?.asksWhenInterrupted).map(({ callId }) => callId);
+  }
+
   async function start(callId: string, services: unknown): Promise<void> {
     const call = rows.calls.find((row) => row.callId === callId && row.stepId === rows.step.id)!;
     let found = runnable.get(callId);
@@ -334,10 +342,11 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     if (document !== rows.context.state) recorder.setState(document);
     for (const call of rows.calls.filter(({ stepId, status }) => stepId === rows.step.id && status === "running")) {
       // What is on record as running and is not on this turn's mind as such was cut off; a step that is left behind is on it no more.
-      const status = state.calls.find(({ callId }) => callId === call.callId)?.status;
-      if (status !== undefined && status !== "interrupted") continue;
+      const known = state.calls.find(({ callId }) => callId === call.callId);
+      if (known !== undefined && known.status !== "interrupted") continue;
       const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
       settle(call, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
+      if (known?.asksPerson) recorder.askOutcome(call.callId);
     }
   }
 
@@ -355,7 +364,8 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     for (const decision of found.decisions) {
       push(() => {
         const call = rows.calls.find((row) => row.callId === decision.callId && row.stepId === rows.step.id);
-        if (call?.status === "awaiting_approval") {
+        // The same decision may be read twice.
+        if (call?.status === "awaiting_approval" || call?.status === "interrupted") {
           if (decision.decision === "approved") {
             runnable.delete(decision.callId);
             recorder.approve(decision.callId, decision.input ?? call.input);
