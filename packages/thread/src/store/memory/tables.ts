@@ -39,7 +39,7 @@ export function createMemoryTables(): MemoryTables {
         const into = of(when.table);
         const row = into.rows.get(JSON.stringify(when.key));
         if (row === undefined || !met(into, row, when)) return [];
-        written = [change(into, row, when.fields, undo)];
+        written = [[change(into, row, when.fields, undo)[into.position.get(when.returning)!]!]];
       }
       for (const put of puts) for (const row of put.rows) putRow(of(put.table), row, put.mode, undo);
       for (const { table, key, anyOf, fields } of sets) {

@@ -141,12 +141,7 @@ function whenText(when: When, dialect: Dialect): { text: string; next: number } 
   const plain = updateText({ table: when.table, key: when.key, fields: when.fields }, 1, "t", dialect);
   let n = plain.next;
   const conditions = when.conditions.map(({ field, is }) => ` AND ${typed(when.table, field, n++).replace(" = ", ` ${is} `)}`).join("");
-  return { text: `${plain.text}${conditions} RETURNING ${returnList(when.table, dialect)}`, next: n };
-}
-
-/** The numbers of a changed row; its documents may be long, and nobody asks for them. */
-function returnList(table: Table<object>, dialect: Dialect): string {
-  return table.columns.map(({ name, kind }) => (kind === "int" || kind === "bool" ? dialect.read(quote(name), true) : `NULL::text AS ${quote(name)}`)).join(", ");
+  return { text: `${plain.text}${conditions} RETURNING ${dialect.read(quote(columnName(when.returning)), true)}`, next: n };
 }
 
 /**
@@ -169,11 +164,10 @@ function writeText(write: Write, dialect: Dialect, channel: string, busyMs: numb
     parts.push(`u${parts.length} AS (${text})`);
     n = next;
   }
-  const columns = write.when === undefined ? [] : write.when.table.columns.map((column) => quote(column.name));
+  const columns = [write.when === undefined ? "1" : quote(columnName(write.when.returning))];
   // Sent by the server when the transaction lands, and not at all when it does not.
   if (write.notify !== undefined) columns.push(`pg_notify('${channel}', $${n}::text)`);
-  const list = columns.length === 0 ? "1" : columns.join(", ");
-  return `WITH ${parts.join(", ")} SELECT ${list} FROM ${gate}`;
+  return `WITH ${parts.join(", ")} SELECT ${columns.join(", ")} FROM ${gate}`;
 }
 
 function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {
@@ -195,9 +189,7 @@ function distinct({ table, mode, rows }: Put): Put["rows"] {
   return [...new Map(rows.map((row) => [JSON.stringify(places.map((place) => row[place])), row])).values()];
 }
 
-/** The rows that a write with `when` gives back. */
+/** The row that a write with `when` gives back. */
 export function writeResult(write: Write, rows: unknown[][]): Rows[] {
-  if (write.when === undefined) return [[]];
-  const width = write.when.table.columns.length;
-  return [rows.map((row) => row.slice(0, width)) as unknown as Rows];
+  return [write.when === undefined ? [] : rows.map(([returned]) => [returned as number])];
 }

@@ -6,7 +6,7 @@ import { servedBy, type Keys } from "./layout.ts";
 import type { Reader, Session } from "./reader.ts";
 import type { Routes } from "./routes.ts";
 import { runWrite } from "./scripts.ts";
-import { changedRow, planWrite, threadOf } from "./writer.ts";
+import { planWrite, threadOf } from "./writer.ts";
 
 /** How often a verb that another got in the way of is begun anew. */
 const ATTEMPTS = 100;
@@ -36,9 +36,9 @@ export function createRunner(commands: RedisCommands, keys: Keys, reader: Reader
     await routes.prepare(write);
     const revision = mode === "write" ? ((await session.revisions.get(tag)) ?? (await reader.revision(tag))) : "";
     const plan = planWrite(write, tag, keys, revision, channel);
-    const [outcome, ...values] = await runWrite(commands, plan.keys, plan.args);
+    const [outcome, returned] = await runWrite(commands, plan.keys, plan.args);
     if (outcome === "moved" || outcome === "taken") throw AGAIN;
-    return outcome === "ok" && write.when !== undefined ? changedRow(write.when, thread.tenant, values) : [];
+    return outcome === "ok" && write.when !== undefined ? [[Number(returned)]] : [];
   };
 
   const attempt = async <T>(verb: Verb<T>, mode: Mode): Promise<T> => {

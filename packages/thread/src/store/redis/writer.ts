@@ -1,7 +1,7 @@
 import { ROW_VERSION } from "../rows.ts";
 import type { Access, Only, Table, Value } from "../table.ts";
 import { contexts, executions, items, leases, threads } from "../tables.ts";
-import type { Put, Rows, Update, When, Write } from "../verbs/op.ts";
+import type { Put, Update, Write } from "../verbs/op.ts";
 import { isWide, keyValues, pack, placeOf, servedBy, threadKeys, toField, type Keys, type ThreadKeys } from "./layout.ts";
 import type { Routes } from "./routes.ts";
 
@@ -10,9 +10,6 @@ export interface Plan {
   keys: string[];
   args: string[];
 }
-
-/** The columns of which a conditional change gives the new values back: the numbers. */
-const returnedBy = (table: Table<object>): string[] => table.columns.filter((column) => column.kind === "int").map((column) => column.name);
 
 /** @param revision - at which the plan was made; empty when the write guards itself */
 export function planWrite(write: Write, tag: string, keys: Keys, revision: string, channel: string): Plan {
@@ -32,22 +29,8 @@ export function planWrite(write: Write, tag: string, keys: Keys, revision: strin
   for (const put of puts) for (const row of put.rows) args.push(...putSteps(put, row, own, use).flat());
   for (const one of sets) args.push(...setSteps(one, own, use));
   if (notify !== undefined) args.push("P", channel, JSON.stringify([notify.tenant, notify.contextId]));
-  if (when !== undefined) {
-    const returned = returnedBy(when.table);
-    args.push("G", use(own.row(when.table, when.key.slice(1))), String(returned.length), ...returned);
-  }
+  if (when !== undefined) args.push("G", use(own.row(when.table, when.key.slice(1))), "1", nameOf(when.table, when.returning));
   return { keys: [...names.keys()], args };
-}
-
-/** The row after a conditional change: its numbers, and nothing else of it. */
-export function changedRow({ table }: When, tenant: string, values: readonly string[]): Rows {
-  const returned = returnedBy(table);
-  const row = table.columns.map((column): Value => {
-    const value = values[returned.indexOf(column.name)];
-    return column.field === "tenant" ? tenant : value === undefined || value === "" || value === "\u0000" ? null : Number(value);
-  });
-  row[placeOf(table, "v")] ??= ROW_VERSION;
-  return [row];
 }
 
 const nameOf = (table: Table<object>, field: string): string => table.columns[placeOf(table, field)]!.name;

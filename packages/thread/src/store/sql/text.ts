@@ -123,17 +123,17 @@ export function updateText(table: Table<object>, fields: readonly string[], dial
   return `UPDATE ${dialect.table(table.name)} SET ${sets} WHERE ${key}`;
 }
 
-/** The same with conditions, whose values come last, giving the row after the change. */
+/** The same with conditions, whose values come last. */
 export function whenText(when: When, dialect: Dialect): string {
   const fields = Object.keys(when.fields);
   let n = fields.length + when.table.key.length;
   const conditions = when.conditions.map(({ field, is }) => ` AND ${quote(columnName(field))} ${is} ${dialect.placeholder(++n)}`).join("");
-  return `${updateText(when.table, fields, dialect)}${conditions} RETURNING ${readList(when.table, dialect)}`;
+  return `${updateText(when.table, fields, dialect)}${conditions} RETURNING ${dialect.read(quote(columnName(when.returning)), true)}`;
 }
 
 /** What makes two conditional changes the same statement. */
 export function whenShape(when: When): string {
-  return `${when.table.name}|${Object.keys(when.fields).join()}|${when.conditions.map(({ field, is }) => field + is).join()}`;
+  return `${when.table.name}|${when.returning}|${Object.keys(when.fields).join()}|${when.conditions.map(({ field, is }) => field + is).join()}`;
 }
 
 /** The values of {@link whenText}'s placeholders. */

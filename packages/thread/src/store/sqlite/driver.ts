@@ -30,11 +30,14 @@ export interface SqliteInstance {
 
 /** What the three libraries' statements have in common, and `raw`, which `node:sqlite` lacks. */
 interface LibraryStatement {
-  run(...values: Value[]): unknown;
-  all(...values: Value[]): unknown[];
-  get(...values: Value[]): unknown;
+  run(...values: Bound): unknown;
+  all(...values: Bound): unknown[];
+  get(...values: Bound): unknown;
   raw?(on?: boolean): LibraryStatement;
 }
+
+/** Values one by one, as `node:sqlite` wants them, or as one array, which the others need not unpack first. */
+type Bound = readonly Value[] | [readonly Value[]];
 
 type Constructor = new (path: string, options?: object) => SqliteInstance;
 
@@ -84,13 +87,14 @@ export function connection(database: SqliteInstance): SqliteConnection {
 function statement(prepared: LibraryStatement): SqliteStatement {
   let rows: LibraryStatement | undefined;
   const raw = () => (rows ??= prepared.raw === undefined ? prepared : prepared.raw(true));
+  const bound = (values: readonly Value[]): Bound => (prepared.raw === undefined ? values : [values]);
   // Without `raw`, a row is an object with its columns in order.
   const inOrder = (row: unknown) => (prepared.raw === undefined ? Object.values(row as Record<string, Value>) : (row as Value[]));
   return {
-    run: (values) => void prepared.run(...values),
-    all: (values) => raw().all(...values).map(inOrder),
+    run: (values) => void prepared.run(...bound(values)),
+    all: (values) => raw().all(...bound(values)).map(inOrder),
     one(values) {
-      const row = raw().get(...values);
+      const row = raw().get(...bound(values));
       return row === undefined || row === null ? undefined : inOrder(row);
     },
   };

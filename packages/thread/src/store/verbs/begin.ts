@@ -47,7 +47,7 @@ function* attemptBegin(tenant: string, given: Begin): Verb<Begun | undefined> {
   const puts = [...thread.puts, ...turn.puts];
   if (found === undefined) yield* write({ puts: [...puts, ...putting(contexts, tenant, [{ ...context, ...turn.changed }], "insert")], sets: thread.sets, ...news });
   else {
-    const when: When = { table: contexts, key: [tenant, contextId], conditions: unmoved(given, found, hears), fields: encoded(contexts, { ...turn.changed, importDigest: null }) };
+    const when: When = { table: contexts, key: [tenant, contextId], conditions: unmoved(given, found, hears), fields: encoded(contexts, { ...turn.changed, importDigest: null }), returning: "seq" };
     const [written] = yield* write({ when, puts, sets: thread.sets, ...news });
     if (written === undefined) return undefined;
   }

@@ -1,7 +1,6 @@
 import type { DurableEvent } from "../../stream/envelope.ts";
 import type { Changes, Committed, Guard, Snapshot } from "../store.ts";
 import { ROW_VERSION } from "../rows.ts";
-import { decode } from "../codec.ts";
 import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, triggers, type StoredContext } from "../tables.ts";
 import { checkEvents, checkFence, checkGuard, checkOwner, checkSettled, closed, contextOf, crowded, guarded } from "./guard.ts";
 import { encoded, putting, setting, write, type Put, type Verb } from "./op.ts";
@@ -73,8 +72,8 @@ export function* commit(tenant: string, contextId: string, guard: Guard, given: 
   const open = patch.status === undefined ? [] : [{ field: "status", is: "<>" as const, value: "closed" }];
   const conditions = [...guarded(guard), { field: "importing", is: "=" as const, value: 0 }, ...open];
   for (let attempt = 0; attempt < 10; attempt++) {
-    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields }, puts, sets });
-    if (written !== undefined) return { seq, inboxSeq: decode(contexts, written).inboxSeq };
+    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields, returning: "inboxSeq" }, puts, sets });
+    if (written !== undefined) return { seq, inboxSeq: written[0] as number };
     const context = yield* contextOf(tenant, contextId, false);
     checkGuard(context, guard);
     checkSettled(context);
@@ -87,7 +86,7 @@ export function* takeOver(tenant: string, contextId: string, fence: number): Ver
   const conditions = [{ field: "fence", is: "<=" as const, value: fence }, { field: "importing", is: "=" as const, value: 0 }];
   for (let attempt = 0; attempt < 10; attempt++) {
     const fields = encoded(contexts, { fence, importDigest: null });
-    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields } });
+    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields, returning: "fence" } });
     if (written !== undefined) return (yield* snapshot(tenant, { contextId }))!;
     const context = yield* contextOf(tenant, contextId, false);
     checkFence(context, fence);

@@ -58,6 +58,8 @@ export interface When {
   key: readonly Value[];
   conditions: readonly { field: string; is: "=" | "<=" | "<>"; value: Value }[];
   fields: Readonly<Record<string, Value>>;
+  /** The field to give back, a number, as it is after the change. */
+  returning: string;
 }
 
 /** Changes several things at once: all of them or, where `when` does not hold or a row is in the way, none. */
@@ -76,7 +78,7 @@ export type Op = Read | Write;
 /** Rows as they are kept. */
 export type Rows = readonly (readonly Value[])[];
 
-/** What an op gives back: for a read, the rows of each find; for a write with `when`, its row after the change, if it held. */
+/** What an op gives back: for a read, the rows of each find; for a write with `when`, a row of what it returns, if it held. */
 export type OpResult = readonly Rows[];
 
 /**

@@ -35,7 +35,7 @@ export function runRead(read: Read, run: (find: PlainFind) => Rows): Rows[] {
 /** Tables that answer at once. */
 export interface SyncTables {
   find(find: PlainFind): Rows;
-  /** The row of `when` after its change, or nothing when that did not hold and so nothing was written. */
+  /** A row of what `when` returns, or nothing when that did not hold and so nothing was written. */
   write(change: Write): Rows;
 }
 
