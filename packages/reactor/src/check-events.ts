@@ -1,6 +1,6 @@
 import { createEventOrder, type EventOrderOptions } from "./event-order.ts";
 import type { ReactorEvent } from "./events.ts";
-import type { Reactor } from "./reactor.ts";
+import type { Reactor, ReactorInput } from "./reactor.ts";
 
 /**
  * Checks a complete recorded answer.
@@ -44,6 +44,11 @@ export function validated(reactor: Reactor): Reactor {
     contract: reactor.contract,
     name: reactor.name,
     ...(reactor.runsActions === undefined ? {} : { runsActions: reactor.runsActions }),
-    react: (input) => checkEvents(reactor.react(input)),
+    react: (input) => checkEvents(reactor.react(input), { calls: allowed(input) }),
   };
+}
+
+/** The reactor's own calls that a person has allowed: they are to get their results in this answer. */
+function allowed({ decisions = [] }: ReactorInput) {
+  return decisions.flatMap(({ callId, decision }) => (decision === "approved" ? [[callId, "owned"] as const] : []));
 }

@@ -71,7 +71,7 @@ export interface ActionResultEvent {
   error?: string;
 }
 
-/** A reactor that runs its own actions asks for permission. The step ends after it; the decision comes with the next call. */
+/** A reactor that runs its own actions asks for permission. The step ends after it; the answer comes with the next call, in `decisions`. */
 export interface ApprovalRequestEvent {
   type: "approval-request";
   callId: string;

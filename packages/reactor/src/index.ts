@@ -27,7 +27,7 @@ export type {
   Usage,
   UsageEvent,
 } from "./events.ts";
-export type { ActionChoice, ActionSpec, Reactor, ReactorIds, ReactorInput, ReactorLimits } from "./reactor.ts";
+export type { ActionChoice, ActionSpec, Reactor, ReactorDecision, ReactorIds, ReactorInput, ReactorLimits } from "./reactor.ts";
 export { scriptedReactor, type ScriptedAction, type ScriptedReactorOptions, type ScriptedStep, type ScriptedStepSource } from "./scripted.ts";
 export type {
   ActionPart,

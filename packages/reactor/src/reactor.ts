@@ -32,6 +32,18 @@ export interface ReactorIds {
   attempt: number;
 }
 
+/** What became of a reactor's question whether it may run an action of its own. */
+export interface ReactorDecision {
+  /** Of the `approval-request`. */
+  callId: string;
+  /** `approved`: run it now, and send its `action-result` in this answer. Of the others the call is settled already, and the model is to be told. */
+  decision: "approved" | "denied" | "expired";
+  /** The input to run it with, which a person may have changed. Only with `approved`. */
+  input?: JsonValue;
+  /** Why it may not run, in words for the model. Only without `approved`. */
+  error?: string;
+}
+
 /** Everything that a reactor gets for one step. */
 export interface ReactorInput {
   /** The conversation so far, oldest first; the running turn's own earlier steps are the last assistant message. */
@@ -49,6 +61,8 @@ export interface ReactorInput {
   ids: ReactorIds;
   /** Aborts when the turn is cancelled or its lease is lost. The reactor must stop soon after. */
   signal: AbortSignal;
+  /** Answers to the `approval-request`s of the step before; those approved come again after a crash, until they have a result. @defaultValue none */
+  decisions?: readonly ReactorDecision[];
   /** What this reactor's last `session` event of this thread held. */
   session?: JsonValue;
 }

@@ -11,11 +11,13 @@ const deltas = z.union([z.string(), z.array(z.string())], "must be a string or a
 const json = z.custom<unknown>((value) => value !== undefined, "is missing");
 const isError = z.custom<Error>((value) => value instanceof Error);
 
+const result = z.union([z.strictObject({ output: json }), z.strictObject({ error: z.string() })], "must be { output } or { error }");
+
 const action = z.strictObject({
   name: z.string().min(1),
   input: json,
   callId: z.string().min(1).optional(),
-  result: z.union([z.strictObject({ output: json }), z.strictObject({ error: z.string() })], "must be { output } or { error }").optional(),
+  result: result.optional(),
   approval: z.strictObject({ reason: z.string().optional() }).optional(),
 }).refine((value) => value.result === undefined || value.approval === undefined, "has both `result` and `approval`");
 
@@ -26,6 +28,7 @@ const stepSchema = z.strictObject({
   files: z.array(z.looseObject({ mediaType: z.string(), url: z.string() })).optional(),
   data: z.array(z.looseObject({ name: z.string(), data: json })).optional(),
   actions: z.array(action).optional(),
+  results: z.record(z.string(), result).optional(),
   session: z.unknown().optional(),
   error: z.union([z.string(), isError], "must be a string or an Error").optional(),
   usage: z.looseObject({}).optional(),

@@ -28,6 +28,8 @@ export interface ScriptedStep {
   files?: readonly WholePart<"file">[];
   data?: readonly WholePart<"data">[];
   actions?: readonly ScriptedAction[];
+  /** Results of calls with `approval` of the step before that were approved, by `callId`. They come first. */
+  results?: Readonly<Record<string, { output: JsonValue } | { error: string }>>;
   session?: JsonValue;
   /** Thrown after all of the above and instead of what follows. A string becomes a `REACTOR_FAILED`; an error is thrown as it is. */
   error?: string | Error;
@@ -39,7 +41,7 @@ export interface ScriptedStep {
 
 /** The events of one answer, and the error that ends it. Ids depend on nothing but the step's own ids. */
 export function eventsOfStep(step: ScriptedStep, ids: ReactorIds): { events: ReactorEvent[]; error?: Error } {
-  const events: ReactorEvent[] = [];
+  const events: ReactorEvent[] = Object.entries(step.results ?? {}).map(([callId, result]) => resultEvent(callId, result));
   if (step.reasoning !== undefined) pushGrowing(events, "reasoning", step.reasoning);
   if (step.text !== undefined) pushGrowing(events, "text", step.text);
   step.sources?.forEach((source, i) => events.push({ type: "part", partId: `source-${i}`, part: { kind: "source", ...source } }));
@@ -80,8 +82,12 @@ function pushAction(events: ReactorEvent[], action: ScriptedAction, callId: stri
     return false;
   }
   if (result === undefined) return false;
-  events.push({ type: "action-result", callId, ...("output" in result ? { status: "succeeded", output: copyOf(result.output) } : { status: "failed", ...result }) });
+  events.push(resultEvent(callId, result));
   return true;
+}
+
+function resultEvent(callId: string, result: { output: JsonValue } | { error: string }): ReactorEvent {
+  return { type: "action-result", callId, ...("output" in result ? { status: "succeeded", output: copyOf(result.output) } : { status: "failed", ...result }) };
 }
 
 /** A copy, so that nothing that is done with an answer changes the script. */

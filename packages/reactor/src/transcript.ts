@@ -64,6 +64,8 @@ export interface ActionPart {
   output?: JsonValue;
   /** For the model: what went wrong and, where known, what to do. */
   error?: string;
+  /** The reactor ran it, not the engine. @defaultValue false */
+  ownedByReactor?: boolean;
   step?: number;
   providerMetadata?: ProviderMetadata;
 }

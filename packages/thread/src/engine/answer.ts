@@ -1,6 +1,13 @@
 import { assertJson, HebraError, type JsonValue } from "@hebra/core";
-import { createEventOrder, type FinishReason, type ProviderMetadata, type Reactor, type ReactorEvent, type ReactorInput, type TranscriptPart, type Usage } from "@hebra/reactor";
+import { createEventOrder, type EventOrderOptions, type FinishReason, type ProviderMetadata, type Reactor, type ReactorEvent, type ReactorInput, type TranscriptPart, type Usage } from "@hebra/reactor";
 import { addUsage } from "./usage.ts";
+
+/** What came of an action that a reactor ran itself. */
+export interface OwnedResult {
+  status: "succeeded" | "failed";
+  output?: JsonValue;
+  error?: string;
+}
 
 /** A call that the model asked for, in the order of the answer's parts. */
 export interface RequestedCall {
@@ -10,7 +17,7 @@ export interface RequestedCall {
   /** The reactor runs it. */
   owned: boolean;
   /** What came of it, when the reactor ran it in this answer. */
-  result?: { status: "succeeded" | "failed"; output?: JsonValue; error?: string };
+  result?: OwnedResult;
   /** The reactor asks a person before it runs it. */
   approval?: { reason?: string };
   providerMetadata?: ProviderMetadata;
@@ -22,6 +29,8 @@ export type AnswerPart = { slot: number; partId: string; part: Exclude<Transcrip
 /** An answer, as far as it has come. */
 export interface Answer {
   parts: AnswerPart[];
+  /** What came of calls of earlier steps that the reactor was allowed to run, by their ids. */
+  results: Map<string, OwnedResult>;
   usage: Usage;
   session: JsonValue | undefined;
   finishReason: FinishReason | undefined;
@@ -35,23 +44,23 @@ export interface AnswerListener {
 }
 
 /** An answer of which nothing has come. */
-export const emptyAnswer = (): Answer => ({ parts: [], usage: {}, session: undefined, finishReason: undefined });
+export const emptyAnswer = (): Answer => ({ parts: [], results: new Map(), usage: {}, session: undefined, finishReason: undefined });
 
 /**
  * Reads one answer into `answer`, which is filled as the events come, so that what there is of it can be kept when the
  * turn is cut off.
  *
- * @param earlierCallIds - calls of earlier steps of the execution: their ids may not come again.
+ * @param earlier - calls of earlier steps of the execution: their ids may not come again. An `owned` one is to get its result.
  * @throws HebraError `REACTOR_PROTOCOL` when events come out of order, `NOT_SERIALIZABLE` when one holds no plain JSON, and whatever the reactor throws.
  */
 export async function readAnswer(
   reactor: Reactor,
   input: ReactorInput,
-  earlierCallIds: Iterable<string>,
+  earlier: EventOrderOptions["calls"] & {},
   answer: Answer,
   listener: AnswerListener,
 ): Promise<void> {
-  const order = createEventOrder({ calls: Array.from(earlierCallIds, (id) => [id, "settled"] as const) });
+  const order = createEventOrder({ calls: earlier });
   const open = new Map<string, { slot: number; part: { text: string; providerMetadata?: ProviderMetadata } }>();
   const calls = new Map<string, RequestedCall>();
   for await (const event of reactor.react(input)) {
@@ -108,8 +117,9 @@ function accept(
     case "action-result": {
       const { status, output, error } = event;
       const call = calls.get(event.callId);
-      if (call === undefined) return;
-      call.result = { status, ...(output === undefined ? {} : { output: plain(output, "output") }), ...(error === undefined ? {} : { error }) };
+      const result: OwnedResult = { status, ...(output === undefined ? {} : { output: plain(output, "output") }), ...(error === undefined ? {} : { error }) };
+      if (call === undefined) answer.results.set(event.callId, result);
+      else call.result = result;
       return;
     }
     case "approval-request": {

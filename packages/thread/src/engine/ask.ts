@@ -3,6 +3,7 @@ import type { ActionChoice, ReactorInput, TranscriptMessage } from "@hebra/react
 import { normalizeActions, outputSchemaOf, specsOf } from "../definition/normalize-action.ts";
 import type { TurnTelemetry } from "../telemetry/engine-telemetry.ts";
 import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
+import { decisionsFor } from "./owned-calls.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
 import { checkOutput, reaskOf, type CheckedOutput } from "./reask.ts";
 import type { TurnRows } from "./recorder.ts";
@@ -51,7 +52,9 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const reask = await reaskOf(definition, rows, options.heardNow);
   const actionChoice: ActionChoice = reask?.action === undefined ? "auto" : { action: reask.action };
   const session = rows.context.sessions[reactor.name];
-  const earlier = rows.calls.map(({ callId }) => callId);
+  const decisions = decisionsFor(rows);
+  const allowed = new Set(decisions.flatMap(({ callId, decision }) => (decision === "approved" ? [callId] : [])));
+  const earlier = rows.calls.map(({ callId }) => [callId, allowed.has(callId) ? "owned" : "settled"] as const);
 
   for (let attempt = 1; ; attempt++) {
     const transcript = await withFiles(await options.transcript(), environment.readFile);
@@ -72,6 +75,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       ...(instructions === undefined ? {} : { instructions }),
       ...(definition.model === undefined ? {} : { model: definition.model }),
       ...(outputSchema === undefined ? {} : { outputSchema }),
+      ...(decisions.length === 0 ? {} : { decisions }),
       ...(session === undefined ? {} : { session }),
     };
     // What has to be read first took its time, in which the turn may have ended or passed to another.

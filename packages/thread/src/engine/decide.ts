@@ -45,6 +45,9 @@ const decisionStatus: Readonly<Record<PersonDecision, CallStatus>> = {
   "no-effect": "failed",
 };
 
+/** The engine runs it now. What a reactor runs itself, it runs in its next answer. */
+const isRunning = ({ status, owned }: TurnCall) => status === "running" && owned !== true;
+
 /** Nobody but a person can move it on. */
 const awaitsPerson = ({ status, asksPerson }: TurnCall) => status === "awaiting_approval" || (status === "interrupted" && asksPerson === true);
 
@@ -108,7 +111,7 @@ function final(state: TurnState, event: Extract<TurnEvent, { type: "answered" }>
 }
 
 function settled(state: TurnState, inputWaiting: boolean, limits: TurnLimits): Decision {
-  if (!state.calls.some((call) => call.status === "running")) return batchDone(state, inputWaiting, limits);
+  if (!state.calls.some(isRunning)) return batchDone(state, inputWaiting, limits);
   if (state.windowOpen) return [state, []];
   return [{ ...state, windowOpen: true }, [{ type: "open-window" }]];
 }
@@ -119,10 +122,10 @@ function decided(state: TurnState, event: Extract<TurnEvent, { type: "decided" }
   const tellsOutcome = event.decision === "took-effect" || event.decision === "no-effect";
   if (tellsOutcome !== (call.status === "interrupted")) return [state, []];
   const next = setStatus(state, event.callId, decisionStatus[event.decision]);
-  if (event.decision === "approved") {
+  if (event.decision === "approved" && call.owned !== true) {
     return [{ ...next, phase: "acting" }, [record({ then: "stay" }), { type: "run", callIds: [event.callId] }]];
   }
-  if (next.calls.some(({ status }) => status === "running")) return [next, [record({ then: "stay" })]];
+  if (next.calls.some(isRunning)) return [next, [record({ then: "stay" })]];
   return batchDone(next, false, limits);
 }
 
@@ -132,11 +135,11 @@ function resumed(state: TurnState, askAbout: readonly string[], limits: TurnLimi
   // The attempt is on record before anything is tried: a turn that kills its process must not be resumed for ever.
   if (state.calls.length === 0) return [{ ...state, phase: "answering" }, [record({ then: "stay" }), { type: "ask" }]];
   const calls = state.calls.map((call): TurnCall => {
-    if (call.status !== "running" || call.effect !== "write") return call;
+    if (!isRunning(call) || call.effect !== "write") return call;
     return { ...call, status: "interrupted", ...(askAbout.includes(call.callId) && { asksPerson: true }) };
   });
   const next: TurnState = { ...state, calls, phase: "acting", windowOpen: false };
-  const running = calls.filter(({ status }) => status === "running").map(({ callId }) => callId);
+  const running = calls.filter(isRunning).map(({ callId }) => callId);
   if (running.length === 0) return batchDone(next, false, limits);
   return [next, [record({ then: "stay" }), { type: "run", callIds: running }]];
 }
@@ -147,7 +150,7 @@ function batchDone(state: TurnState, inputWaiting: boolean, limits: TurnLimits):
     return [{ ...state, phase: "waiting", windowOpen: false }, [record({ then: "wait" })]];
   }
   const requiredDone = state.requiredDone || state.calls.some(({ name, status }) => name === limits.requiredAction && status === "succeeded");
-  const failedSteps = state.calls.some(({ status }) => status === "succeeded") ? 0 : state.failedSteps + 1;
+  const failedSteps = state.calls.some(({ status, owned }) => status === "succeeded" || (status === "running" && owned)) ? 0 : state.failedSteps + 1;
   const next: TurnState = { ...state, requiredDone, failedSteps };
   if (requiredDone && !inputWaiting) return ended(next, { status: "completed", reason: "required-action" }, false);
   if (failedSteps >= limits.maxFailedSteps) return ended(next, { status: "incomplete", reason: "no-progress" }, false);

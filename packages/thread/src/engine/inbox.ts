@@ -2,7 +2,8 @@ import { HebraError, type JsonValue } from "@hebra/core";
 import type { ApprovalRow, CallRow, ItemRow } from "../store/rows.ts";
 import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
 import { isOutcomeQuestion } from "./outcome-question.ts";
-import type { CallResult, TurnRows } from "./recorder.ts";
+import type { CallResult } from "./call-result.ts";
+import type { TurnRows } from "./recorder.ts";
 import type { PersonDecision } from "./turn-state.ts";
 
 /** A decision about a call that waits for one. */

@@ -43,10 +43,10 @@ async function prepare(request: RequestedCall, actions: ReadonlyMap<string, Norm
   }
 }
 
+/** What a reactor runs itself has its result already, or waits for a person first. */
 function prepareOwned(request: RequestedCall, signature: string): PreparedCall {
   if (request.result !== undefined) return { request, signature, effect: "write", disposition: request.result.status };
-  const message = `The reactor asked for consent to ${request.name}, which this engine cannot give to actions that a reactor runs itself.`;
-  return refuse(request, signature, "write", { code: "UNSUPPORTED", message, retryable: false });
+  return { request, signature, effect: "write", disposition: "ask-person", approval: request.approval ?? {} };
 }
 
 function refuse(request: RequestedCall, signature: string, effect: ActionEffect, error: StoredError): PreparedCall {

@@ -3,6 +3,7 @@ import { ROW_VERSION, type ApprovalRow, type CallRow, type ContextRow, type Exec
 import { assertTransition, callStates, executionStates, isTerminal, itemStates, stepStates, type CallStatus } from "../store/states.ts";
 import type { Changes, ContextPatch } from "../store/store.ts";
 import type { Answer } from "./answer.ts";
+import { callData, ownedResult, type CallResult } from "./call-result.ts";
 import { createEventWriter, type EventWriter } from "./event-writer.ts";
 import { newStep } from "./new-rows.ts";
 import { outcomeQuestionId } from "./outcome-question.ts";
@@ -10,15 +11,6 @@ import type { PreparedCall } from "./prepare-calls.ts";
 import { itemData } from "./start.ts";
 import { documentBefore } from "./state.ts";
 import type { Continuation, TurnState } from "./turn-state.ts";
-
-/** What came of a call, as it is kept. */
-export interface CallResult {
-  status: Extract<CallStatus, "succeeded" | "failed" | "interrupted" | "denied" | "expired" | "cancelled">;
-  output?: JsonValue;
-  error?: StoredError;
-  /** For the model, when it is more than the error's message. */
-  explanation?: string;
-}
 
 /** The rows of a turn in this process: what the store holds, and what the next write will add to it. */
 export interface TurnRows {
@@ -137,6 +129,10 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       const at = now();
       const { step, reaction } = rows;
       let callIndex = 0;
+      for (const [callId, result] of answer.results) {
+        const call = rows.calls.find((row) => row.callId === callId && row.status === "running");
+        if (call !== undefined) settle(call, ownedResult(result));
+      }
       for (const entry of answer.parts) {
         const index = rows.parts.length;
         const id = deriveId("part", step.id, entry.slot);
@@ -152,6 +148,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
         if (call === undefined) continue;
         const { request } = call;
         const content: PartRow["content"] = { kind: "action", callId: request.callId, name: request.name, input: request.input, step: step.iteration };
+        if (request.owned) content.ownedByReactor = true;
         if (request.providerMetadata !== undefined) content.providerMetadata = request.providerMetadata;
         putPart({ ...shared, kind: "action", content });
         writer.add("part-created", { partId: id, itemId: reaction.id, index, part: content as unknown as JsonObject }, step.id);
@@ -183,13 +180,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       writer.add("item-created", itemData(placed));
     },
     closeApproval(callId, status) {
-      const call = find(callId);
-      const approval = rows.approvals.find((row) => row.callRowId === call.id && row.status === "pending");
-      if (approval === undefined) return;
-      const closed: ApprovalRow = { ...approval, status, updatedAt: now() };
-      rows.approvals[rows.approvals.indexOf(approval)] = closed;
-      dirtyApprovals.set(closed.id, closed);
-      writer.add("approval-changed", { approvalId: closed.id, callId, status }, call.stepId);
+      closeQuestion(find(callId), status);
     },
     setState(state) {
       patch.state = state;
@@ -219,7 +210,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       const items = newItems;
       let outbox: OutboxRow[] = [];
 
-      if (continuation.then === "end") endCalls(state);
+      if (continuation.then === "end") endCalls();
       if (continuation.then === "next-step" || continuation.then === "end") {
         const status = continuation.then === "next-step" ? "completed" : stepOutcome(continuation.outcome.status);
         assertTransition(stepStates, "step", rows.step.status, status);
@@ -320,13 +311,12 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     return { ...execution, status: "running" };
   }
 
-  /** Nothing stays pending when a turn ends. */
-  function endCalls(state: TurnState): void {
-    for (const { callId, status } of state.calls) {
-      const call = rows.calls.find((row) => row.callId === callId && row.stepId === rows.step.id);
-      if (call === undefined || isTerminal(callStates, call.status)) continue;
-      recorder.closeApproval(callId, "cancelled");
-      if (call.status === status) continue;
+  /** Nothing stays pending when a turn ends: not even what a reactor was allowed to run in an earlier step. */
+  function endCalls(): void {
+    for (const call of rows.calls) {
+      if (isTerminal(callStates, call.status)) continue;
+      closeQuestion(call, "cancelled");
+      if (call.status === "interrupted") continue;
       const message = call.status === "running" ? "Cancelled while it ran; it may have taken effect." : "Cancelled before it ran.";
       settle(call, { status: "cancelled", error: { code: "ABORTED", message, retryable: false } });
     }
@@ -367,8 +357,16 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     }
     const running = move(call, "running");
     if (disposition === "run") return putCall(running);
-    const { output, error: message } = request.result!;
-    settle(running, disposition === "succeeded" ? { status: "succeeded", output: output ?? null } : { status: "failed", error: { code: "ACTION_FAILED", message: message ?? "failed", retryable: false } });
+    settle(running, ownedResult(request.result!));
+  }
+
+  function closeQuestion(call: CallRow, status: "expired" | "cancelled"): void {
+    const approval = rows.approvals.find((row) => row.callRowId === call.id && row.status === "pending");
+    if (approval === undefined) return;
+    const closed: ApprovalRow = { ...approval, status, updatedAt: now() };
+    rows.approvals[rows.approvals.indexOf(approval)] = closed;
+    dirtyApprovals.set(closed.id, closed);
+    writer.add("approval-changed", { approvalId: closed.id, callId: call.callId, status }, call.stepId);
   }
 }
 
@@ -380,16 +378,4 @@ export function earliestExpiry(approvals: readonly ApprovalRow[]): number | null
 
 function stepOutcome(status: "completed" | "failed" | "cancelled" | "incomplete"): "completed" | "failed" | "cancelled" {
   return status === "incomplete" ? "completed" : status;
-}
-
-function callData(call: CallRow): JsonObject {
-  return {
-    callId: call.callId,
-    name: call.name,
-    partId: call.partId,
-    status: call.status,
-    attempt: call.attempt,
-    output: call.output,
-    error: call.error === null ? null : { ...call.error },
-  };
 }

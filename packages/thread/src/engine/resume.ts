@@ -3,6 +3,7 @@ import type { CallRow } from "../store/rows.ts";
 import type { ExecutionGraph, Snapshot, ThreadStore } from "../store/store.ts";
 import { currentState } from "./state.ts";
 import { asksWhatHappened } from "./outcome-question.ts";
+import { isOwned } from "./owned-calls.ts";
 import type { TurnRows } from "./recorder.ts";
 import { callSignature } from "./prepare-calls.ts";
 import type { TurnCall, TurnState } from "./turn-state.ts";
@@ -66,7 +67,11 @@ export function resumeState(graph: ExecutionGraph, definition: AnyThreadDefiniti
   return {
     phase: graph.execution.status === "waiting" ? "waiting" : calls.length === 0 ? "answering" : "acting",
     iteration: step.iteration,
-    calls: calls.map((call) => ({ ...toTurnCall(call), ...(asksWhatHappened(call, graph.approvals) && { asksPerson: true as const }) })),
+    calls: calls.map((call) => ({
+      ...toTurnCall(call),
+      ...(isOwned(call, graph.parts) && { owned: true as const }),
+      ...(asksWhatHappened(call, graph.approvals) && { asksPerson: true as const }),
+    })),
     usage: graph.execution.usage,
     signatures,
     requiredDone: graph.calls.some(({ name, status }) => name === required && status === "succeeded"),

@@ -1,7 +1,7 @@
 import { anySignal, errorCode, errorMessage, HebraError, sleep, type Clock } from "@hebra/core";
 import type { ActionContext } from "../definition/define-action.ts";
 import type { ActionOutput, NormalAction } from "../definition/normalize-action.ts";
-import type { CallResult } from "./recorder.ts";
+import type { CallResult } from "./call-result.ts";
 
 /** What a finished call leaves behind. */
 export interface FinishedCall {

@@ -33,7 +33,8 @@ export function turnTranscript(
   const messages: TranscriptMessage[] = [{ id: trigger.id, role: trigger.role, parts: trigger.content }];
   let from = 0;
   const upTo = (end: number) => {
-    if (end > from) messages.push({ id: reaction.id, role: "assistant", parts: parts.slice(from, end).map(toPart) });
+    const shown = parts.slice(from, end).filter((part) => !isUnderWay(part)).map(toPart);
+    if (shown.length > 0) messages.push({ id: reaction.id, role: "assistant", parts: shown });
     from = end;
   };
   for (const { item, iteration } of steered) {
@@ -43,6 +44,11 @@ export function turnTranscript(
   }
   upTo(parts.length);
   return messages;
+}
+
+/** What a reactor was allowed to run itself and is about to: it is told so by a decision, and has nothing to read of it yet. */
+function isUnderWay({ content }: PartRow): boolean {
+  return content.kind === "action" && content.ownedByReactor === true && content.status === undefined;
 }
 
 function toPart(row: PartRow): TranscriptPart {

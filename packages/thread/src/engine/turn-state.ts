@@ -13,6 +13,8 @@ export interface TurnCall {
   readonly signature: string;
   readonly effect: ActionEffect;
   readonly status: CallStatus;
+  /** The reactor runs it, in its next answer after a person allowed it. */
+  readonly owned?: true;
   /** It was cut off, and a person is to say what became of it. */
   readonly asksPerson?: true;
 }

@@ -8,11 +8,13 @@ import type { ThreadEvent } from "../stream/envelope.ts";
 import type { TurnTelemetry } from "../telemetry/engine-telemetry.ts";
 import { emptyAnswer, type Answer } from "./answer.ts";
 import { askReactor, type AskedAnswer } from "./ask.ts";
+import type { CallResult } from "./call-result.ts";
 import { commitSurely } from "./commit-surely.ts";
 import { decide } from "./decide.ts";
 import { isInboxConflict, readDecisions } from "./inbox.ts";
 import { createLiveWriter } from "./live-writer.ts";
-import { createRecorder, type CallResult, type TurnRows } from "./recorder.ts";
+import { isOwned } from "./owned-calls.ts";
+import { createRecorder, type TurnRows } from "./recorder.ts";
 import { runCall, type FinishedCall } from "./run-call.ts";
 import { mergeState } from "./state.ts";
 import { storedError } from "./stored-error.ts";
@@ -259,7 +261,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
     return {
       type: "answered",
-      calls: prepared.map(({ request, signature, effect, disposition }) => ({ callId: request.callId, name: request.name, signature, effect, disposition })),
+      calls: prepared.map(({ request, signature, effect, disposition }) => ({ callId: request.callId, name: request.name, signature, effect, disposition, ...(request.owned && { owned: true as const }) })),
       usage: answer.usage,
       finishReason: answer.finishReason ?? "other",
       outputValid: output.valid,
@@ -340,7 +342,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       settle(call, merged.ok ? finished.result : { status: "failed", error: merged.error });
     }
     if (document !== rows.context.state) recorder.setState(document);
-    for (const call of rows.calls.filter(({ stepId, status }) => stepId === rows.step.id && status === "running")) {
+    for (const call of rows.calls.filter((row) => row.stepId === rows.step.id && row.status === "running" && !isOwned(row, rows.parts))) {
       // What is on record as running and is not on this turn's mind as such was cut off; a step that is left behind is on it no more.
       const known = state.calls.find(({ callId }) => callId === call.callId);
       if (known !== undefined && known.status !== "interrupted") continue;
