@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,4 +92,32 @@ export async function startCluster(): Promise<{ nodes: TestRedis[]; stop(): Prom
   };
   await eventually(async () => (await Promise.all(nodes.map(joined))).every(Boolean), "the nodes form a cluster", 20_000);
   return { nodes, stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))) };
+}
+
+/** A server and a sentinel that watches it under the name `main`. */
+export async function startSentinel(): Promise<{ master: TestRedis; sentinel: { host: string; port: number }; name: string; stop(): Promise<void> }> {
+  const master = await startRedis();
+  const port = await freePort();
+  const directory = mkdtempSync(join(tmpdir(), "hebra-sentinel-"));
+  const config = join(directory, "sentinel.conf");
+  // A sentinel writes what it learns into its own configuration.
+  writeFileSync(config, `port ${port}\nbind 127.0.0.1\ndir ${directory}\nsentinel monitor main 127.0.0.1 ${master.port} 1\n`);
+  const process = spawn("redis-server", [config, "--sentinel"], { stdio: "ignore" });
+  const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  admin.on("error", () => {});
+  const known = async () => String(await admin.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")).includes(String(master.port));
+  await eventually(known, "the sentinel knows its master", 20_000);
+  return {
+    master,
+    sentinel: { host: "127.0.0.1", port },
+    name: "main",
+    async stop() {
+      admin.disconnect();
+      const exited = once(process, "exit");
+      process.kill("SIGKILL");
+      await exited;
+      await master.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
 }

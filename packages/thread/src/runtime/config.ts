@@ -5,13 +5,21 @@ import { z } from "zod";
 import type { ThreadStore } from "../store/store.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 
+/** Where Redis is: exactly one of these. */
+export interface RedisAddress {
+  /** `redis://` or `rediss://`. */
+  url?: string;
+  /** Options of an ioredis `Redis`, for what a URL cannot say: `{ sentinels: [{ host, port }], name }`. */
+  connection?: Readonly<Record<string, unknown>>;
+  /** A Redis Cluster: some of its nodes, and the options of an ioredis `Cluster`. */
+  cluster?: { nodes: readonly (string | { host: string; port: number })[]; options?: Readonly<Record<string, unknown>> };
+}
+
 /** A runtime as data: what a deployment sets. Everything that is left out is local. */
 export interface RuntimeConfig {
-  bus?: {
+  bus?: RedisAddress & {
     /** @defaultValue "local" */
     backend?: "local" | "redis";
-    /** For Redis: `redis://` or `rediss://`. */
-    url?: string;
     /** @defaultValue "hebra" */
     namespace?: string;
     /** Milliseconds that a conversation stays with a worker that fell silent. @defaultValue 30 000 */
@@ -23,20 +31,18 @@ export interface RuntimeConfig {
     /** @defaultValue "memory": what the server's own persistence gives */
     durability?: "memory" | "replicated" | "fsync";
   };
-  locks?: {
+  locks?: RedisAddress & {
     /** @defaultValue "local" */
     backend?: "local" | "redis";
-    url?: string;
     /** @defaultValue "hebra" */
     namespace?: string;
   };
-  store?: {
+  /** `url` is for PostgreSQL too. */
+  store?: RedisAddress & {
     /** `local` is SQLite in `path`. @defaultValue "local" */
     backend?: "local" | "memory" | "sqlite" | "postgres" | "redis";
     /** For SQLite. @defaultValue ".hebra/threads.sqlite" */
     path?: string;
-    /** For PostgreSQL and Redis. */
-    url?: string;
     /** For PostgreSQL. @defaultValue "public" */
     schema?: string;
     /** For PostgreSQL: connections that each process may hold. @defaultValue 10 */
@@ -59,13 +65,19 @@ export interface RuntimeConfig {
 /** What a configuration cannot say. */
 export type RuntimeParts = Omit<RuntimeOptions, "store" | "bus" | "locks" | "workers" | "oneHost" | "sweepMs">;
 
-const serverUrl = z.string().min(1).optional();
+const address = {
+  url: z.string().min(1).optional(),
+  connection: z.record(z.string(), z.unknown()).optional(),
+  cluster: z
+    .strictObject({ nodes: z.array(z.union([z.string(), z.strictObject({ host: z.string(), port: z.number() })])).min(1), options: z.record(z.string(), z.unknown()).optional() })
+    .optional(),
+};
 const schema = z
   .strictObject({
     bus: z
       .strictObject({
         backend: z.enum(["local", "redis"]).default("local"),
-        url: serverUrl,
+        ...address,
         namespace: z.string().optional(),
         leaseMs: z.number().int().min(50).optional(),
         maxAttempts: z.number().int().min(1).optional(),
@@ -73,12 +85,12 @@ const schema = z
         durability: z.enum(["memory", "replicated", "fsync"]).optional(),
       })
       .prefault({}),
-    locks: z.strictObject({ backend: z.enum(["local", "redis"]).default("local"), url: serverUrl, namespace: z.string().optional() }).prefault({}),
+    locks: z.strictObject({ backend: z.enum(["local", "redis"]).default("local"), ...address, namespace: z.string().optional() }).prefault({}),
     store: z
       .strictObject({
         backend: z.enum(["local", "memory", "sqlite", "postgres", "redis"]).default("local"),
         path: z.string().min(1).default(".hebra/threads.sqlite"),
-        url: serverUrl,
+        ...address,
         schema: z.string().optional(),
         poolSize: z.number().int().min(1).optional(),
         prepare: z.boolean().optional(),
@@ -93,7 +105,10 @@ const schema = z
   .superRefine((config, context) => {
     for (const part of ["bus", "locks", "store"] as const) {
       const { backend, url } = config[part];
-      if ((backend === "redis" || backend === "postgres") && url === undefined) context.addIssue({ code: "custom", path: [part, "url"], message: `is needed for the backend ${backend}` });
+      const addresses = Object.keys(addressOf(config[part]));
+      if (backend === "postgres" && url === undefined) context.addIssue({ code: "custom", path: [part, "url"], message: "is needed for the backend postgres" });
+      if (backend === "redis" && addresses.length === 0) context.addIssue({ code: "custom", path: [part, "url"], message: "is needed for the backend redis, or a `connection` or a `cluster`" });
+      if (addresses.length > 1) context.addIssue({ code: "custom", path: [part], message: `has ${addresses.join(" and ")}: exactly one is needed` });
     }
   });
 
@@ -107,30 +122,37 @@ export function parseRuntimeConfig(config: RuntimeConfig): ParsedConfig {
 
 const given = <T extends object>(values: T) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 
-/** Opens the bus of a configuration; nothing for a local one that is as it is made by itself. @throws HebraError as the factory */
-export async function openBus({ backend, url, namespace, leaseMs, maxAttempts, maxBacklog, durability }: ParsedConfig["bus"], parts: Pick<RuntimeParts, "clock">): Promise<Bus | undefined> {
+/** What a configuration says of where its server is. */
+function addressOf({ url, connection, cluster }: ParsedConfig["bus" | "locks" | "store"]) {
+  return given({ url, connection, cluster: cluster && { nodes: cluster.nodes, ...given({ options: cluster.options }) } });
+}
+
+/** Opens the bus of a configuration alone, for whoever looks after it; nothing for a local one that is as it is made by itself. @throws HebraError as the factory */
+export async function openBus(settings: ParsedConfig["bus"], parts: Pick<RuntimeParts, "clock"> = {}): Promise<Bus | undefined> {
+  const { backend, namespace, leaseMs, maxAttempts, maxBacklog, durability } = settings;
   const behaviour = given({ leaseMs, maxBacklog, clock: parts.clock, retry: maxAttempts === undefined ? undefined : { maxAttempts } });
   if (backend === "local") return Object.keys(given({ leaseMs, maxBacklog, maxAttempts })).length === 0 ? undefined : ((await import("@hebra/bus")).localBus(behaviour) as Bus);
   const { redisBus } = await import("@hebra/bus/redis");
-  return redisBus({ url: url!, ...given({ namespace, durability }), ...behaviour }) as Bus;
+  return redisBus({ ...addressOf(settings), ...given({ namespace, durability }), ...behaviour }) as Bus;
 }
 
 /** Opens the locks of a configuration; nothing for local ones. @throws HebraError as the factory */
-export async function openLocks({ backend, url, namespace }: ParsedConfig["locks"]): Promise<LockManager | undefined> {
-  if (backend === "local") return undefined;
+export async function openLocks(settings: ParsedConfig["locks"]): Promise<LockManager | undefined> {
+  if (settings.backend === "local") return undefined;
   const { redisLocks } = await import("@hebra/lock/redis");
-  return redisLocks({ url: url!, ...given({ namespace }) });
+  return redisLocks({ ...addressOf(settings), ...given({ namespace: settings.namespace }) });
 }
 
 /** Opens the store of a configuration alone, for exports and imports. @throws HebraError as the store's factory */
-export async function openStore({ backend, path, url, schema: name, poolSize, prepare, namespace, migrations }: ParsedConfig["store"]): Promise<ThreadStore> {
+export async function openStore(settings: ParsedConfig["store"]): Promise<ThreadStore> {
+  const { backend, path, url, schema: name, poolSize, prepare, namespace, migrations } = settings;
   switch (backend) {
     case "memory":
       return (await import("../store/memory.ts")).memoryStore();
     case "postgres":
       return (await import("../store/postgres.ts")).postgresStore({ connectionString: url!, ...given({ schema: name, poolSize, prepare, migrations }) });
     case "redis":
-      return (await import("../store/redis.ts")).redisStore({ url: url!, ...given({ namespace }) });
+      return (await import("../store/redis.ts")).redisStore({ ...addressOf(settings), ...given({ namespace }) });
     default: {
       const { mkdirSync } = await import("node:fs");
       const { dirname } = await import("node:path");

@@ -12,9 +12,10 @@ export { localConfig } from "./to-local/local-config.ts";
 export { moveToLocal, undoMoveToLocal } from "./to-local/move-to-local.ts";
 export type { MoveProgress, MoveReport, MoveStep, MoveToLocalOptions } from "./to-local/types.ts";
 export type { Job, Scheduler, SchedulerOptions } from "./scheduler.ts";
+export type { SendOutcome } from "./send-outcome.ts";
 export type { Worker, WorkerOptions } from "./worker.ts";
 export type { EndedTurn } from "../engine/ended-turn.ts";
-export { openRuntime, openStore, parseRuntimeConfig, type ParsedConfig, type RuntimeConfig, type RuntimeParts } from "./config.ts";
+export { openBus, openRuntime, openStore, parseRuntimeConfig, type ParsedConfig, type RedisAddress, type RuntimeConfig, type RuntimeParts } from "./config.ts";
 // Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
 export { getThreadEnv, registerThreadEnv } from "../legacy/call/env.ts";
 export { configureRuntime, getThreadRuntime, type ThreadRuntime } from "../legacy/call/runtime.ts";
