@@ -82,3 +82,8 @@ test("packages share one version and name each other by it", () => {
   const late = pack(withManifest(soundFiles("@hebra/bus", "1.2.2"), { dependencies: { "@hebra/core": "1.2.2" } }));
   assert.deepEqual(checkAlignment([core, late]).map(({ where }) => where), ["package.json version", "package.json dependencies @hebra/core"]);
 });
+
+test("a package without a page for the registry is found", () => {
+  const { "README.md": _page, ...files } = soundFiles();
+  assert.deepEqual(problems(files), ["file README.md"]);
+});

@@ -17,7 +17,7 @@ const dependencyFields = ["dependencies", "peerDependencies", "optionalDependenc
 /** Everything that is wrong with one packed package by itself. */
 export function checkTarball(tarball: Tarball): Problem[] {
   const { manifest } = tarball;
-  const found: Omit<Problem, "package">[] = [...protocols(manifest), ...manifestPaths(manifest), ...targets(tarball), ...contents(tarball), ...licence(tarball)];
+  const found: Omit<Problem, "package">[] = [...protocols(manifest), ...manifestPaths(manifest), ...targets(tarball), ...contents(tarball), ...licence(tarball), ...page(tarball)];
   return found.map((problem) => ({ package: manifest.name, ...problem }));
 }
 
@@ -93,4 +93,8 @@ function licence({ manifest, files }: Tarball): Omit<Problem, "package">[] {
   if (manifest.license !== "Apache-2.0") problems.push({ check: "licence", where: "package.json license", message: "is not Apache-2.0" });
   if (!files.has("LICENSE")) problems.push({ check: "licence", where: "LICENSE", message: "is not in the tarball" });
   return problems;
+}
+
+function page({ files }: Tarball): Omit<Problem, "package">[] {
+  return files.has("README.md") ? [] : [{ check: "file", where: "README.md", message: "is not in the tarball: the registry would show an empty page" }];
 }

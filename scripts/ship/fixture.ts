@@ -14,6 +14,7 @@ export const soundFiles = (name = "@hebra/planted", version = "1.2.3"): Record<s
     dependencies: { zod: "4.6.7" },
   }),
   LICENSE: "Apache License",
+  "README.md": "# planted\n",
   "src/index.ts": "export const x = 1;\n",
   "dist/index.js": "export const x = 1;\n",
   "dist/index.d.ts": "export declare const x = 1;\n",

@@ -107,7 +107,7 @@ export const commands = {
     summary: "Depth, oldest age, in flight and dead letters of both directions.",
     options: ["config", "json"],
     details: [
-      "depth: messages in mailboxes, those being handled included. oldest: the age of the oldest first message. in flight: conversations that somebody works on. delayed: conversations that wait for a retry. parked: conversations that stand still until a dead letter is settled. scheduled: messages for later.",
+      "depth: messages in mailboxes, those being handled included. oldest: the age of the oldest first message. waiting: the same, of conversations that could be handed out now, which more workers would shorten. in flight: conversations that somebody works on. delayed: conversations that wait for a retry. parked: conversations that stand still until a dead letter is settled. scheduled: messages for later.",
     ],
     examples: [["hebra stats --config hebra.json --json", "for a script"]],
   },

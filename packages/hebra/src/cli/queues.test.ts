@@ -47,7 +47,7 @@ describe.skipIf(withoutRedisServer !== undefined)("queues over Redis", () => {
     await bus.publishInbound([{ session: "a", payload: 1 }, { session: "a", payload: 2 }, { session: "b", payload: 3, id: "later", delayMs: 60_000 }]);
     const plain = await run("stats");
     expect(plain).toMatchObject({ code: 0, err: "" });
-    expect(plain.out).toMatch(/^inbound {3}depth 2 {2}oldest \d+\.\d s {2}in flight 0 {2}delayed 0 {2}parked 0 {2}scheduled 1\noutbound {2}depth 0/);
+    expect(plain.out).toMatch(/^inbound {3}depth 2 {2}oldest \d+\.\d s {2}waiting \d+\.\d s {2}in flight 0 {2}delayed 0 {2}parked 0 {2}scheduled 1\noutbound {2}depth 0/);
     expect(JSON.parse((await run("stats", "--json")).out)).toMatchObject({ inbound: { depth: 2, scheduled: 1 }, outbound: { depth: 0 }, dead: 0 });
   }, TIME);
 

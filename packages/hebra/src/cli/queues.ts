@@ -10,13 +10,15 @@ const LOOK_EVERY_MS = 200;
 
 const isEmpty = ({ inbound, outbound }: BusStats) => [inbound, outbound].every(({ depth, inFlight, delayed }) => depth + inFlight + delayed === 0);
 
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
 /** `hebra stats` */
 export function stats(options: CliOptions): Promise<Report> {
   return withBus(options, async (bus) => {
     const found = await bus.stats();
     const line = (name: "inbound" | "outbound") => {
-      const { depth, oldestAgeMs, inFlight, delayed, parked, scheduled } = found[name];
-      return `${name.padEnd(10)}depth ${depth}  oldest ${(oldestAgeMs / 1000).toFixed(1)} s  in flight ${inFlight}  delayed ${delayed}  parked ${parked}  scheduled ${scheduled}`;
+      const { depth, oldestAgeMs, oldestWaitingAgeMs, inFlight, delayed, parked, scheduled } = found[name];
+      return `${name.padEnd(10)}depth ${depth}  oldest ${seconds(oldestAgeMs)}  waiting ${seconds(oldestWaitingAgeMs)}  in flight ${inFlight}  delayed ${delayed}  parked ${parked}  scheduled ${scheduled}`;
     };
     return { report: found, text: `${line("inbound")}\n${line("outbound")}\ndead letters ${found.dead}` };
   });

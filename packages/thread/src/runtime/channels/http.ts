@@ -1,6 +1,7 @@
 import { errorCode, errorMessage, HebraError, parseOptions, type JsonObject } from "@hebra/core";
 import { z } from "zod";
 import type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply } from "../channel.ts";
+import { json, problem } from "./answer.ts";
 import { readBody } from "./read-body.ts";
 
 /** How {@link httpChannel} is made. */
@@ -171,10 +172,6 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
     },
   };
 }
-
-const json = (status: number, body: object, headers: Record<string, string> = {}) => new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });
-
-const problem = (status: number, code: string, message: string, headers?: Record<string, string>) => json(status, { code, message }, headers);
 
 function shown({ id, inReplyTo, text, executionId, index, failure }: ChannelReply): JsonObject {
   return { id, inReplyTo, text, index, ...(executionId === undefined ? {} : { executionId }), ...(failure === undefined ? {} : { failure }) };

@@ -3,6 +3,7 @@ import { errorCode, errorMessage, parseOptions } from "@hebra/core";
 import { z } from "zod";
 import type { Channel, ChannelContext, Locate } from "../channel.ts";
 import { createPieceSender, pieces } from "./pieces.ts";
+import { problem } from "./answer.ts";
 import { readBody } from "./read-body.ts";
 import { callGraph } from "./whatsapp/graph.ts";
 import { readWebhook } from "./whatsapp/payload.ts";
@@ -155,8 +156,5 @@ function parsed(raw: Uint8Array): unknown {
     return undefined;
   }
 }
-
-const problem = (status: number, code: string, message: string, headers: Record<string, string> = {}) =>
-  new Response(JSON.stringify({ code, message }), { status, headers: { "content-type": "application/json", ...headers } });
 
 const away = (message: string) => problem(503, "CLOSED", message, { "retry-after": "1" });
