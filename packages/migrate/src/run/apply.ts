@@ -21,7 +21,8 @@ export interface ApplyOptions {
 
 /**
  * Brings one context up to date, outside a run: what the old engine has written to it since the move is added. Does nothing
- * when nothing was. For the moment at which a conversation goes over to the new engine.
+ * when nothing was. For the moment at which a conversation goes over to the new engine for the first time; one that comes back
+ * after the new engine has gone on with it takes `catchUp` of `@hebra/thread/legacy`, which adds to what is there.
  *
  * @throws HebraError `REJECTS_OVER_BUDGET` when a row has no place, before anything is written; `IMPORT_CONFLICT` when the new engine has gone on with the context; what the target throws.
  */

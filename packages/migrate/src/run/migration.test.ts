@@ -150,6 +150,7 @@ describe("verify", () => {
     ["a trigger of another execution", (bundle) => void ((bundle.triggers![0] as JsonObject)["executionId"] = "x"), { kind: "link", table: "triggers", field: "executionId" }],
     ["a call's output", (bundle) => void ((bundle.calls[0] as JsonObject)["output"] = { more: 1 }), { kind: "field", table: "calls", field: "output" }],
     ["a damaged context", () => { throw new TypeError("Cannot read properties of undefined"); }, { kind: "unreadable", table: "contexts" }],
+    ["a context whose thread is gone", () => { throw new HebraError("INTERNAL", "The thread's row is not there."); }, { kind: "unreadable", table: "contexts" }],
   ];
   it.each(damages)("finds %s", async (_what, damage, expected) => {
     const from = source(undefined, ["a"]);

@@ -77,7 +77,8 @@ async function readContext(target: ThreadTarget, tenant: string, contextId: stri
   try {
     return (await target.export(tenant, contextId)) ?? { kind: "missing", table: "contexts" };
   } catch (error) {
-    if (errorCode(error) !== undefined) throw error;
+    const code = errorCode(error);
+    if (code !== undefined && code !== "INTERNAL") throw error;
     return { kind: "unreadable", table: "contexts" };
   }
 }

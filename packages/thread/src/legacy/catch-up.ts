@@ -55,7 +55,7 @@ const ATTEMPTS = 10;
  * Takes in what the old engine has added to a conversation since the new one went on with it: for the moment at which a
  * conversation comes back after a rollback. With {@link handover} in the other direction both engines always have one whole
  * history, however often a conversation goes back and forth. A conversation that the new engine never had is brought in
- * whole.
+ * whole. (`catchUp` of `@hebra/migrate` knows that first move alone, and refuses a conversation that has gone on here.)
  *
  * The turns come to the end of the history, in the old engine's order, in one write under the thread's lease, with their own
  * ids: done again, also by another process or after a crash, it adds nothing. Call it before the turn, once no turn of the

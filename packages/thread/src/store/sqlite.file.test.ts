@@ -34,6 +34,15 @@ function walCommits(path: string): number {
 }
 
 describe("a SQLite file", () => {
+  it("says so when somebody has removed a thread's row by hand", async () => {
+    const path = newPath();
+    const store = await sqliteStore({ path });
+    await playTurn(store, "default", ids, 0);
+    new libsql(path).exec("DELETE FROM thread_threads");
+    await expect(store.export("default", ids.contextId)).rejects.toMatchObject({ code: "INTERNAL", message: expect.stringContaining("rows were removed by other means") as string });
+    await store.close();
+  });
+
   it("is in WAL mode, synchronised as asked", async () => {
     for (const [synchronous, level] of [["FULL", 2], ["NORMAL", 1]] as const) {
       const driver = new libsql(newPath()) as unknown as SqliteInstance;

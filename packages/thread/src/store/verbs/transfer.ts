@@ -106,7 +106,8 @@ export function* exportContext(tenant: string, contextId: string): Verb<ContextB
   const whole = true;
   const context = yield* findOne(contexts, "key", [tenant, contextId], { whole });
   if (context === undefined) return undefined;
-  const thread = (yield* findOne(threads, "key", [tenant, context.threadId], { whole }))!;
+  const thread = yield* findOne(threads, "key", [tenant, context.threadId], { whole });
+  if (thread === undefined) throw new HebraError("INTERNAL", `The context ${contextId} names the thread ${context.threadId}, whose row is not there: rows were removed by other means than this store.`, { details: { contextId, threadId: context.threadId } });
   const ownItems = yield* find(items, "ofContext", [tenant, contextId], { whole });
   const turns = yield* find(executions, "ofContext", [tenant, contextId], { whole });
   const itemIds = ownItems.map((item) => item.id);
