@@ -1,39 +1,12 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { crashFixture, PATIENCE } from "./crash.fixture.ts";
 import { createHarness, miss, type Harness, type Killed } from "./harness.ts";
 import { mutants } from "./mutants.ts";
-import { bundleProgram, removeProgram } from "./processes.ts";
 import type { StoreConfig } from "./stores.ts";
 
-/** Dozens of processes are started, on a machine that may be busy. In milliseconds. */
-const PATIENCE = 600_000;
-const directory = mkdtempSync(join(tmpdir(), "hebra-crash-store-"));
-let program = "";
-beforeAll(async () => {
-  program = await bundleProgram();
-}, PATIENCE);
-afterAll(() => {
-  removeProgram();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const databaseUrl = process.env["DATABASE_URL"];
-const redisUrl = process.env["REDIS_URL"];
-const schema = `crash_${process.pid}`;
-const stores: [string, StoreConfig | undefined][] = [
-  ["sqlite", { kind: "sqlite", path: join(directory, "crash.db") }],
-  ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
-  ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace: `crash:${process.pid}` }],
-];
-afterAll(async () => {
-  if (databaseUrl === undefined) return;
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await pool.end();
-});
+const { directory, program, stores } = crashFixture("crash");
 
 /** What every store's run passes: two `begin`s, eight writes of the long turn and two of the other, a takeover; seven actions. */
 const WRITES = 2 + 8 + 2 + 1;
@@ -43,7 +16,7 @@ describe.each(stores)("a process killed at each write point over %s", (name, con
   it.skipIf(config === undefined)(
     "loses nothing, repeats nothing that it must not, and goes on",
     async () => {
-      const harness = await createHarness(program, config!);
+      const harness = await createHarness(program(), config!);
       try {
         const points = await harness.enumerate();
         expect(new Set(points).size).toBe(points.length);
@@ -67,7 +40,7 @@ describe("the harness", () => {
   let killed: Killed[];
   let copies = 0;
   beforeAll(async () => {
-    harness = await createHarness(program, { kind: "sqlite", path });
+    harness = await createHarness(program(), { kind: "sqlite", path });
     // Two results are in the store, three actions run, one trigger waits in line.
     killed = await harness.kill(["action send after"]);
   }, PATIENCE);

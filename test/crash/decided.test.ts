@@ -1,40 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { verifyGraph } from "@hebra/thread/testing";
-import { bundleProgram, removeProgram, start } from "./processes.ts";
+import { crashFixture, PATIENCE } from "./crash.fixture.ts";
+import { start } from "./processes.ts";
 import type { Job } from "./program.ts";
 import { readRecords } from "./records.ts";
-import { openStore, type StoreConfig } from "./stores.ts";
+import { openStore } from "./stores.ts";
 
-const PATIENCE = 600_000;
-const directory = mkdtempSync(join(tmpdir(), "hebra-decided-"));
-let program = "";
-beforeAll(async () => {
-  program = await bundleProgram();
-}, PATIENCE);
-afterAll(() => {
-  removeProgram();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const databaseUrl = process.env["DATABASE_URL"];
-const redisUrl = process.env["REDIS_URL"];
-const schema = `decided_${process.pid}`;
-afterAll(async () => {
-  if (databaseUrl === undefined) return;
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await pool.end();
-});
-
-const stores: [string, StoreConfig | undefined][] = [
-  ["sqlite", { kind: "sqlite", path: join(directory, "decided.db") }],
-  ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
-  ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace: `decided:${process.pid}` }],
-];
+const { directory, program, stores } = crashFixture("decided");
 
 let files = 0;
 type Play = Job extends infer J ? (J extends Job ? Omit<J, "store" | "records"> : never) : never;
@@ -47,7 +20,7 @@ describe.each(stores)("a process that dies while it takes a person's answer over
     const store = await openStore(config!);
     const play = async (job: Play) => {
       const records = join(directory, `${++files}.jsonl`);
-      const ended = await start(program, { ...job, store: config!, records } as Job, () => Promise.resolve()).ended;
+      const ended = await start(program(), { ...job, store: config!, records } as Job, () => Promise.resolve()).ended;
       return { ended, lines: readRecords(records) };
     };
     try {

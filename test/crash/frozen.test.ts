@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -9,36 +7,21 @@ import { postgresMigrations, postgresStore } from "@hebra/thread/store/postgres"
 import { redisStore } from "@hebra/thread/store/redis";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 import { z } from "zod";
+import { crashFixture, PATIENCE } from "./crash.fixture.ts";
 import type { FrozenJob, FrozenStore } from "./frozen-program.ts";
 import { startFrozen, type Frozen } from "./frozen.ts";
-import { bundleProgram, removeProgram } from "./processes.ts";
 
-const PATIENCE = 600_000;
-const directory = mkdtempSync(join(tmpdir(), "hebra-frozen-"));
-let program = "";
-beforeAll(async () => {
-  program = await bundleProgram("frozen-program");
-}, PATIENCE);
-
-const databaseUrl = process.env["DATABASE_URL"];
-const redisUrl = process.env["REDIS_URL"];
-const schema = `frozen_${process.pid}`;
-const namespace = `frozen:${process.pid}`;
+const { directory, program, databaseUrl, redisUrl, schema, namespace } = crashFixture("frozen", "frozen-program");
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
 const started: Frozen[] = [];
 const start = (job: FrozenJob) => {
-  const frozen = startFrozen(program, job);
+  const frozen = startFrozen(program(), job);
   started.push(frozen);
   return frozen;
 };
 // One that stands still does not hear of anything but this.
 afterEach(() => started.splice(0).forEach(({ child }) => void child.kill("SIGKILL")));
-afterAll(async () => {
-  removeProgram();
-  rmSync(directory, { recursive: true, force: true });
-  if (databaseUrl !== undefined) await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await pool.end();
-});
+afterAll(() => pool.end());
 
 const asking = defineThread({
   name: "asking",

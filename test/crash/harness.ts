@@ -149,7 +149,7 @@ export async function createHarness(program: string, config: StoreConfig): Promi
 }
 
 /** Why a process was not killed at its point; nothing when it was. */
-export function miss({ label, ended, lines }: Killed): string | undefined {
+export function miss({ label, ended, lines }: Pick<Killed, "label" | "ended" | "lines">): string | undefined {
   const stopped = lines.some((line) => line.event === "stopped" && line.label === label);
   return stopped && ended.signal === "SIGKILL" ? undefined : `${label}: ended by ${ended.signal ?? ended.code}. ${ended.complaint}`;
 }

@@ -1,38 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { crashFixture, PATIENCE } from "./crash.fixture.ts";
 import { createHarness, type Harness } from "./harness.ts";
-import { bundleProgram, removeProgram, twoAtATime } from "./processes.ts";
-import type { StoreConfig } from "./stores.ts";
+import { twoAtATime } from "./processes.ts";
 
-const PATIENCE = 600_000;
-const directory = mkdtempSync(join(tmpdir(), "hebra-paused-"));
-let program = "";
-beforeAll(async () => {
-  program = await bundleProgram();
-}, PATIENCE);
-afterAll(() => {
-  removeProgram();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const databaseUrl = process.env["DATABASE_URL"];
-const redisUrl = process.env["REDIS_URL"];
-const schema = `paused_${process.pid}`;
-afterAll(async () => {
-  if (databaseUrl === undefined) return;
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await pool.end();
-});
-
-const stores: [string, StoreConfig | undefined][] = [
-  ["sqlite", { kind: "sqlite", path: join(directory, "paused.db") }],
-  ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
-  ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace: `paused:${process.pid}` }],
-];
+const { program, stores } = crashFixture("paused");
 
 /** Before an answer is written, in the middle of a batch, before its results are written, and before the rest of them. */
 const points = ["commit 1 before", "action charge before", "commit 2 before", "action send after", "commit 3 before"];
@@ -42,7 +13,7 @@ describe.each(stores)("a process that is paused past its lease over %s", (_name,
     ["leases that know nothing of each other", false],
     ["leases in the store", true],
   ])("and comes back is refused, with %s; nothing is doubled", async (_title, sharedLeases) => {
-    const harness: Harness = await createHarness(program, config!);
+    const harness: Harness = await createHarness(program(), config!);
     try {
       const found = await twoAtATime(points, (label) => harness.pause(label, { sharedLeases }));
       for (const { label, violations, changed, refused, errors } of found) {

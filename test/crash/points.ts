@@ -1,4 +1,4 @@
-import type { ThreadStore } from "@hebra/thread";
+import type { LeasePort, ThreadStore } from "@hebra/thread";
 
 /** The places where a process can be made to end. */
 export interface Points {
@@ -6,6 +6,8 @@ export interface Points {
   reach(label: string): void;
   /** The same store, with points before, during and after each write. */
   store(store: ThreadStore): ThreadStore;
+  /** The same store, with points also where a lease is taken or given back. Renewals come by the clock, and are none. */
+  leases(store: ThreadStore): ThreadStore;
   /** Resolves when results of actions were first written. */
   readonly resultsWritten: Promise<void>;
 }
@@ -56,6 +58,12 @@ export function createPoints(options: { stopAt: string | undefined; signal: "SIG
       },
       decideApproval: (tenant, approvalId, decision) => write("decideApproval", () => store.decideApproval(tenant, approvalId, decision)),
       requestCancel: (tenant, executionId, request) => write("requestCancel", () => store.requestCancel(tenant, executionId, request)),
+      import: (tenant, bundle) => write("import", () => store.import(tenant, bundle)),
     }),
+    leases(store) {
+      const port = store.leases!;
+      const request: LeasePort["request"] = (key, asked) => (asked.ask === "take" || asked.ask === "release" ? write(`${asked.ask}Lease`, () => port.request(key, asked)) : port.request(key, asked));
+      return { ...store, leases: { ...port, request } };
+    },
   };
 }

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { localLocks } from "@hebra/lock";
 import { createEngine, storeLocks, type Engine, type ThreadStore } from "@hebra/thread";
 import { errorCode } from "@hebra/core";
+import { takeIn } from "./conversation.ts";
 import { mutants } from "./mutants.ts";
 import { createPoints, type Points } from "./points.ts";
 import { recorder } from "./records.ts";
@@ -25,6 +26,8 @@ export type Job = { store: StoreConfig; /** Where it writes what it did. */ reco
   | { run: "decide"; key: string; what: "approve" | "cancel"; stopAt: string }
   /** Does nothing but look for what can go on. */
   | { run: "sweep" }
+  /** Takes in what the old engine has added to a conversation, and ends itself at a point. */
+  | { run: "catch-up"; rows: string; stopAt?: string }
   /** Ends what was cut off. `sweep`: it finds out by itself what that is. `redeliver`: triggers that were never acknowledged. */
   | { run: "second"; sweep: boolean; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
 );
@@ -183,6 +186,11 @@ switch (job.run) {
   case "sweep":
     await sweep(job, opened);
     break;
+  case "catch-up": {
+    const points = pointsOf(job, recorder(job.records, "first"));
+    await takeIn(job.rows, points.leases(points.store(opened)));
+    break;
+  }
   case "second":
     await second(job, opened);
 }

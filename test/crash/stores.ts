@@ -6,6 +6,18 @@ import { sqliteStore } from "@hebra/thread/store/sqlite";
 /** Which database the processes of one run share. Plain data: it is handed to a child process. */
 export type StoreConfig = { kind: "sqlite"; path: string } | { kind: "postgres"; url: string; schema: string } | { kind: "redis"; url: string; namespace: string };
 
+/** A place of its own in the same database. @param name - of letters and digits */
+export function apart(config: StoreConfig, name: string): StoreConfig {
+  switch (config.kind) {
+    case "sqlite":
+      return { ...config, path: `${config.path}-${name}` };
+    case "postgres":
+      return { ...config, schema: `${config.schema}_${name}` };
+    case "redis":
+      return { ...config, namespace: `${config.namespace}:${name}` };
+  }
+}
+
 /** Opens it, as any process would. */
 export async function openStore(config: StoreConfig): Promise<ThreadStore> {
   switch (config.kind) {
