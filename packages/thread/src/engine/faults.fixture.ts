@@ -21,10 +21,10 @@ export interface PlannedAction {
   asks: "nobody" | "in time" | "for ever";
 }
 
-/** One turn: the actions of each of its steps, and how its last answer comes. */
+/** One turn: the actions of each of its steps, and how it ends: with an answer, with a model or with services that fail. */
 export interface PlannedTurn {
   steps: PlannedAction[][];
-  last: "answers" | "fails";
+  last: "answers" | "model fails" | "services fail";
 }
 
 /** What happens next. `which` counts from the first trigger or open approval, and around. */
@@ -60,7 +60,7 @@ const plannedAction: fc.Arbitrary<PlannedAction> = fc.record({
 });
 const turn: fc.Arbitrary<PlannedTurn> = fc.record({
   steps: fc.array(fc.array(plannedAction, { maxLength: 3 }), { maxLength: 3 }),
-  last: fc.constantFrom("answers", "answers", "answers", "answers", "answers", "fails"),
+  last: fc.oneof({ weight: 8, arbitrary: fc.constant("answers" as const) }, { weight: 1, arbitrary: fc.constantFrom("model fails", "services fail") }),
 });
 const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ op: fc.constant("say" as const), policy, turn, enqueue: fc.constantFrom(false, false, false, true) }) },
@@ -154,6 +154,9 @@ export function createWorld(data: ThreadStore): World {
     name: "test",
     state: z.record(z.string(), z.boolean()),
     actions: { read: does("read"), idempotent: does("idempotent"), write: does("write") },
+    services({ executionId }) {
+      if (scripts.get(executionId)?.last === "services fail") throw new Error("No connection.");
+    },
     reactor: scriptedReactor({
       clock,
       delayMs: 3,
@@ -166,7 +169,7 @@ export function createWorld(data: ThreadStore): World {
             text: `Step ${step}.`,
             actions: actions.map(({ effect, ...input }, index) => ({ name: effect, input: { ...input, name: `${ids.executionId} ${step} ${index}` } })),
           })),
-          last === "answers" ? { text: "Done." } : { text: "Well,", error: new HebraError("REACTOR_FAILED", "The model gave up.") },
+          last !== "model fails" ? { text: "Done." } : { text: "Well,", error: new HebraError("REACTOR_FAILED", "The model gave up.") },
         ];
       },
       repeatLast: true,

@@ -156,12 +156,12 @@ async function survives(open: () => ThreadStore | Promise<ThreadStore>, runs: fc
 
 describe("whatever fails, and whenever a process ends", () => {
   it.each([
-    ["the same plans each time", { numRuns: 500, seed: 20_261_128 }],
-    ["other plans each time", { numRuns: 150 }],
+    ["the same plans each time", { numRuns: 300, seed: 20_261_128 }],
+    ["other plans each time", { numRuns: 100 }],
   ])("there is a way out: nothing stays pending, is lost or is done twice, and the thread goes on (memory, %s)", (_title, runs) => survives(memoryStore, runs), 120_000);
 
   it("and no turn has to be resumed because one of its writes failed, or an answer was lost, once or twice", () =>
-    survives(memoryStore, { numRuns: 150, seed: 20_261_128 }, {
+    survives(memoryStore, { numRuns: 100, seed: 20_261_128 }, {
       of: calmPlans,
       also({ last: { after } }) {
         // One that waited in line begins with a write of whoever drives the thread, which leaves it to the next who looks.
@@ -170,5 +170,5 @@ describe("whatever fails, and whenever a process ends", () => {
       },
     }), 120_000);
 
-  it("and over SQLite", () => survives(() => sqliteStore({ path: ":memory:", synchronous: "NORMAL" }), { numRuns: 60, seed: 20_261_128 }), 120_000);
+  it("and over SQLite", () => survives(() => sqliteStore({ path: ":memory:", synchronous: "NORMAL" }), { numRuns: 50, seed: 20_261_128 }), 120_000);
 });

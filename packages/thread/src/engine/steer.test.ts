@@ -86,20 +86,21 @@ describe("steer", () => {
     await other.close();
   });
 
-  it.each(["cancelled", "failed"] as const)("has its place in the history when the turn is being %s at that moment", async (how) => {
+  it.each(["is cancelled", "fails", "has no services"] as const)("has its place in the history when the turn %s at that moment", async (what) => {
     const store = memoryStore();
-    let speak: () => Promise<unknown> = () => Promise.resolve();
+    let speak: () => Promise<unknown> = () => engine.enqueue(definition, { id: "late", text: "wait!" }, { address, whenBusy: "steer" });
+    // The only commit is the one that ends the turn.
     const late: ThreadStore = { ...store, commit: async (...args) => { const now = speak; speak = () => Promise.resolve(); await now(); return store.commit(...args); } };
     let fail = () => {};
     const { reactor, inputs } = listening(() => new Promise((_, reject) => (fail = () => reject(new Error("The model gave up.")))));
-    const definition = defineThread({ name: "test", reactor });
+    const services = () => { if (what === "has no services") throw new Error("No connection."); };
+    const definition = defineThread({ name: "test", reactor, services });
     const { engine, address } = setUp(definition, { store: late });
     const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
-    await expect.poll(() => inputs.length).toBe(1);
-    speak = () => engine.enqueue(definition, { id: "late", text: "wait!" }, { address, whenBusy: "steer" });
-    if (how === "cancelled") await engine.cancel(turn.executionId);
-    else fail();
-    expect((await turn.result).status).toBe(how);
+    if (what !== "has no services") await expect.poll(() => inputs.length).toBe(1);
+    if (what === "is cancelled") await engine.cancel(turn.executionId);
+    fail();
+    expect((await turn.result).status).toBe(what === "is cancelled" ? "cancelled" : "failed");
     await engine.idle();
     expect((await engine.history(address)).map(({ item }) => [item.kind, item.content.map((part) => part.kind === "text" && part.text)])).toEqual([["trigger", ["a"]], ["reaction", []], ["trigger", ["wait!"]]]);
     await expectSettled(store);
