@@ -4,6 +4,8 @@
  * proves it with the contract.
  */
 
+import type { Body } from "./envelope.ts";
+
 /** A direction: `in`, or `out:<gateway>`. Conversations of different spaces have nothing to do with each other. */
 export type Space = string;
 
@@ -16,7 +18,7 @@ export interface Entry {
   /** The message's id, for `unschedule`. */
   readonly id: string;
   /** The envelope. */
-  readonly body: string;
+  readonly body: Body;
   /** Milliseconds before it joins the mailbox. */
   readonly delayMs: number;
   /** Whether the holder is told that this one interrupts. */
@@ -65,7 +67,7 @@ export interface RawLease {
   readonly fence: number;
   /** Deliveries of the first message, this one included. */
   readonly attempt: number;
-  readonly bodies: readonly string[];
+  readonly bodies: readonly Body[];
 }
 
 /** Settles and claims in one step. */
@@ -120,7 +122,7 @@ export interface RawDeadLetter extends DeadRecord {
 
 /** An envelope that has not joined its mailbox yet. */
 export interface RawScheduled {
-  readonly body: string;
+  readonly body: Body;
   /** When it does, in milliseconds since the epoch. */
   readonly at: number;
 }
@@ -157,6 +159,8 @@ export interface Backend {
   partitionOf(conversation: string): number;
   /** The envelope version to write. */
   readonly format: number;
+  /** Whether messages stay in this process: their bodies are then values; all others are given text. @defaultValue false */
+  readonly inProcess?: boolean;
   /** Whether an accepted message outlives the process. */
   readonly durable: boolean;
   /** Connects and begins to tell the news about what `holder` holds; resolves when the backend has answered once. */
@@ -169,7 +173,7 @@ export interface Backend {
   /** Renews leases. @returns for each whether it is still held */
   extend(partition: number, space: Space, leases: readonly { conversation: string; fence: number }[], leaseMs: number): Promise<boolean[]>;
   /** Leases further messages. `have` is how many are held already. `undefined`: the lease was lost. */
-  take(space: Space, lease: { conversation: string; fence: number; have: number; max: number }): Promise<string[] | undefined>;
+  take(space: Space, lease: { conversation: string; fence: number; have: number; max: number }): Promise<Body[] | undefined>;
   ticket(request: TicketRequest): Promise<TicketReply>;
   cancelTicket(conversation: string, ticket: string, holder: string): Promise<void>;
   unschedule(entry: { conversation: string; id: string; dedupKey: string }): Promise<boolean>;

@@ -4,7 +4,7 @@ import type { Backend, Space } from "./backend.ts";
 import type { ReceivedMessage } from "./bus.ts";
 import type { BusEvent } from "./bus-events.ts";
 import type { BusSettings } from "./bus-options.ts";
-import type { Decoded, Envelope, EnvelopeCodec } from "./envelope.ts";
+import type { Body, Decoded, Envelope, EnvelopeCodec } from "./envelope.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { Tenancy } from "./tenancy.ts";
 
@@ -71,7 +71,7 @@ export function conversationKey(tenant: string, session: string): string {
 const needsEscape = /[%/]/;
 
 /** Decodes from the first body on, up to the first that cannot be read. */
-export function decodeAll(codec: EnvelopeCodec, bodies: readonly string[], firstAttempt: number): { messages: ReceivedMessage[]; stopped: Decoded | undefined } {
+export function decodeAll(codec: EnvelopeCodec, bodies: readonly Body[], firstAttempt: number): { messages: ReceivedMessage[]; stopped: Decoded | undefined } {
   const messages: ReceivedMessage[] = [];
   for (const body of bodies) {
     const decoded = codec.decode(body);

@@ -1,5 +1,6 @@
 import type { RawStats } from "./backend.ts";
 import type { DirectionStats } from "./bus-reports.ts";
+import type { Body } from "./envelope.ts";
 
 /** A direction's figures as they are shown. */
 export function directionStats(raw: RawStats, now: number): DirectionStats {
@@ -35,8 +36,9 @@ export function earlier(one: number | undefined, other: number | undefined): num
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
-/** Reads `enqueuedAt` off the first bytes of an envelope. */
-export function enqueuedAtOf(body: string): number | undefined {
+/** When an envelope was published; of text, only the first bytes are read. */
+export function enqueuedAtOf(body: Body): number | undefined {
+  if (typeof body !== "string") return body.enqueuedAt;
   const match = /^\{"v":\d+,"enqueuedAt":(\d+),/.exec(body.slice(0, 64));
   return match === null ? undefined : Number(match[1]);
 }

@@ -8,13 +8,14 @@ import type { BusHealth } from "./bus-reports.ts";
 import type { BusSettings } from "./bus-options.ts";
 import { claim } from "./claims.ts";
 import { createDeadLetters } from "./dead-letters.ts";
-import { createEnvelopeCodec } from "./envelope.ts";
+import { createEnvelopeCodec, type EnvelopeCodec } from "./envelope.ts";
 import { createExchanger, type Exchanger } from "./exchanger.ts";
 import { createLeaseKeeper } from "./lease-keeper.ts";
 import { publish } from "./publisher.ts";
 import { directionStats } from "./bus-stats.ts";
 import { listScheduled } from "./scheduled.ts";
 import type { Tenancy } from "./tenancy.ts";
+import { createValueCodec } from "./value-codec.ts";
 
 /** Milliseconds for which a process stays unready after it met what it cannot read. */
 const NEWER_MEMORY_MS = 30_000;
@@ -60,10 +61,11 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     core.emit?.({ type: "health-changed", health: health() });
   };
   const held = new Set<Tenancy>();
+  const texts = createEnvelopeCodec(settings.maxMessageBytes, parts.newestFormat);
   const core: BusCore = {
     backend,
     settings,
-    codec: createEnvelopeCodec(settings.maxMessageBytes, parts.newestFormat),
+    codec: backend.inProcess === true ? createValueCodec(texts, settings.maxMessageBytes) : (texts as EnvelopeCodec),
     clock,
     ids,
     holder: ids(),
@@ -145,8 +147,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     begun.catch(() => undefined);
     return {
       async next() {
-        await begun;
-        return consumer === undefined ? { value: undefined, done: true } : await consumer.iterator.next();
+        if (consumer === undefined) await begun;
+        return consumer === undefined ? { value: undefined, done: true } : consumer.iterator.next();
       },
       async return() {
         finished = true;
@@ -233,7 +235,7 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       return { inbound: directionStats(inbound, now), outbound: directionStats(outbound, now), dead, gateways };
     },
     health,
-    deadLetters: createDeadLetters(core),
+    deadLetters: createDeadLetters(core, texts),
     async drain({ deadlineMs = 30_000 } = {}) {
       draining = true;
       core.emit?.({ type: "health-changed", health: health() });

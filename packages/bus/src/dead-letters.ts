@@ -2,10 +2,11 @@ import { errorSignature, HebraError, type ErrorSignature } from "@hebra/core";
 import type { RawDeadLetter } from "./backend.ts";
 import { directionOf, gatewayOf, parseConversation, type BusCore } from "./bus-core.ts";
 import type { DeadLetter, DeadLetters } from "./bus-reports.ts";
+import type { EnvelopeCodec } from "./envelope.ts";
 
 /** The dead letters of a bus. */
-export function createDeadLetters(core: Pick<BusCore, "backend" | "codec" | "clock">): DeadLetters {
-  const { backend, codec, clock } = core;
+export function createDeadLetters(core: Pick<BusCore, "backend" | "clock">, codec: EnvelopeCodec<string>): DeadLetters {
+  const { backend, clock } = core;
   return {
     async list({ limit = 100, before } = {}) {
       if (!Number.isSafeInteger(limit) || limit < 1) throw new HebraError("INVALID_OPTIONS", "deadLetters.list: `limit` must be a whole number of at least 1.");

@@ -19,41 +19,53 @@ export interface Envelope {
   readonly payload: JsonValue;
 }
 
+/** An envelope as a mailbox holds it: text, or, where it does not leave the process, values that nobody else has and nobody changes. */
+export type Body = string | Envelope;
+
 /** What decoding can find. */
 export type Decoded = { readonly kind: "envelope"; readonly envelope: Envelope } | { readonly kind: "newer"; readonly version: number } | { readonly kind: "invalid"; readonly problem: string };
 
 /** Writes envelopes of one version and reads all up to another. */
-export interface EnvelopeCodec {
+export interface EnvelopeCodec<Written extends Body = Body> {
   /** The newest version it reads. */
   readonly newest: number;
   /** @throws HebraError `NOT_SERIALIZABLE`, `ENVELOPE_TOO_LARGE` */
-  encode(envelope: Omit<Envelope, "v">, version: number): string;
-  decode(text: string): Decoded;
+  encode(envelope: Omit<Envelope, "v">, version: number): Written;
+  decode(body: Written): Decoded;
+}
+
+/** An envelope as text, whatever a mailbox holds it as. */
+export function textOf(body: Body): string {
+  return typeof body === "string" ? body : write(body, body.v);
+}
+
+/** `enqueuedAt` comes first, so that the age of a mailbox can be read off its first bytes; absent members are left out, to keep envelopes small. */
+function write(envelope: Omit<Envelope, "v">, version: number): string {
+  return JSON.stringify({
+    v: version,
+    enqueuedAt: envelope.enqueuedAt,
+    id: envelope.id,
+    tenant: envelope.tenant,
+    session: envelope.session,
+    idempotencyKey: envelope.idempotencyKey === envelope.id ? undefined : envelope.idempotencyKey,
+    interrupt: envelope.interrupt ? true : undefined,
+    seq: envelope.seq,
+    trace: envelope.trace,
+    payload: envelope.payload,
+  });
 }
 
 /**
- * The codec. `enqueuedAt` comes first, so that the age of a mailbox can be read off its first bytes; absent members are left
- * out, to keep envelopes small.
+ * The codec that writes text.
  *
  * @param newest - the newest version to read; a test of rolling deploys pretends with it to be an older or newer release.
  */
-export function createEnvelopeCodec(maxBytes: number, newest = ENVELOPE_VERSION): EnvelopeCodec {
+export function createEnvelopeCodec(maxBytes: number, newest = ENVELOPE_VERSION): EnvelopeCodec<string> {
   return {
     newest,
     encode(envelope, version) {
       assertJson(envelope.payload, "payload");
-      const text = JSON.stringify({
-        v: version,
-        enqueuedAt: envelope.enqueuedAt,
-        id: envelope.id,
-        tenant: envelope.tenant,
-        session: envelope.session,
-        idempotencyKey: envelope.idempotencyKey === envelope.id ? undefined : envelope.idempotencyKey,
-        interrupt: envelope.interrupt ? true : undefined,
-        seq: envelope.seq,
-        trace: envelope.trace,
-        payload: envelope.payload,
-      });
+      const text = write(envelope, version);
       const bytes = text.length * 3 <= maxBytes ? 0 : Buffer.byteLength(text);
       if (bytes > maxBytes) {
         throw new HebraError("ENVELOPE_TOO_LARGE", `The message ${envelope.id} takes ${bytes} bytes; the bus accepts ${maxBytes}. Pass large content by reference, or raise \`maxMessageBytes\`.`, {
@@ -73,14 +85,15 @@ export function createEnvelopeCodec(maxBytes: number, newest = ENVELOPE_VERSION)
       } catch {
         return { kind: "invalid", problem: "it is not JSON" };
       }
-      return check(value, newest);
+      return checkEnvelope(value, newest);
     },
   };
 }
 
 const known = new Set(["v", "enqueuedAt", "id", "tenant", "session", "idempotencyKey", "interrupt", "seq", "trace", "payload"]);
 
-function check(value: unknown, newest: number): Decoded {
+/** Whether a value is an envelope that can be read. What may be absent is filled in. */
+export function checkEnvelope(value: unknown, newest: number): Decoded {
   const invalid = (problem: string): Decoded => ({ kind: "invalid", problem });
   if (typeof value !== "object" || value === null || Array.isArray(value)) return invalid("it is not an object");
   const raw = value as Record<string, unknown>;

@@ -7,7 +7,7 @@ import { earlier, emptyStats, enqueuedAtOf } from "./bus-stats.ts";
 import { createBus } from "./create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
 import { createMailboxes, type Mailboxes } from "./mailbox.ts";
-import { isWaiting, TICKET_MARK } from "./mailbox-state.ts";
+import { isTicket, isWaiting } from "./mailbox-state.ts";
 
 /**
  * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process, and
@@ -63,6 +63,7 @@ export function localBackends(settings: BusSettings): () => Backend {
       lanes: 1,
       partitionOf: () => 0,
       format: ENVELOPE_VERSION,
+      inProcess: true,
       durable: false,
       async start(given) {
         own = given;
@@ -109,7 +110,7 @@ function figures(mailboxes: Mailboxes, now: number): { inbound: RawStats; outbou
     if (name !== INBOUND && space.conversations.size + space.scheduled.size > 0) gateways.push(gatewayOf(name));
     stats.scheduled += space.scheduled.size;
     for (const conversation of space.conversations.values()) {
-      const bodies = conversation.entries.values().filter((entry) => !entry.startsWith(TICKET_MARK));
+      const bodies = conversation.entries.values().filter((entry) => !isTicket(entry));
       stats.depth += bodies.length;
       const at = bodies[0] === undefined ? undefined : enqueuedAtOf(bodies[0]);
       stats.oldestEnqueuedAt = earlier(stats.oldestEnqueuedAt, at);

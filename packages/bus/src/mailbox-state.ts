@@ -1,5 +1,6 @@
 import { Deque } from "./deque.ts";
 import { createDueHeap, type Due, type DueHeap } from "./due-heap.ts";
+import type { Body } from "./envelope.ts";
 
 /** The two lanes of ready conversations. */
 export type LaneName = "normal" | "high";
@@ -25,7 +26,7 @@ export interface Conversation extends Due {
   readonly key: string;
   readonly tenant: string;
   /** Envelopes, and call tickets among them. */
-  readonly entries: Deque<string>;
+  readonly entries: Deque<Body>;
   /** The lease's fence; 0 when there is no lease. */
   fence: number;
   /** How many entries, from the head, are on lease. */
@@ -54,7 +55,7 @@ export interface Scheduled extends Due {
   /** Conversation and message id. */
   readonly key: string;
   readonly conversation: string;
-  readonly body: string;
+  readonly body: Body;
   readonly high: boolean;
   readonly interrupt: boolean;
 }
@@ -159,11 +160,16 @@ export function tenantOf(conversation: string): string {
 }
 
 /** Begins every ticket; no envelope begins so. */
-export const TICKET_MARK = "\u0001";
+const TICKET_MARK = "\u0001";
 
 /** A ticket as it lies in a mailbox. */
 export function ticketText(ttlMs: number, holder: string, ticket: string): string {
   return `${TICKET_MARK}${ttlMs}:${holder}:${ticket}`;
+}
+
+/** Whether an entry of a mailbox is a ticket, not an envelope. */
+export function isTicket(entry: Body | undefined): entry is string {
+  return typeof entry === "string" && entry.startsWith(TICKET_MARK);
 }
 
 /** The parts of a ticket. */

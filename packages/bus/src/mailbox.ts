@@ -1,4 +1,5 @@
 import type { Entry, EntryStatus, ExchangeReply, ExchangeRequest, RawLease, Settle, Space, TicketReply, TicketRequest } from "./backend.ts";
+import { textOf, type Body } from "./envelope.ts";
 import { createDedupWindow, type DedupWindow } from "./mailbox-dedup.ts";
 import { createMorgue, type Morgue } from "./mailbox-morgue.ts";
 import { countLease, enterLane, hasReady, serve, uncountLease, unpark, type LimitsOf } from "./mailbox-lanes.ts";
@@ -6,9 +7,9 @@ import {
   createConversation,
   createSpace,
   inRetry,
+  isTicket,
   nextDue,
   parseTicket,
-  TICKET_MARK,
   ticketText,
   type Conversation,
   type Scheduled,
@@ -47,7 +48,7 @@ export interface Mailboxes {
   publish(space: Space, entries: readonly Entry[], now: number): EntryStatus[];
   exchange(request: ExchangeRequest, now: number): ExchangeReply;
   extend(space: Space, leases: readonly { conversation: string; fence: number }[], leaseMs: number, now: number): boolean[];
-  take(space: Space, lease: { conversation: string; fence: number; have: number; max: number }): string[] | undefined;
+  take(space: Space, lease: { conversation: string; fence: number; have: number; max: number }): Body[] | undefined;
   ticket(request: TicketRequest, now: number): TicketReply;
   cancelTicket(conversation: string, ticket: string, now: number): void;
   unschedule(entry: { conversation: string; id: string; dedupKey: string }): boolean;
@@ -77,8 +78,8 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
 
   /** The conversation is held by nobody and waits for nothing: into its lane, or straight to the ticket at its head. */
   const makeReady = (space: SpaceState, conversation: Conversation, now: number): void => {
-    while (conversation.tickets && conversation.entries.at(0)?.startsWith(TICKET_MARK)) {
-      const { ticket, holder, ttlMs } = parseTicket(conversation.entries.at(0)!);
+    for (let head = conversation.entries.at(0); conversation.tickets && isTicket(head); head = conversation.entries.at(0)) {
+      const { ticket, holder, ttlMs } = parseTicket(head);
       const aliveUntil = tickets.get(ticket);
       tickets.delete(ticket);
       if (aliveUntil !== undefined && aliveUntil > now) {
@@ -132,7 +133,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     endLease(space, conversation);
   };
 
-  const append = (space: SpaceState, entry: { conversation: string; body: string; high: boolean; interrupt: boolean }, now: number) => {
+  const append = (space: SpaceState, entry: { conversation: string; body: Body; high: boolean; interrupt: boolean }, now: number) => {
     let conversation = space.conversations.get(entry.conversation);
     if (conversation === undefined) {
       conversation = createConversation(entry.conversation);
@@ -152,14 +153,14 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     const first = conversation.parkedBy === "" ? conversation.leased : 1;
     for (let i = first; i < Math.min(conversation.entries.length, first + 16); i++) {
       const body = conversation.entries.at(i)!;
-      if (body.startsWith(TICKET_MARK)) continue;
+      if (isTicket(body)) continue;
       // A ready conversation has a message at its head, never a ticket.
-      if (i === 0 && conversation.entries.at(1)?.startsWith(TICKET_MARK)) continue;
+      if (i === 0 && isTicket(conversation.entries.at(1))) continue;
       conversation.entries.removeAt(i);
       const attempts = i === 0 ? conversation.attempts : i < conversation.suspects ? 1 : 0;
       if (i < conversation.suspects) conversation.suspects--;
       if (i === 0) conversation.attempts = conversation.suspects > 0 ? 1 : 0;
-      dead.add({ space: space.name, conversation: conversation.key, body, cause: "overflow", attempts, signature: "", at: now, parked: false });
+      dead.add({ space: space.name, conversation: conversation.key, body: textOf(body), cause: "overflow", attempts, signature: "", at: now, parked: false });
       return true;
     }
     return false;
@@ -246,7 +247,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
         return 0;
       case "dead":
         if (settle.together) conversation.suspects = Math.max(conversation.suspects, conversation.leased);
-        dead.add({ ...settle.record, space: space.name, conversation: conversation.key, body: conversation.entries.at(0)!, at: now, parked: false });
+        dead.add({ ...settle.record, space: space.name, conversation: conversation.key, body: textOf(conversation.entries.at(0)!), at: now, parked: false });
         removeHead(conversation, 1);
         endLease(space, conversation);
         makeReady(space, conversation, now);
@@ -256,7 +257,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
           ...settle.record,
           space: space.name,
           conversation: conversation.key,
-          body: conversation.entries.at(0)!,
+          body: textOf(conversation.entries.at(0)!),
           at: now,
           parked: true,
         });
@@ -271,10 +272,10 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
 
   const leaseOne = (space: SpaceState, conversation: Conversation, request: ExchangeRequest, now: number): RawLease => {
     const limit = conversation.suspects > 0 ? 1 : request.perConversation;
-    const bodies: string[] = [];
+    const bodies: Body[] = [];
     for (let i = 0; i < limit && i < conversation.entries.length; i++) {
       const body = conversation.entries.at(i)!;
-      if (conversation.tickets && body.startsWith(TICKET_MARK)) break;
+      if (conversation.tickets && isTicket(body)) break;
       bodies.push(body);
     }
     conversation.attempts++;
@@ -322,11 +323,11 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     take(name, { conversation, fence, have, max }) {
       const found = held(spaceOf(name), conversation, fence);
       if (found === undefined) return undefined;
-      const given: string[] = [];
+      const given: Body[] = [];
       if (found.suspects > found.leased) return given;
       for (let i = have; i < have + max && i < found.entries.length; i++) {
         const body = found.entries.at(i)!;
-        if (body.startsWith(TICKET_MARK)) break;
+        if (isTicket(body)) break;
         given.push(body);
       }
       found.leased = Math.max(found.leased, have + given.length);
@@ -361,7 +362,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       const space = spaceOf("in");
       const conversation = space.conversations.get(key);
       if (conversation === undefined) return;
-      const index = conversation.entries.values().findIndex((entry) => entry.startsWith(TICKET_MARK) && parseTicket(entry).ticket === ticket);
+      const index = conversation.entries.values().findIndex((entry) => isTicket(entry) && parseTicket(entry).ticket === ticket);
       if (index === 0 && conversation.granted) settleOne(space, { kind: "release", conversation: key, fence: conversation.fence, delayMs: 0 }, now);
       else if (index >= 0) conversation.entries.removeAt(index);
       if (conversation.entries.length > 0) return;

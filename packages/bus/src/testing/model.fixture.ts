@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Entry, ExchangeReply, ExchangeRequest, RawDeadLetter, RawLease, Settle, TicketReply, TicketRequest } from "../backend.ts";
+import type { Body } from "../envelope.ts";
 import type { Mailboxes } from "../mailbox.ts";
 
 /** What the model check drives: the state machine, or a server behind the same steps. */
@@ -8,7 +9,7 @@ export interface Subject {
   publish(space: string, entries: readonly Entry[]): Promise<unknown>;
   exchange(request: ExchangeRequest): Promise<ExchangeReply>;
   extend(leases: readonly RawLease[]): Promise<unknown>;
-  take(lease: { conversation: string; fence: number; have: number; max: number }): Promise<string[] | undefined>;
+  take(lease: { conversation: string; fence: number; have: number; max: number }): Promise<Body[] | undefined>;
   ticket(request: TicketRequest): Promise<TicketReply>;
   cancelTicket(conversation: string, ticket: string): Promise<unknown>;
   unschedule(conversation: string, id: string): Promise<boolean>;
