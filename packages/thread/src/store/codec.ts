@@ -26,7 +26,7 @@ export function encodeField<R extends object, F extends keyof R & string>(table:
 
 /** The column of a field. */
 export function columnOf<R>(table: Table<R>, field: string): Column {
-  const column = table.columns.find((candidate) => candidate.field === field);
+  const column = table.columns[table.places.get(field) ?? -1];
   if (column === undefined) throw new HebraError("INTERNAL", `The table ${table.name} has no column for ${field}.`);
   return column;
 }

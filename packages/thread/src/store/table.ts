@@ -46,6 +46,8 @@ export interface Access {
 export interface Table<R> {
   name: string;
   columns: readonly Column[];
+  /** At which place each field's column is. */
+  places: ReadonlyMap<string, number>;
   /** Fields of the primary key; the tenant is always the first. */
   key: readonly string[];
   accesses: Readonly<Record<string, Access>>;
@@ -103,5 +105,5 @@ export function table<R extends object>(name: string, specs: { [F in keyof R & s
     const fields = new Set([...made.by, ...made.order, ...made.only.map(({ field }) => field)]);
     accesses[access] = { ...made, since: Math.max(made.since, ...columns.filter(({ field }) => fields.has(field)).map(({ since }) => since)) };
   }
-  return { name, columns, key, accesses, until: extras.until, since: born };
+  return { name, columns, places: new Map(columns.map(({ field }, place) => [field, place])), key, accesses, until: extras.until, since: born };
 }

@@ -16,7 +16,6 @@ interface Index {
 
 interface Kept {
   table: Table<object>;
-  position: Map<string, number>;
   key: number[];
   rows: Map<string, Row>;
   indexes: Map<string, Index>;
@@ -39,7 +38,7 @@ export function createMemoryTables(): MemoryTables {
         const into = of(when.table);
         const row = into.rows.get(JSON.stringify(when.key));
         if (row === undefined || !met(into, row, when)) return [];
-        written = [[change(into, row, when.fields, undo)[into.position.get(when.returning)!]!]];
+        written = [[change(into, row, when.fields, undo)[into.table.places.get(when.returning)!]!]];
       }
       for (const put of puts) for (const row of put.rows) putRow(of(put.table), row, put.mode, undo);
       for (const { table, key, anyOf, fields } of sets) {
@@ -56,7 +55,7 @@ export function createMemoryTables(): MemoryTables {
 
 function met(into: Kept, row: Row, { conditions }: When): boolean {
   return conditions.every(({ field, is, value }) => {
-    const kept = row[into.position.get(field)!]!;
+    const kept = row[into.table.places.get(field)!]!;
     if (is === "=") return kept === value;
     return is === "<>" ? kept !== value : kept !== null && value !== null && kept <= value;
   });
@@ -64,19 +63,18 @@ function met(into: Kept, row: Row, { conditions }: When): boolean {
 
 function change(into: Kept, old: Row, fields: Readonly<Record<string, Value>>, undo: (() => void)[]): Row {
   const row = [...old];
-  for (const [field, value] of Object.entries(fields)) row[into.position.get(field)!] = value;
+  for (const [field, value] of Object.entries(fields)) row[into.table.places.get(field)!] = value;
   store(into, old, row, undo);
   return row;
 }
 
 function keep(table: Table<object>): Kept {
-  const position = new Map(table.columns.map((column, i) => [column.field, i]));
-  const places = (fields: readonly string[]) => fields.map((field) => position.get(field)!);
+  const places = (fields: readonly string[]) => fields.map((field) => table.places.get(field)!);
   const indexes = new Map<string, Index>();
   for (const access of Object.values(table.accesses)) {
     if (access.name !== "key") indexes.set(access.name, { access, by: places(access.by), order: places(access.order), lists: new Map() });
   }
-  return { table, position, key: places(table.key), rows: new Map(), indexes };
+  return { table, key: places(table.key), rows: new Map(), indexes };
 }
 
 function keyOf(places: readonly number[], row: Row): string {
@@ -89,7 +87,7 @@ function putRow(into: Kept, given: Row, mode: Put["mode"], undo: (() => void)[])
   if (mode === "insert") throw taken(into.table, into.key.map((place) => given[place]!));
   if (mode === "replace") return store(into, old, given, undo);
   const { until } = into.table;
-  if (until !== undefined && old[into.position.get(until.field)!] !== until.is) return;
+  if (until !== undefined && old[into.table.places.get(until.field)!] !== until.is) return;
   store(into, old, given.map((value, i) => (into.table.columns[i]!.keep ? old[i]! : value)), undo);
 }
 
@@ -113,7 +111,7 @@ function swap(into: Kept, old: Row | undefined, row: Row | undefined): void {
 }
 
 function holds(into: Kept, only: Only, row: Row): boolean {
-  const value = row[into.position.get(only.field)!]!;
+  const value = row[into.table.places.get(only.field)!]!;
   if ("in" in only) return only.in.includes(value as string);
   return "not" in only ? value !== only.not : value !== null;
 }
@@ -194,7 +192,7 @@ function section(into: Kept, index: Index, list: readonly Row[], op: PlainFind):
   }
   const { prefix } = op;
   if (prefix !== undefined) {
-    const at = into.position.get(prefix.field)!;
+    const at = into.table.places.get(prefix.field)!;
     const matching = list.slice(from, to).filter((row) => (row[at] as string).startsWith(prefix.value));
     return cut(op.descending === true ? matching.reverse() : matching, op.limit);
   }

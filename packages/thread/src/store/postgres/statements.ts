@@ -123,7 +123,7 @@ function putText({ table, mode }: Put, n: number, gate: Gate, dialect: Dialect):
 
 /** Assignments and key conditions of one table, with typed values so that the statement can be prepared. */
 function typed(table: Table<object>, field: string, n: number): string {
-  const column = table.columns.find((one) => one.field === field)!;
+  const column = table.columns[table.places.get(field)!]!;
   return `${quote(column.name)} = $${n}${castOf(column.kind) || "::text"}`;
 }
 
@@ -185,7 +185,7 @@ function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {
 /** The last row of each key: one statement may touch a row once. */
 function distinct({ table, mode, rows }: Put): Put["rows"] {
   if (rows.length < 2 || mode === "insert") return rows;
-  const places = table.key.map((field) => table.columns.findIndex((column) => column.field === field));
+  const places = table.key.map((field) => table.places.get(field)!);
   return [...new Map(rows.map((row) => [JSON.stringify(places.map((place) => row[place])), row])).values()];
 }
 

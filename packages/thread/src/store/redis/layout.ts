@@ -30,10 +30,22 @@ export function fromFields(table: Table<object>, tenant: string, fields: readonl
   });
 }
 
+/** What depends on a table alone, found out once. */
+export function ofTable<T>(make: (table: Table<object>) => T): (table: Table<object>) => T {
+  const made = new Map<Table<object>, T>();
+  return (table) => {
+    let found = made.get(table);
+    if (found === undefined) made.set(table, (found = make(table)));
+    return found;
+  };
+}
+
+/** The places of the columns that each schema version brought. */
+const lines = ofTable((table) => Array.from({ length: ROW_VERSION }, (_, i) => [...table.columns.keys()].filter((place) => place > 0 && table.columns[place]!.since === i + 1)));
+
 /** A packed row: a line of JSON for each schema version, with the columns that came with it. */
 export function pack(table: Table<object>, values: readonly Value[]): string {
-  const line = (version: number) => JSON.stringify(values.filter((_, i) => i > 0 && table.columns[i]!.since === version));
-  return Array.from({ length: ROW_VERSION }, (_, i) => line(i + 1)).join("\n");
+  return lines(table).map((places) => JSON.stringify(places.map((place) => values[place]))).join("\n");
 }
 
 export function unpack(table: Table<object>, tenant: string, packed: string): Value[] {
@@ -60,17 +72,21 @@ export type Served =
   /** By keys outside of any thread. */
   | "global";
 
-export function servedBy(table: Table<object>, access: Access): Served {
+export const servedBy = (table: Table<object>, access: Access): Served => servers(table).get(access)!;
+
+const servers = ofTable((table) => new Map(Object.values(table.accesses).map((access) => [access, serverOf(table, access)])));
+
+function serverOf(table: Table<object>, access: Access): Served {
   if (access.name === "key") return "key";
   if (access.by[0] !== "tenant" || table === (threads as Table<object>) || (table === (contexts as Table<object>) && access.name !== "key")) return "global";
   if (access.unique && access.order.length === 0) return "directory";
   const partition = table.key.slice(0, -1);
-  const numeric = table.columns.find((column) => column.field === access.order[0])?.kind === "int";
+  const numeric = table.columns[table.places.get(access.order[0] ?? "") ?? -1]?.kind === "int";
   return !numeric && access.by.join() === partition.join() ? "partition" : "index";
 }
 
 /** A table's name in keys. */
-export const shortName = (table: Table<object>): string => table.name.replace("thread_", "");
+export const shortName = ofTable((table) => table.name.replace("thread_", ""));
 
 /** The values of a row's primary key without the tenant. */
 export function keyValues(table: Table<object>, row: readonly Value[]): Value[] {
@@ -78,7 +94,7 @@ export function keyValues(table: Table<object>, row: readonly Value[]): Value[] 
 }
 
 export function placeOf(table: Table<object>, field: string): number {
-  return table.columns.findIndex((column) => column.field === field);
+  return table.places.get(field)!;
 }
 
 /** The names of a thread's keys. */

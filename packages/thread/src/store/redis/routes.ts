@@ -24,7 +24,7 @@ export interface Routes {
   prepare(write: Write): Promise<void>;
 }
 
-const fieldOf = (table: Table<object>, row: readonly Value[], field: string): string => String(row[table.columns.findIndex((column) => column.field === field)]);
+const fieldOf = (table: Table<object>, row: readonly Value[], field: string): string => String(row[placeOf(table, field)]);
 
 export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: (tenant: string, threadId: string, key: string) => Promise<boolean>): Routes {
   const known = new Map<string, string>();
@@ -45,10 +45,8 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
     await commands.call("SET", route, threadId);
   };
 
-  /** A row that becomes always writes its route; one that is put again need not, where this process did it before. */
-  const route = async (tenant: string, kind: RouteKind, id: string, threadId: string, again = false) => {
+  const route = async (tenant: string, kind: RouteKind, id: string, threadId: string) => {
     const name = keys.global("route", kind, tenant, id);
-    if (again && known.get(name) === threadId) return;
     await commands.call("SET", name, threadId);
     remember(name, threadId);
   };
@@ -69,12 +67,13 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
     }
     if (table === executions) {
       const unfinished = ["queued", "running", "waiting"].includes(field("status"));
-      const routed = route(tenant, "execution", field("id"), field("threadId"), put.mode === "put");
-      if (!unfinished) return routed;
       const member = [tenant, field("threadId"), field("contextId"), field("id")].join(SEPARATOR);
       const wakeAt = row[placeOf(executions, "wakeAt")] ?? null;
       const due = wakeAt !== null && field("status") === "waiting" ? awaken(member, wakeAt) : undefined;
-      return Promise.all([routed, due, commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member)]);
+      // A row that becomes always writes its route and is listed; one that is put again need not be, as it is listed until it has ended.
+      if (put.mode === "put" && known.get(keys.global("route", "execution", tenant, field("id"))) === field("threadId")) return due;
+      const listed = unfinished ? commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member) : undefined;
+      return Promise.all([due, listed, route(tenant, "execution", field("id"), field("threadId"))]);
     }
     if (table === approvals) return route(tenant, "approval", field("id"), threadId!);
     if (table === outbox && field("status") === "pending") {

@@ -2,7 +2,7 @@ import { ROW_VERSION } from "../rows.ts";
 import type { Access, Only, Table, Value } from "../table.ts";
 import { contexts, executions, items, leases, threads } from "../tables.ts";
 import type { Put, Update, Write } from "../verbs/op.ts";
-import { isWide, keyValues, pack, placeOf, servedBy, threadKeys, toField, type Keys, type ThreadKeys } from "./layout.ts";
+import { isWide, keyValues, ofTable, pack, placeOf, servedBy, threadKeys, toField, type Keys, type ThreadKeys } from "./layout.ts";
 import type { Routes } from "./routes.ts";
 
 /** A write as the script takes it. */
@@ -26,7 +26,7 @@ export function planWrite(write: Write, tag: string, keys: Keys, revision: strin
     for (const { field, is, value } of when.conditions) args.push("C", row, nameOf(when.table, field), is, toField(value));
     args.push(...hset(row, fieldPairs(when.table, when.fields)));
   }
-  for (const put of puts) for (const row of put.rows) args.push(...putSteps(put, row, own, use).flat());
+  for (const put of puts) for (const row of put.rows) for (const step of putSteps(put, row, own, use)) args.push(...step);
   for (const one of sets) args.push(...setSteps(one, own, use));
   if (notify !== undefined) args.push("P", channel, JSON.stringify([notify.tenant, notify.contextId]));
   if (when !== undefined) args.push("G", use(own.row(when.table, when.key.slice(1))), "1", nameOf(when.table, when.returning));
@@ -38,6 +38,12 @@ const nameOf = (table: Table<object>, field: string): string => table.columns[pl
 const fieldPairs = (table: Table<object>, fields: Readonly<Record<string, Value>>): string[] =>
   Object.entries(fields).flatMap(([field, value]) => [nameOf(table, field), toField(value)]);
 
+/** The columns of a wide row that its writes name, with their places. The version has a step of its own. */
+const written = ofTable((table) => table.columns.map(({ name, field, keep }, place) => ({ name, field, keep, place })).filter(({ field, place }) => place > 0 && field !== "v"));
+
+/** The ways of access in which a row has an entry. */
+const entered = ofTable((table) => Object.values(table.accesses).filter((access) => ["directory", "index"].includes(servedBy(table, access))));
+
 const hset = (key: string, pairs: readonly string[]): string[] => ["H", key, String(pairs.length / 2), ...pairs];
 
 /** One row as steps: what must not be there, then what is written. */
@@ -48,8 +54,9 @@ function putSteps({ table, mode }: Put, row: readonly Value[], own: ThreadKeys, 
   if (isWide(table)) {
     const name = use(own.row(table, key));
     if (mode === "insert") steps.push(["X", name]);
-    const columns = table.columns.filter((column, i) => i > 0 && column.field !== "v" && (mode !== "put" || !column.keep));
-    steps.push(hset(name, columns.flatMap((column) => [column.name, toField(row[placeOf(table, column.field)] ?? null)])));
+    const pairs: string[] = [];
+    for (const column of written(table)) if (mode !== "put" || !column.keep) pairs.push(column.name, toField(row[column.place] ?? null));
+    steps.push(hset(name, pairs));
     steps.push(["V", name, nameOf(table, "v"), toField(row[placeOf(table, "v")]!)]);
     if (partition.length > 0) steps.push(["S", use(own.list(table, partition)), String(last)]);
   } else {
@@ -57,7 +64,7 @@ function putSteps({ table, mode }: Put, row: readonly Value[], own: ThreadKeys, 
     if (mode === "insert") steps.push(["F", name, String(last)]);
     steps.push(["T", name, String(last), String(ROW_VERSION), pack(table, row)]);
   }
-  for (const access of Object.values(table.accesses)) steps.push(...entry(table, access, row, key, own, use));
+  for (const access of entered(table)) steps.push(...entry(table, access, row, key, own, use));
   const { until } = table;
   if (mode === "put" && until !== undefined) steps.unshift(["U", use(own.row(table, key)), nameOf(table, until.field), until.is, String(steps.length)]);
   return steps;
@@ -65,9 +72,7 @@ function putSteps({ table, mode }: Put, row: readonly Value[], own: ThreadKeys, 
 
 /** A row's place in one access. */
 function entry(table: Table<object>, access: Access, row: readonly Value[], key: readonly Value[], own: ThreadKeys, use: (name: string) => string): string[][] {
-  const served = servedBy(table, access);
-  if (served === "directory") return [hset(use(own.directory(table, access)), [String(key.at(-1)), JSON.stringify(key.slice(0, -1))])];
-  if (served !== "index") return [];
+  if (servedBy(table, access) === "directory") return [hset(use(own.directory(table, access)), [String(key.at(-1)), JSON.stringify(key.slice(0, -1))])];
   const by = access.by.slice(1).map((field) => row[placeOf(table, field)] ?? null);
   if (by.some((value) => value === null)) return [];
   const name = use(own.index(table, access, by));

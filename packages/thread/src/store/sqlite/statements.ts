@@ -1,5 +1,6 @@
 import { accessOf, columnsOf, conflictText, findShape, findValues, selectText, updateText, whenShape, whenText, whenValues, type Dialect } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
+import type { Table } from "../table.ts";
 import type { Put, Rows, Update } from "../verbs/op.ts";
 import type { SyncTables } from "../verbs/resolve.ts";
 import type { SqliteConnection, SqliteStatement } from "./driver.ts";
@@ -17,14 +18,16 @@ export const sqliteDdl: DdlDialect = { text: "TEXT", integer: "INTEGER", table: 
 
 /** Ops on a connection, each through a statement that is prepared once. */
 export function createOps(database: SqliteConnection): SyncTables {
-  const prepared = new Map<string, SqliteStatement>();
-  const cached = (shape: string, text: () => string): SqliteStatement => {
-    let statement = prepared.get(shape);
-    if (statement === undefined) prepared.set(shape, (statement = database.prepare(text())));
+  const prepared = new Map<Table<object>, Map<string, SqliteStatement>>();
+  const cached = (table: Table<object>, shape: string, text: () => string): SqliteStatement => {
+    let own = prepared.get(table);
+    if (own === undefined) prepared.set(table, (own = new Map()));
+    let statement = own.get(shape);
+    if (statement === undefined) own.set(shape, (statement = database.prepare(text())));
     return statement;
   };
   const put = ({ table, mode, rows }: Put) => {
-    const statement = cached(`${mode}|${table.name}`, () => {
+    const statement = cached(table, mode, () => {
       const marks = table.columns.map((_, i) => `?${i + 1}`).join(", ");
       return `INSERT INTO ${table.name} (${columnsOf(table.columns.map((column) => column.field))}) VALUES (${marks})${conflictText(table, mode, dialect)}`;
     });
@@ -32,14 +35,14 @@ export function createOps(database: SqliteConnection): SyncTables {
   };
   const update = ({ table, key, anyOf, fields }: Update) => {
     const names = Object.keys(fields);
-    const statement = cached(`set|${table.name}|${names.join()}`, () => updateText(table, names, dialect));
+    const statement = cached(table, `set|${names.join()}`, () => updateText(table, names, dialect));
     const values = Object.values(fields);
     if (anyOf === undefined) statement.run([...values, ...key]);
     else for (const last of anyOf) statement.run([...values, ...key, last]);
   };
   return {
     find(find) {
-      const statement = cached(findShape(find), () => selectText(find, dialect));
+      const statement = cached(find.table, findShape(find), () => selectText(find, dialect));
       const values = findValues(find);
       const { unique, order } = accessOf(find);
       if (!unique || order.length > 0 || find.anyOf !== undefined) return statement.all(values);
@@ -49,7 +52,7 @@ export function createOps(database: SqliteConnection): SyncTables {
     write({ when, puts, sets }) {
       let written: Rows = [];
       if (when !== undefined) {
-        const row = cached(`when|${whenShape(when)}`, () => whenText(when, dialect)).one(whenValues(when));
+        const row = cached(when.table, `when|${whenShape(when)}`, () => whenText(when, dialect)).one(whenValues(when));
         if (row === undefined) return [];
         written = [row];
       }

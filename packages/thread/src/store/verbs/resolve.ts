@@ -18,7 +18,7 @@ export function runRead(read: Read, run: (find: PlainFind) => Rows): Rows[] {
     return rows;
   };
   const fields = ({ of, field }: Ref): Value[] => {
-    const place = of.table.columns.findIndex((column) => column.field === field);
+    const place = of.table.places.get(field)!;
     return rowsOf(of).map((row) => row[place]!);
   };
   const runOne = (find: Find): Rows => {
