@@ -43,7 +43,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const { environment, telemetry, rows, signal, answer, live } = options;
   const { definition, reactor, tenant, clock } = environment;
   const before = { state: rows.context.state, iteration: rows.step.iteration, services: options.services };
-  const prepared = await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
+  const prepared = definition.prepareStep === undefined ? undefined : await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
   const context = prepared === undefined ? before : { ...before, state: prepared };
   const actions = normalizeActions(definition.actions(context));
   const instructions = await definition.instructions(context);

@@ -79,21 +79,21 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
   const base = (at: number) => ({ v: ROW_VERSION, contextId: rows.context.id, executionId: rows.execution.id, createdAt: at, updatedAt: at, provenance: null });
 
   function putPart(part: PartRow): void {
-    const index = rows.parts.findIndex(({ id }) => id === part.id);
+    const index = rows.parts.findLastIndex(({ id }) => id === part.id);
     if (index === -1) rows.parts.push(part);
     else rows.parts[index] = part;
     dirtyParts.set(part.id, part);
   }
 
   function putCall(call: CallRow): void {
-    const index = rows.calls.findIndex(({ id }) => id === call.id);
+    const index = rows.calls.findLastIndex(({ id }) => id === call.id);
     if (index === -1) rows.calls.push(call);
     else rows.calls[index] = call;
     dirtyCalls.set(call.id, call);
   }
 
   function find(callId: string): CallRow {
-    return rows.calls.find((call) => call.callId === callId && call.stepId === rows.step.id)!;
+    return rows.calls.findLast((call) => call.callId === callId && call.stepId === rows.step.id)!;
   }
 
   function move(call: CallRow, ...path: CallStatus[]): CallRow {
@@ -109,7 +109,7 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     const moved = move(call, result.status);
     const settled: CallRow = { ...moved, output: result.output ?? null, error: result.error ?? null };
     putCall(settled);
-    const part = rows.parts.find(({ id }) => id === call.partId);
+    const part = rows.parts.findLast(({ id }) => id === call.partId);
     if (part?.content.kind === "action") {
       // What it was before it is settled anew by a person is not kept beside it.
       const { error: _error, output: _output, ...shown } = part.content;

@@ -1,4 +1,4 @@
-import { anySignal, errorCode, errorMessage, HebraError, sleep, type Clock } from "@hebra/core";
+import { errorCode, errorMessage, HebraError, sleep, type Clock } from "@hebra/core";
 import type { ActionContext } from "../definition/define-action.ts";
 import type { ActionOutput, NormalAction } from "../definition/normalize-action.ts";
 import type { CallResult } from "./call-result.ts";
@@ -43,21 +43,23 @@ export async function runCall(options: RunCallOptions): Promise<FinishedCall> {
 
 /** One try. An action that ignores its signal is left behind at the time limit. */
 async function runOnce({ action, input, context, clock }: RunCallOptions): Promise<ActionOutput> {
-  const limit = new AbortController();
-  const signal = anySignal([context.signal, limit.signal]);
+  const stop = new AbortController();
+  const passOn = () => stop.abort(context.signal.reason);
+  if (context.signal.aborted) passOn();
+  context.signal.addEventListener("abort", passOn, { once: true });
   let cancelTimer = () => {};
   const timeout = new Promise<never>((_, reject) => {
     cancelTimer = clock.after(action.timeoutMs, () => {
       const error = new HebraError("ACTION_TIMEOUT", `${action.spec.name} took longer than ${action.timeoutMs} ms.`, { details: { action: action.spec.name, timeoutMs: action.timeoutMs } });
-      limit.abort(error);
+      stop.abort(error);
       reject(error);
     }, { keepAlive: true });
   });
   try {
-    return await Promise.race([action.run(input, { ...context, signal }), timeout]);
+    return await Promise.race([action.run(input, { ...context, signal: stop.signal }), timeout]);
   } finally {
     cancelTimer();
-    signal.release();
+    context.signal.removeEventListener("abort", passOn);
   }
 }
 
