@@ -175,7 +175,8 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   const pumpSoon = (part: Part, index: number) => {
     if (part.queued) return;
     part.queued = true;
-    queueMicrotask(() => {
+    // After the promises of this turn: what is settled in it goes together.
+    process.nextTick(() => {
       part.queued = false;
       pump(part, index);
     });

@@ -34,7 +34,7 @@ elseif what == 'scheduled' then
     if string.sub(members[i], 1, 1) == 's' then
       local stored = redis.call('HGET', space.p .. 'sb', string.sub(members[i], 2))
       if stored then
-        found[#found + 1] = string.format('%.0f', tonumber(members[i + 1]))
+        found[#found + 1] = whole(tonumber(members[i + 1]))
         found[#found + 1] = string.match(stored, '^%d+:(.*)$')
       end
     end
@@ -167,6 +167,6 @@ elseif what == 'count' then
     end
   end
   local done = #members < size * 2
-  return { done and -1 or from + size, depth, string.format('%.0f', oldest), in_flight, delayed, parked, scheduled, string.format('%.0f', now), string.format('%.0f', waiting) }
+  return { done and -1 or from + size, depth, whole(oldest), in_flight, delayed, parked, scheduled, whole(now), whole(waiting) }
 end
 return redis.error_reply('ERR unknown request')

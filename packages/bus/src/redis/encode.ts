@@ -1,6 +1,5 @@
 import { hash } from "node:crypto";
 import type { Entry, ExchangeReply, ExchangeRequest, RawLease, Settle, Space } from "../backend.ts";
-import { textOf } from "../envelope.ts";
 
 /** A duplicate's mark: 96 bits of a digest as 16 characters, after two that choose one of 1 024 small hashes. */
 export function dedupDigest(space: Space, conversation: string, key: string): string {
@@ -12,7 +11,7 @@ export function dedupDigest(space: Space, conversation: string, key: string): st
 export function entryArgs(space: Space, entry: Entry): string[] {
   const flags = (entry.interrupt ? 1 : 0) + (entry.high ? 2 : 0);
   const digest = entry.dedupKey === undefined ? "" : dedupDigest(space, entry.conversation, entry.dedupKey);
-  return [entry.conversation, digest, entry.id, textOf(entry.body), String(entry.delayMs), String(flags)];
+  return [entry.conversation, digest, entry.id, entry.body, String(entry.delayMs), String(flags)];
 }
 
 function settleArgs(settle: Settle): string[] {
@@ -49,10 +48,15 @@ export function exchangeArgs(request: ExchangeRequest, settings: ExchangeSetting
 
 /** The script's answer. */
 export function exchangeReply(reply: unknown): ExchangeReply {
-  const [settled, leases, due] = reply as [number[], [string, string, number, string[]][], number];
+  const [settled, flat, due] = reply as [number[], (string | number)[], number];
+  const leases: RawLease[] = [];
+  for (let at = 0; at < flat.length; ) {
+    const [conversation, fence, attempt, count] = flat.slice(at, (at += 4)) as [string, string, number, number];
+    leases.push({ conversation, fence: Number(fence), attempt, bodies: flat.slice(at, (at += count)) as string[] });
+  }
   return {
     settled,
-    leases: leases.map(([conversation, fence, attempt, bodies]): RawLease => ({ conversation, fence: Number(fence), attempt, bodies })),
+    leases,
     nextDueMs: due < 0 ? undefined : Number(due),
   };
 }

@@ -28,15 +28,15 @@ promote(space)
 local c = load_conv(space, conv)
 local answer = 0
 if has(c.flags, GRANTED) and redis.call('LINDEX', q, 0) == text then
-  answer = string.format('%.0f', c.fence)
+  answer = whole(c.fence)
 elseif redis.call('HEXISTS', tickets, ticket) == 1 then
-  redis.call('HSET', tickets, ticket, string.format('%.0f', now + tonumber(ttl)))
+  redis.call('HSET', tickets, ticket, whole(now + tonumber(ttl)))
 else
   local length = redis.call('LLEN', q)
   if length > 0 and mode == 'try' then
     answer = 1
   else
-    redis.call('HSET', tickets, ticket, string.format('%.0f', now + tonumber(ttl)))
+    redis.call('HSET', tickets, ticket, whole(now + tonumber(ttl)))
     redis.call('RPUSH', q, text)
     if not has(c.flags, TICKETS) then
       c.flags = c.flags + TICKETS
@@ -44,7 +44,7 @@ else
     touch(space, c)
     if length == 0 then
       make_ready(space, c, 1)
-      answer = string.format('%.0f', c.fence)
+      answer = whole(c.fence)
     end
   end
 end

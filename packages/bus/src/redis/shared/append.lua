@@ -1,8 +1,8 @@
 -- Puts envelopes into mailboxes: new ones, replies, scheduled ones whose time has come.
 local function notify(holder, space, conv, interrupt)
   local key = root .. 'n:' .. holder
-  redis.call('ZADD', key, 'LT', interrupt and -1 or 0, space.name .. '\n' .. conv)
-  redis.call('PEXPIRE', key, 60000)
+  redis.call('ZADD', key, 'LT', interrupt and '-1' or '0', space.name .. '\n' .. conv)
+  redis.call('PEXPIRE', key, '60000')
 end
 local function load_conv(space, conv)
   local c = space.convs[conv]
@@ -63,7 +63,7 @@ local function appended(space, conv, length, high, interrupt)
   end
 end
 local function bury(space, conv, body, cause, attempts, signature, max_dead)
-  redis.call('XADD', root .. 'dlq', 'MAXLEN', '~', max_dead, '*', 'space', space.name, 'conv', conv, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', string.format('%.0f', now))
+  redis.call('XADD', root .. 'dlq', 'MAXLEN', '~', max_dead, '*', 'space', space.name, 'conv', conv, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
 end
 -- Gives up the oldest message that nobody holds. `before` messages were there before the new one.
 local function drop_oldest(space, conv, before, max_dead)
@@ -87,7 +87,7 @@ local function drop_oldest(space, conv, before, max_dead)
         c.attempts = c.suspects > 0 and 1 or 0
       end
       save_conv(space, c)
-      local tombstone = '\2' .. string.format('%.0f', micros)
+      local tombstone = '\2' .. whole(micros)
       redis.call('LSET', space.q .. conv, index, tombstone)
       redis.call('LREM', space.q .. conv, 1, tombstone)
       bury(space, conv, body, 'overflow', attempts, '', max_dead)
@@ -96,21 +96,30 @@ local function drop_oldest(space, conv, before, max_dead)
   end
   return false
 end
+-- How duplicates are known: a mark in one of 1,024 small hashes of the window in which it was made, which is looked at in
+-- the next one too.
+local marks
+local function marks_of(window)
+  if not marks then
+    local generation = math.floor(now / window)
+    marks = { before = root .. 'd' .. whole(generation - 1) .. ':', current = root .. 'd' .. whole(generation) .. ':', life = whole(window * 2) }
+  end
+  return marks
+end
 -- limits: { backlog (0: none), drop (boolean), window ms, max_dead }
 local function publish_one(space, conv, dedup, id, body, delay, flags, limits)
   local bucket
   if dedup ~= '' then
-    local generation = math.floor(now / limits.window)
-    local shard = ':' .. string.sub(dedup, 1, 2)
-    local field = string.sub(dedup, 3)
-    if redis.call('HEXISTS', root .. 'd' .. (generation - 1) .. shard, field) == 1 then
+    local known = marks_of(limits.window)
+    local shard, field = string.sub(dedup, 1, 2), string.sub(dedup, 3)
+    if redis.call('HEXISTS', known.before .. shard, field) == 1 then
       return 1
     end
-    bucket = root .. 'd' .. generation .. shard
+    bucket = known.current .. shard
     if redis.call('HSETNX', bucket, field, '') == 0 then
       return 1
     end
-    redis.call('PEXPIRE', bucket, limits.window * 2)
+    redis.call('PEXPIRE', bucket, known.life)
     dedup = field
   end
   local interrupt, high = has(flags, 1), has(flags, 2)
@@ -122,7 +131,7 @@ local function publish_one(space, conv, dedup, id, body, delay, flags, limits)
       end
       return 1
     end
-    redis.call('ZADD', space.due, string.format('%.0f', now + delay), 's' .. key)
+    redis.call('ZADD', space.due, whole(now + delay), 's' .. key)
     space.woken = true
     return 0
   end

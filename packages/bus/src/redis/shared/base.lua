@@ -34,6 +34,10 @@ local function space_of(name)
   end
   return space
 end
+-- A whole number as Redis takes it. A Lua number as an argument would be printed as a double, which takes as long as the command.
+local function whole(number)
+  return string.format('%d', number)
+end
 local function has(flags, flag)
   return flags % (flag * 2) >= flag
 end

@@ -28,7 +28,7 @@ end
 local function count_lease(space, conv, deadline)
   local tenant = limits_on and tenant_of(conv)
   if tenant and limits_of(tenant).cap then
-    redis.call('ZADD', space.p .. 'l:' .. tenant, string.format('%.0f', deadline), conv)
+    redis.call('ZADD', space.p .. 'l:' .. tenant, whole(deadline), conv)
   end
 end
 local function unpark(space, lane, tenant)
@@ -80,7 +80,7 @@ end
 local function make_ready(space, c, length)
   local q = space.q .. c.key
   while length > 0 and has(c.flags, TICKETS) do
-    local head = redis.call('LINDEX', q, 0)
+    local head = redis.call('LINDEX', q, '0')
     if string.sub(head, 1, 1) ~= TICKET then
       break
     end
@@ -145,6 +145,8 @@ local function parts(list, from, per)
 end
 local function flush(space)
   local sets, dels, ups, downs = {}, {}, {}, {}
+  -- Most are leases of one request, with one deadline.
+  local shown_at, shown
   for conv, c in pairs(space.touched or {}) do
     if is_blank(c) then
       if c.stored then
@@ -159,7 +161,10 @@ local function flush(space)
   end
   for conv, at in pairs(space.due_at) do
     if at then
-      ups[#ups + 1] = at == math.huge and '+inf' or string.format('%.0f', at)
+      if at ~= shown_at then
+        shown_at, shown = at, at == math.huge and '+inf' or whole(at)
+      end
+      ups[#ups + 1] = shown
       ups[#ups + 1] = 'c' .. conv
     else
       downs[#downs + 1] = 'c' .. conv
@@ -178,13 +183,13 @@ local function finish()
     mark_wake(space)
   end
   if fence_moved then
-    redis.call('SET', root .. 'f', string.format('%.0f', last_fence))
+    redis.call('SET', root .. 'f', whole(last_fence))
     fence_moved = false
   end
 end
 -- At most 100 things whose time has come.
 local function promote(space)
-  local due = redis.call('ZRANGEBYSCORE', space.due, '-inf', string.format('%.0f', now), 'LIMIT', 0, 100)
+  local due = redis.call('ZRANGEBYSCORE', space.due, '-inf', whole(now), 'LIMIT', '0', '100')
   for _, member in ipairs(due) do
     local kind, rest = string.sub(member, 1, 1), string.sub(member, 2)
     if kind == 'c' then
@@ -211,7 +216,7 @@ local function promote(space)
   end
 end
 local function next_due(space)
-  local first = redis.call('ZRANGE', space.due, 0, 0, 'WITHSCORES')[2]
+  local first = redis.call('ZRANGE', space.due, '0', '0', 'WITHSCORES')[2]
   if not first or first == 'inf' then
     return -1
   end

@@ -29,6 +29,6 @@ end
 local function mark_wake(space)
   flush_ready(space)
   if space.woken then
-    redis.call('ZADD', space.wake, 0, '1')
+    redis.call('ZADD', space.wake, '0', '1')
   end
 end

@@ -1,7 +1,7 @@
 -- Hands out ready conversations: tenants take turns, within the limits of each.
 local HIGH_RUN, UNITS = 8, 60000
 local function park_tenant(space, lane, tenant, at)
-  redis.call('ZADD', space.due, at == math.huge and '+inf' or string.format('%.0f', at), 'p' .. lane .. tenant)
+  redis.call('ZADD', space.due, at == math.huge and '+inf' or whole(at), 'p' .. lane .. tenant)
   redis.call('HDEL', space.p .. 'cr', lane .. tenant)
 end
 local function bucket_of(space, tenant, limits)
@@ -20,7 +20,7 @@ end
 local function allowance(space, lane, tenant, limits, turn)
   if limits.cap then
     local key = space.p .. 'l:' .. tenant
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now))
     turn = math.min(turn, limits.cap - redis.call('ZCARD', key))
     if turn <= 0 then
       local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
@@ -54,12 +54,12 @@ local function serve_lane(space, lane, tenants, quota, taken)
       turn = allowance(space, lane, tenant, limits, math.min(quota - served, credit))
     end
     if turn > 0 then
-      local convs = redis.call('LPOP', line, turn) or {}
+      local convs = redis.call('LPOP', line, whole(turn)) or {}
       for _, conv in ipairs(convs) do
         taken[#taken + 1] = conv
         if limits and limits.cap then
           -- Counted now, so that a second turn in the same round sees it.
-          redis.call('ZADD', space.p .. 'l:' .. tenant, string.format('%.0f', space.deadline), conv)
+          redis.call('ZADD', space.p .. 'l:' .. tenant, whole(space.deadline), conv)
         end
       end
       served = served + #convs

@@ -2,7 +2,7 @@
 -- Returns the result and where the next settle begins.
 local function park_letter(space, c, cause, attempts, signature)
   local body = redis.call('LINDEX', space.q .. c.key, 0)
-  return redis.call('XADD', root .. 'parked', '*', 'space', space.name, 'conv', c.key, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', string.format('%.0f', now))
+  return redis.call('XADD', root .. 'parked', '*', 'space', space.name, 'conv', c.key, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
 end
 local function settle_one(space, kind, conv, fence, at, window, max_dead)
   local c = load_conv(space, conv)
@@ -18,7 +18,7 @@ local function settle_one(space, kind, conv, fence, at, window, max_dead)
     if count == 1 then
       redis.call('LPOP', q)
     elseif count > 1 then
-      redis.call('LTRIM', q, count, -1)
+      redis.call('LTRIM', q, whole(count), '-1')
     end
     removed(c, count)
     end_lease(space, c)
