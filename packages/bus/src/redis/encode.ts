@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { Entry, ExchangeReply, ExchangeRequest, RawLease, Settle, Space } from "../backend.ts";
+import { textOf } from "../envelope.ts";
 
 /** A duplicate's mark: 96 bits of a digest as 16 characters, after two that choose one of 1 024 small hashes. */
 export function dedupDigest(space: Space, conversation: string, key: string): string {
@@ -11,7 +12,7 @@ export function dedupDigest(space: Space, conversation: string, key: string): st
 export function entryArgs(space: Space, entry: Entry): string[] {
   const flags = (entry.interrupt ? 1 : 0) + (entry.high ? 2 : 0);
   const digest = entry.dedupKey === undefined ? "" : dedupDigest(space, entry.conversation, entry.dedupKey);
-  return [entry.conversation, digest, entry.id, entry.body, String(entry.delayMs), String(flags)];
+  return [entry.conversation, digest, entry.id, textOf(entry.body), String(entry.delayMs), String(flags)];
 }
 
 function settleArgs(settle: Settle): string[] {
