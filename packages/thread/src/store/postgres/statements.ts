@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { columnsOf, conflictText, findShape, selectText, whenShape, type Dialect } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
-import { columnName, type Table } from "../table.ts";
+import { columnName, type Kind, type Table } from "../table.ts";
 import type { Find, Put, Read, Ref, Rows, Update, When, Write } from "../verbs/op.ts";
 import type { SqlValue } from "./port.ts";
 
@@ -59,7 +59,7 @@ export function createStatements(schema: string, channel: string, busyMs: number
       return { ...once(shape, () => readText(all, read.finds, place, dialect)), values: all.flatMap(valuesOf) };
     },
     write(write) {
-      const shape = `write|${write.when === undefined ? "" : whenShape(write.when)}|${write.puts.map(({ mode, table }) => mode + table.name).join()}|${write.sets.map((one) => `${one.table.name}:${Object.keys(one.fields).join("+")}${one.anyOf === undefined ? "" : "*"}`).join()}|${write.notify === undefined ? "" : "n"}`;
+      const shape = `write|${write.when === undefined ? "" : whenShape(write.when)}|${write.puts.map((put) => `${put.mode}${put.table.name}${isSingle(put) ? "" : "*"}`).join()}|${write.sets.map((one) => `${one.table.name}:${Object.keys(one.fields).join("+")}${one.anyOf === undefined ? "" : "*"}`).join()}|${write.notify === undefined ? "" : "n"}`;
       return { ...once(shape, () => writeText(write, dialect, channel, busyMs)), values: writeValues(write) };
     },
   };
@@ -110,21 +110,27 @@ export function readResult(read: Read, rows: unknown[][]): Rows[] {
   return rows[0]!.map((found) => (found === null ? [] : ((typeof found === "string" ? JSON.parse(found) : found) as Rows)));
 }
 
-const castOf = (kind: string) => (kind === "int" || kind === "bool" ? "::bigint" : "");
+const typeOf = (kind: Kind) => (kind === "int" || kind === "bool" ? "::bigint" : "::text");
 
 /** On which part of the statement a change depends: the conditional change, or that the time limit is set. */
 type Gate = "g" | "t";
 
-function putText({ table, mode }: Put, n: number, gate: Gate, dialect: Dialect): string {
-  const list = table.columns.map((column, i) => `(e.r ->> ${i})${castOf(column.kind)}`).join(", ");
-  const source = `jsonb_array_elements($${n}::jsonb) AS e (r), ${gate}`;
-  return `INSERT INTO ${dialect.table(table.name)} (${columnsOf(table.columns.map((column) => column.field))}) SELECT ${list} FROM ${source}${conflictText(table, mode, dialect)}`;
+/** One row goes value by value, which costs the server least; several as one array, so that their number makes no other statement. */
+const isSingle = ({ rows }: Put) => rows.length === 1;
+
+function putText(put: Put, first: number, gate: Gate, dialect: Dialect): { text: string; next: number } {
+  let n = first;
+  const { table, mode } = put;
+  const single = isSingle(put);
+  const list = table.columns.map(({ kind }, i) => (single ? `$${n++}${typeOf(kind)}` : `(e.r ->> ${i})${typeOf(kind)}`)).join(", ");
+  const source = single ? gate : `jsonb_array_elements($${n++}::jsonb) AS e (r), ${gate}`;
+  return { text: `INSERT INTO ${dialect.table(table.name)} (${columnsOf(table.columns.map((column) => column.field))}) SELECT ${list} FROM ${source}${conflictText(table, mode, dialect)}`, next: n };
 }
 
 /** Assignments and key conditions of one table, with typed values so that the statement can be prepared. */
 function typed(table: Table<object>, field: string, n: number): string {
   const column = table.columns[table.places.get(field)!]!;
-  return `${quote(column.name)} = $${n}${castOf(column.kind) || "::text"}`;
+  return `${quote(column.name)} = $${n}${typeOf(column.kind)}`;
 }
 
 function updateText(update: Update, first: number, gate: Gate, dialect: Dialect): { text: string; next: number } {
@@ -158,7 +164,11 @@ function writeText(write: Write, dialect: Dialect, channel: string, busyMs: numb
     parts.push(`g AS (${text})`);
     n = next;
   }
-  for (const put of write.puts) parts.push(`p${parts.length} AS (${putText(put, n++, gate, dialect)})`);
+  for (const put of write.puts) {
+    const { text, next } = putText(put, n, gate, dialect);
+    parts.push(`p${parts.length} AS (${text})`);
+    n = next;
+  }
   for (const set of write.sets) {
     const { text, next } = updateText(set, n, gate, dialect);
     parts.push(`u${parts.length} AS (${text})`);
@@ -173,7 +183,10 @@ function writeText(write: Write, dialect: Dialect, channel: string, busyMs: numb
 function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {
   const values: SqlValue[] = [];
   if (when !== undefined) values.push(...Object.values(when.fields), ...when.key, ...when.conditions.map(({ value }) => value));
-  for (const put of puts) values.push(JSON.stringify(distinct(put)));
+  for (const put of puts) {
+    if (isSingle(put)) values.push(...put.rows[0]!);
+    else values.push(JSON.stringify(distinct(put)));
+  }
   for (const set of sets) {
     values.push(...Object.values(set.fields), ...set.key);
     if (set.anyOf !== undefined) values.push(JSON.stringify(set.anyOf));
