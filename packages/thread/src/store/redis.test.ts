@@ -1,5 +1,7 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, it } from "vitest";
+import { beginRunning, callRow, events, executionRow, partRow, stepRow, T0, turnIds } from "./contract/rows.ts";
+import type { RedisCommands } from "./redis/commands.ts";
 import { createKeys, isWide, threadKeys, toField } from "./redis/layout.ts";
 import { redisStore } from "./redis.ts";
 import { storeContract } from "./store.contract.ts";
@@ -37,4 +39,25 @@ describe.skipIf(url === undefined)("redisStore", () => {
     },
   });
   for (const [title, clause] of Object.entries(clauses)) it(title, clause, 60_000);
+
+  it("takes one command for each holder write, and the turn stays listed for a sweep", async () => {
+    const sent: string[] = [];
+    const commands: RedisCommands = {
+      call(command, ...args) {
+        sent.push(command);
+        return client.call(command, ...args);
+      },
+      subscribe: async () => {},
+      close: async () => {},
+    };
+    const store = await redisStore({ client: commands, namespace });
+    const ids = turnIds("one-command", "m1");
+    const running = { context: { updatedAt: T0 }, executions: [executionRow(ids, { updatedAt: T0 + 1 })], steps: [stepRow(ids, 0)], parts: [partRow(ids, 0, "x")], calls: [callRow(ids, 0)] };
+    await store.begin("one-command", beginRunning("one-command", ids, { fence: 1, expectedSeq: 0 }));
+    sent.length = 0;
+    await store.commit("one-command", ids.contextId, { fence: 1, expectedSeq: 2 }, { ...running, events: events("one-command", ids, 2, "part-created") });
+    assert.deepEqual(sent, ["EVALSHA"]);
+    const swept = await store.system().sweep({ before: T0 + 2, limit: 1_000 });
+    assert.ok(swept.some(({ tenant }) => tenant === "one-command"));
+  }, 60_000);
 });
