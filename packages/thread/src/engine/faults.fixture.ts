@@ -155,7 +155,7 @@ export function createWorld(data: ThreadStore): World {
     state: z.record(z.string(), z.boolean()),
     actions: { read: does("read"), idempotent: does("idempotent"), write: does("write") },
     services({ executionId }) {
-      if (scripts.get(executionId)?.last === "services fail") throw new Error("No connection.");
+      if (executionId !== undefined && scripts.get(executionId)?.last === "services fail") throw new Error("No connection.");
     },
     reactor: scriptedReactor({
       clock,
