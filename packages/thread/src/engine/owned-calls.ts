@@ -14,10 +14,12 @@ export function isOwned(call: CallRow, parts: readonly PartRow[]): boolean {
 export function decisionsFor({ step, parts, calls }: Pick<TurnRows, "step" | "parts" | "calls">): ReactorDecision[] {
   return calls.flatMap((call): ReactorDecision[] => {
     const { callId, status, input, error } = call;
+    // Most calls of a long turn have their results: their parts are not even looked for.
+    if (status !== "running" && status !== "denied" && status !== "expired") return [];
     const content = contentOf(call, parts);
     if (content?.ownedByReactor !== true) return [];
     if (status === "running") return [{ callId, decision: "approved", input }];
-    if ((status !== "denied" && status !== "expired") || content.step !== step.iteration - 1) return [];
+    if (content.step !== step.iteration - 1) return [];
     return [{ callId, decision: status, ...(error !== null && { error: error.message }) }];
   });
 }
