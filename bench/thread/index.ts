@@ -140,7 +140,7 @@ export const area: Area = {
     } finally {
       await homes.close();
     }
-    context.note("A pair is a model call and an action of 100 bytes. Ours, unless it says \"script\", and the bare loop call one mock model through streamText; LangGraph's model is a function in a node, DBOS' a step: neither pays for streamText. All show their model the last 20 turns.");
+    context.note("A pair is a model call and an action of 100 bytes. Ours, unless it says \"script\", and the bare loop call one mock model of the AI SDK, the bare loop through streamText; LangGraph's model is a function in a node, DBOS' a step: neither pays for an AI SDK. All show their model the last 20 turns.");
     context.note("Durability: SQLite write-ahead log with synchronous=FULL for both engines on it; Postgres with fsync and synchronous_commit on; Redis append-only file, everysec. LangGraph waits for its writes (durability sync) unless it says \"async\". LangGraph's SqliteSaver runs on libsql here, as our store does.");
     context.note("Write transactions: transaction ids on Postgres, commit frames of the write-ahead log on SQLite, script calls on Redis. DBOS keeps no thread: its turns read and write no history. Mastra 1.71 asks for Node 22.13 and was left out on this Node.");
   },

@@ -1,19 +1,19 @@
 import type { JsonValue } from "@hebra/core";
-import type { AssistantContent, ModelMessage, ToolContent, ToolResultPart } from "ai";
 import type { ActionPart, TranscriptPart } from "../transcript.ts";
 import { fileNote, toFile } from "./files.ts";
 import { providerRun, toOptions } from "./metadata.ts";
 import type { PromptOptions } from "./prompt-options.ts";
+import type { PromptContent, PromptMessage, ToolResult } from "./specification.ts";
 import { dataWords, unknownPart } from "./words.ts";
 
-type Content = Exclude<AssistantContent, string>;
+type Content = PromptContent<"assistant">;
 
 /** An assistant's message, step by step: what it said and called, then what came of its calls. */
-export async function assistantMessages(parts: readonly TranscriptPart[], options: PromptOptions, promptId: (callId: string) => string): Promise<ModelMessage[]> {
-  const messages: ModelMessage[] = [];
+export async function assistantMessages(parts: readonly TranscriptPart[], options: PromptOptions, promptId: (callId: string) => string): Promise<PromptMessage[]> {
+  const messages: PromptMessage[] = [];
   for (const step of steps(parts)) {
     const content: Content = [];
-    const results: ToolContent = [];
+    const results: PromptContent<"tool"> = [];
     for (const part of step) {
       if (part.kind === "action") pushCall(part, content, results, options, promptId);
       else await pushContent(part, content, options);
@@ -59,12 +59,12 @@ async function pushContent(part: Exclude<TranscriptPart, ActionPart>, content: C
   }
 }
 
-function pushCall(part: ActionPart, content: Content, results: ToolContent, options: PromptOptions, promptId: (callId: string) => string): void {
+function pushCall(part: ActionPart, content: Content, results: PromptContent<"tool">, options: PromptOptions, promptId: (callId: string) => string): void {
   const run = providerRun(part.providerMetadata);
   const byProvider = run !== undefined && run.provider === options.provider;
   const toolCallId = promptId(part.callId);
   const shared = { toolCallId, toolName: part.name };
-  const result: ToolResultPart = { type: "tool-result", ...shared, output: outputOf(part) };
+  const result: ToolResult = { type: "tool-result", ...shared, output: outputOf(part) };
   content.push({ type: "tool-call", ...shared, input: callInput(part.input), ...(byProvider ? { providerExecuted: true } : {}), ...toOptions(part.providerMetadata) });
   if (byProvider) content.push(result);
   else results.push(result);
@@ -75,7 +75,7 @@ function callInput(input: JsonValue): JsonValue {
   return typeof input === "object" && input !== null && !Array.isArray(input) ? input : {};
 }
 
-function outputOf(part: ActionPart): ToolResultPart["output"] {
+function outputOf(part: ActionPart): ToolResult["output"] {
   if (part.status === "failed") return { type: "error-text", value: part.error ?? "The action failed." };
   if (typeof part.output === "string") return { type: "text", value: part.output };
   return { type: "json", value: part.output ?? null };

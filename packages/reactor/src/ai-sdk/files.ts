@@ -1,6 +1,8 @@
-import type { FilePart as AiSdkFilePart } from "ai";
 import type { FilePart } from "../transcript.ts";
 import { toOptions } from "./metadata.ts";
+import type { PromptContent } from "./specification.ts";
+
+type ModelFile = Extract<PromptContent<"user">[number], { type: "file" }>;
 
 /** What a model can be given of a file: its bytes, or where the model's provider finds it. */
 export type FileContent = Uint8Array | URL;
@@ -14,7 +16,7 @@ export function fileNote(file: FilePart): string {
 }
 
 /** A file for a prompt, or `undefined` when there is no content to give. */
-export async function toFile(file: FilePart, readFile: ReadFile | undefined): Promise<AiSdkFilePart | undefined> {
+export async function toFile(file: FilePart, readFile: ReadFile | undefined): Promise<ModelFile | undefined> {
   const content = readFile === undefined ? fromUrl(file.url) : await readFile(file);
   if (content === undefined) return undefined;
   const data = content instanceof URL ? fromUrl(content.href) : content;

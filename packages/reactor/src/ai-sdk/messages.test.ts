@@ -2,12 +2,12 @@ import { modelMessageSchema, type ModelMessage } from "ai";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { JsonValue } from "@hebra/core";
 import { collectEvents, createReactorInput } from "../testing/input.ts";
 import type { Role, TranscriptMessage, TranscriptPart } from "../transcript.ts";
 import { toModelMessages } from "./messages.ts";
 import { finishV3, modelOf } from "./mock-model.ts";
 import { aiSdkReactor } from "./reactor.ts";
+import { transcripts } from "./transcripts.fixture.ts";
 
 const user = (...parts: TranscriptPart[]): TranscriptMessage => ({ id: "u", role: "user", parts });
 const assistant = (...parts: TranscriptPart[]): TranscriptMessage => ({ id: "a", role: "assistant", parts });
@@ -117,20 +117,6 @@ describe("toModelMessages", () => {
   });
 });
 
-const json = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<JsonValue>;
-const metadata = fc.option(fc.dictionary(fc.constantFrom("openai", "anthropic", "hebra", "x"), fc.oneof(json, fc.constant({ itemId: "i" }))), { nil: undefined });
-const common = { step: fc.option(fc.nat(2), { nil: undefined }), providerMetadata: metadata };
-const callId = fc.oneof(fc.constantFrom("c-1", "c-2", ""), fc.string({ unit: "binary" }), fc.constant("\ud800"));
-const part = fc.oneof(
-  fc.record({ kind: fc.constant("text"), text: fc.string(), ...common }),
-  fc.record({ kind: fc.constant("reasoning"), text: fc.string(), ...common }),
-  fc.record({ kind: fc.constant("source"), id: fc.string(), ...common }),
-  fc.record({ kind: fc.constant("file"), mediaType: fc.constant("image/png"), url: fc.oneof(fc.webUrl(), fc.string(), fc.constant("data:image/png;base64,iVBORw0KGgo=")), ...common }),
-  fc.record({ kind: fc.constant("data"), name: fc.string(), data: json, ...common }),
-  fc.record({ kind: fc.constant("action"), callId, name: fc.constantFrom("find", "note"), input: json, status: fc.constantFrom("succeeded", "failed"), output: fc.option(json, { nil: undefined }), error: fc.option(fc.string(), { nil: undefined }), ...common }),
-) as fc.Arbitrary<TranscriptPart>;
-const transcripts = fc.array(fc.record({ id: fc.uuid(), role: fc.constantFrom<Role>("user", "assistant", "system"), parts: fc.array(part, { maxLength: 5 }) }), { maxLength: 6 });
-
 describe("any transcript", () => {
   it("becomes messages that the AI SDK takes, with exactly one result right after each call", async () => {
     await fc.assert(
@@ -163,7 +149,7 @@ describe("any transcript", () => {
     const asked = transcripts.map((transcript) => [...transcript.map((message) => ({ ...message, parts: message.parts.filter(({ kind }) => kind !== "file") })), hello]);
     await fc.assert(
       fc.asyncProperty(asked, async (transcript) => {
-        const reactor = aiSdkReactor({ model: modelOf([finishV3()]) });
+        const reactor = aiSdkReactor({ model: modelOf([finishV3()]), maxRetries: 1 });
         expect((await collectEvents(reactor.react(createReactorInput({ transcript })))).at(-1)).toEqual({ type: "finish", reason: "stop" });
       }),
       { seed: 43, numRuns: 30 },

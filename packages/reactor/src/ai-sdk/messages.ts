@@ -1,11 +1,12 @@
 import { HebraError } from "@hebra/core";
-import type { ModelMessage, UserContent } from "ai";
+import type { ModelMessage } from "ai";
 import type { TranscriptMessage } from "../transcript.ts";
 import { assistantMessages } from "./assistant-messages.ts";
 import { toFile } from "./files.ts";
 import { toOptions } from "./metadata.ts";
 import { createPromptIds } from "./prompt-ids.ts";
 import type { PromptOptions } from "./prompt-options.ts";
+import type { PromptContent, PromptMessage } from "./specification.ts";
 import { partWords } from "./words.ts";
 
 /**
@@ -24,7 +25,12 @@ import { partWords } from "./words.ts";
  * ```
  */
 export async function toModelMessages(transcript: readonly TranscriptMessage[], options: PromptOptions = {}): Promise<ModelMessage[]> {
-  const messages: ModelMessage[] = [];
+  return toPrompt(transcript, options);
+}
+
+/** The same messages as a model is asked with: of what the AI SDK takes, we use no more than models take themselves. */
+export async function toPrompt(transcript: readonly TranscriptMessage[], options: PromptOptions): Promise<PromptMessage[]> {
+  const messages: PromptMessage[] = [];
   const promptId = createPromptIds();
   for (const message of transcript) {
     switch (message.role) {
@@ -49,12 +55,12 @@ export async function toModelMessages(transcript: readonly TranscriptMessage[], 
   return messages;
 }
 
-function say(text: string): ModelMessage {
+function say(text: string): PromptMessage {
   return { role: "user", content: [{ type: "text", text }] };
 }
 
-async function userContent(message: TranscriptMessage, options: PromptOptions): Promise<Exclude<UserContent, string>> {
-  const content: Exclude<UserContent, string> = [];
+async function userContent(message: TranscriptMessage, options: PromptOptions): Promise<PromptContent<"user">> {
+  const content: PromptContent<"user"> = [];
   for (const part of message.parts) {
     const file = part.kind === "file" ? await toFile(part, options.readFile) : undefined;
     if (file !== undefined) {
@@ -71,7 +77,7 @@ function wordsOf(message: TranscriptMessage, options: PromptOptions): string {
   return message.parts.map((part) => partWords(part, message.role, options)).filter((text) => text !== "").join("\n");
 }
 
-function pushSystem(messages: ModelMessage[], text: string, options: PromptOptions): void {
+function pushSystem(messages: PromptMessage[], text: string, options: PromptOptions): void {
   if (text === "") return;
   const leading = messages.every(({ role }) => role === "system");
   if (leading || options.laterSystemMessages === "system") messages.push({ role: "system", content: text });

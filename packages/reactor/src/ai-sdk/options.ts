@@ -11,7 +11,7 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
   model?: LanguageModel;
   /** Chooses the model of each step, in place of `model`. */
   selectModel?: (input: ReactorInput) => LanguageModel | Promise<LanguageModel>;
-  /** Options for providers, by provider, as `streamText` takes them. */
+  /** Options for providers, by provider, as the AI SDK has them. */
   providerOptions?: Record<string, JsonObject>;
   /** Headers for the provider's HTTP requests. */
   headers?: Record<string, string>;
@@ -39,14 +39,14 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
   /**
    * How often the AI SDK repeats a call that could not be started. The default leaves repeating to the engine, which knows the
    * turn's budget and leases, and is told by the error whether (`retryable`) and when (`details.retryAfterMs`): two layers
-   * would multiply.
+   * would multiply. With more than 0 every call goes through `streamText`, which takes some more time.
    *
    * @defaultValue 0
    */
   maxRetries?: number;
   /** Prices an answer where the provider does not say its cost. @defaultValue no cost is reported */
   price?: PriceUsage;
-  /** The AI SDK's own telemetry. @defaultValue off: the engine has spans of its own */
+  /** The AI SDK's own telemetry: calls go through `streamText` then, which takes some more time. @defaultValue off: the engine has spans of its own */
   telemetry?: TelemetrySettings;
   /**
    * How long the model may be silent, in milliseconds, before the step fails with `TIMEOUT`: before its first word and between

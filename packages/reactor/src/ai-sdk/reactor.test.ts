@@ -309,6 +309,13 @@ describe("the provider's request", () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  it("leaves no stream behind when the consumer leaves", async () => {
+    const cancelled = vi.fn();
+    const stream = new ReadableStream<Chunk>({ start: (controller) => textChunks("t", "A piece.").forEach((chunk) => controller.enqueue(chunk)), cancel: cancelled });
+    for await (const event of aiSdkReactor({ model: new MockLanguageModelV3({ doStream: async () => ({ stream }) }) }).react(createReactorInput())) if (event.type === "part-end") break;
+    expect(cancelled).toHaveBeenCalledTimes(1);
+  });
+
   it("is not even made for a turn that was aborted before, and a hanging one is left at an abort", async () => {
     const doStream = vi.fn<MockLanguageModelV3["doStream"]>(() => new Promise(() => {}));
     const reactor = aiSdkReactor({ model: new MockLanguageModelV3({ doStream }) });

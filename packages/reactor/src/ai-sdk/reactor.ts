@@ -1,15 +1,18 @@
 import { assertPeer, deriveId, loadPeer, parseOptions, systemClock, throwIfAborted } from "@hebra/core";
-import type { LanguageModel, ModelMessage, TextStreamPart, ToolSet } from "ai";
+import type { LanguageModel } from "ai";
 import type { ReactorEvent } from "../events.ts";
 import type { Reactor, ReactorInput } from "../reactor.ts";
-import { callSettings, jsonOutput, toToolChoice, toTools } from "./call-settings.ts";
 import { toModelError } from "./errors.ts";
-import { toModelMessages } from "./messages.ts";
-import { assertModel, providerOf } from "./model.ts";
+import { toPrompt } from "./messages.ts";
+import { toModelCall, withInstructions } from "./model-call.ts";
+import { assertModel, callable, providerOf } from "./model.ts";
 import { optionsSchema, type AiSdkReactorOptions } from "./options.ts";
+import type { ModelCall, ModelStream, StreamPart } from "./specification.ts";
+import { askThroughStreamText, needsStreamText } from "./through-stream-text.ts";
 import { createTranslator, type Translator } from "./translate.ts";
-import { createWatch } from "./watch.ts";
 import { toUsage } from "./usage.ts";
+import { logWarnings } from "./warnings.ts";
+import { createWatch } from "./watch.ts";
 
 /** Kept once it is loaded: even a module that is there takes the loader's time at every `import()`. */
 let sdk: typeof import("ai") | undefined;
@@ -17,8 +20,9 @@ let sdk: typeof import("ai") | undefined;
 const peer = { name: "ai", range: "^6.0.0", neededBy: "@hebra/reactor/ai-sdk" };
 
 /**
- * A reactor on `streamText` of the AI SDK 6: one call is one model answer. Needs the package `ai`, and a provider's package
- * for models that are not ids.
+ * A reactor for models of the AI SDK 6: one call is one model answer. Needs the package `ai`, and a provider's package for
+ * models that are not ids. Models are asked by their own interface, without `streamText`, unless `telemetry`, `maxRetries` or
+ * a link in the conversation ask for what `streamText` alone has.
  *
  * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider says
  * them, and without anything of the request.
@@ -52,10 +56,10 @@ async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncG
   const request = new AbortController();
   const watch = createWatch({ signal: input.signal, silenceMs: options.silenceMs ?? 300_000, clock });
   let ended = false;
-  let reader: ReadableStreamDefaultReader<TextStreamPart<ToolSet>> | undefined;
+  let reader: ReadableStreamDefaultReader<StreamPart> | undefined;
   try {
-    const { fullStream, translator } = await watch.wait(ask(options, input, request.signal));
-    reader = fullStream.getReader();
+    const { stream, translator } = await watch.wait(ask(options, input, request.signal));
+    reader = stream.getReader();
     for (let next = await watch.wait(reader.read()); !next.done; next = await watch.wait(reader.read())) {
       for (const event of translator.accept(next.value)) yield event;
     }
@@ -73,45 +77,27 @@ async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncG
 }
 
 /** Puts the question. The answer is read from the stream. */
-async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: AbortSignal): Promise<{ fullStream: ReadableStream<TextStreamPart<ToolSet>>; translator: Translator }> {
+async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: AbortSignal): Promise<{ stream: ModelStream; translator: Translator }> {
   throwIfAborted(input.signal);
   const ai = (sdk ??= await loadPeer(peer, () => import("ai")));
-  const model = await modelOf(options, input);
-  const provider = providerOf(model);
-  const messages = await toModelMessages(input.transcript, { ...options, provider });
-  const tools = toTools(ai, input, options.providerTools);
-  const maxOutputTokens = input.limits?.maxOutputTokens ?? options.maxOutputTokens;
+  const chosen = await modelOf(options, input);
+  const provider = providerOf(chosen);
+  const model = callable(ai, chosen);
+  const prompt = withInstructions(input.instructions, await toPrompt(input.transcript, { ...options, provider }));
+  const call: ModelCall = { ...(await toModelCall(ai, options, input)), prompt, abortSignal: signal };
   // The host's own functions took their time: nothing is asked for a turn that has been given up meanwhile.
   throwIfAborted(signal);
-  const { fullStream } = ai.streamText({
-    ...callSettings(options),
-    model,
-    ...given(messages, options),
-    allowSystemInMessages: true,
-    maxRetries: options.maxRetries ?? 0,
-    abortSignal: signal,
-    // Errors come through the stream; without this the AI SDK prints them, prompt and all.
-    onError: () => {},
-    ...(input.instructions === undefined || input.instructions === "" ? {} : { system: input.instructions }),
-    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-    ...(Object.keys(tools).length === 0 ? {} : { tools, toolChoice: toToolChoice(input.actionChoice ?? "auto") }),
-    ...(input.outputSchema === undefined ? {} : { output: jsonOutput(input.outputSchema) }),
-    ...(options.telemetry === undefined ? {} : { experimental_telemetry: options.telemetry }),
-  });
+  const throughStreamText = needsStreamText(options, call);
+  const stream = throughStreamText ? askThroughStreamText(ai, model, call, options) : (await model.doStream(call)).stream;
   const translator = createTranslator({
     callId: callIds(input),
     provider: provider ?? "unknown",
-    usage: ({ usage, providerMetadata, response }) => toUsage(usage, providerMetadata, { provider, model: response.modelId }, options.price),
+    callsForbidden: call.toolChoice?.type === "none",
+    usage: ({ usage, providerMetadata }, modelId = model.modelId) => toUsage(usage, providerMetadata, { provider, model: modelId }, options.price),
+    // `streamText` says them itself.
+    warn: (warnings) => throughStreamText || logWarnings(warnings, model),
   });
-  return { fullStream, translator };
-}
-
-/**
- * The AI SDK checks the messages it starts from against schemas, whole: some milliseconds for a hundred, at every question.
- * Ours are made by us; so the first stands for all there, and the step gets the others. A host's telemetry is to see them all.
- */
-function given(messages: ModelMessage[], { telemetry }: AiSdkReactorOptions): { messages: ModelMessage[]; prepareStep?: () => { messages: ModelMessage[] } } {
-  return messages.length < 2 || telemetry !== undefined ? { messages } : { messages: messages.slice(0, 1), prepareStep: () => ({ messages }) };
+  return { stream, translator };
 }
 
 async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<LanguageModel> {

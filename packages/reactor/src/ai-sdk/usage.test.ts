@@ -1,21 +1,16 @@
 import { describe, expect, it } from "vitest";
-import type { LanguageModelUsage } from "ai";
 import type { JsonObject } from "@hebra/core";
+import { usageV3 } from "./mock-model.ts";
 import { toUsage } from "./usage.ts";
 
-const none: LanguageModelUsage = {
-  inputTokens: undefined, outputTokens: undefined, totalTokens: undefined,
-  inputTokenDetails: { noCacheTokens: undefined, cacheReadTokens: undefined, cacheWriteTokens: undefined },
-  outputTokenDetails: { textTokens: undefined, reasoningTokens: undefined },
-};
+const none = usageV3(undefined, undefined);
 const counts = (inputTokens: number, outputTokens: number, cachedInputTokens?: number, reasoningTokens?: number) => ({
   inputTokens, outputTokens, ...(cachedInputTokens === undefined ? {} : { cachedInputTokens }), ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
 });
 
 describe("toUsage", () => {
-  it("takes the AI SDK's counts, in either of its spellings", () => {
-    expect(toUsage({ ...none, inputTokens: 9, outputTokens: 5, inputTokenDetails: { ...none.inputTokenDetails, cacheReadTokens: 4 }, outputTokenDetails: { textTokens: 2, reasoningTokens: 3 } }, undefined, {})).toEqual(counts(9, 5, 4, 3));
-    expect(toUsage({ ...none, inputTokens: 9, outputTokens: 5, cachedInputTokens: 4, reasoningTokens: 3 }, undefined, {})).toEqual(counts(9, 5, 4, 3));
+  it("takes the provider's counts", () => {
+    expect(toUsage({ inputTokens: { total: 9, noCache: 5, cacheRead: 4, cacheWrite: 0 }, outputTokens: { total: 5, text: 2, reasoning: 3 } }, undefined, {})).toEqual(counts(9, 5, 4, 3));
   });
 
   it.each<[string, JsonObject, object]>([
@@ -28,7 +23,7 @@ describe("toUsage", () => {
   ])("falls back on the raw report of %s", (_, raw, expected) => expect(toUsage({ ...none, raw }, undefined, {})).toEqual(expected));
 
   it("has the cost that the gateway says, else the host's price, else none", () => {
-    const usage = { ...none, inputTokens: 1000, outputTokens: 100 };
+    const usage = usageV3(1000, 100);
     const price = ({ inputTokens = 0, model }: { inputTokens?: number; model?: string }) => (model === "acme-1" ? inputTokens / 1e6 : undefined);
     expect(toUsage(usage, { openrouter: { usage: { cost: 0.25 } } }, { provider: "p", model: "acme-1" }, price)).toEqual({ ...counts(1000, 100), provider: "p", model: "acme-1", costUsd: 0.25 });
     expect(toUsage(usage, { gateway: { cost: "0.0045" } }, {}).costUsd).toBe(0.0045);

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
-import type { LanguageModelUsage } from "ai";
 import type { Usage } from "../events.ts";
+import type { StreamPartOf } from "./specification.ts";
 
 /** What is known of the model that answered. */
 export interface AnsweredBy {
@@ -30,14 +30,14 @@ const spellings: Readonly<Record<Count, readonly (readonly string[])[]>> = {
 /** Where gateways say what an answer cost, in dollars. */
 const costs = ["openrouter.usage.cost", "gateway.cost"] as const;
 
-/** The AI SDK's counts; where it has none, what the provider's raw report says. Never a guess. */
-export function toUsage(usage: LanguageModelUsage, metadata: unknown, by: AnsweredBy, price?: PriceUsage): Usage {
-  const raw = usage.raw as JsonObject | undefined;
+/** The provider's counts; where it has none, what the provider's raw report says. Never a guess. */
+export function toUsage({ inputTokens: input, outputTokens: output, raw: report }: StreamPartOf<"finish">["usage"], metadata: unknown, by: AnsweredBy, price?: PriceUsage): Usage {
+  const raw = report as JsonObject | undefined;
   const counts: Record<Count, number | undefined> = {
-    inputTokens: usage.inputTokens,
-    outputTokens: usage.outputTokens,
-    cachedInputTokens: usage.inputTokenDetails?.cacheReadTokens ?? usage.cachedInputTokens,
-    reasoningTokens: usage.outputTokenDetails?.reasoningTokens ?? usage.reasoningTokens,
+    inputTokens: input.total,
+    outputTokens: output.total,
+    cachedInputTokens: input.cacheRead,
+    reasoningTokens: output.reasoning,
   };
   const result: Usage = {};
   for (const key of Object.keys(counts) as Count[]) {
