@@ -143,6 +143,8 @@ export interface RawStats {
 export interface BackendListener {
   /** Work may be ready in a space of a partition. @returns false when there is no room for it: tell another process */
   ready(space: Space, partition: number): boolean;
+  /** Whether `ready` would ask for work before it returns. */
+  asks(space: Space, partition: number): boolean;
   /** A watched conversation received more, or a ticket came to the head. */
   notice(space: Space, conversation: string, interrupt: boolean): void;
   /** The backend went away or came back, or holds what this process cannot read. */

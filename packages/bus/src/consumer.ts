@@ -16,6 +16,8 @@ export interface Consumer {
   readonly iterator: AsyncIterableIterator<Delivery>;
   /** Something may be ready. @returns whether there is room for it */
   wake(partition: number): boolean;
+  /** Whether `wake` would ask before it returns. */
+  asks(partition: number): boolean;
   /** Claims no more; what was not handed out yet is released; the iteration ends. @returns how many were released */
   stop(): Promise<number>;
   /** Resolves when every settle has its answer. */
@@ -159,6 +161,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       },
     },
     wake: (partition) => exchanger.wake(partition),
+    asks: (partition) => exchanger.asks(partition),
     stop,
     answered: () => exchanger.answered(),
     close: () => exchanger.close(),

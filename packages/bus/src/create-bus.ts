@@ -82,6 +82,10 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       for (const consumer of consumers) if (consumer.space === space && consumer.wake(partition)) hasRoom = true;
       return hasRoom;
     },
+    asks(space, partition) {
+      for (const consumer of consumers) if (consumer.space === space && consumer.asks(partition)) return true;
+      return false;
+    },
     notice(space, conversation, interrupt) {
       for (const listener of core.watchers.get(`${space}\n${conversation}`) ?? []) listener(interrupt);
     },

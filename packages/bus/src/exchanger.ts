@@ -32,6 +32,8 @@ export interface Exchanger {
   settle(partition: number, settle: Settle): Promise<number>;
   /** Something may be ready: ask for it. @returns whether there is room for it */
   wake(partition: number): boolean;
+  /** Whether `wake` would send a request before it returns, and not leave it to one that is out. */
+  asks(partition: number): boolean;
   /** There is room again. */
   roomMade(): void;
   /** Resolves when every settle has its answer. */
@@ -199,6 +201,10 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       const hasRoom = room() > 0;
       if (!part.queued) pump(part, index);
       return hasRoom;
+    },
+    asks(index) {
+      const part = parts[index]!;
+      return room() > 0 && !closing.signal.aborted && !part.queued && part.lanes.every((lane) => !lane.busy);
     },
     roomMade: () => wakeDirty(),
     rest(ms) {

@@ -94,7 +94,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
   };
   const run = createRunner(proxy, options.requestTimeoutMs, heard);
   const time = () => (options.time === undefined ? "" : String(options.time()));
-  const runScript = (script: Script, partition: number, space: Space, args: readonly string[]) => run.script(script, roots[partition]!, [time(), space, ...args]);
+  const runScript = (script: Script, partition: number, space: Space, args: readonly string[], late = () => args) =>
+    run.script(script, roots[partition]!, [time(), space, ...args], () => [time(), space, ...late()]);
   const partitionFor = (conversation: string) => partitionOf(conversation, config.partitions);
   const admin = (partition: number, space: Space, args: readonly string[]) => runScript(scripts.admin, partition, space, args);
   let dead: ReturnType<typeof createDeadStore>;
@@ -153,8 +154,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     }
   };
 
-  const publishArgs = (space: Space, entries: readonly Entry[], touch: boolean) => {
-    const args = [String(settings.maxBacklog), settings.overflow === "drop-oldest" ? "1" : "0", String(settings.dedupWindowMs), String(settings.maxDeadLetters), touch ? "1" : "0"];
+  const publishArgs = (space: Space, entries: readonly Entry[], { touch, asks }: { touch: boolean; asks: boolean }) => {
+    const args = [String(settings.maxBacklog), settings.overflow === "drop-oldest" ? "1" : "0", String(settings.dedupWindowMs), String(settings.maxDeadLetters), touch ? "1" : "0", asks ? "1" : "0"];
     for (const entry of entries) args.push(...entryArgs(space, entry));
     return args;
   };
@@ -165,7 +166,7 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     assertDurability(durability);
     const wait = durability === "fsync" ? ["WAITAOF", "1", "0", String(options.durabilityTimeoutMs)] : ["WAIT", String(options.replicas), String(options.durabilityTimeoutMs)];
     const connection = (waitingConnection ??= proxy.waiting());
-    const args = [time(), space, ...publishArgs(space, entries, true)];
+    const args = [time(), space, ...publishArgs(space, entries, { touch: true, asks: false })];
     const [reply, reached] = await run.bound(() => connection.run(scripts.publish.source, roots[partition]!, args, wait), options.requestTimeoutMs + options.durabilityTimeoutMs).catch((error: unknown) => {
       connection.close();
       if (waitingConnection === connection) waitingConnection = undefined;
@@ -255,8 +256,10 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       let queue = queues.get(key);
       if (queue === undefined) {
         queue = createPublishQueue(async (batch) => {
-          const published = runScript(scripts.publish, partition, space, publishArgs(space, batch, false));
-          // A consumer of this process asks right behind it, on the same connection: the server need not wake it first.
+          // A consumer of this process asks right behind it, on the same connection: the server need wake nobody.
+          const asks = listener?.asks(space, partition) === true;
+          const args = (asking: boolean) => publishArgs(space, batch, { touch: false, asks: asking });
+          const published = runScript(scripts.publish, partition, space, args(asks), () => args(false));
           listener?.ready(space, partition);
           return statuses(await published);
         });

@@ -9,8 +9,11 @@ export interface Script {
 
 /** Calls the server with a limit of time, and tells whether it answered. */
 export interface Runner {
-  /** Runs a script by its SHA-1, and by its source on a server that does not know it. */
-  script(script: Script, key: string, args: readonly string[]): Promise<unknown>;
+  /**
+   * Runs a script by its SHA-1, and by its source on a server that does not know it. By then, what was sent behind it has run:
+   * `late` makes the arguments for that case.
+   */
+  script(script: Script, key: string, args: readonly string[], late?: () => readonly string[]): Promise<unknown>;
   /** Bounds anything else. */
   bound<T>(call: () => Promise<T>, limitMs?: number): Promise<T>;
 }
@@ -50,13 +53,13 @@ export function createRunner(commands: RedisCommands, timeoutMs: number, heard: 
     });
   return {
     bound,
-    script: (script, key, args) =>
+    script: (script, key, args, late = () => args) =>
       bound(async () => {
         try {
           return await commands.evalsha(script.sha1, key, args);
         } catch (error) {
           if (!/^NOSCRIPT\b/.test(messageOf(error))) throw error;
-          return commands.eval(script.source, key, args);
+          return commands.eval(script.source, key, late());
         }
       }),
   };

@@ -55,6 +55,8 @@ export function createFreezer(): Freezer {
                   whenThawed(() => (hasRoom = listener.ready(...args)));
                   return hasRoom;
                 },
+                // Frozen, it asks for nothing.
+                asks: () => false,
                 notice: (...args) => void whenThawed(() => listener.notice(...args)),
                 health: (...args) => void whenThawed(() => listener.health(...args)),
               }, holder);

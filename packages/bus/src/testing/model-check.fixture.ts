@@ -25,7 +25,7 @@ export function scriptsAnswerAsTheModel(client: Redis, admin: Redis): fc.IAsyncP
       newestFormat: 1,
       time: () => now,
     });
-    await backend.start({ ready: () => true, notice() {}, health() {} }, "h");
+    await backend.start({ ready: () => true, asks: () => false, notice() {}, health() {} }, "h");
     try {
       const subjects = [mailboxSubject(toSettings(options), () => now), redisSubject(backend, admin, `${namespace}:{${partitionTags(1)[0]!}}:`)];
       await runModel(steps, subjects, (ms) => void (now += ms));
