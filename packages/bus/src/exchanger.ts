@@ -177,8 +177,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   const pumpSoon = (part: Part, index: number) => {
     if (part.queued) return;
     part.queued = true;
-    // After the promises of this turn: what is settled in it goes together.
-    process.nextTick(() => {
+    queueMicrotask(() => {
       part.queued = false;
       pump(part, index);
     });
