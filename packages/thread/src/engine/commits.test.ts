@@ -3,6 +3,7 @@ import { memoryStore } from "../store/memory.ts";
 import { postgresStore } from "../store/postgres.ts";
 import { sqliteStore } from "../store/sqlite.ts";
 import type { ThreadStore } from "../store/store.ts";
+import { faultyStore } from "../testing/faulty-store.ts";
 import { action, scripted, setUp } from "./engine.fixture.ts";
 
 /** Counts what an engine writes. */
@@ -126,4 +127,21 @@ describe("what a turn writes", () => {
     const [five, ten, fifteen] = sizes as [number, number, number];
     expect((fifteen - ten) / (ten - five)).toBeCloseTo(1, 1);
   });
+});
+
+it("a turn asks the store for nothing that it knows", async () => {
+  const store = faultyStore(memoryStore(), []);
+  const { engine, address } = setUp(scripted([{ text: "Hello." }]), { store });
+  await (await engine.react("test", { id: "m1", text: "Hi" }, { address })).result;
+  await engine.idle();
+  expect(store.calls).toEqual(["load", "begin", "history", "commit", "load"]);
+
+  // Stored first and run later, as behind a bus that forgets.
+  const before = store.calls.length;
+  await engine.enqueue("test", { id: "m2", text: "Hi" }, { address });
+  const turn = await engine.react("test", { id: "m2", text: "Hi" }, { address });
+  expect((await turn.result).text).toBe("Hello.");
+  await engine.idle();
+  expect(store.calls.slice(before)).toEqual(["load", "begin", "load", "begin", "load", "commit", "history", "commit", "load"]);
+  await engine.close();
 });

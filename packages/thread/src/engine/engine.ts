@@ -205,7 +205,7 @@ export function createEngine(options: EngineOptions): Engine {
       repeated(begun.execution);
       return { turn: await handleOf(tenant, begun.execution.id, true), tookLease: false };
     }
-    const turn = newHandle(tenant, begun.execution, false, context.seq);
+    const turn = newHandle(tenant, begun.execution, { duplicate: false, isNew: true, afterSeq: context.seq });
     const work: StartedWork = {
       rows: {
         context: { ...context, ...start.patch, seq: begun.seq, fence: lease.fence },
@@ -248,7 +248,11 @@ export function createEngine(options: EngineOptions): Engine {
     if (policy === "interrupt" && !begun.duplicate && snapshot.active !== undefined) {
       await store.requestCancel(tenant, snapshot.active.execution.id, { reason: `Interrupted by the trigger ${trigger.id}.`, at: clock.now() });
     }
-    const turn = begun.duplicate || begun.attached ? await handleOf(tenant, begun.execution.id, begun.duplicate) : newHandle(tenant, begun.execution, false, snapshot.context.seq);
+    // What still waits in line has no event yet, whoever put it there.
+    const waits = !begun.attached && begun.execution.status === "queued";
+    const turn = waits
+      ? newHandle(tenant, begun.execution, { duplicate: begun.duplicate, isNew: true, afterSeq: snapshot.context.seq })
+      : await handleOf(tenant, begun.execution.id, begun.duplicate);
     const at = target(tenant, snapshot);
     if (then === "nothing") return { turn, tookLease: false };
     if (lease !== undefined && (then === "drive" || !driver.isDriving(at))) {
@@ -264,15 +268,15 @@ export function createEngine(options: EngineOptions): Engine {
     if (status !== "queued") telemetry.duplicate(definition);
   };
 
-  const newHandle = (tenant: string, execution: ExecutionRow, duplicate: boolean, afterSeq: number) =>
-    createHandle({ tenant, store, clock, turns, execution, duplicate, afterSeq, closed: closing.signal });
+  const newHandle = (tenant: string, execution: ExecutionRow, { duplicate, isNew, afterSeq }: { duplicate: boolean; isNew: boolean; afterSeq: number }) =>
+    createHandle({ tenant, store, clock, turns, execution, duplicate, isNew, afterSeq, closed: closing.signal });
 
   /** A handle on a turn that is in the store. */
   async function handleOf(tenant: string, executionId: string, duplicate: boolean): Promise<TurnHandle> {
     const graph = await store.execution(tenant, executionId);
     if (graph === undefined) throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, { details: { tenant, executionId } });
     const seq = graph.items.find(({ id }) => id === graph.execution.triggerItemId)?.seq;
-    return newHandle(tenant, graph.execution, duplicate, (seq ?? 1) - 1);
+    return newHandle(tenant, graph.execution, { duplicate, isNew: false, afterSeq: (seq ?? 1) - 1 });
   }
 
   async function isKnown(tenant: string, snapshot: Snapshot, trigger: ParsedTrigger, definition: AnyThreadDefinition): Promise<boolean> {

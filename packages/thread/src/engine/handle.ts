@@ -38,6 +38,8 @@ export interface HandleOptions {
   duplicate: boolean;
   /** A sequence number before the turn's first event. */
   afterSeq: number;
+  /** It was stored just now: there is nothing to look up yet. */
+  isNew: boolean;
   /** Aborts when the engine is closed. */
   closed: AbortSignal;
 }
@@ -77,7 +79,7 @@ export function createHandle(options: HandleOptions): TurnHandle {
 }
 
 /** From this process when the turn runs here, else from the store, which is asked again until it knows. */
-function waitForResult({ tenant, store, clock, turns, execution, closed }: HandleOptions): Promise<TurnResult> {
+function waitForResult({ tenant, store, clock, turns, execution, isNew, closed }: HandleOptions): Promise<TurnResult> {
   return new Promise((resolve, reject) => {
     let cancelPoll = () => {};
     const stop = () => {
@@ -109,7 +111,7 @@ function waitForResult({ tenant, store, clock, turns, execution, closed }: Handl
       cancelPoll = clock.after(POLL_MS, () => void poll().catch(giveUp), { keepAlive: true });
     };
     closed.addEventListener("abort", onClosed, { once: true });
-    if (turns.isRunning(execution.id)) pollLater();
+    if (isNew || turns.isRunning(execution.id)) pollLater();
     else void poll().catch(giveUp);
   });
 }
