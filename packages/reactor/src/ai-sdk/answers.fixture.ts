@@ -27,7 +27,11 @@ const moves: fc.Arbitrary<Move>[] = [
     open.add(kind + id);
     return [{ type: `${kind}-start`, id, ...metadata }];
   }),
-  ...Array.from({ length: 3 }, () => fc.tuple(kind, id, words, metadata).map(([kind, id, delta, metadata]): Move => (open) => (open.has(kind + id) ? [{ type: `${kind}-delta`, id, delta, ...metadata }] : []))),
+  ...Array.from({ length: 3 }, () => fc.tuple(kind, id, words, metadata).map(([kind, id, delta, metadata]): Move => (open) => {
+    const begun = open.has(kind + id) ? [] : [{ type: `${kind}-start`, id } as const];
+    open.add(kind + id);
+    return [...begun, { type: `${kind}-delta`, id, delta, ...metadata }];
+  })),
   fc.tuple(kind, id, metadata).map(([kind, id, metadata]) => (open) => (open.delete(kind + id) ? [{ type: `${kind}-end`, id, ...metadata }] : [])),
   always(fc.record({ type: fc.constant("tool-input-start"), id: callId, toolName })),
   always(fc.record({ type: fc.constant("tool-input-delta"), id: callId, delta: input })),
@@ -62,7 +66,7 @@ const finish = fc
 
 /** What a provider may stream in one answer, well or badly. */
 export const answers: fc.Arbitrary<Chunk[]> = fc
-  .tuple(fc.array(fc.oneof(...moves), { maxLength: 24 }), fc.option(broken, { nil: undefined, freq: 6 }), fc.option(finish, { nil: undefined, freq: 8 }))
+  .tuple(fc.array(fc.oneof(...moves), { maxLength: 20, size: "max" }), fc.oneof({ weight: 8, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: broken }), fc.option(finish, { nil: undefined, freq: 8 }))
   .map(([moves, broken, finish]) => {
     const open = new Set<string>();
     const content = [...moves, ...(broken === undefined ? [] : [broken])].flatMap((move) => move(open));

@@ -1,5 +1,5 @@
 import { HebraError, type JsonObject } from "@hebra/core";
-import { jsonSchema, NoOutputGeneratedError, Output, stepCountIs, streamText, tool, type LanguageModelUsage, type TextStreamPart, type ToolSet } from "ai";
+import { jsonSchema, NoOutputGeneratedError, Output, stepCountIs, streamText, tool, type LanguageModelUsage, type StepResult, type TextStreamPart, type ToolSet } from "ai";
 import { MockLanguageModelV3 } from "ai/test";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -20,6 +20,8 @@ interface Outcome {
   failure?: { code: string; message: string; retryable: boolean; details: object };
   /** What the model was asked, but for the signal. */
   asked?: Omit<ModelCallOptions, "abortSignal"> | undefined;
+  /** Of a step that did not fail: what was said, and what it cost. */
+  account?: { said: string[]; usage: object } | undefined;
 }
 
 /** A model that takes links as they are. */
@@ -30,7 +32,7 @@ async function play(model: MockLanguageModelV3, input: ReactorInputOverrides, op
   try {
     for await (const event of aiSdkReactor({ ...options, model }).react(createReactorInput(input))) events.push(event);
     assertEventOrder(events);
-    return { events };
+    return { events, account: accountOf(events) };
   } catch (error) {
     if (!HebraError.isInstance(error)) throw error;
     const { code, message, retryable, details } = error;
@@ -44,6 +46,27 @@ function askedOf({ doStreamCalls }: MockLanguageModelV3): Outcome["asked"] {
   const { abortSignal, ...asked } = doStreamCalls[0];
   expect(abortSignal).toBeInstanceOf(AbortSignal);
   return asked;
+}
+
+function accountOf(events: readonly ReactorEvent[]): Outcome["account"] {
+  const said = new Map<string, { kind: string; text: string; metadata?: object }>();
+  for (const event of events) {
+    if (event.type === "part-start") said.set(event.partId, { kind: event.kind, text: "" });
+    if (event.type === "part-delta") said.get(event.partId)!.text += event.delta;
+    if (event.type === "part-end" && event.providerMetadata !== undefined) said.get(event.partId)!.metadata = event.providerMetadata;
+  }
+  return { said: Array.from(said.values(), (part) => JSON.stringify(part)).toSorted(), usage: events.find((event) => event.type === "usage")!.usage };
+}
+
+/** The same from what `streamText` itself keeps of a step. */
+function theirAccountOf({ content, usage, response }: StepResult<ToolSet>): Outcome["account"] {
+  const said = content
+    .filter((part) => part.type === "text" || part.type === "reasoning")
+    .map(({ type, text, providerMetadata = {} }) => ({ kind: type, text: text.toWellFormed(), ...(Object.keys(providerMetadata).length === 0 ? {} : { metadata: providerMetadata }) }))
+    .filter(({ text, ...part }) => text !== "" || "metadata" in part);
+  const { inputTokens = usage.raw?.["prompt_tokens"], outputTokens, inputTokenDetails, outputTokenDetails } = usage;
+  const counts = { inputTokens, outputTokens, cachedInputTokens: inputTokenDetails.cacheReadTokens, reasoningTokens: outputTokenDetails.reasoningTokens };
+  return { said: said.map((part) => JSON.stringify(part)).toSorted(), usage: { ...counts, provider: who.provider, model: response.modelId } };
 }
 
 /** The way of the reactor. */
@@ -60,6 +83,7 @@ async function theirs(chunks: readonly Chunk[], input: ReactorInputOverrides, op
   const messages = await toModelMessages(transcript, { provider: who.provider });
   const tools = { ...Object.fromEntries(actions.map(({ name, description, inputSchema }) => [name, tool({ description, inputSchema: jsonSchema(inputSchema) })])), ...options.providerTools } as ToolSet;
   const { providerTools: _, ...settings } = options;
+  let account: Outcome["account"];
   const model = new MockLanguageModelV3({
     ...who,
     async doStream({ abortSignal }) {
@@ -72,6 +96,7 @@ async function theirs(chunks: readonly Chunk[], input: ReactorInputOverrides, op
         stopWhen: stepCountIs(1),
         maxRetries: 0,
         onError: () => {},
+        onStepFinish: (step) => void (account = theirAccountOf(step)),
         ...limits,
         ...(instructions === undefined ? {} : { system: instructions }),
         ...(Object.keys(tools).length === 0 ? {} : { tools, toolChoice: typeof actionChoice === "string" ? actionChoice : { type: "tool", toolName: actionChoice.action } }),
@@ -81,7 +106,7 @@ async function theirs(chunks: readonly Chunk[], input: ReactorInputOverrides, op
     },
   });
   const outcome = await play(model, input, options);
-  return { ...outcome, asked: askedOf(asked) };
+  return { ...outcome, asked: askedOf(asked), account: outcome.failure === undefined ? account : undefined };
 }
 
 /** A part of `streamText` in the words of providers. */
