@@ -1,7 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { setTimeout as wait } from "node:timers/promises";
 import type { RuntimeConfig } from "@hebra/thread/runtime";
-import { threads } from "./app.ts";
 import type { FaultReport } from "./faults.ts";
 import type { Stage } from "./stage.ts";
 
@@ -16,7 +15,7 @@ type Library = typeof import("./library.ts");
  * back. The next release is made of the same sources, with one version of the envelope more.
  */
 export async function rollForwardAndBack(stage: Stage): Promise<FaultReport> {
-  const { builds, config, redis } = stage;
+  const { builds, threads, config, redis } = stage;
   const next = (await import(pathToFileURL((await builds.release("next")).library).href)) as Library;
   const openNext = (from: RuntimeConfig) => next.openRuntime(from, { threads });
   const codes: (number | null)[] = [];

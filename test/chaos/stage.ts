@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { setTimeout as wait } from "node:timers/promises";
 import { consoleLogger, silentLogger } from "@hebra/core";
 import { startRedis, type TestRedis } from "@hebra/test-servers/redis";
 import type { ThreadStore } from "@hebra/thread";
-import { openRuntime, openStore, parseRuntimeConfig, type Channel, type Gateway, type Runtime, type RuntimeConfig } from "@hebra/thread/runtime";
-import { threads } from "./app.ts";
+import { openStore, parseRuntimeConfig, type Channel, type Gateway, type Runtime, type RuntimeConfig } from "@hebra/thread/runtime";
 import { createBuilds, type Builds } from "./build.ts";
 import { openDatabase } from "./database.ts";
 import { createLogReader } from "./log-reader.ts";
@@ -23,6 +23,7 @@ export interface Stage {
   readonly redis: TestRedis;
   readonly store: ThreadStore;
   readonly builds: Builds;
+  readonly threads: typeof import("./app.ts").threads;
   readonly config: RuntimeConfig;
   readonly workers: WorkerProcess[];
   readonly absences: readonly Absence[];
@@ -72,6 +73,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     const namespace = `chaos${process.pid}`;
     const builds = createBuilds();
     closers.push(() => builds.remove());
+    // This process too runs what is published: a loader of sources costs more than some of what is measured.
+    const present = await builds.release("present");
+    const { openRuntime } = (await import(pathToFileURL(present.library).href)) as typeof import("./library.ts");
+    const { threads } = (await import(pathToFileURL(present.app).href)) as typeof import("./app.ts");
     const database = await openDatabase(namespace, directory);
     closers.push(() => database.close());
     const redis = await startRedis(["--appendonly", "yes", "--appendfsync", "everysec"]);
@@ -117,6 +122,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       redis,
       store,
       builds,
+      threads,
       config,
       workers,
       absences,
