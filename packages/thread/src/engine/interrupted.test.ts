@@ -1,4 +1,5 @@
 import { localLocks } from "@hebra/lock";
+import type { ScriptedAction } from "@hebra/reactor";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { Action } from "../definition/define-action.ts";
@@ -7,42 +8,8 @@ import { action, expectSettled, scripted } from "./engine.fixture.ts";
 import { createEngine } from "./engine.ts";
 import { isOutcomeQuestion } from "./outcome-question.ts";
 
-it("a write that was cut off alone in its batch is put on record, and the model told", async () => {
-  const store = memoryStore();
-  const locks = localLocks();
-  const seen: unknown[] = [];
-  let runs = 0;
-  let started = () => {};
-  const running = new Promise<void>((resolve) => (started = resolve));
-  const pay = action(() => {
-    runs++;
-    started();
-    return new Promise(() => {});
-  });
-  const make = () =>
-    scripted([{ actions: [{ name: "pay", input: {} }] }, (input) => {
-      seen.push(input.transcript.at(-1)?.parts.at(-1));
-      return { text: "I shall check." };
-    }], { actions: { pay } });
-  const first = createEngine({ store, threads: [make()], locks });
-  const turn = await first.react("test", { id: "m1", text: "Pay." }, { address: { key: "customer-7" } });
-  turn.result.catch(() => undefined);
-  await running;
-  await first.close();
-
-  const second = createEngine({ store, threads: [make()], locks });
-  await second.recover({ olderThanMs: -1 });
-  await second.idle();
-  expect(await (await second.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "I shall check." });
-  expect(runs).toBe(1);
-  expect((await store.execution("default", turn.executionId))?.calls).toMatchObject([{ status: "interrupted", error: { code: "ACTION_INTERRUPTED" } }]);
-  expect(seen).toMatchObject([{ name: "pay", status: "failed", error: expect.stringContaining("Whether it took effect is unknown") as string }]);
-  await expectSettled(store);
-  await second.close();
-});
-
 /** A conversation whose payment was cut off by the end of its process, and an engine that found it. */
-async function cutOff(over: Partial<Action<Record<string, unknown>, unknown>> = {}) {
+async function cutOff(over: Partial<Action<Record<string, unknown>, unknown>> = {}, siblings: ScriptedAction[] = [{ name: "look", input: {} }]) {
   const store = memoryStore();
   const locks = localLocks();
   const seen: unknown[] = [];
@@ -58,7 +25,7 @@ async function cutOff(over: Partial<Action<Record<string, unknown>, unknown>> = 
     { whenInterrupted: "ask-person", output: z.object({ receipt: z.string() }), ...over },
   );
   const make = () =>
-    scripted([{ actions: [{ name: "pay", input: { sum: 5 } }, { name: "look", input: {} }] }, (input) => (seen.push(...(input.transcript.at(-1)?.parts ?? [])), { text: "Good." })], {
+    scripted([{ actions: [{ name: "pay", input: { sum: 5 } }, ...siblings] }, (input) => (seen.push(...(input.transcript.at(-1)?.parts ?? [])), { text: "Good." })], {
       actions: { pay, look: action(() => "seen", { effect: "read" }) },
     });
   const first = createEngine({ store, threads: [make()], locks });
@@ -68,9 +35,20 @@ async function cutOff(over: Partial<Action<Record<string, unknown>, unknown>> = 
   await first.close();
   const engine = createEngine({ store, threads: [make()], locks });
   await engine.recover({ olderThanMs: -1 });
+  await engine.idle();
   const waiting = await (await engine.follow(turn.executionId)).result;
   return { store, engine, turn, seen, waiting, runs: () => runs, call: async () => (await store.execution("default", turn.executionId))!.calls.find(({ name }) => name === "pay")! };
 }
+
+it("a write that was cut off alone in its batch is put on record, and the model told", async () => {
+  const { store, engine, seen, waiting: done, runs, call } = await cutOff({ whenInterrupted: "tell-model" }, []);
+  expect(done).toMatchObject({ status: "completed", text: "Good." });
+  expect(runs()).toBe(1);
+  expect(await call()).toMatchObject({ status: "interrupted", error: { code: "ACTION_INTERRUPTED" } });
+  expect(seen).toMatchObject([{ name: "pay", status: "failed", error: expect.stringContaining("Whether it took effect is unknown") as string }]);
+  await expectSettled(store);
+  await engine.close();
+});
 
 describe("a write that was cut off, of which a person is to say what became", () => {
   it("makes the turn wait, and counts as done when the person says so", async () => {
