@@ -172,6 +172,18 @@ export function isTicket(entry: Body | undefined): entry is string {
   return typeof entry === "string" && entry.startsWith(TICKET_MARK);
 }
 
+/** How far a holder that begins to listen looks for a message that interrupts. */
+const LOOK_AHEAD = 64;
+
+/** Whether a message that interrupts came before its holder listened. A payload that reads like one makes the holder look, no more. */
+export function oneInterrupts({ entries, leased }: Conversation): boolean {
+  for (let at = leased; at < Math.min(entries.length, leased + LOOK_AHEAD); at++) {
+    const body = entries.at(at)!;
+    if (typeof body === "string" ? body.includes('"interrupt":true') : body.interrupt) return true;
+  }
+  return false;
+}
+
 /** The parts of a ticket. */
 export function parseTicket(text: string): { ttlMs: number; holder: string; ticket: string } {
   const [ttl, holder, ticket] = text.slice(1).split(":");

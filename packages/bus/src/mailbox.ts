@@ -9,6 +9,7 @@ import {
   inRetry,
   isTicket,
   nextDue,
+  oneInterrupts,
   parseTicket,
   ticketText,
   type Conversation,
@@ -264,9 +265,12 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
         failLease(space, conversation);
         space.due.set(conversation, Infinity);
         return 0;
-      case "watch":
+      case "watch": {
         conversation.watched = true;
-        return conversation.suspects > conversation.leased ? 0 : conversation.entries.length - conversation.leased;
+        if (conversation.suspects > conversation.leased) return 0;
+        if (oneInterrupts(conversation)) news.notice(conversation.holder, space.name, conversation.key, true);
+        return conversation.entries.length - conversation.leased;
+      }
     }
   };
 

@@ -71,6 +71,21 @@ export const leaseClauses = {
     await settle(harness, held.release());
     assert.equal(held.signal.aborted, false);
   },
+  "a message that interrupts and came before its holder listened is told as one": async (harness) => {
+    const one = await harness.connect();
+    const two = await harness.connect();
+    await settle(harness, one.bus.publishInbound(texts("a", "1")));
+    const inbox = consume(harness, one);
+    const held = await inbox.next();
+    await settle(harness, two.bus.publishInbound(texts("a", "2")));
+    await settle(harness, two.bus.publishInbound({ session: "a", payload: "stop!", interrupt: true }));
+    const heard: boolean[] = [];
+    held.onMore(({ interrupt }) => heard.push(interrupt));
+    for (let i = 0; i < 20 && !heard.includes(true); i++) await harness.elapse(0);
+    assert.ok(heard.includes(true));
+    assert.deepEqual(payloads({ messages: await settle(harness, held.take({ max: 5 })) }), ["2", "stop!"]);
+    await settle(harness, held.release());
+  },
   "`onMore` tells of what waits and of what comes, `take` leases it": async (harness) => {
     const one = await harness.connect();
     const two = await harness.connect();

@@ -4,6 +4,15 @@ local function park_letter(space, c, cause, attempts, signature)
   local body = redis.call('LINDEX', space.q .. c.key, 0)
   return redis.call('XADD', root .. 'parked', '*', 'space', space.name, 'conv', c.key, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
 end
+-- Whether a message that interrupts came before its holder listened. A payload that reads like one makes the holder look, no more.
+local function one_interrupts(space, c)
+  for _, body in ipairs(redis.call('LRANGE', space.q .. c.key, c.leased, c.leased + 63)) do
+    if string.find(body, '"interrupt":true', 1, true) then
+      return true
+    end
+  end
+  return false
+end
 local function settle_one(space, kind, conv, fence, at, window, max_dead)
   local c = load_conv(space, conv)
   local held = fence > 0 and c.fence == fence
@@ -83,5 +92,9 @@ local function settle_one(space, kind, conv, fence, at, window, max_dead)
   if c.suspects > c.leased then
     return 0, at
   end
-  return redis.call('LLEN', space.q .. conv) - c.leased, at
+  local waiting = redis.call('LLEN', space.q .. conv) - c.leased
+  if waiting > 0 and one_interrupts(space, c) then
+    notify(c.holder, space, conv, true)
+  end
+  return waiting, at
 end
