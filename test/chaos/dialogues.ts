@@ -35,7 +35,8 @@ export async function playDialogues(stage: Stage, count: number, bars: Bars): Pr
   };
   let over = false;
   const faults = (async () => {
-    const list: ((stage: Stage) => Promise<unknown>)[] = [(on) => killWorker(on), flushScripts, (on) => pauseWorker(on), killConnections, (on) => stopRedis(on, 2_000)];
+    // Whether a late write is refused is another part's: here nobody may be left to make it come.
+    const list: ((stage: Stage) => Promise<unknown>)[] = [(on) => killWorker(on), flushScripts, (on) => pauseWorker(on, undefined, 1), killConnections, (on) => stopRedis(on, 2_000)];
     let done = 0;
     // Each in turn, as long as people talk; at least one, however few they are.
     for (; !over || done === 0; done++) {

@@ -52,10 +52,10 @@ export async function killWorker(stage: Stage, turns?: number): Promise<FaultRep
 const PAUSES = 5;
 
 /** SIGSTOP while turns are under way, until others have taken them over; then it goes on, and must be refused. */
-export async function pauseWorker(stage: Stage, turns?: number): Promise<FaultReport> {
+export async function pauseWorker(stage: Stage, turns?: number, atMost = PAUSES): Promise<FaultReport> {
   const worker = stage.workers[0]!;
   let [takenOver, refused, pauses] = [0, 0, 0];
-  for (; pauses < PAUSES && refused === 0; pauses++) {
+  for (; pauses < atMost && refused === 0; pauses++) {
     await inMidTurn(stage, worker, turns);
     worker.pause();
     const pausedAt = now();
