@@ -86,7 +86,8 @@ function answered(state: TurnState, event: Extract<TurnEvent, { type: "answered"
   const usage = { ...addUsage(state.usage, event.usage), steps: state.usage.steps + 1, calls: state.usage.calls + calls.length };
   const signatures = { ...state.signatures };
   for (const { signature } of calls) signatures[signature] = (signatures[signature] ?? 0) + 1;
-  const next: TurnState = { ...state, calls, usage, signatures, windowOpen: false };
+  const requiredDone = state.requiredDone || (limits.requiredAction !== undefined && event.succeededSince?.includes(limits.requiredAction) === true);
+  const next: TurnState = { ...state, calls, usage, signatures, requiredDone, windowOpen: false };
 
   if (calls.length === 0) return final(next, event, limits);
   if (calls.some(({ signature }) => signatures[signature]! > limits.maxRepeatedCalls)) {

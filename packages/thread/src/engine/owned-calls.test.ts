@@ -3,6 +3,7 @@ import { validated, type ReactorDecision, type ReactorInput, type ScriptedStepSo
 import { scriptedReactor } from "@hebra/reactor";
 import { expect, it } from "vitest";
 import { defineThread } from "../definition/define-thread.ts";
+import type { LoopPolicy } from "../definition/policy.ts";
 import { memoryStore } from "../store/memory.ts";
 import { action, expectSettled, setUp } from "./engine.fixture.ts";
 import { createEngine } from "./engine.ts";
@@ -11,7 +12,7 @@ const address = { key: "customer-7" };
 const trigger = { id: "m1", text: "Clean up." };
 
 /** A reactor with a shell of its own, which asks before it uses it. */
-const asking = (then: (input: ReactorInput) => object, first: object = {}) => {
+const asking = (then: (input: ReactorInput) => object, first: object = {}, policy: LoopPolicy = {}) => {
   const seen: { decisions: readonly ReactorDecision[]; parts: unknown[] }[] = [];
   const steps: ScriptedStepSource[] = [
     { actions: [{ callId: "s-1", name: "shell", input: { command: "rm -r build" }, approval: { reason: "It deletes files." } }], session: { turn: 1 }, ...first },
@@ -22,7 +23,7 @@ const asking = (then: (input: ReactorInput) => object, first: object = {}) => {
     { text: "Finished." },
   ];
   // An action of the same name is not what the reactor means: it must never run.
-  const definition = defineThread({ name: "test", reactor: validated(scriptedReactor({ steps, runsActions: true })), actions: { shell: action(() => Promise.reject(new Error("the engine ran it"))), look: action(() => "seen") } });
+  const definition = defineThread({ name: "test", policy, reactor: validated(scriptedReactor({ steps, runsActions: true })), actions: { shell: action(() => Promise.reject(new Error("the engine ran it"))), look: action(() => "seen") } });
   return { definition, seen };
 };
 const results = ({ decisions = [] }: ReactorInput) => Object.fromEntries(decisions.flatMap(({ callId, decision, input }) => (decision === "approved" ? [[callId, { output: { ran: input } }]] : [])));
@@ -99,6 +100,18 @@ it("a reactor that forgets what it was allowed to run breaks its contract", asyn
   await engine.approve((await turn.result).approvals[0]!.id);
   await engine.idle();
   expect(await (await engine.follow(turn.executionId)).result).toMatchObject({ status: "failed", error: { code: "REACTOR_PROTOCOL" } });
+  await expectSettled(store);
+  await engine.close();
+});
+
+it("a required action that a reactor was allowed to run counts as done when it came back", async () => {
+  const { definition, seen } = asking((input) => ({ results: results(input), text: "Done." }), {}, { requiredAction: "shell" });
+  const { store, engine } = setUp(definition);
+  const turn = await engine.react(definition, trigger, { address });
+  await engine.approve((await turn.result).approvals[0]!.id);
+  await engine.idle();
+  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Done." });
+  expect(seen).toHaveLength(1);
   await expectSettled(store);
   await engine.close();
 });

@@ -65,6 +65,8 @@ export type TurnEvent =
       finishReason: FinishReason;
       /** Whether the final text fits the output schema; true where none is asked for. */
       outputValid: boolean;
+      /** Names of actions of earlier steps that the reactor was allowed to run, and that came back with success. */
+      succeededSince?: readonly string[];
       /** Input came in meanwhile that this turn must still hear. */
       inputWaiting: boolean;
     }

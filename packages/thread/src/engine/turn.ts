@@ -255,6 +255,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     growing = undefined;
     runnable.clear();
     for (const { request, action, input } of prepared) if (action !== undefined) runnable.set(request.callId, { action, input });
+    const succeededSince = rows.calls.flatMap(({ callId, name }) => (answer.results.get(callId)?.status === "succeeded" ? [name] : []));
     recorder.answer(answer, prepared, reactor.name);
     work.telemetry.asked(prepared);
     if (document !== undefined) recorder.setState(document);
@@ -265,6 +266,7 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       usage: answer.usage,
       finishReason: answer.finishReason ?? "other",
       outputValid: output.valid,
+      ...(succeededSince.length === 0 ? {} : { succeededSince }),
       inputWaiting: waitingInput.length > 0,
     };
   }
