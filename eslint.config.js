@@ -8,14 +8,32 @@ const plugin = { rules: { "import-direction": importDirection, "source-specifier
 const typed = ["packages/*/src/**/*.ts", "packages/*/src/**/*.tsx"];
 
 const exclusive = {
-  selector: "CallExpression[callee.type='MemberExpression'][callee.property.name=/^(skip|only|todo)$/]:matches([callee.object.name=/^(it|test|describe|suite|bench)$/], [callee.object.object.name=/^(it|test|describe|suite)$/])",
-  message: "Every test runs. When it needs something that may be absent, use `it.skipIf(...)` or `context.skip(\"reason\")`.",
+  selector:
+    "CallExpression[callee.type='MemberExpression'][callee.property.name=/^(skip|only|todo)$/]:matches([callee.object.name=/^(it|test|describe|suite|bench)$/], [callee.object.object.name=/^(it|test|describe|suite)$/])",
+  message:
+    'Every test runs. When it needs something that may be absent, use `it.skipIf(...)` or `context.skip("reason")`.',
 };
-const defaultExport = { selector: "ExportDefaultDeclaration", message: "Named exports only; a default export is for configuration files." };
-const exportAll = { selector: "ExportAllDeclaration[exported=null]", message: "Name what is exported: adding a symbol to an entry is making it public." };
+const defaultExport = {
+  selector: "ExportDefaultDeclaration",
+  message: "Named exports only; a default export is for configuration files.",
+};
+const exportAll = {
+  selector: "ExportAllDeclaration[exported=null]",
+  message: "Name what is exported: adding a symbol to an entry is making it public.",
+};
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "**/node_modules/", ".tsc/", "coverage/", "artifacts/", ".cache/", "**/.hebra/", "**/*.generated.ts", "**/*.tmp.ts"]),
+  globalIgnores([
+    "**/dist/",
+    "**/node_modules/",
+    ".tsc/",
+    "coverage/",
+    "artifacts/",
+    ".cache/",
+    "**/.hebra/",
+    "**/*.generated.ts",
+    "**/*.tmp.ts",
+  ]),
   javascript.configs.recommended,
   typescript.configs.recommended,
   {
@@ -23,13 +41,23 @@ export default defineConfig(
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {
       "@typescript-eslint/no-explicit-any": "error",
-      "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports", disallowTypeAnnotations: false }],
+      "@typescript-eslint/consistent-type-imports": [
+        "error",
+        { fixStyle: "inline-type-imports", disallowTypeAnnotations: false },
+      ],
       "@typescript-eslint/no-non-null-assertion": "off",
-      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true }],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true },
+      ],
       "no-restricted-syntax": ["error", exclusive, defaultExport, exportAll],
-      "max-lines": ["error", { max: 400 }],
+      "max-lines": ["error", { max: 520, skipBlankLines: true, skipComments: true }],
       "no-console": "off",
       "prefer-const": ["error", { destructuring: "all" }],
+      "max-len": [
+        "error",
+        { code: 120, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true },
+      ],
       eqeqeq: ["error", "always", { null: "ignore" }],
       "hebra/import-direction": "error",
       "hebra/source-specifiers": "error",
@@ -40,7 +68,10 @@ export default defineConfig(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       "@typescript-eslint/no-floating-promises": "error",
-      "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { arguments: false, attributes: false } }],
+      "@typescript-eslint/no-misused-promises": [
+        "error",
+        { checksVoidReturn: { arguments: false, attributes: false } },
+      ],
       "@typescript-eslint/await-thenable": "error",
       "@typescript-eslint/only-throw-error": "error",
     },
@@ -52,7 +83,17 @@ export default defineConfig(
   },
   {
     files: ["**/*.mjs", "**/*.js"],
-    languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly", performance: "readonly", setTimeout: "readonly", clearTimeout: "readonly", Buffer: "readonly" } },
+    languageOptions: {
+      globals: {
+        process: "readonly",
+        console: "readonly",
+        URL: "readonly",
+        performance: "readonly",
+        setTimeout: "readonly",
+        clearTimeout: "readonly",
+        Buffer: "readonly",
+      },
+    },
   },
   {
     files: ["**/*.config.{js,ts,mjs}"],

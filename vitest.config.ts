@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-// `import` and `default` are always on; naming `import` would also reach `require()` inside CommonJS packages such as pg. Not `module` either:
+// `import` and `default` are always on; naming `import` would also reach `require()` inside CommonJS packages such as
+// pg. Not `module` either:
 // Node does not know it, and what @opentelemetry/api offers under it is for bundlers alone.
 const conditions = ["@hebra/source", "node"];
 const shared = {
@@ -26,7 +27,11 @@ export default defineConfig({
       },
       {
         ...shared,
-        test: { ...patience, name: "workspace", include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.{mjs,ts}"] },
+        test: {
+          ...patience,
+          name: "workspace",
+          include: ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.{mjs,ts}"],
+        },
       },
     ],
   },

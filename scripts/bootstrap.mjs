@@ -15,7 +15,10 @@ export async function bootstrap(filter = []) {
   const start = performance.now();
   const version = await bringPnpm();
   const outcome = await install(filter);
-  const what = outcome === "current" ? "dependencies are current" : `dependencies installed in ${seconds(performance.now() - start)}`;
+  const what =
+    outcome === "current"
+      ? "dependencies are current"
+      : `dependencies installed in ${seconds(performance.now() - start)}`;
   console.log(`bootstrap: Node.js ${process.versions.node}, pnpm ${version}, ${what}`);
 }
 

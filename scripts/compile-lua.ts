@@ -1,5 +1,6 @@
 /**
- * Turns every `packages/<name>/src/redis/*.lua` and `src/store/redis/*.lua` into that folder's `scripts.generated.ts`, so that scripts are written
+ * Turns every `packages/<name>/src/redis/*.lua` and `src/store/redis/*.lua` into that folder's `scripts.generated.ts`,
+ * so that scripts are written
  * as Lua and shipped as code. Lines that are blank or only a comment are left out. A line `--- include shared/x.lua`
  * stands for that file's text; files in sub-folders are only ever included.
  *
@@ -22,16 +23,20 @@ export interface GeneratedFile {
 
 /** The file's Lua with its includes in place, without comments and blank lines. */
 export function flattenLua(file: string): string {
-  const lines = readFileSync(file, "utf8").split("\n").flatMap((line) => {
-    const included = /^\s*--- include (\S+)\s*$/.exec(line)?.[1];
-    if (included !== undefined) return [flattenLua(join(dirname(file), included))];
-    return /^\s*(--.*)?$/.test(line) ? [] : [line.trimEnd()];
-  });
+  const lines = readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const included = /^\s*--- include (\S+)\s*$/.exec(line)?.[1];
+      if (included !== undefined) return [flattenLua(join(dirname(file), included))];
+      return /^\s*(--.*)?$/.test(line) ? [] : [line.trimEnd()];
+    });
   return lines.join("\n");
 }
 
 function generate(folder: string): string {
-  const files = readdirSync(folder).filter((name) => name.endsWith(".lua")).sort();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".lua"))
+    .sort();
   const members = files.map((name) => {
     const source = flattenLua(join(folder, name));
     const sha1 = createHash("sha1").update(source).digest("hex");
@@ -48,11 +53,18 @@ function generate(folder: string): string {
 /** The generated file of every package that has Lua scripts. */
 export function generatedFiles(): GeneratedFile[] {
   return readdirSync(join(root, "packages"))
-    .flatMap((name) => [join(root, "packages", name, "src", "redis"), join(root, "packages", name, "src", "store", "redis")])
+    .flatMap((name) => [
+      join(root, "packages", name, "src", "redis"),
+      join(root, "packages", name, "src", "store", "redis"),
+    ])
     .filter((folder) => existsSync(folder) && readdirSync(folder).some((name) => name.endsWith(".lua")))
     .map((folder) => {
       const path = join(folder, "scripts.generated.ts");
-      return { path: relative(root, path), expected: generate(folder), actual: existsSync(path) ? readFileSync(path, "utf8") : undefined };
+      return {
+        path: relative(root, path),
+        expected: generate(folder),
+        actual: existsSync(path) ? readFileSync(path, "utf8") : undefined,
+      };
     });
 }
 

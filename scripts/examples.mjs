@@ -7,7 +7,10 @@ import { seconds } from "./lib/log.mjs";
 import { run } from "./lib/run.mjs";
 import { one, sum } from "./test/tally.mjs";
 
-const { values, positionals } = argumentsOf({ options: { tally: { type: "string" }, help: { type: "boolean" } }, allowPositionals: true });
+const { values, positionals } = argumentsOf({
+  options: { tally: { type: "string" }, help: { type: "boolean" } },
+  allowPositionals: true,
+});
 const strangers = positionals.filter((name) => !exampleNames().includes(name));
 if (values.help || strangers.length > 0) {
   if (strangers.length > 0) console.error(`There is no example ${strangers.join(", ")}.`);

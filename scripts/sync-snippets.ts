@@ -1,7 +1,8 @@
 // Fills the marked places of documents from files that are compiled and run.
 //   tsx scripts/sync-snippets.ts [--check]
 //
-// A place is `<!-- quickstart -->` … `<!-- /quickstart -->`; a file's text between `// #region name` and `// #endregion` can be
+// A place is `<!-- quickstart -->` … `<!-- /quickstart -->`; a file's text between `// #region name` and `//
+// #endregion` can be
 // named as `<!-- path/to/file.ts#name -->` … `<!-- /path/to/file.ts#name -->`.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,8 +20,13 @@ export function snippet(text: string, region: string | undefined): string {
   const end = lines.findIndex((line, index) => index > start && line.trim() === "// #endregion");
   if (start === -1 || end === -1) throw new Error(`there is no region "${region}"`);
   const body = lines.slice(start + 1, end);
-  const indent = Math.min(...body.filter((line) => line.trim() !== "").map((line) => line.length - line.trimStart().length));
-  return `${body.map((line) => line.slice(indent)).join("\n").trim()}\n`;
+  const indent = Math.min(
+    ...body.filter((line) => line.trim() !== "").map((line) => line.length - line.trimStart().length),
+  );
+  return `${body
+    .map((line) => line.slice(indent))
+    .join("\n")
+    .trim()}\n`;
 }
 
 /**
@@ -39,14 +45,19 @@ export function fillPlaces(document: string, read: (path: string) => string | un
 
 /** The documents that may have places: the README and everything in docs/. */
 export function documents(): string[] {
-  const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".md")).map((path) => `docs/${path}`);
-  const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/README.md`).filter((path) => existsSync(join(root, path)));
+  const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => `docs/${path}`);
+  const packages = readdirSync(join(root, "packages"))
+    .map((name) => `packages/${name}/README.md`)
+    .filter((path) => existsSync(join(root, path)));
   return ["README.md", ...packages, ...docs.sort()];
 }
 
 /** Each document as it should be, and as it is. */
 export function syncedDocuments(): { path: string; expected: string; actual: string }[] {
-  const read = (path: string): string | undefined => (existsSync(join(root, path)) ? readFileSync(join(root, path), "utf8") : undefined);
+  const read = (path: string): string | undefined =>
+    existsSync(join(root, path)) ? readFileSync(join(root, path), "utf8") : undefined;
   return documents().map((path) => {
     const actual = read(path) ?? "";
     return { path, actual, expected: fillPlaces(actual, read) };

@@ -8,15 +8,31 @@ import { codeBlocks, completeBlocks, exampleBlocks, type CodeBlock } from "./sup
 
 /** Type-checks blocks, each as a module of its own, in one program. Gives one line a mistake. */
 function mistakes(blocks: readonly CodeBlock[]): string[] {
-  const base = ts.parseConfigFileTextToJson("tsconfig.base.json", readFileSync(join(root, "tsconfig.base.json"), "utf8")).config as { compilerOptions: object };
-  const { options, errors } = ts.convertCompilerOptionsFromJson({ ...base.compilerOptions, composite: false, declaration: false, emitDeclarationOnly: false, noEmit: true, moduleDetection: "force", jsx: "react-jsx" }, root);
+  const base = ts.parseConfigFileTextToJson(
+    "tsconfig.base.json",
+    readFileSync(join(root, "tsconfig.base.json"), "utf8"),
+  ).config as { compilerOptions: object };
+  const { options, errors } = ts.convertCompilerOptionsFromJson(
+    {
+      ...base.compilerOptions,
+      composite: false,
+      declaration: false,
+      emitDeclarationOnly: false,
+      noEmit: true,
+      moduleDetection: "force",
+      jsx: "react-jsx",
+    },
+    root,
+  );
   assert.deepEqual(errors, []);
   const byFile = new Map(blocks.map((block, index) => [join(block.directory, `example-${index}.ts`), block]));
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists, readFile } = host;
   host.getSourceFile = (name, language) => {
     const block = byFile.get(name);
-    return block === undefined ? getSourceFile.call(host, name, language) : ts.createSourceFile(name, block.code, language, true);
+    return block === undefined
+      ? getSourceFile.call(host, name, language)
+      : ts.createSourceFile(name, block.code, language, true);
   };
   host.fileExists = (name) => byFile.has(name) || fileExists.call(host, name);
   host.readFile = (name) => byFile.get(name)?.code ?? readFile.call(host, name);
@@ -32,11 +48,15 @@ function mistakes(blocks: readonly CodeBlock[]): string[] {
   });
 }
 
-test("every example in a documentation comment and every complete block in a document compiles", { timeout: 120_000 }, () => {
-  const blocks = codeBlocks();
-  assert.ok(blocks.length > 0);
-  assert.deepEqual(mistakes(blocks), []);
-});
+test(
+  "every example in a documentation comment and every complete block in a document compiles",
+  { timeout: 120_000 },
+  () => {
+    const blocks = codeBlocks();
+    assert.ok(blocks.length > 0);
+    assert.deepEqual(mistakes(blocks), []);
+  },
+);
 
 test("a block that does not compile is named with its line", { timeout: 60_000 }, () => {
   const directory = join(root, "test");
@@ -47,7 +67,25 @@ test("a block that does not compile is named with its line", { timeout: 60_000 }
 });
 
 test("blocks are found in comments and in documents, with their lines", () => {
-  const source = ["const a = 1;", "/**", " * Text.", " *", " * @example", " * ```ts", " * run();", " *   then();", " * ```", " *", " * @throws x", " * ```ts", " * not an example", " * ```", " */"].join("\n");
+  const source = [
+    "const a = 1;",
+    "/**",
+    " * Text.",
+    " *",
+    " * @example",
+    " * ```ts",
+    " * run();",
+    " *   then();",
+    " * ```",
+    " *",
+    " * @throws x",
+    " * ```ts",
+    " * not an example",
+    " * ```",
+    " */",
+  ].join("\n");
   assert.deepEqual(exampleBlocks(source), [{ line: 7, code: "run();\n  then();\n" }]);
-  assert.deepEqual(completeBlocks("a\n```ts\nfragment\n```\n\n```ts complete\nwhole();\n```\n"), [{ line: 7, code: "whole();\n" }]);
+  assert.deepEqual(completeBlocks("a\n```ts\nfragment\n```\n\n```ts complete\nwhole();\n```\n"), [
+    { line: 7, code: "whole();\n" },
+  ]);
 });

@@ -37,7 +37,9 @@ await runtime.close();
 function run(config: object): Promise<{ ok: boolean; said: string }> {
   const args = ["--conditions=@hebra/source", "--import", "tsx", "--input-type=module", "--eval", program(config)];
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: here, timeout: 60_000 }, (error, out, complaint) => resolve({ ok: error === null, said: out + complaint }));
+    execFile(process.execPath, args, { cwd: here, timeout: 60_000 }, (error, out, complaint) =>
+      resolve({ ok: error === null, said: out + complaint }),
+    );
   });
 }
 

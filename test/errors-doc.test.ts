@@ -15,7 +15,18 @@ test("every code has a heading", async () => {
 });
 
 test("codes are grouped by the comments above them", () => {
-  const groups = readGroups(`  // Everywhere\n  A_CODE: entry("a", "b"),\n\n  // @hebra/lock\n  B: entry("a", "b", true),\n`);
-  assert.deepEqual(groups, [{ title: "Everywhere", codes: ["A_CODE"] }, { title: "@hebra/lock", codes: ["B"] }]);
-  assert.match(renderErrors(groups, { A_CODE: { summary: "s", fix: "f", retryable: false }, B: { summary: "s", fix: "f", retryable: true } }), /### B\n\ns\n\n\*\*What to do:\*\* f\n\nRetryable: yes/);
+  const groups = readGroups(
+    `  // Everywhere\n  A_CODE: entry("a", "b"),\n\n  // @hebra/lock\n  B: entry("a", "b", true),\n`,
+  );
+  assert.deepEqual(groups, [
+    { title: "Everywhere", codes: ["A_CODE"] },
+    { title: "@hebra/lock", codes: ["B"] },
+  ]);
+  assert.match(
+    renderErrors(groups, {
+      A_CODE: { summary: "s", fix: "f", retryable: false },
+      B: { summary: "s", fix: "f", retryable: true },
+    }),
+    /### B\n\ns\n\n\*\*What to do:\*\* f\n\nRetryable: yes/,
+  );
 });

@@ -33,22 +33,36 @@ test("the rule fires on a planted import, in every form that an import can take"
 });
 
 test("an allowed import raises nothing", async () => {
-  assert.deepEqual(await lint("packages/lock/src/planted.ts", `import { HebraError } from "@hebra/core";\nexport const x = HebraError;\n`), []);
+  assert.deepEqual(
+    await lint(
+      "packages/lock/src/planted.ts",
+      `import { HebraError } from "@hebra/core";\nexport const x = HebraError;\n`,
+    ),
+    [],
+  );
 });
 
 test("the other house rules fire as well", async () => {
-  const found = await lint("packages/lock/src/planted.test.ts", [
-    `import { test } from "vitest";`,
-    `import { local } from "./local.js";`,
-    `test.only("x", () => {`,
-    `  const y: any = local;`,
-    `  return y;`,
-    `});`,
-    `export default test;`,
-    ``,
-  ].join("\n"));
+  const found = await lint(
+    "packages/lock/src/planted.test.ts",
+    [
+      `import { test } from "vitest";`,
+      `import { local } from "./local.js";`,
+      `test.only("x", () => {`,
+      `  const y: any = local;`,
+      `  return y;`,
+      `});`,
+      `export default test;`,
+      ``,
+    ].join("\n"),
+  );
   const rules = found.map(({ rule }) => rule).sort();
-  assert.deepEqual(rules, ["@typescript-eslint/no-explicit-any", "hebra/source-specifiers", "no-restricted-syntax", "no-restricted-syntax"]);
+  assert.deepEqual(rules, [
+    "@typescript-eslint/no-explicit-any",
+    "hebra/source-specifiers",
+    "no-restricted-syntax",
+    "no-restricted-syntax",
+  ]);
 });
 
 const wrong: [file: string, specifier: string, message: RegExp][] = [
@@ -70,7 +84,8 @@ const wrong: [file: string, specifier: string, message: RegExp][] = [
 ];
 
 test("what the table forbids", () => {
-  for (const [file, specifier, message] of wrong) assert.match(importProblem(file, specifier) ?? "no problem", message, `${file} -> ${specifier}`);
+  for (const [file, specifier, message] of wrong)
+    assert.match(importProblem(file, specifier) ?? "no problem", message, `${file} -> ${specifier}`);
 });
 
 const right: [file: string, specifier: string][] = [
@@ -86,7 +101,8 @@ const right: [file: string, specifier: string][] = [
 ];
 
 test("what the table allows", () => {
-  for (const [file, specifier] of right) assert.equal(importProblem(file, specifier), undefined, `${file} -> ${specifier}`);
+  for (const [file, specifier] of right)
+    assert.equal(importProblem(file, specifier), undefined, `${file} -> ${specifier}`);
 });
 
 test("the manifests agree with the table", () => {
@@ -94,6 +110,10 @@ test("the manifests agree with the table", () => {
     const allowed = mayImport[manifest.name.replace("@hebra/", "")];
     if (allowed === undefined) continue;
     const declared = Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith("@hebra/"));
-    for (const name of declared) assert.ok(allowed.includes(name.replace("@hebra/", "")), `${manifest.name} depends on ${name}, which scripts/eslint/import-table.mjs does not allow`);
+    for (const name of declared)
+      assert.ok(
+        allowed.includes(name.replace("@hebra/", "")),
+        `${manifest.name} depends on ${name}, which scripts/eslint/import-table.mjs does not allow`,
+      );
   }
 });

@@ -13,7 +13,8 @@ export interface PeerFactory {
 }
 
 /**
- * Every file that loads an optional peer is reached from an entry that has a row here; a test holds the two together. In a project without the peer the
+ * Every file that loads an optional peer is reached from an entry that has a row here; a test holds the two together.
+ * In a project without the peer the
  * entry still imports, and the call ends in `PEER_MISSING`. A row whose entry does not exist yet waits for it.
  */
 export const peerFactories: readonly PeerFactory[] = [

@@ -3,7 +3,8 @@ import { test } from "vitest";
 import { fillPlaces, syncedDocuments } from "../scripts/sync-snippets.ts";
 
 test("every marked place holds the text of its file", () => {
-  for (const { path, actual, expected } of syncedDocuments()) assert.equal(actual, expected, `${path} is stale: run pnpm docs:sync`);
+  for (const { path, actual, expected } of syncedDocuments())
+    assert.equal(actual, expected, `${path} is stale: run pnpm docs:sync`);
 });
 
 test("the README's example is the quickstart, in at most 25 lines of code", () => {
@@ -20,8 +21,17 @@ test("a place is filled from a file or from a region of it, which must be there"
   };
   const read = (path: string): string | undefined => files[path];
   const place = (name: string, body: string): string => `<!-- ${name} -->\n${body}<!-- /${name} -->`;
-  assert.equal(fillPlaces(`# T\n${place("quickstart", "old\n")}\nend`, read), `# T\n${place("quickstart", "```ts\nrun();\n```\n")}\nend`);
-  assert.equal(fillPlaces(place("examples/x.ts#middle", ""), read), place("examples/x.ts#middle", "```ts\nif (a) {\n  b();\n}\n```\n"));
-  assert.throws(() => fillPlaces(place("examples/absent.ts", "old\n"), read), /names examples\/absent\.ts, which does not exist/);
+  assert.equal(
+    fillPlaces(`# T\n${place("quickstart", "old\n")}\nend`, read),
+    `# T\n${place("quickstart", "```ts\nrun();\n```\n")}\nend`,
+  );
+  assert.equal(
+    fillPlaces(place("examples/x.ts#middle", ""), read),
+    place("examples/x.ts#middle", "```ts\nif (a) {\n  b();\n}\n```\n"),
+  );
+  assert.throws(
+    () => fillPlaces(place("examples/absent.ts", "old\n"), read),
+    /names examples\/absent\.ts, which does not exist/,
+  );
   assert.throws(() => fillPlaces(place("examples/x.ts#gone", ""), read), /no region "gone"/);
 });

@@ -40,14 +40,16 @@ async function wholeRun(server: BenchRedis, open: OpenSubject, count: number): P
     await publishAll(opened, count);
     time.publish = performance.now() - start;
   });
-  const bytes = (await usedMemory(server) - empty) / count;
+  const bytes = ((await usedMemory(server)) - empty) / count;
   const processing = await server.cost(async () => {
     const start = performance.now();
     await new Promise<void>((resolve, reject) => {
       let done = 0;
-      opened.consume(50, () => {
-        if (++done === count) resolve();
-      }).catch(reject);
+      opened
+        .consume(50, () => {
+          if (++done === count) resolve();
+        })
+        .catch(reject);
     });
     time.process = performance.now() - start;
     await pause(100);
@@ -96,19 +98,39 @@ async function throughput(context: BenchContext, server: BenchRedis): Promise<vo
   const rounds = 5;
   const runs = new Map<string, Figures[]>();
   const names = Object.keys(subjects) as Name[];
-  const cpu = await context.compare("Redis CPU a message, publish and process, 50 at a time", "µs", rounds, Object.fromEntries(names.map((name) => [name, async () => {
-    const figures = await wholeRun(server, subjects[name], count);
-    runs.set(name, [...(runs.get(name) ?? []), figures]);
-    return figures.cpu;
-  }])));
+  const cpu = await context.compare(
+    "Redis CPU a message, publish and process, 50 at a time",
+    "µs",
+    rounds,
+    Object.fromEntries(
+      names.map((name) => [
+        name,
+        async () => {
+          const figures = await wholeRun(server, subjects[name], count);
+          runs.set(name, [...(runs.get(name) ?? []), figures]);
+          return figures.cpu;
+        },
+      ]),
+    ),
+  );
   /** The other figures of the same runs, in the same order. */
   const replay = (figure: keyof Figures, title: string, unit: string) => {
     const turn = new Map<string, number>();
-    return context.compare(title, unit, rounds, Object.fromEntries(names.map((name) => [name, async () => {
-      const n = turn.get(name) ?? 0;
-      turn.set(name, n + 1);
-      return runs.get(name)![n]![figure];
-    }])));
+    return context.compare(
+      title,
+      unit,
+      rounds,
+      Object.fromEntries(
+        names.map((name) => [
+          name,
+          async () => {
+            const n = turn.get(name) ?? 0;
+            turn.set(name, n + 1);
+            return runs.get(name)![n]![figure];
+          },
+        ]),
+      ),
+    );
   };
   const commands = await replay("commands", "Redis commands a message, those in scripts included", "commands");
   const publish = await replay("publishRate", "publish single messages, 100 in flight", "messages/s");
@@ -121,7 +143,13 @@ async function throughput(context: BenchContext, server: BenchRedis): Promise<vo
   context.bar("processing, against BullMQ", of(process) / of(process, "BullMQ"), ">=", 2, "times");
   context.bar("processing, against GroupMQ", of(process) / of(process, "GroupMQ"), ">=", 1.5, "times");
   context.bar("single publishes, against bee-queue", of(publish) / of(publish, "bee-queue"), ">=", 0.6, "times");
-  context.bar("bytes a queued message beyond its envelope", of(bytes) - (await envelopeBytes(server)), "<=", 64, "bytes");
+  context.bar(
+    "bytes a queued message beyond its envelope",
+    of(bytes) - (await envelopeBytes(server)),
+    "<=",
+    64,
+    "bytes",
+  );
   context.bar("keys left by idle conversations", of(lasting), "<=", 3, "keys");
 }
 
@@ -133,13 +161,30 @@ export const area: Area = {
     try {
       await throughput(context, server);
       const names = Object.keys(subjects) as Name[];
-      const latency = await context.compare("publish to handler at 100 messages a second, p50", "ms", 3, Object.fromEntries(names.map((name) => [name, () => idleLatency(server, subjects[name], context.quick ? 50 : 200)])));
-      context.bar("idle p50, against bee-queue", latency["@hebra/bus"]!.value / latency["bee-queue"]!.value, "<=", 1.4, "times");
+      const latency = await context.compare(
+        "publish to handler at 100 messages a second, p50",
+        "ms",
+        3,
+        Object.fromEntries(
+          names.map((name) => [name, () => idleLatency(server, subjects[name], context.quick ? 50 : 200)]),
+        ),
+      );
+      context.bar(
+        "idle p50, against bee-queue",
+        latency["@hebra/bus"]!.value / latency["bee-queue"]!.value,
+        "<=",
+        1.4,
+        "times",
+      );
     } finally {
       await server.stop();
     }
     await benchLocal(context);
-    context.note("Redis on loopback, append-only file off. 50 conversations, 256 bytes, an id on every message where the library takes one. BullMQ and bee-queue keep no order within a conversation; GroupMQ is counted when a handler starts.");
-    context.note("Keys left by @hebra/bus: the fence's clock and the namespace's configuration. GroupMQ and BullMQ keep more by design.");
+    context.note(
+      "Redis on loopback, append-only file off. 50 conversations, 256 bytes, an id on every message where the library takes one. BullMQ and bee-queue keep no order within a conversation; GroupMQ is counted when a handler starts.",
+    );
+    context.note(
+      "Keys left by @hebra/bus: the fence's clock and the namespace's configuration. GroupMQ and BullMQ keep more by design.",
+    );
   },
 };

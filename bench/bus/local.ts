@@ -15,7 +15,9 @@ async function hebraLocal(tasks: number, keys: number): Promise<void> {
     }
   })();
   for (let i = 0; i < tasks; i += 100) {
-    await bus.publishInbound(Array.from({ length: 100 }, (_, j) => ({ session: `s${(i + j) % keys}`, payload: { text: TEXT, n: i + j } })));
+    await bus.publishInbound(
+      Array.from({ length: 100 }, (_, j) => ({ session: `s${(i + j) % keys}`, payload: { text: TEXT, n: i + j } })),
+    );
   }
   await handled;
   await bus.close();
@@ -59,6 +61,13 @@ export async function benchLocal(context: BenchContext): Promise<void> {
       "fastq per key": rate(fastqPerKey),
       "p-queue per key": rate(pQueuePerKey),
     });
-    if (keys === 20_000) context.bar("local messages a second, 20 000 conversations, envelopes checked", figures["@hebra/bus, with envelopes"]!.value, ">=", 300_000, "messages/s");
+    if (keys === 20_000)
+      context.bar(
+        "local messages a second, 20 000 conversations, envelopes checked",
+        figures["@hebra/bus, with envelopes"]!.value,
+        ">=",
+        300_000,
+        "messages/s",
+      );
   }
 }

@@ -30,7 +30,8 @@ const hebra: OpenSubject = async ({ url }) => {
   await publisher.ready();
   let ids = 0;
   return {
-    publish: (session, payload) => publisher.publishInbound({ session, id: `message-${++ids}-0123456789abcdef`, payload: payload as never }),
+    publish: (session, payload) =>
+      publisher.publishInbound({ session, id: `message-${++ids}-0123456789abcdef`, payload: payload as never }),
     async consume(concurrency, handle) {
       const deliveries = publisher.consumeInbound({ concurrency });
       void (async () => {
@@ -53,7 +54,10 @@ const bullmq: OpenSubject = async ({ port }) => {
   return {
     publish: (_conversation, payload) => queue.add("m", payload, { jobId: `message-${++ids}-0123456789abcdef` }),
     async consume(concurrency, handle) {
-      worker = new BullWorker(name, async (job) => handle(job.data as Payload), { connection: connection(port), concurrency });
+      worker = new BullWorker(name, async (job) => handle(job.data as Payload), {
+        connection: connection(port),
+        concurrency,
+      });
       await worker.waitUntilReady();
     },
     async close() {
@@ -82,7 +86,13 @@ const groupmq: OpenSubject = async ({ port }) => {
 };
 
 const beeQueue: OpenSubject = async ({ port }) => {
-  const queue = new BeeQueue<Payload>(freshName(), { redis: { host: "127.0.0.1", port }, removeOnSuccess: true, sendEvents: false, getEvents: false, storeJobs: false });
+  const queue = new BeeQueue<Payload>(freshName(), {
+    redis: { host: "127.0.0.1", port },
+    removeOnSuccess: true,
+    sendEvents: false,
+    getEvents: false,
+    storeJobs: false,
+  });
   await queue.ready();
   return {
     publish: (_conversation, payload) => queue.createJob(payload).save(),
@@ -94,4 +104,9 @@ const beeQueue: OpenSubject = async ({ port }) => {
 };
 
 /** Everything that is compared, by name. */
-export const subjects = { "@hebra/bus": hebra, BullMQ: bullmq, GroupMQ: groupmq, "bee-queue": beeQueue } satisfies Record<string, OpenSubject>;
+export const subjects = {
+  "@hebra/bus": hebra,
+  BullMQ: bullmq,
+  GroupMQ: groupmq,
+  "bee-queue": beeQueue,
+} satisfies Record<string, OpenSubject>;

@@ -29,11 +29,16 @@ async function checkShares(context: BenchContext, subjects: Record<string, Subje
     let on = 0;
     for (const each of misses) if (await subject.isOn(subject.prepare(each) as never)) on++;
     const percent = (on / misses.length) * 100;
-    if (!name.endsWith("in-memory") && (percent < 7 || percent > 13)) throw new Error(`${name} has ${percent} % of the sessions on, not about 10.`);
-    for (const each of hits.slice(0, 20)) if (!(await subject.isOn(subject.prepare(each) as never))) throw new Error(`${name} does not know the allow list.`);
+    if (!name.endsWith("in-memory") && (percent < 7 || percent > 13))
+      throw new Error(`${name} has ${percent} % of the sessions on, not about 10.`);
+    for (const each of hits.slice(0, 20))
+      if (!(await subject.isOn(subject.prepare(each) as never)))
+        throw new Error(`${name} does not know the allow list.`);
     shares.push(`${name} ${percent.toFixed(1)} %`);
   }
-  context.note(`Sessions on at 10 %: ${shares.join(", ")}. The in-memory provider has no percentages and is measured without. Times are processor time.`);
+  context.note(
+    `Sessions on at 10 %: ${shares.join(", ")}. The in-memory provider has no percentages and is measured without. Times are processor time.`,
+  );
 }
 
 /** What a killed flag costs, and what either decision allocates. */
@@ -42,7 +47,9 @@ async function alone(context: BenchContext): Promise<void> {
   const off = createFlags({ provider: staticProvider(killed) });
   const loop = makeLoop(false);
   const isOn = (each: FlagContext) => off.decide(FLAG, each).mode === "new";
-  const kill = await context.compare("a killed flag", "ns", 9, { "@hebra/flags": () => nanoseconds(loop, isOn as never, misses, context.quick ? 1_000_000 : 5_000_000) });
+  const kill = await context.compare("a killed flag", "ns", 9, {
+    "@hebra/flags": () => nanoseconds(loop, isOn as never, misses, context.quick ? 1_000_000 : 5_000_000),
+  });
   context.bar("a killed flag", kill["@hebra/flags"]!.value, "<=", 10, "ns");
 
   const decide = (client: typeof flags) => {
@@ -65,7 +72,14 @@ async function alone(context: BenchContext): Promise<void> {
 
 /** A decision, beside the clients of other flag systems. */
 export const area: Area = {
-  packages: ["@hebra/flags", "@openfeature/flagd-core", "@growthbook/growthbook", "@launchdarkly/node-server-sdk", "unleash-client", "@openfeature/server-sdk"],
+  packages: [
+    "@hebra/flags",
+    "@openfeature/flagd-core",
+    "@growthbook/growthbook",
+    "@launchdarkly/node-server-sdk",
+    "unleash-client",
+    "@openfeature/server-sdk",
+  ],
   async run(context) {
     const subjects = await openSubjects();
     try {

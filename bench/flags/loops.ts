@@ -4,7 +4,9 @@ import { runInNewContext } from "node:vm";
 type IsOn = (context: never) => boolean | Promise<boolean>;
 type Loop = (isOn: IsOn, contexts: readonly unknown[], times: number) => number | Promise<number>;
 
-/** A loop of its own for each subject: one shared by all would see seven callees, and the compiler would inline none. */
+/**
+ * A loop of its own for each subject: one shared by all would see seven callees, and the compiler would inline none.
+ */
 export function makeLoop(isAsync: boolean): Loop {
   const wait = isAsync ? "await " : "";
   const body = `return ${isAsync ? "async " : ""}function loop(isOn, contexts, times) {
@@ -17,10 +19,16 @@ export function makeLoop(isAsync: boolean): Loop {
 }
 
 /**
- * Nanoseconds of processor time a call, collection of garbage included. On a machine of one's own that is the time that passes; on one that is
+ * Nanoseconds of processor time a call, collection of garbage included. On a machine of one's own that is the time that
+ * passes; on one that is
  * shared it leaves the waiting out.
  */
-export async function nanoseconds(loop: Loop, isOn: IsOn, contexts: readonly unknown[], times: number): Promise<number> {
+export async function nanoseconds(
+  loop: Loop,
+  isOn: IsOn,
+  contexts: readonly unknown[],
+  times: number,
+): Promise<number> {
   const before = process.cpuUsage();
   await loop(isOn, contexts, times);
   const { user, system } = process.cpuUsage(before);

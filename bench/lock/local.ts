@@ -32,12 +32,14 @@ function hebra(): Acquire {
 async function tasks(acquire: Acquire, keys: number, total: number): Promise<number> {
   const start = performance.now();
   const takers = Math.min(keys * 4, total);
-  await Promise.all(Array.from({ length: takers }, async (_, taker) => {
-    for (let i = taker; i < total; i += takers) {
-      const release = await acquire(`key-${taker % keys}`);
-      await release();
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: takers }, async (_, taker) => {
+      for (let i = taker; i < total; i += takers) {
+        const release = await acquire(`key-${taker % keys}`);
+        await release();
+      }
+    }),
+  );
   return total / ((performance.now() - start) / 1000);
 }
 
@@ -50,6 +52,12 @@ export async function benchLocal(context: BenchContext): Promise<void> {
       "@hebra/lock": () => tasks(ours, keys, total),
       "async-mutex": () => tasks(theirs, keys, total),
     });
-    context.bar(`in process, ${keys} keys, against async-mutex`, results["@hebra/lock"]!.value / results["async-mutex"]!.value, ">=", 1, "times");
+    context.bar(
+      `in process, ${keys} keys, against async-mutex`,
+      results["@hebra/lock"]!.value / results["async-mutex"]!.value,
+      ">=",
+      1,
+      "times",
+    );
   }
 }

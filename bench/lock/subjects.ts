@@ -11,10 +11,14 @@ export interface Subject {
 
 const TTL_MS = 120_000;
 const WAIT_MS = 60_000;
-const COMPARE_AND_DELETE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+const COMPARE_AND_DELETE =
+  "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 /** redlock 4 ships no types. */
-type Redlock = new (clients: unknown[], options: object) => { lock(resource: string, ttlMs: number): Promise<{ unlock(): Promise<unknown> }> };
+type Redlock = new (
+  clients: unknown[],
+  options: object,
+) => { lock(resource: string, ttlMs: number): Promise<{ unlock(): Promise<unknown> }> };
 
 /** `SET NX PX`, a compare-and-delete script, and a poll every 5 to 10 ms: no renewal, no fence, no order. */
 function bare(url: string): Subject {
@@ -71,7 +75,12 @@ function semaphore(url: string): Subject {
 }
 
 /** Every subject against one server. */
-export const subjects = { "@hebra/lock": hebra, "bare SET NX PX": bare, redlock, "redis-semaphore": semaphore } as const;
+export const subjects = {
+  "@hebra/lock": hebra,
+  "bare SET NX PX": bare,
+  redlock,
+  "redis-semaphore": semaphore,
+} as const;
 
 /** A subject's name. */
 export type SubjectName = keyof typeof subjects;

@@ -25,7 +25,12 @@ export interface BenchContext {
    * Measures subjects in alternating rounds, so that what else the machine does falls on all of them, and records each
    * one's median. A first round that is not counted warms up.
    */
-  compare(name: string, unit: string, rounds: number, subjects: Record<string, () => Promise<number>>): Promise<Record<string, Result>>;
+  compare(
+    name: string,
+    unit: string,
+    rounds: number,
+    subjects: Record<string, () => Promise<number>>,
+  ): Promise<Record<string, Result>>;
   /** Records what was measured otherwise: the figures of each subject, of which the median counts. */
   record(name: string, unit: string, subjects: Record<string, readonly number[]>): Record<string, Result>;
   /** Records the verdict on one budget: the value must be at most, or at least, the bound. */

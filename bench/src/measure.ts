@@ -1,5 +1,6 @@
 /**
- * Measures one area: `measure <area> [--quick] [--json FILE]`. `run.ts` bundles and starts it. Exits 0 whatever the figures;
+ * Measures one area: `measure <area> [--quick] [--json FILE]`. `run.ts` bundles and starts it. Exits 0 whatever the
+ * figures;
  * a budget that was missed is reported as missed.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +10,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { median, type Area, type Bar, type BenchContext, type Result } from "./area.ts";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "string" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+});
 const name = positionals[0];
 if (name === undefined || !/^[a-z-]+$/.test(name)) throw new Error("usage: measure <area> [--quick] [--json FILE]");
 const { area } = (await import(new URL(`./${name}.mjs`, import.meta.url).href)) as { area: Area };
@@ -76,10 +80,22 @@ for (const [bar, { value, bound, unit, ok }] of Object.entries(verdict)) {
   console.log(`  ${ok ? "kept  " : "MISSED"}  ${bar}: ${format(value)} ${unit} (bound ${format(bound)})`);
 }
 for (const text of notes) console.log(`\n${text}`);
-console.log(`\n${cpus().length} cores, load ${loadBefore.toFixed(1)} before and ${loadavg()[0]!.toFixed(1)} after; medians of alternating rounds, then the lowest and the highest.`);
+console.log(
+  `\n${cpus().length} cores, load ${loadBefore.toFixed(1)} before and ${loadavg()[0]!.toFixed(1)} after; medians of alternating rounds, then the lowest and the highest.`,
+);
 
 if (values.json !== undefined) {
   const versions = Object.fromEntries(area.packages.map((packageName) => [packageName, version(packageName)]));
-  const report = { area: name, at: new Date().toISOString(), node: process.version, quick: values.quick, versions, load: [loadBefore, loadavg()[0]], results, verdict, notes };
+  const report = {
+    area: name,
+    at: new Date().toISOString(),
+    node: process.version,
+    quick: values.quick,
+    versions,
+    load: [loadBefore, loadavg()[0]],
+    results,
+    verdict,
+    notes,
+  };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }

@@ -16,8 +16,13 @@ export interface BenchPostgres {
 
 /** The folder of the server's programs: on the path, or where Debian puts them. */
 function programs(): string {
-  const versions = existsSync("/usr/lib/postgresql") ? readdirSync("/usr/lib/postgresql").sort((a, b) => Number(b) - Number(a)) : [];
-  const folders = [...(process.env["PATH"] ?? "").split(":"), ...versions.map((version) => join("/usr/lib/postgresql", version, "bin"))];
+  const versions = existsSync("/usr/lib/postgresql")
+    ? readdirSync("/usr/lib/postgresql").sort((a, b) => Number(b) - Number(a))
+    : [];
+  const folders = [
+    ...(process.env["PATH"] ?? "").split(":"),
+    ...versions.map((version) => join("/usr/lib/postgresql", version, "bin")),
+  ];
   const found = folders.find((folder) => existsSync(join(folder, "initdb")));
   if (found === undefined) throw new Error("PostgreSQL's initdb is neither on the path nor in /usr/lib/postgresql.");
   return found;
@@ -41,10 +46,26 @@ export async function startBenchPostgres(): Promise<BenchPostgres> {
   const directory = mkdtempSync(join(tmpdir(), "hebra-bench-"));
   if (as.uid !== undefined) chownSync(directory, as.uid, as.gid!);
   const data = join(directory, "data");
-  execFileSync(join(folder, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], { ...as, cwd: directory, stdio: "ignore" });
+  execFileSync(
+    join(folder, "initdb"),
+    ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+    { ...as, cwd: directory, stdio: "ignore" },
+  );
   // Without autovacuum no transaction is counted that nobody asked for.
-  const settings = { listen_addresses: "127.0.0.1", port, unix_socket_directories: directory, max_connections: 100, fsync: "on", synchronous_commit: "on", autovacuum: "off" };
-  const server = spawn(join(folder, "postgres"), ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])], { ...as, cwd: directory, stdio: "ignore" });
+  const settings = {
+    listen_addresses: "127.0.0.1",
+    port,
+    unix_socket_directories: directory,
+    max_connections: 100,
+    fsync: "on",
+    synchronous_commit: "on",
+    autovacuum: "off",
+  };
+  const server = spawn(
+    join(folder, "postgres"),
+    ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
+    { ...as, cwd: directory, stdio: "ignore" },
+  );
   const gone = once(server, "exit");
   const url = (name: string) => `postgres://postgres@127.0.0.1:${port}/${name}`;
 

@@ -33,7 +33,11 @@ export async function startBenchRedis(args: readonly string[] = []): Promise<Ben
   probe.close();
   await once(probe, "close");
   const directory = mkdtempSync(join(tmpdir(), "hebra-bench-"));
-  const server = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", directory, ...args], { stdio: "ignore" });
+  const server = spawn(
+    "redis-server",
+    ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", directory, ...args],
+    { stdio: "ignore" },
+  );
   const failed = once(server, "error").then(([error]) => Promise.reject(error as Error));
   failed.catch(() => {});
   const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });

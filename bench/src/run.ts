@@ -17,17 +17,25 @@ interface Esbuild {
 }
 
 const directory = dirname(dirname(fileURLToPath(import.meta.url)));
-const areas = readdirSync(directory).filter((name) => existsSync(join(directory, name, "index.ts"))).sort();
+const areas = readdirSync(directory)
+  .filter((name) => existsSync(join(directory, name, "index.ts")))
+  .sort();
 
 /** The peers stay outside, as they are what is compared with; our own packages and what they depend on go in. */
 async function bundle(area: string, outdir: string): Promise<void> {
   const tsx = createRequire(join(dirname(directory), "package.json")).resolve("tsx");
   const { build } = createRequire(tsx)("esbuild") as Esbuild;
-  const { devDependencies } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as { devDependencies: Record<string, string> };
+  const { devDependencies } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as {
+    devDependencies: Record<string, string>;
+  };
   // What an area starts as a process of its own.
   const worker = join(directory, area, "worker.ts");
   await build({
-    entryPoints: { measure: join(directory, "src", "measure.ts"), [area]: join(directory, area, "index.ts"), ...(existsSync(worker) && { [`${area}-worker`]: worker }) },
+    entryPoints: {
+      measure: join(directory, "src", "measure.ts"),
+      [area]: join(directory, area, "index.ts"),
+      ...(existsSync(worker) && { [`${area}-worker`]: worker }),
+    },
     outdir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -38,7 +46,9 @@ async function bundle(area: string, outdir: string): Promise<void> {
     conditions: ["@hebra/source"],
     external: Object.keys(devDependencies).filter((name) => !name.startsWith("@hebra/")),
     // Dependencies in CommonJS call `require` for what Node has built in.
-    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
     logLevel: "error",
   });
 }

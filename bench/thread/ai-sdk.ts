@@ -13,7 +13,12 @@ export const bareLoop: Kind = {
         const messages = threads.get(thread) ?? [];
         threads.set(thread, messages);
         messages.push({ role: "user", content: triggerText(pairs) });
-        const result = streamText({ model, messages: [...windowOf(messages, ({ role }) => role === "user")], tools: { [ACTION]: lookTool }, stopWhen: stepCountIs(pairs + 1) });
+        const result = streamText({
+          model,
+          messages: [...windowOf(messages, ({ role }) => role === "user")],
+          tools: { [ACTION]: lookTool },
+          stopWhen: stepCountIs(pairs + 1),
+        });
         const reader = result.toUIMessageStream().getReader();
         while (!(await reader.read()).done);
         if ((await result.steps).length !== pairs + 1) throw new Error("A turn of the bare loop was cut short.");

@@ -21,22 +21,36 @@ async function crowd(homes: Homes, name: Name, pairs: number): Promise<Figures> 
   await (await kinds[name].open({ at, shared: true })).close();
   const workers = Array.from({ length: WORKERS }, () => fork(new URL("./thread-worker.mjs", import.meta.url)));
   const heard = <T>(worker: (typeof workers)[number]) =>
-    Promise.race([once(worker, "message").then(([message]) => message as T), once(worker, "exit").then(([code]) => Promise.reject(new Error(`A worker of ${name} ended with ${String(code)}.`)))]);
+    Promise.race([
+      once(worker, "message").then(([message]) => message as T),
+      once(worker, "exit").then(([code]) =>
+        Promise.reject(new Error(`A worker of ${name} ended with ${String(code)}.`)),
+      ),
+    ]);
   try {
-    await Promise.all(workers.map(async (worker, w) => {
-      const threads = Array.from({ length: THREADS / WORKERS }, (_, i) => `crowd-${w}-${i}`);
-      worker.send({ subject: name, at, threads, pairs } satisfies Order);
-      await heard(worker);
-    }));
+    await Promise.all(
+      workers.map(async (worker, w) => {
+        const threads = Array.from({ length: THREADS / WORKERS }, (_, i) => `crowd-${w}-${i}`);
+        worker.send({ subject: name, at, threads, pairs } satisfies Order);
+        await heard(worker);
+      }),
+    );
     const start = performance.now();
-    const outcomes = await Promise.all(workers.map((worker) => {
-      worker.send("begin");
-      return heard<Outcome>(worker);
-    }));
+    const outcomes = await Promise.all(
+      workers.map((worker) => {
+        worker.send("begin");
+        return heard<Outcome>(worker);
+      }),
+    );
     const seconds = (performance.now() - start) / 1_000;
     const turns = outcomes.flatMap((outcome) => outcome.turns);
     await Promise.all(workers.map((worker) => worker.exitCode ?? once(worker, "exit")));
-    return { pairsPerSecond: (THREADS * pairs) / seconds, p50: quantile(turns, 0.5), p99: quantile(turns, 0.99), delayP99: Math.max(...outcomes.map(({ delayP99 }) => delayP99)) };
+    return {
+      pairsPerSecond: (THREADS * pairs) / seconds,
+      p50: quantile(turns, 0.5),
+      p99: quantile(turns, 0.99),
+      delayP99: Math.max(...outcomes.map(({ delayP99 }) => delayP99)),
+    };
   } finally {
     for (const worker of workers) if (worker.exitCode === null) worker.kill("SIGKILL");
   }
@@ -46,12 +60,21 @@ async function crowd(homes: Homes, name: Name, pairs: number): Promise<Figures> 
 export async function benchCrowd(context: BenchContext, homes: Homes): Promise<void> {
   const pairs = context.quick ? 3 : 5;
   const rounds = context.quick ? 1 : 3;
-  const names: Name[] = ["hebra, SQLite", "hebra, Postgres", "hebra, Redis", "hebra, Postgres, script", "LangGraph, Postgres", "DBOS, Postgres"];
+  const names: Name[] = [
+    "hebra, SQLite",
+    "hebra, Postgres",
+    "hebra, Redis",
+    "hebra, Postgres, script",
+    "LangGraph, Postgres",
+    "DBOS, Postgres",
+  ];
   const figures = new Map<Name, Figures[]>(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) figures.get(name)!.push(await crowd(homes, name, pairs));
+    for (const name of round % 2 === 0 ? names : names.toReversed())
+      figures.get(name)!.push(await crowd(homes, name, pairs));
   }
-  const of = (figure: keyof Figures) => Object.fromEntries(names.map((name) => [name, figures.get(name)!.map((one) => one[figure])]));
+  const of = (figure: keyof Figures) =>
+    Object.fromEntries(names.map((name) => [name, figures.get(name)!.map((one) => one[figure])]));
   const title = `${THREADS} threads at once on ${WORKERS} workers, ${pairs} pairs each`;
   context.record(title, "pairs/s", of("pairsPerSecond"));
   context.record(`${title}: a turn, p50`, "ms", of("p50"));

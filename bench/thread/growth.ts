@@ -19,7 +19,15 @@ interface Grown {
 export async function benchGrowth(context: BenchContext, homes: Homes): Promise<void> {
   const turns = context.quick ? 90 : 300;
   const names: Name[] = [
-    "AI SDK loop", "hebra, memory", "hebra, SQLite", "hebra, Postgres", "hebra, Redis", "hebra, SQLite, script", "hebra, SQLite, full history", "LangGraph, SQLite", "LangGraph, Postgres",
+    "AI SDK loop",
+    "hebra, memory",
+    "hebra, SQLite",
+    "hebra, Postgres",
+    "hebra, Redis",
+    "hebra, SQLite, script",
+    "hebra, SQLite, full history",
+    "LangGraph, SQLite",
+    "LangGraph, Postgres",
   ];
   // One after the other: what one engine leaves in memory slows those beside it, the longer the more.
   const grown: Grown[] = [];
@@ -60,16 +68,30 @@ async function timed(work: () => Promise<void>): Promise<number> {
 
 function report(context: BenchContext, grown: readonly Grown[], turns: number): void {
   const thirds = ({ bytes }: Grown) => bytes.slice(1).map((now, i) => ((now ?? 0) - (bytes[i] ?? 0)) / (turns / 3));
-  const each = (figures: (one: Grown) => number[], which = grown) => Object.fromEntries(which.map((one) => [one.name, figures(one)]));
-  context.record(`turn 3 of a thread, ${PAIRS} pairs`, "ms", each(({ early }) => early));
-  context.record(`beside it, turn ${turns} and the next ${SAMPLES - 1} of a thread`, "ms", each(({ late }) => late));
+  const each = (figures: (one: Grown) => number[], which = grown) =>
+    Object.fromEntries(which.map((one) => [one.name, figures(one)]));
+  context.record(
+    `turn 3 of a thread, ${PAIRS} pairs`,
+    "ms",
+    each(({ early }) => early),
+  );
+  context.record(
+    `beside it, turn ${turns} and the next ${SAMPLES - 1} of a thread`,
+    "ms",
+    each(({ late }) => late),
+  );
   const kept = grown.filter(({ bytes }) => bytes[0] !== undefined);
   context.record(`bytes a turn, by thirds of the ${turns} turns`, "bytes", each(thirds, kept));
-  context.record(`bytes of the thread after ${turns} turns`, "bytes", each(({ bytes }) => [bytes.at(-1)! - bytes[0]!], kept));
+  context.record(
+    `bytes of the thread after ${turns} turns`,
+    "bytes",
+    each(({ bytes }) => [bytes.at(-1)! - bytes[0]!], kept),
+  );
   for (const one of grown) {
     if (!one.name.startsWith("hebra") || one.name.endsWith("full history")) continue;
     context.bar(`turn ${turns} against turn 3, ${one.name}`, median(one.late) / median(one.early), "<=", 1.3, "times");
     const [first, , last] = thirds(one);
-    if (one.bytes[0] !== undefined) context.bar(`bytes a turn, the last third against the first, ${one.name}`, last! / first!, "<=", 1.1, "times");
+    if (one.bytes[0] !== undefined)
+      context.bar(`bytes a turn, the last third against the first, ${one.name}`, last! / first!, "<=", 1.1, "times");
   }
 }

@@ -38,20 +38,32 @@ function subject(store: ThreadStore, reactor: Reactor, { shared = false }: OpenO
     name: "bench",
     reactor,
     policy: { maxIterations: 1_000 },
-    actions: { [ACTION]: defineAction({ description: "Looks something up.", input: z.object({ n: z.number() }), execute: () => RESULT }) },
+    actions: {
+      [ACTION]: defineAction({
+        description: "Looks something up.",
+        input: z.object({ n: z.number() }),
+        execute: () => RESULT,
+      }),
+    },
   });
   const locks = shared ? storeLocks(store) : undefined;
   const engine = createEngine({ store, threads: [definition], historyItems, ...(locks && { locks }) });
   return {
     async turn(thread, trigger, pairs) {
-      const turn = await engine.react(definition, { id: trigger, text: triggerText(pairs) }, { address: { key: thread } });
+      const turn = await engine.react(
+        definition,
+        { id: trigger, text: triggerText(pairs) },
+        { address: { key: thread } },
+      );
       let events = 0;
       for await (const _ of turn.stream) events++;
       const { status, usage } = await turn.result;
-      if (status !== "completed" || usage.calls !== pairs || events === 0) throw new Error(`A turn ended as ${status} with ${usage.calls} calls of ${pairs}.`);
+      if (status !== "completed" || usage.calls !== pairs || events === 0)
+        throw new Error(`A turn ended as ${status} with ${usage.calls} calls of ${pairs}.`);
     },
     async turns(thread) {
-      return (await engine.history({ key: thread }, { items: 100_000 })).filter(({ item }) => item.kind === "reaction").length;
+      return (await engine.history({ key: thread }, { items: 100_000 })).filter(({ item }) => item.kind === "reaction")
+        .length;
     },
     async close() {
       await engine.idle();
@@ -63,6 +75,13 @@ function subject(store: ThreadStore, reactor: Reactor, { shared = false }: OpenO
 }
 
 /** Our engine on a store. @param historyItems - what the model is shown @defaultValue as the engine's own default */
-export function hebra(home: keyof typeof stores, reactor: keyof typeof reactors, historyItems = WINDOW_TURNS * 2): Kind {
-  return { home, open: async (options) => subject(await stores[home](options), reactors[reactor](), options, historyItems) };
+export function hebra(
+  home: keyof typeof stores,
+  reactor: keyof typeof reactors,
+  historyItems = WINDOW_TURNS * 2,
+): Kind {
+  return {
+    home,
+    open: async (options) => subject(await stores[home](options), reactors[reactor](), options, historyItems),
+  };
 }

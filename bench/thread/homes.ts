@@ -24,7 +24,10 @@ export interface Homes {
   close(): Promise<void>;
 }
 
-/** Commit frames in a write-ahead log: those whose header says how large the database is then. See https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
+/**
+ * Commit frames in a write-ahead log: those whose header says how large the database is then. See
+ * https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+ */
 export function commitFrames(log: Buffer): number {
   if (log.length < 32) return 0;
   const pageSize = log.readUInt32BE(8);
@@ -99,12 +102,16 @@ export function createHomes(): Homes {
           // A server for each: its memory and its statistics are those of one subject.
           const server = await startBenchRedis(["--appendonly", "yes", "--appendfsync", "everysec"]);
           closing.push(() => server.stop());
-          const field = async (section: string, name: string) => Number(new RegExp(`^${name}[:=](\\d+)`, "m").exec(await server.admin.info(section))?.[1] ?? 0);
+          const field = async (section: string, name: string) =>
+            Number(new RegExp(`^${name}[:=](\\d+)`, "m").exec(await server.admin.info(section))?.[1] ?? 0);
           return {
             at: server.url,
             async commits() {
               const stats = await server.admin.info("commandstats");
-              return [...stats.matchAll(/^cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+              return [...stats.matchAll(/^cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/gm)].reduce(
+                (sum, [, calls]) => sum + Number(calls),
+                0,
+              );
             },
             bytes: () => field("memory", "used_memory_dataset"),
             settle: async () => {},

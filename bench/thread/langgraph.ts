@@ -17,7 +17,8 @@ interface Saver {
 const savers = {
   nowhere: async (): Promise<Saver> => ({ saver: undefined, close: async () => {} }),
   async sqlite({ at }: OpenOptions): Promise<Saver> {
-    // libsql has the shape of better-sqlite3, and is the library that our own store uses: nothing to compile, one SQLite for both.
+    // libsql has the shape of better-sqlite3, and is the library that our own store uses: nothing to compile, one
+    // SQLite for both.
     const database = new Database(at);
     database.pragma("journal_mode = WAL");
     database.pragma("synchronous = FULL");
@@ -30,7 +31,11 @@ const savers = {
   },
 };
 
-const look = tool(async () => JSON.stringify(RESULT), { name: ACTION, description: "Looks something up.", schema: z.object({ n: z.number() }) });
+const look = tool(async () => JSON.stringify(RESULT), {
+  name: ACTION,
+  description: "Looks something up.",
+  schema: z.object({ n: z.number() }),
+});
 
 let ids = 0;
 
@@ -39,7 +44,10 @@ function model({ messages }: { messages: BaseMessage[] }): { messages: BaseMessa
   const trigger = shown.findLastIndex((message) => isHumanMessage(message));
   const results = shown.slice(trigger).filter((message) => message.getType() === "tool").length;
   const move = nextMove(pairsOf(shown[trigger]!.content as string), results);
-  const answer = "text" in move ? new AIMessage(move.text) : new AIMessage({ content: "", tool_calls: [{ id: `call-${ids++}`, name: ACTION, args: { n: move.call } }] });
+  const answer =
+    "text" in move
+      ? new AIMessage(move.text)
+      : new AIMessage({ content: "", tool_calls: [{ id: `call-${ids++}`, name: ACTION, args: { n: move.call } }] });
   return { messages: [answer] };
 }
 
@@ -57,14 +65,25 @@ async function open({ saver, close }: Saver, durability: "sync" | "async"): Prom
     async turn(thread, _trigger, pairs) {
       const before = kept.get(thread) ?? [];
       const message = new HumanMessage(triggerText(pairs));
-      const config = { configurable: { thread_id: thread }, recursionLimit: pairs * 2 + 5, ...(saver && { durability }) };
-      const { messages } = await graph.invoke({ messages: saver === undefined ? [...windowOf(before, isHumanMessage), message] : [message] }, config);
+      const config = {
+        configurable: { thread_id: thread },
+        recursionLimit: pairs * 2 + 5,
+        ...(saver && { durability }),
+      };
+      const { messages } = await graph.invoke(
+        { messages: saver === undefined ? [...windowOf(before, isHumanMessage), message] : [message] },
+        config,
+      );
       const trigger = messages.findLastIndex((one) => isHumanMessage(one));
       if (messages.length - trigger !== pairs * 2 + 2) throw new Error("A turn of LangGraph was cut short.");
       if (saver === undefined) kept.set(thread, [...before, ...messages.slice(trigger)]);
     },
     async turns(thread) {
-      const messages = saver === undefined ? kept.get(thread)! : ((await graph.getState({ configurable: { thread_id: thread } })).values as { messages: BaseMessage[] }).messages;
+      const messages =
+        saver === undefined
+          ? kept.get(thread)!
+          : ((await graph.getState({ configurable: { thread_id: thread } })).values as { messages: BaseMessage[] })
+              .messages;
       return messages.filter((message) => isHumanMessage(message)).length;
     },
     close,

@@ -4,7 +4,10 @@ import { hebra } from "./hebra.ts";
 import { langGraph } from "./langgraph.ts";
 import type { Kind } from "./subject.ts";
 
-/** What is compared. Ours is taken with the reactor of the AI SDK, whose models cost what they cost in the bare loop, and with a script, which costs next to nothing. */
+/**
+ * What is compared. Ours is taken with the reactor of the AI SDK, whose models cost what they cost in the bare loop,
+ * and with a script, which costs next to nothing.
+ */
 export const kinds = {
   "AI SDK loop": bareLoop,
   "hebra, memory": hebra("nowhere", "AI SDK"),
@@ -16,7 +19,7 @@ export const kinds = {
   "hebra, Postgres, script": hebra("postgres", "script"),
   "hebra, Redis, script": hebra("redis", "script"),
   "hebra, SQLite, full history": hebra("sqlite", "AI SDK", 1_000_000),
-  "LangGraph": langGraph("nowhere"),
+  LangGraph: langGraph("nowhere"),
   "LangGraph, SQLite": langGraph("sqlite"),
   "LangGraph, SQLite, async": langGraph("sqlite", "async"),
   "LangGraph, Postgres": langGraph("postgres"),

@@ -30,11 +30,13 @@ await tell("ready");
 await begin;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
-const turns = await Promise.all(threads.map(async (thread) => {
-  const start = performance.now();
-  await subject.turn(thread, "m1", pairs);
-  return performance.now() - start;
-}));
+const turns = await Promise.all(
+  threads.map(async (thread) => {
+    const start = performance.now();
+    await subject.turn(thread, "m1", pairs);
+    return performance.now() - start;
+  }),
+);
 delay.disable();
 await tell({ turns, delayP99: delay.percentile(99) / 1e6 } satisfies Outcome);
 await subject.close();

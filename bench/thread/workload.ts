@@ -3,7 +3,8 @@ import { MockLanguageModelV3 } from "ai/test";
 import { z } from "zod";
 
 /**
- * The same turn for every subject: the model asks for one action, k times, and then says something. How often is written in
+ * The same turn for every subject: the model asks for one action, k times, and then says something. How often is
+ * written in
  * the trigger, and the model counts the results that it is shown: it is the same function for all.
  */
 export const triggerText = (pairs: number): string => `pairs=${pairs} ${"Please look into it. ".repeat(4)}`;
@@ -28,7 +29,11 @@ export function nextMove(pairs: number, results: number): { call: number } | { t
 }
 
 /** The messages of the last turns, from a trigger on. @param isTrigger - whether a message is a user's */
-export function windowOf<M>(messages: readonly M[], isTrigger: (message: M) => boolean, turns = WINDOW_TURNS): readonly M[] {
+export function windowOf<M>(
+  messages: readonly M[],
+  isTrigger: (message: M) => boolean,
+  turns = WINDOW_TURNS,
+): readonly M[] {
   let seen = 0;
   for (let i = messages.length - 1; i >= 0; i--) {
     // The turn that runs counts too.
@@ -54,10 +59,25 @@ function chunksFor(prompt: Options["prompt"]): Chunk[] {
   const move = nextMove(pairsOf(text), results);
   const body: Chunk[] =
     "text" in move
-      ? [{ type: "text-start", id: "0" }, { type: "text-delta", id: "0", delta: move.text }, { type: "text-end", id: "0" }]
-      : [{ type: "tool-call", toolCallId: `call-${move.call}-${calls++}`, toolName: ACTION, input: JSON.stringify({ n: move.call }) }];
+      ? [
+          { type: "text-start", id: "0" },
+          { type: "text-delta", id: "0", delta: move.text },
+          { type: "text-end", id: "0" },
+        ]
+      : [
+          {
+            type: "tool-call",
+            toolCallId: `call-${move.call}-${calls++}`,
+            toolName: ACTION,
+            input: JSON.stringify({ n: move.call }),
+          },
+        ];
   const reason = "text" in move ? ("stop" as const) : ("tool-calls" as const);
-  return [{ type: "stream-start", warnings: [] }, ...body, { type: "finish", finishReason: { unified: reason, raw: reason }, usage }];
+  return [
+    { type: "stream-start", warnings: [] },
+    ...body,
+    { type: "finish", finishReason: { unified: reason, raw: reason }, usage },
+  ];
 }
 
 let calls = 0;
@@ -68,11 +88,17 @@ export function mockModel(): MockLanguageModelV3 {
     doStream: async ({ prompt }) => {
       // It would keep every prompt.
       model.doStreamCalls.length = 0;
-      return { stream: simulateReadableStream({ chunks: chunksFor(prompt), initialDelayInMs: null, chunkDelayInMs: null }) };
+      return {
+        stream: simulateReadableStream({ chunks: chunksFor(prompt), initialDelayInMs: null, chunkDelayInMs: null }),
+      };
     },
   });
   return model;
 }
 
 /** The action for the AI SDK. */
-export const lookTool = tool({ description: "Looks something up.", inputSchema: z.object({ n: z.number() }), execute: async () => RESULT });
+export const lookTool = tool({
+  description: "Looks something up.",
+  inputSchema: z.object({ n: z.number() }),
+  execute: async () => RESULT,
+});

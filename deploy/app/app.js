@@ -15,8 +15,11 @@ const desk = defineThread({
       execute: ({ number }) => ({ number, status: "shipped" }),
     }),
   },
-  // Stands in for a model, so that the deployment can be tried without a key. Leave it out and set `model` to use the AI SDK.
-  reactor: scriptedReactor({ steps: [{ actions: [{ name: "find_order", input: { number: "A-7" } }] }, { text: "It has shipped." }] }),
+  // Stands in for a model, so that the deployment can be tried without a key. Leave it out and set `model` to use the
+  // AI SDK.
+  reactor: scriptedReactor({
+    steps: [{ actions: [{ name: "find_order", input: { number: "A-7" } }] }, { text: "It has shipped." }],
+  }),
 });
 
 /** What can be talked to; gateways and workers load the same list. */

@@ -1,5 +1,6 @@
 // Metrics of a process, for Prometheus to fetch: node --import ./telemetry.js …
-// Load it before anything else. OTEL_EXPORTER_PROMETHEUS_PORT says where it listens (default 9464), OTEL_EXPORTER_PROMETHEUS_HOST on which address.
+// Load it before anything else. OTEL_EXPORTER_PROMETHEUS_PORT says where it listens (default 9464),
+// OTEL_EXPORTER_PROMETHEUS_HOST on which address.
 import { metrics } from "@opentelemetry/api";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
@@ -11,7 +12,9 @@ const unitNames = { s: "seconds", ms: "milliseconds", By: "bytes" };
 function withUnit(metric) {
   const { name, unit } = metric.descriptor;
   const suffix = unitNames[/** @type {keyof typeof unitNames} */ (unit)];
-  return suffix === undefined || name.endsWith(suffix) ? metric : { ...metric, descriptor: { ...metric.descriptor, name: `${name}.${suffix}` } };
+  return suffix === undefined || name.endsWith(suffix)
+    ? metric
+    : { ...metric, descriptor: { ...metric.descriptor, name: `${name}.${suffix}` } };
 }
 
 /** The exporter leaves units out of names; the collector, dashboards and alert rules have them in. */
@@ -19,7 +22,10 @@ class UnitNamingExporter extends PrometheusExporter {
   /** @override @param {Parameters<PrometheusExporter["collect"]>[0]} [options] */
   async collect(options) {
     const { resourceMetrics, errors } = await super.collect(options);
-    const scopeMetrics = resourceMetrics.scopeMetrics.map((scope) => ({ ...scope, metrics: scope.metrics.map(withUnit) }));
+    const scopeMetrics = resourceMetrics.scopeMetrics.map((scope) => ({
+      ...scope,
+      metrics: scope.metrics.map(withUnit),
+    }));
     return { resourceMetrics: { ...resourceMetrics, scopeMetrics }, errors };
   }
 }

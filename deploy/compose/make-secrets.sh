@@ -12,5 +12,6 @@ for name in redis postgres; do
 done
 printf 'redis://:%s@redis:6379' "$(cat "$directory/redis_password")" > "$directory/redis_url"
 printf 'postgres://hebra:%s@postgres:5432/hebra' "$(cat "$directory/postgres_password")" > "$directory/database_url"
-# Compose mounts a file with the rights that it has here, and the image's user is to read it. The directory keeps others on this host out.
+# Compose mounts a file with the rights that it has here, and the image's user is to read it. The directory keeps others
+# on this host out.
 chmod 0444 "$directory"/*

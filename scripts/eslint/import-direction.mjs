@@ -14,9 +14,15 @@ export function importProblem(file, specifier) {
   const [, owner = "", path = ""] = place;
   const relative = specifier.startsWith(".");
   const target = relative ? posix.join(posix.dirname(path), specifier) : specifier;
-  if (relative && target.startsWith("..")) return `${specifier} leaves the package. Import another package by its name.`;
+  if (relative && target.startsWith(".."))
+    return `${specifier} leaves the package. Import another package by its name.`;
   if (exempt.test(path)) return undefined;
-  return packageProblem(owner, specifier) ?? libraryProblem(path, specifier) ?? folderProblem(owner, path, target) ?? (relative ? adapterProblem(owner, path, target) : undefined);
+  return (
+    packageProblem(owner, specifier) ??
+    libraryProblem(path, specifier) ??
+    folderProblem(owner, path, target) ??
+    (relative ? adapterProblem(owner, path, target) : undefined)
+  );
 }
 
 /** @param {string} owner @param {string} specifier */
@@ -25,9 +31,11 @@ function packageProblem(owner, specifier) {
   if (other === undefined || composers.includes(owner)) return undefined;
   if (other === owner) return `@hebra/${owner} must not import itself by name. Use a relative path.`;
   const allowed = mayImport[owner];
-  if (allowed === undefined) return `packages/${owner} is not in scripts/eslint/import-table.mjs. Add it there with the packages it may import.`;
+  if (allowed === undefined)
+    return `packages/${owner} is not in scripts/eslint/import-table.mjs. Add it there with the packages it may import.`;
   if (allowed.includes(other)) return undefined;
-  const list = allowed.length === 0 ? "no other Hebra package" : `only ${allowed.map((name) => `@hebra/${name}`).join(", ")}`;
+  const list =
+    allowed.length === 0 ? "no other Hebra package" : `only ${allowed.map((name) => `@hebra/${name}`).join(", ")}`;
   return `@hebra/${owner} may import ${list}, not ${specifier}. Declare the port here and let the host pass it in.`;
 }
 
@@ -52,20 +60,26 @@ function adapterProblem(owner, path, target) {
   for (const port of ports) {
     if (port.package !== owner) continue;
     const [from, to] = [adapterOf(port, path), adapterOf(port, target)];
-    if (from !== undefined && to !== undefined && from !== to) return `The ${from} adapter must not import the ${to} adapter. Move what they share beside the port.`;
+    if (from !== undefined && to !== undefined && from !== to)
+      return `The ${from} adapter must not import the ${to} adapter. Move what they share beside the port.`;
   }
   return undefined;
 }
 
 /** @param {typeof ports[number]} port @param {string} path */
 function adapterOf(port, path) {
-  const rest = port.folder === "" ? path : path.startsWith(`${port.folder}/`) ? path.slice(port.folder.length + 1) : undefined;
+  const rest =
+    port.folder === "" ? path : path.startsWith(`${port.folder}/`) ? path.slice(port.folder.length + 1) : undefined;
   return rest === undefined ? undefined : port.adapters.find((name) => new RegExp(`^${name}([./-]|$)`).test(rest));
 }
 
 /** @type {import("eslint").Rule.RuleModule} */
 export const importDirection = {
-  meta: { type: "problem", schema: [], docs: { description: "Hold the direction of dependencies between packages and folders." } },
+  meta: {
+    type: "problem",
+    schema: [],
+    docs: { description: "Hold the direction of dependencies between packages and folders." },
+  },
   create(context) {
     const file = posix.relative(context.cwd.replaceAll("\\", "/"), context.filename.replaceAll("\\", "/"));
     /** @param {import("eslint").Rule.Node} node @param {unknown} source */
@@ -80,7 +94,11 @@ export const importDirection = {
       ExportAllDeclaration: (node) => check(node, node.source.value),
       ImportExpression: (node) => check(node, node.source.type === "Literal" ? node.source.value : undefined),
       /** @param {{ argument?: { type?: string, literal?: { value?: unknown } }, source?: { value?: unknown } }} node */
-      TSImportType: (node) => check(/** @type {import("eslint").Rule.Node} */ (/** @type {unknown} */ (node)), node.source?.value ?? node.argument?.literal?.value),
+      TSImportType: (node) =>
+        check(
+          /** @type {import("eslint").Rule.Node} */ (/** @type {unknown} */ (node)),
+          node.source?.value ?? node.argument?.literal?.value,
+        ),
     };
   },
 };

@@ -50,12 +50,18 @@ export const libraries = [
 ];
 
 /**
- * Folders whose direct files are a port and its adapters: one adapter never imports another, nor what stands on the port.
+ * Folders whose direct files are a port and its adapters: one adapter never imports another, nor what stands on the
+ * port.
  *
  * @type {readonly { package: string, folder: string, adapters: readonly string[], forbids: readonly RegExp[] }[]}
  */
 export const ports = [
-  { package: "thread", folder: "store", adapters: ["memory", "sqlite", "postgres", "redis"], forbids: [/^(engine|runtime|http|react|legacy)\//] },
+  {
+    package: "thread",
+    folder: "store",
+    adapters: ["memory", "sqlite", "postgres", "redis"],
+    forbids: [/^(engine|runtime|http|react|legacy)\//],
+  },
   { package: "lock", folder: "", adapters: ["local", "redis"], forbids: [] },
   { package: "bus", folder: "", adapters: ["local", "redis"], forbids: [] },
   { package: "reactor", folder: "", adapters: ["scripted", "ai-sdk", "codex"], forbids: [] },
@@ -63,10 +69,30 @@ export const ports = [
 
 /** @type {readonly Confined[]} */
 export const confined = [
-  { package: "thread", folder: "react", forbids: [/^node:/, /^store\//, /^@hebra\/(bus|lock)/], why: "The React binding runs in a browser: it reaches no `node:` module and no store" },
-  { package: "thread", folder: "engine", forbids: [/^(runtime|http|react)\//, /^store\/(sqlite|postgres|redis)([./-]|$)/], why: "The engine knows the store's port, not its databases, and nothing that stands on it" },
-  { package: "thread", folder: "store", forbids: [/^(engine|runtime|http|react|legacy)\//], why: "A store knows its port and the rows; the engine stands on it, not the other way round" },
-  { package: "thread", folder: "definition", forbids: [/^(engine|store\/(memory|sqlite|postgres|redis)|runtime|http|react)([./-]|$)/], why: "A definition is data; it knows nothing of what runs it" },
+  {
+    package: "thread",
+    folder: "react",
+    forbids: [/^node:/, /^store\//, /^@hebra\/(bus|lock)/],
+    why: "The React binding runs in a browser: it reaches no `node:` module and no store",
+  },
+  {
+    package: "thread",
+    folder: "engine",
+    forbids: [/^(runtime|http|react)\//, /^store\/(sqlite|postgres|redis)([./-]|$)/],
+    why: "The engine knows the store's port, not its databases, and nothing that stands on it",
+  },
+  {
+    package: "thread",
+    folder: "store",
+    forbids: [/^(engine|runtime|http|react|legacy)\//],
+    why: "A store knows its port and the rows; the engine stands on it, not the other way round",
+  },
+  {
+    package: "thread",
+    folder: "definition",
+    forbids: [/^(engine|store\/(memory|sqlite|postgres|redis)|runtime|http|react)([./-]|$)/],
+    why: "A definition is data; it knows nothing of what runs it",
+  },
 ];
 
 /** Tests, what they share, and command lines may load what they like of the workspace. */

@@ -8,7 +8,9 @@ import { root } from "./paths.mjs";
 export function exampleNames() {
   const directory = join(root, "examples");
   if (!existsSync(directory)) return [];
-  return readdirSync(directory).filter((name) => existsSync(join(directory, name, "src", "main.ts"))).sort();
+  return readdirSync(directory)
+    .filter((name) => existsSync(join(directory, name, "src", "main.ts")))
+    .sort();
 }
 
 /**
@@ -25,6 +27,7 @@ export function sourceCommand(file, from) {
 /** @param {string} name */
 export function exampleCommand(name) {
   const file = join(root, "examples", name, "src", "main.ts");
-  if (!existsSync(file)) throw new Error(`There is no example "${name}" yet; there is: ${exampleNames().join(", ") || "none"}.`);
+  if (!existsSync(file))
+    throw new Error(`There is no example "${name}" yet; there is: ${exampleNames().join(", ") || "none"}.`);
   return sourceCommand(file, file);
 }

@@ -27,7 +27,9 @@ function isAlive(pid: number): boolean {
 }
 
 test("a parent that is killed outright leaves neither its commands nor its directories behind", async () => {
-  const parent = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const parent = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let output = "";
   parent.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await vi.waitUntil(() => output.trim().split("\n").length === 2, 10_000);

@@ -6,14 +6,22 @@ import { run } from "./run.mjs";
 
 const stamp = join(root, "node_modules", ".hebra-install.json");
 
-/** The directories of the workspace's packages, as pnpm-workspace.yaml names them, relative to the root; the root itself is the empty string. */
+/**
+ * The directories of the workspace's packages, as pnpm-workspace.yaml names them, relative to the root; the root itself
+ * is the empty string.
+ */
 export function workspaceDirectories() {
-  const [, list = ""] = /^packages:\n((?: +- .*\n)+)/.exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) ?? [];
+  const [, list = ""] =
+    /^packages:\n((?: +- .*\n)+)/.exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) ?? [];
   const patterns = [...list.matchAll(/- (\S+)/g)].map(([, pattern = ""]) => pattern);
   const found = patterns.flatMap((pattern) => {
     if (!pattern.endsWith("/*")) return [pattern];
     const parent = pattern.slice(0, -2);
-    return existsSync(join(root, parent)) ? readdirSync(join(root, parent)).sort().map((name) => `${parent}/${name}`) : [];
+    return existsSync(join(root, parent))
+      ? readdirSync(join(root, parent))
+          .sort()
+          .map((name) => `${parent}/${name}`)
+      : [];
   });
   return ["", ...found].filter((directory) => existsSync(join(root, directory, "package.json")));
 }
@@ -50,7 +58,11 @@ function isCurrent(filter) {
 export async function install(filter = []) {
   if (isCurrent(filter)) return "current";
   const selectors = filter.flatMap((selector) => ["--filter", selector]);
-  const result = await run("pnpm", ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only", ...selectors], { output: "quiet" });
+  const result = await run(
+    "pnpm",
+    ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only", ...selectors],
+    { output: "quiet" },
+  );
   if (!result.ok) throw new Error("The dependencies could not be installed; pnpm's own words are above.");
   writeFileSync(stamp, JSON.stringify({ digest: wanted(), filter }));
   return "installed";

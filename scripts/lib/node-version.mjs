@@ -13,7 +13,8 @@ export function nodeProblem(version) {
   for (let i = 0; i < want.length; i++) {
     const [a, b] = [have[i] || 0, want[i] || 0];
     if (a > b) return undefined;
-    if (a < b) return `Hebra needs Node.js ${minimum} or newer, and this is ${version}. Install a newer one, for instance from https://nodejs.org, and run the command again.`;
+    if (a < b)
+      return `Hebra needs Node.js ${minimum} or newer, and this is ${version}. Install a newer one, for instance from https://nodejs.org, and run the command again.`;
   }
   return undefined;
 }

@@ -41,7 +41,8 @@ export function publishedPackages() {
 }
 
 /**
- * The module entries of a package: subpath and source file, relative to the package. Files such as package.json are left out.
+ * The module entries of a package: subpath and source file, relative to the package. Files such as package.json are
+ * left out.
  *
  * @param {Manifest} manifest
  */
@@ -49,7 +50,12 @@ export function moduleEntries(manifest) {
   const entries = [];
   for (const [subpath, target] of Object.entries(manifest.exports)) {
     if (typeof target === "string") continue;
-    entries.push({ subpath, specifier: subpath === "." ? manifest.name : `${manifest.name}${subpath.slice(1)}`, source: target["@hebra/source"], target });
+    entries.push({
+      subpath,
+      specifier: subpath === "." ? manifest.name : `${manifest.name}${subpath.slice(1)}`,
+      source: target["@hebra/source"],
+      target,
+    });
   }
   return entries;
 }

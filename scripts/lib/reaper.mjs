@@ -1,4 +1,5 @@
-// Cleans up after a parent that was killed and could not do it itself. Reads one JSON document a line on stdin, and acts
+// Cleans up after a parent that was killed and could not do it itself. Reads one JSON document a line on stdin, and
+// acts
 // only when stdin ends: what is then still registered is killed and removed.
 import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";

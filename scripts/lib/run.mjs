@@ -29,7 +29,13 @@ export function run(command, args, options = {}) {
   const { output = "show", cwd = root, env = process.env, ...user } = options;
   return new Promise((resolve) => {
     if (stopped) return resolve({ ok: false, code: 130, output: "stopped" });
-    const child = spawn(command, args, { cwd, env, ...user, detached: true, stdio: ["ignore", output === "show" ? "inherit" : "pipe", output === "show" ? "inherit" : "pipe"] });
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      ...user,
+      detached: true,
+      stdio: ["ignore", output === "show" ? "inherit" : "pipe", output === "show" ? "inherit" : "pipe"],
+    });
     /** @type {Buffer[]} */
     const chunks = [];
     child.stdout?.on("data", (chunk) => chunks.push(chunk));
@@ -46,7 +52,8 @@ export function run(command, args, options = {}) {
         forget(pid);
       }
       const text = Buffer.concat(chunks).toString("utf8") + (trouble ?? "");
-      if (output === "quiet" && code !== 0) process.stdout.write(`$ ${command} ${args.join(" ")}\n${text.endsWith("\n") ? text : `${text}\n`}`);
+      if (output === "quiet" && code !== 0)
+        process.stdout.write(`$ ${command} ${args.join(" ")}\n${text.endsWith("\n") ? text : `${text}\n`}`);
       resolve({ ok: code === 0, code, output: text });
     };
     child.once("error", (error) => end(127, error.message));

@@ -13,7 +13,11 @@ test("an import must succeed and have no default export", () => {
 });
 
 test("a factory must say PEER_MISSING and what to install", () => {
-  const missing = { ok: false, code: "PEER_MISSING", message: `@hebra/bus/redis needs ioredis. Install it: npm install "ioredis@^6.0.0"` } as const;
+  const missing = {
+    ok: false,
+    code: "PEER_MISSING",
+    message: `@hebra/bus/redis needs ioredis. Install it: npm install "ioredis@^6.0.0"`,
+  } as const;
   assert.equal(judgeFactory(row, missing), undefined);
   assert.match(judgeFactory(row, { ok: true, value: null })!, /did not throw/);
   assert.match(judgeFactory(row, { ...missing, code: "ERR_MODULE_NOT_FOUND" })!, /ERR_MODULE_NOT_FOUND/);

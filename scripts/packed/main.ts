@@ -1,4 +1,5 @@
-// Installs the packed packages in empty projects and imports every entry: once with the declared peers, once without the
+// Installs the packed packages in empty projects and imports every entry: once with the declared peers, once without
+// the
 // optional ones, where the factories that need one must say what to install.
 //   tsx scripts/packed/main.ts --tarballs DIRECTORY [--tally FILE]
 import { writeFileSync } from "node:fs";
@@ -15,9 +16,12 @@ const { values } = argumentsOf({ options: { tarballs: { type: "string" }, tally:
 if (values.tarballs === undefined) throw new Error("--tarballs DIRECTORY is needed");
 
 const tarballs = readTarballs(values.tarballs);
-const entries = tarballs.flatMap(({ manifest }) => packedEntries(manifest).map((entry) => ({ ...entry, package: manifest.name })));
+const entries = tarballs.flatMap(({ manifest }) =>
+  packedEntries(manifest).map((entry) => ({ ...entry, package: manifest.name })),
+);
 const imports = entries.map(({ specifier }) => importProbe(specifier));
-const exported = (row: { package: string; subpath: string }): boolean => entries.some((entry) => entry.package === row.package && entry.subpath === row.subpath);
+const exported = (row: { package: string; subpath: string }): boolean =>
+  entries.some((entry) => entry.package === row.package && entry.subpath === row.subpath);
 const rows = peerFactories.filter(exported);
 
 const tally = { passed: 0, failed: 0, skipped: peerFactories.length - rows.length };
@@ -39,10 +43,13 @@ try {
   const bare = await runProbes(withoutPeers, [...imports, ...rows.map(factoryProbe)]);
   imports.forEach((probe, index) => note(`${probe.title} without peers`, judgeImport(bare[index])));
   rows.forEach((row, index) => note(factoryProbe(row).title, judgeFactory(row, bare[imports.length + index])));
-  console.log(`${entries.length} entries of ${tarballs.length} packages on Node.js ${process.versions.node}, with ${Object.keys(peers).length} peers and without; ${rows.length} factories without their peer`);
+  console.log(
+    `${entries.length} entries of ${tarballs.length} packages on Node.js ${process.versions.node}, with ${Object.keys(peers).length} peers and without; ${rows.length} factories without their peer`,
+  );
 } finally {
   removeDirectory(scratch);
 }
-for (const row of peerFactories) if (!exported(row)) console.log(`skipped ${row.factory}: ${row.package} exports no ${row.subpath} yet`);
+for (const row of peerFactories)
+  if (!exported(row)) console.log(`skipped ${row.factory}: ${row.package} exports no ${row.subpath} yet`);
 if (values.tally !== undefined) writeFileSync(values.tally, JSON.stringify(tally));
 process.exitCode = tally.failed > 0 ? 1 : 0;

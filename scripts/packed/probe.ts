@@ -46,7 +46,11 @@ writeFileSync("results.json", JSON.stringify(results));
 process.exit(0);
 `;
   writeFileSync(join(directory, "probe.mjs"), program);
-  const ran = await run(process.execPath, ["probe.mjs"], { cwd: directory, output: "quiet", env: { PATH: process.env["PATH"] } });
+  const ran = await run(process.execPath, ["probe.mjs"], {
+    cwd: directory,
+    output: "quiet",
+    env: { PATH: process.env["PATH"] },
+  });
   if (!ran.ok) throw new Error("The probe ended early.");
   return JSON.parse(readFileSync(join(directory, "results.json"), "utf8")) as ProbeResult[];
 }

@@ -12,7 +12,8 @@ function peerVersion(packageName: string, peer: string): string | undefined {
 }
 
 /**
- * The peers to install: all that are declared, or only those that are not optional. An optional one that this repository does
+ * The peers to install: all that are declared, or only those that are not optional. An optional one that this
+ * repository does
  * not develop with stays out: which version its range would give depends on the day.
  */
 export function peersOf(tarballs: readonly Tarball[], options: { optional: boolean }): Record<string, string> {
@@ -28,15 +29,30 @@ export function peersOf(tarballs: readonly Tarball[], options: { optional: boole
 }
 
 /**
- * An empty project with the packed packages and these peers, installed as a stranger would. Nothing is hoisted, so that a
+ * An empty project with the packed packages and these peers, installed as a stranger would. Nothing is hoisted, so that
+ * a
  * package sees only what it declares.
  */
-export async function createProject(directory: string, tarballs: readonly Tarball[], peers: Record<string, string>): Promise<void> {
+export async function createProject(
+  directory: string,
+  tarballs: readonly Tarball[],
+  peers: Record<string, string>,
+): Promise<void> {
   mkdirSync(directory, { recursive: true });
   const packed = Object.fromEntries(tarballs.map(({ manifest, path }) => [manifest.name, `file:${path}`]));
-  const manifest = { name: "stranger", private: true, type: "module", dependencies: { ...packed, ...peers }, pnpm: { overrides: packed } };
+  const manifest = {
+    name: "stranger",
+    private: true,
+    type: "module",
+    dependencies: { ...packed, ...peers },
+    pnpm: { overrides: packed },
+  };
   writeFileSync(join(directory, "package.json"), JSON.stringify(manifest, null, 2));
   writeFileSync(join(directory, ".npmrc"), "hoist=false\nauto-install-peers=false\n");
-  const installed = await run("pnpm", ["install", "--ignore-workspace", "--no-frozen-lockfile", "--prefer-offline", "--reporter=append-only"], { cwd: directory, output: "quiet" });
+  const installed = await run(
+    "pnpm",
+    ["install", "--ignore-workspace", "--no-frozen-lockfile", "--prefer-offline", "--reporter=append-only"],
+    { cwd: directory, output: "quiet" },
+  );
   if (!installed.ok) throw new Error("The packed packages could not be installed in an empty project.");
 }

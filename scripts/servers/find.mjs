@@ -33,7 +33,11 @@ export const thisMachine = {
 function find(name, machine) {
   if (name === "redis") return machine.which("redis-server", ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]);
   const versions = machine.list(debian).sort((a, b) => Number(b) - Number(a));
-  const further = [...versions.map((version) => join(debian, version, "bin")), "/usr/local/pgsql/bin", "/opt/homebrew/bin"];
+  const further = [
+    ...versions.map((version) => join(debian, version, "bin")),
+    "/usr/local/pgsql/bin",
+    "/opt/homebrew/bin",
+  ];
   return machine.which("initdb", further) === undefined ? undefined : machine.which("postgres", further);
 }
 
@@ -51,7 +55,8 @@ export async function findServers(wanted, machine = thisMachine) {
   if (missing.length > 0 && machine.isRoot && apt !== undefined) {
     // At run level 1 Debian's scripts start no server of their own.
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-    if (await machine.run(apt, ["update"], env)) await machine.run(apt, ["install", "-y", "--no-install-recommends", ...packages], env);
+    if (await machine.run(apt, ["update"], env))
+      await machine.run(apt, ["install", "-y", "--no-install-recommends", ...packages], env);
     missing = missing.filter((name) => find(name, machine) === undefined);
   }
   if (missing.length > 0) throw new Error(advice(missing));
@@ -62,7 +67,13 @@ export async function findServers(wanted, machine = thisMachine) {
 function advice(missing) {
   const packages = missing.map((name) => debianPackage[name]).join(" ");
   const brew = missing.map((name) => (name === "redis" ? "redis" : "postgresql@16")).join(" ");
-  const variables = missing.map((name) => (name === "redis" ? "REDIS_URL=redis://127.0.0.1:6379" : "DATABASE_URL=postgres://user:password@127.0.0.1:5432/database")).join(" ");
+  const variables = missing
+    .map((name) =>
+      name === "redis"
+        ? "REDIS_URL=redis://127.0.0.1:6379"
+        : "DATABASE_URL=postgres://user:password@127.0.0.1:5432/database",
+    )
+    .join(" ");
   return [
     `The tests need ${missing.map((name) => (name === "redis" ? "Redis" : "PostgreSQL")).join(" and ")}, which is not installed. One of these helps:`,
     `  sudo apt-get update && sudo apt-get install -y ${packages}      (Debian, Ubuntu)`,

@@ -3,32 +3,52 @@ import { test } from "vitest";
 import { findServers, type Machine } from "./find.mjs";
 
 /** A machine that holds these files, and that gains others when packages are installed. */
-function machine(options: { files: string[]; isRoot?: boolean; installs?: Record<string, string[]> }): Machine & { commands: string[][] } {
+function machine(options: {
+  files: string[];
+  isRoot?: boolean;
+  installs?: Record<string, string[]>;
+}): Machine & { commands: string[][] } {
   const files = new Set(options.files);
   const commands: string[][] = [];
   return {
     commands,
     isRoot: options.isRoot ?? false,
-    which: (name, further = []) => ["/usr/bin", ...further].map((directory) => `${directory}/${name}`).find((file) => files.has(file)),
-    list: (directory) => [...new Set([...files].filter((file) => file.startsWith(`${directory}/`)).map((file) => file.slice(directory.length + 1).split("/")[0]!))],
+    which: (name, further = []) =>
+      ["/usr/bin", ...further].map((directory) => `${directory}/${name}`).find((file) => files.has(file)),
+    list: (directory) => [
+      ...new Set(
+        [...files]
+          .filter((file) => file.startsWith(`${directory}/`))
+          .map((file) => file.slice(directory.length + 1).split("/")[0]!),
+      ),
+    ],
     run: async (command, args) => {
       commands.push([command, ...args]);
-      if (args[0] === "install") for (const name of args) for (const file of options.installs?.[name] ?? []) files.add(file);
+      if (args[0] === "install")
+        for (const name of args) for (const file of options.installs?.[name] ?? []) files.add(file);
       return true;
     },
   };
 }
 
-const postgres = (version: number) => ["initdb", "postgres"].map((name) => `/usr/lib/postgresql/${version}/bin/${name}`);
+const postgres = (version: number) =>
+  ["initdb", "postgres"].map((name) => `/usr/lib/postgresql/${version}/bin/${name}`);
 
 test("the newest PostgreSQL of Debian's places is taken, and nothing is installed", async () => {
   const here = machine({ files: ["/usr/bin/redis-server", ...postgres(9), ...postgres(15)] });
-  assert.deepEqual(await findServers(["redis", "postgres"], here), { redis: "/usr/bin/redis-server", postgres: "/usr/lib/postgresql/15/bin/postgres" });
+  assert.deepEqual(await findServers(["redis", "postgres"], here), {
+    redis: "/usr/bin/redis-server",
+    postgres: "/usr/lib/postgresql/15/bin/postgres",
+  });
   assert.deepEqual(here.commands, []);
 });
 
 test("root gets Debian's packages, after an update, and only those that are missing", async () => {
-  const here = machine({ files: ["/usr/bin/apt-get", "/usr/bin/redis-server"], isRoot: true, installs: { postgresql: postgres(15) } });
+  const here = machine({
+    files: ["/usr/bin/apt-get", "/usr/bin/redis-server"],
+    isRoot: true,
+    installs: { postgresql: postgres(15) },
+  });
   const found = await findServers(["redis", "postgres"], here);
   assert.equal(found.postgres, "/usr/lib/postgresql/15/bin/postgres");
   assert.deepEqual(here.commands, [

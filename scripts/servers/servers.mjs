@@ -5,7 +5,8 @@ import { startRedis } from "./redis.mjs";
 /** @typedef {{ env: Record<string, string>, summary: string, stop: () => Promise<void> }} Servers */
 
 /**
- * Starts what the environment does not name already. `REDIS_URL` and `DATABASE_URL` of the environment are left as they are.
+ * Starts what the environment does not name already. `REDIS_URL` and `DATABASE_URL` of the environment are left as they
+ * are.
  *
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<Servers>}
@@ -38,6 +39,7 @@ export async function startServers(env = process.env) {
     await stop();
     throw error;
   }
-  const say = (/** @type {string} */ name, /** @type {string} */ variable) => `${name} ${urls[variable] === undefined ? `of ${variable}` : `on port ${new URL(urls[variable]).port}`}`;
+  const say = (/** @type {string} */ name, /** @type {string} */ variable) =>
+    `${name} ${urls[variable] === undefined ? `of ${variable}` : `on port ${new URL(urls[variable]).port}`}`;
   return { env: urls, summary: `${say("Redis", "REDIS_URL")}, ${say("PostgreSQL", "DATABASE_URL")}`, stop };
 }

@@ -21,7 +21,8 @@ export function parseChangeset(id: string, text: string): Changeset {
     .map((line) => {
       const [, name, word] = /^\s*["']?([^"':]+)["']?\s*:\s*["']?(\w+)["']?\s*$/.exec(line) ?? [];
       const level = levels.find((candidate) => candidate === word);
-      if (name === undefined || level === undefined) throw new Error(`.changeset/${id}.md: "${line.trim()}" is not of the form "package": ${levels.join("|")}`);
+      if (name === undefined || level === undefined)
+        throw new Error(`.changeset/${id}.md: "${line.trim()}" is not of the form "package": ${levels.join("|")}`);
       return { name: name.trim(), level };
     });
   return { id, releases, summary: body.trim() };
@@ -30,6 +31,8 @@ export function parseChangeset(id: string, text: string): Changeset {
 /** Reads the changesets of a directory, by file name. */
 export function readChangesets(directory: string): Changeset[] {
   if (!existsSync(directory)) return [];
-  const names = readdirSync(directory).filter((name) => name.endsWith(".md") && name !== "README.md").sort();
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith(".md") && name !== "README.md")
+    .sort();
   return names.map((name) => parseChangeset(name.slice(0, -".md".length), readFileSync(join(directory, name), "utf8")));
 }

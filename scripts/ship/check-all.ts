@@ -26,8 +26,13 @@ export function preflight(directory: string): Preflight {
 /** The findings as lines for a person. */
 export function describePreflight({ tarballs, problems }: Preflight): string[] {
   return [
-    ...tarballs.map(({ file, files, bytes }) => `  ${file.padEnd(36)}${String(files).padStart(5)} files ${(bytes / 1024).toFixed(0).padStart(7)} KiB`),
+    ...tarballs.map(
+      ({ file, files, bytes }) =>
+        `  ${file.padEnd(36)}${String(files).padStart(5)} files ${(bytes / 1024).toFixed(0).padStart(7)} KiB`,
+    ),
     ...problems.map((problem) => `  ${problem.package}: ${problem.where} ${problem.message} (${problem.check})`),
-    problems.length === 0 ? `${tarballs.length} tarballs checked, no problem` : `${tarballs.length} tarballs checked, problems: ${problems.length}`,
+    problems.length === 0
+      ? `${tarballs.length} tarballs checked, no problem`
+      : `${tarballs.length} tarballs checked, problems: ${problems.length}`,
   ];
 }

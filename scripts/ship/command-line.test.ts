@@ -13,7 +13,10 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const sound = join(directory, "sound");
 const planted = join(directory, "planted");
 packFiles(sound, "hebra-planted-1.2.3", soundFiles());
-packFiles(planted, "hebra-planted-1.2.3", { ...soundFiles(), "dist/index.js": `export const from = "${pathOf("home", "ada", "hebra")}";\n` });
+packFiles(planted, "hebra-planted-1.2.3", {
+  ...soundFiles(),
+  "dist/index.js": `export const from = "${pathOf("home", "ada", "hebra")}";\n`,
+});
 
 function command(file: string, ...rest: string[]): { status: number | null; stdout: string; stderr: string } {
   const { command: program, args } = sourceCommand(join(root, "scripts", "ship", file), join(root, "package.json"));
@@ -26,7 +29,10 @@ test("preflight passes sound tarballs and stops a planted path", () => {
   assert.equal(stopped.status, 1);
   const report = JSON.parse(stopped.stdout) as { ok: boolean; problems: { check: string; where: string }[] };
   assert.equal(report.ok, false);
-  assert.deepEqual(report.problems.map(({ check, where }) => `${check} ${where}`), ["path dist/index.js:1"]);
+  assert.deepEqual(
+    report.problems.map(({ check, where }) => `${check} ${where}`),
+    ["path dist/index.js:1"],
+  );
 });
 
 test("shipping without --dry-run refuses and says what to run", () => {
@@ -36,10 +42,19 @@ test("shipping without --dry-run refuses and says what to run", () => {
 });
 
 test("a rehearsal prints the plan, the findings and the steps, and touches nothing", () => {
-  const status = (): string => execFileSync("git", ["status", "--porcelain", "--", ".changeset", "packages/core/package.json"], { cwd: root, encoding: "utf8" });
+  const status = (): string =>
+    execFileSync("git", ["status", "--porcelain", "--", ".changeset", "packages/core/package.json"], {
+      cwd: root,
+      encoding: "utf8",
+    });
   const before = status();
   const rehearsed = command("ship.ts", "major", "--dry-run", "--json", "--tarballs", sound);
-  const report = JSON.parse(rehearsed.stdout) as { ok: boolean; reason?: string; plan?: { packages: { to: string }[] }; steps?: unknown[] };
+  const report = JSON.parse(rehearsed.stdout) as {
+    ok: boolean;
+    reason?: string;
+    plan?: { packages: { to: string }[] };
+    steps?: unknown[];
+  };
   assert.equal(status(), before);
   // Just after a release no changeset is left, and then there is nothing to plan.
   if (report.reason !== undefined) assert.match(report.reason, /nothing to release/);
@@ -62,7 +77,8 @@ test("a rehearsal says what of the tree would stop a release", () => {
   const { obstacles, reason } = JSON.parse(rehearsed.stdout) as { obstacles?: string[]; reason?: string };
   const dirty = execFileSync("git", ["status", "--porcelain"], { cwd: root, encoding: "utf8" }).trim() !== "";
   if (reason === undefined && dirty) assert.match(obstacles!.join(), /files are not committed/);
-  if (reason === undefined) assert.equal(rehearsed.stderr.includes("Shipping would stop at step 1"), obstacles!.length > 0);
+  if (reason === undefined)
+    assert.equal(rehearsed.stderr.includes("Shipping would stop at step 1"), obstacles!.length > 0);
 });
 
 test("both have a help", () => {

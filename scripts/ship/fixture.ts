@@ -10,7 +10,10 @@ export const soundFiles = (name = "@hebra/planted", version = "1.2.3"): Record<s
     version,
     license: "Apache-2.0",
     type: "module",
-    exports: { ".": { "@hebra/source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+    exports: {
+      ".": { "@hebra/source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" },
+      "./package.json": "./package.json",
+    },
     dependencies: { zod: "4.6.7" },
   }),
   LICENSE: "Apache License",

@@ -13,8 +13,18 @@ export const localPaths: readonly Pattern[] = [
   { what: "a home directory", expression: new RegExp(`${START}/(?:home|Users)/${NAME}`, "g") },
   { what: "a home directory", expression: new RegExp(`${START}/root/${NAME}`, "g") },
   { what: "a home directory", expression: new RegExp(`${START}~/${NAME}`, "g") },
-  { what: "a machine's path", expression: new RegExp(`${START}/(?:work|workspace|workspaces|builds|mnt|srv|private/var|var/folders|var/lib/jenkins)/${NAME}`, "g") },
-  { what: "a drive", expression: /(?<![\w])[A-Za-z]:\\{1,2}(?:Users|Documents|Windows|Program|Projects|projects|home|work|src|dev|repos|temp|tmp)\b/g },
+  {
+    what: "a machine's path",
+    expression: new RegExp(
+      `${START}/(?:work|workspace|workspaces|builds|mnt|srv|private/var|var/folders|var/lib/jenkins)/${NAME}`,
+      "g",
+    ),
+  },
+  {
+    what: "a drive",
+    expression:
+      /(?<![\w])[A-Za-z]:\\{1,2}(?:Users|Documents|Windows|Program|Projects|projects|home|work|src|dev|repos|temp|tmp)\b/g,
+  },
   { what: "a file URL", expression: /file:\/\/\/(?:home|Users|root|work|private|tmp|[A-Za-z]:)/g },
 ];
 
@@ -51,8 +61,15 @@ export const unwantedFiles: readonly Pattern[] = [
 ];
 
 /** Every occurrence of the patterns, with its line. */
-export function occurrences(text: string, patterns: readonly Pattern[]): { what: string; match: string; line: number }[] {
+export function occurrences(
+  text: string,
+  patterns: readonly Pattern[],
+): { what: string; match: string; line: number }[] {
   return patterns.flatMap(({ what, expression }) =>
-    [...text.matchAll(expression)].map((match) => ({ what, match: match[0], line: text.slice(0, match.index).split("\n").length })),
+    [...text.matchAll(expression)].map((match) => ({
+      what,
+      match: match[0],
+      line: text.slice(0, match.index).split("\n").length,
+    })),
   );
 }

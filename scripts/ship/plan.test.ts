@@ -5,8 +5,15 @@ import { parseChangeset, type Changeset } from "./changesets.ts";
 import { planRelease, publishOrder, stepsOf, tarballName, type ReleasePlan, type Verb } from "./plan.ts";
 import { beta, levels, newest, release, type Level } from "./version.ts";
 
-const packages = [{ name: "@hebra/core", version: "0.4.1" }, { name: "@hebra/bus", version: "0.4.1" }];
-const change = (level: Level, name = "@hebra/core"): Changeset => ({ id: `${level}-change`, releases: [{ name, level }], summary: "Something." });
+const packages = [
+  { name: "@hebra/core", version: "0.4.1" },
+  { name: "@hebra/bus", version: "0.4.1" },
+];
+const change = (level: Level, name = "@hebra/core"): Changeset => ({
+  id: `${level}-change`,
+  releases: [{ name, level }],
+  summary: "Something.",
+});
 
 function planned(verb: Verb, changesets: Changeset[], from = packages): ReleasePlan {
   const result = planRelease(verb, from, changesets);
@@ -28,7 +35,10 @@ test("every package gets the one next version", () => {
 });
 
 test("a level below what the changesets ask for is refused, with the changeset that asks", () => {
-  assert.match(refusal("patch", [change("patch"), change("minor")]), /ask for a minor release \(\.changeset\/minor-change\.md\).*ship:minor/);
+  assert.match(
+    refusal("patch", [change("patch"), change("minor")]),
+    /ask for a minor release \(\.changeset\/minor-change\.md\).*ship:minor/,
+  );
   assert.match(refusal("minor", [change("major")]), /ship:major/);
 });
 
@@ -51,10 +61,16 @@ test("betas count up, and end in the release", () => {
   assert.equal(release("0.5.0-beta.1", "minor"), "0.5.0");
   assert.equal(release("0.5.0-beta.1", "major"), "1.0.0");
   assert.equal(release("0.5.1-beta.0", "minor"), "0.6.0");
-  assert.ok(stepsOf(planned("beta", [change("minor")])).filter(({ command }) => command.startsWith("npm publish")).every(({ command }) => command.includes("--tag beta")));
+  assert.ok(
+    stepsOf(planned("beta", [change("minor")]))
+      .filter(({ command }) => command.startsWith("npm publish"))
+      .every(({ command }) => command.includes("--tag beta")),
+  );
 });
 
-const versions = fc.tuple(fc.nat(30), fc.nat(30), fc.nat(30), fc.option(fc.nat(9), { nil: undefined })).map(([a, b, c, d]) => `${a}.${b}.${c}${d === undefined ? "" : `-beta.${d}`}`);
+const versions = fc
+  .tuple(fc.nat(30), fc.nat(30), fc.nat(30), fc.option(fc.nat(9), { nil: undefined }))
+  .map(([a, b, c, d]) => `${a}.${b}.${c}${d === undefined ? "" : `-beta.${d}`}`);
 
 test("whatever is shipped is newer than what was there", () => {
   fc.assert(
@@ -77,17 +93,26 @@ test("steps publish each package once, after what it depends on, and before the 
   assert.deepEqual(ordered, ["core", "lock", "bus"]);
   const commands = stepsOf(planned("minor", [change("minor")])).map(({ command }) => command);
   const published = commands.filter((command) => command.startsWith("npm publish"));
-  assert.deepEqual(published.map((command) => command.split(" ")[2]), [tarballName("@hebra/core", "0.5.0"), "hebra-bus-0.5.0.tgz"]);
+  assert.deepEqual(
+    published.map((command) => command.split(" ")[2]),
+    [tarballName("@hebra/core", "0.5.0"), "hebra-bus-0.5.0.tgz"],
+  );
   assert.ok(commands.indexOf("pnpm preflight") < commands.indexOf(published[0]!));
   assert.match(commands.at(-1)!, /^git push/);
 });
 
 test("a changeset is read as it is written", () => {
-  assert.deepEqual(parseChangeset("calm-birds-sing", `---\n"@hebra/core": minor\n'@hebra/bus': patch\n---\n\nTwo things.\n`), {
-    id: "calm-birds-sing",
-    releases: [{ name: "@hebra/core", level: "minor" }, { name: "@hebra/bus", level: "patch" }],
-    summary: "Two things.",
-  });
+  assert.deepEqual(
+    parseChangeset("calm-birds-sing", `---\n"@hebra/core": minor\n'@hebra/bus': patch\n---\n\nTwo things.\n`),
+    {
+      id: "calm-birds-sing",
+      releases: [
+        { name: "@hebra/core", level: "minor" },
+        { name: "@hebra/bus", level: "patch" },
+      ],
+      summary: "Two things.",
+    },
+  );
   assert.deepEqual(parseChangeset("empty", "---\n---\n").releases, []);
   assert.throws(() => parseChangeset("bad", `---\n"@hebra/core": huge\n---\n`), /bad\.md: .*huge/);
   assert.throws(() => parseChangeset("bare", "Words."), /no front matter/);

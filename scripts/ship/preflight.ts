@@ -16,7 +16,12 @@ machine in a manifest or a file, every promised file present, one version, a lic
 
 const { values } = argumentsOf({
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: { json: { type: "boolean" }, tarballs: { type: "string" }, tally: { type: "string" }, help: { type: "boolean" } },
+  options: {
+    json: { type: "boolean" },
+    tarballs: { type: "string" },
+    tally: { type: "string" },
+    help: { type: "boolean" },
+  },
 });
 
 if (values.help) console.log(help);

@@ -40,10 +40,14 @@ function describePlan(plan: ReleasePlan): string[] {
 async function unready(before: string): Promise<string[]> {
   const branch = (await run("git", ["rev-parse", "--abbrev-ref", "HEAD"], { output: "capture" })).output.trim();
   const files = before.split("\n").filter((line) => line.trim() !== "").length;
-  return [...(files === 0 ? [] : [`${files} files are not committed`]), ...(branch === "main" ? [] : [`the branch is ${branch}, not main`])];
+  return [
+    ...(files === 0 ? [] : [`${files} files are not committed`]),
+    ...(branch === "main" ? [] : [`the branch is ${branch}, not main`]),
+  ];
 }
 
-const treeState = async (): Promise<string> => (await run("git", ["status", "--porcelain"], { output: "capture" })).output;
+const treeState = async (): Promise<string> =>
+  (await run("git", ["status", "--porcelain"], { output: "capture" })).output;
 
 async function rehearse(plan: ReleasePlan, options: { json: boolean; tarballs: string | undefined }): Promise<void> {
   const say = (line: string): void => (options.json ? console.error(line) : console.log(line));
@@ -60,9 +64,14 @@ async function rehearse(plan: ReleasePlan, options: { json: boolean; tarballs: s
     say("Shipping would:");
     steps.forEach(({ title, command }, index) => say(`  ${String(index + 1).padStart(2)}. ${title}\n      ${command}`));
     if (obstacles.length > 0) say(`Shipping would stop at step 1: ${obstacles.join(", ")}.`);
-    say(untouched ? "Dry run: nothing was published, and the tree is as it was." : "Dry run: nothing was published, but the tree has changed meanwhile.");
+    say(
+      untouched
+        ? "Dry run: nothing was published, and the tree is as it was."
+        : "Dry run: nothing was published, but the tree has changed meanwhile.",
+    );
     const ok = found.problems.length === 0 && untouched;
-    if (options.json) console.log(JSON.stringify({ ok, dryRun: true, plan, ...found, steps, untouched, obstacles }, null, 2));
+    if (options.json)
+      console.log(JSON.stringify({ ok, dryRun: true, plan, ...found, steps, untouched, obstacles }, null, 2));
     process.exitCode = ok ? 0 : 1;
   } finally {
     if (scratch !== undefined) removeDirectory(scratch);
@@ -71,18 +80,31 @@ async function rehearse(plan: ReleasePlan, options: { json: boolean; tarballs: s
 
 const { values, positionals } = argumentsOf({
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: { "dry-run": { type: "boolean" }, json: { type: "boolean" }, tarballs: { type: "string" }, help: { type: "boolean" } },
+  options: {
+    "dry-run": { type: "boolean" },
+    json: { type: "boolean" },
+    tarballs: { type: "string" },
+    help: { type: "boolean" },
+  },
   allowPositionals: true,
 });
 const json = values.json ?? false;
 const verb = verbs.find((candidate) => candidate === positionals[0]);
 
 if (values.help) console.log(help);
-else if (verb === undefined) fail(`Say what to ship: ${verbs.map((candidate) => `ship:${candidate}`).join(", ")}.`, json);
-else if (values["dry-run"] !== true) fail(`Publishing is not there yet. See what it would do: pnpm ship:${verb} --dry-run`, json);
+else if (verb === undefined)
+  fail(`Say what to ship: ${verbs.map((candidate) => `ship:${candidate}`).join(", ")}.`, json);
+else if (values["dry-run"] !== true)
+  fail(`Publishing is not there yet. See what it would do: pnpm ship:${verb} --dry-run`, json);
 else {
   try {
-    const packages = publishOrder(publishedPackages().map(({ manifest }) => ({ name: manifest.name, version: manifest.version, dependencies: Object.keys(manifest.dependencies ?? {}) })));
+    const packages = publishOrder(
+      publishedPackages().map(({ manifest }) => ({
+        name: manifest.name,
+        version: manifest.version,
+        dependencies: Object.keys(manifest.dependencies ?? {}),
+      })),
+    );
     const result = planRelease(verb, packages, readChangesets(join(root, ".changeset")));
     if (result.ok) await rehearse(result.plan, { json, tarballs: values.tarballs });
     else fail(result.reason, json);

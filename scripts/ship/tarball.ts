@@ -36,7 +36,7 @@ const text = (block: Buffer, start: number, length: number): string => {
 
 /** The `path` record of an extended header, whose lines are `<length> <key>=<value>`. */
 function extendedPath(data: Buffer): string | undefined {
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     const space = data.indexOf(0x20, at);
     const length = Number(data.subarray(at, space).toString());
     const record = data.subarray(space + 1, at + length - 1).toString("utf8");
@@ -51,7 +51,7 @@ export function readArchive(archive: Buffer): Map<string, Buffer> {
   const tar = gunzipSync(archive);
   const files = new Map<string, Buffer>();
   let longPath: string | undefined;
-  for (let at = 0; at + BLOCK <= tar.length; ) {
+  for (let at = 0; at + BLOCK <= tar.length;) {
     const header = tar.subarray(at, at + BLOCK);
     if (header.every((byte) => byte === 0)) break;
     const size = Number.parseInt(text(header, 124, 12).trim() || "0", 8);
@@ -80,7 +80,9 @@ export function readTarball(path: string): Tarball {
 
 /** Reads every packed package of a directory, by file name. */
 export function readTarballs(directory: string): Tarball[] {
-  const names = readdirSync(directory).filter((name) => name.endsWith(".tgz")).sort();
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith(".tgz"))
+    .sort();
   return names.map((name) => readTarball(join(directory, name)));
 }
 

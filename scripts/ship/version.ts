@@ -16,10 +16,16 @@ function parse(version: string): Version {
   const match = /^(\d+)\.(\d+)\.(\d+)(?:-beta\.(\d+))?$/.exec(version);
   if (match === null) throw new Error(`"${version}" is not a version of the form 1.2.3 or 1.2.3-beta.4`);
   const [, major, minor, patch, beta] = match;
-  return { major: Number(major), minor: Number(minor), patch: Number(patch), beta: beta === undefined ? undefined : Number(beta) };
+  return {
+    major: Number(major),
+    minor: Number(minor),
+    patch: Number(patch),
+    beta: beta === undefined ? undefined : Number(beta),
+  };
 }
 
-const format = ({ major, minor, patch, beta }: Version): string => `${major}.${minor}.${patch}${beta === undefined ? "" : `-beta.${beta}`}`;
+const format = ({ major, minor, patch, beta }: Version): string =>
+  `${major}.${minor}.${patch}${beta === undefined ? "" : `-beta.${beta}`}`;
 
 /** What kind of release a version is by its own digits: 2.0.0 is a major, 2.1.0 a minor. */
 function levelOf({ minor, patch }: Version): Level {
@@ -35,7 +41,11 @@ export function atLeast(level: Level, other: Level): boolean {
 /** The larger of two versions, by semantic versioning's order. */
 export function newest(a: string, b: string): string {
   const [left, right] = [parse(a), parse(b)];
-  const difference = left.major - right.major || left.minor - right.minor || left.patch - right.patch || (left.beta ?? Infinity) - (right.beta ?? Infinity);
+  const difference =
+    left.major - right.major ||
+    left.minor - right.minor ||
+    left.patch - right.patch ||
+    (left.beta ?? Infinity) - (right.beta ?? Infinity);
   return difference > 0 ? a : b;
 }
 
@@ -48,7 +58,10 @@ export function release(version: string, level: Level): string {
   return format({ ...from, patch: from.patch + 1, beta: undefined });
 }
 
-/** The beta after `version`: the next one of the same release when that is large enough, else the first of the next release. */
+/**
+ * The beta after `version`: the next one of the same release when that is large enough, else the first of the next
+ * release.
+ */
 export function beta(version: string, level: Level): string {
   const from = parse(version);
   if (from.beta !== undefined && atLeast(levelOf(from), level)) return format({ ...from, beta: from.beta + 1 });

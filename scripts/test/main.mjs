@@ -25,13 +25,18 @@ function chosen(only) {
   const names = new Set(only.split(","));
   for (const stage of [...stages].reverse()) if (names.has(stage.name)) stage.needs?.forEach((name) => names.add(name));
   const unknown = [...names].filter((name) => stages.every((stage) => stage.name !== name));
-  if (unknown.length > 0) throw new Error(`There is no stage ${unknown.join(", ")}; there is ${stages.map((stage) => stage.name).join(", ")}.`);
+  if (unknown.length > 0)
+    throw new Error(
+      `There is no stage ${unknown.join(", ")}; there is ${stages.map((stage) => stage.name).join(", ")}.`,
+    );
   return stages.filter((stage) => names.has(stage.name));
 }
 
 /** @returns {Promise<number>} the exit code */
 export async function main() {
-  const { values } = parseArgs({ options: { only: { type: "string" }, list: { type: "boolean" }, help: { type: "boolean" } } });
+  const { values } = parseArgs({
+    options: { only: { type: "string" }, list: { type: "boolean" }, help: { type: "boolean" } },
+  });
   if (values.help || values.list) {
     console.log(values.help ? help : stages.map((stage) => `${stage.name.padEnd(12)}${stage.title}`).join("\n"));
     return 0;
@@ -53,7 +58,11 @@ export async function main() {
     })();
     return cleaning;
   };
-  for (const [signal, code] of /** @type {const} */ ([["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]])) {
+  for (const [signal, code] of /** @type {const} */ ([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ])) {
     process.on(signal, () => void clean().finally(() => process.exit(code)));
   }
 
@@ -67,7 +76,9 @@ export async function main() {
     const { tally, failed } = summary(outcomes);
     console.log("");
     for (const { name, milliseconds, tally: own, unmet } of outcomes) {
-      console.log(`${name.padEnd(12)}${(unmet === undefined ? seconds(milliseconds) : "not run").padStart(9)}   ${closingLine(own)}`);
+      console.log(
+        `${name.padEnd(12)}${(unmet === undefined ? seconds(milliseconds) : "not run").padStart(9)}   ${closingLine(own)}`,
+      );
     }
     console.log(`${"in all".padEnd(12)}${seconds(performance.now() - start).padStart(9)}`);
     if (failed.length > 0) console.log(`Failed stages: ${failed.join(", ")}`);

@@ -37,7 +37,12 @@ export async function runStages(stages, context, say) {
     }
     const milliseconds = performance.now() - start;
     const failed = tally.failed > 0;
-    say(paint(failed ? "red" : "green", `[${index + 1}/${stages.length}] ${stage.name} ${failed ? "FAILED" : "ok"} in ${seconds(milliseconds)}`));
+    say(
+      paint(
+        failed ? "red" : "green",
+        `[${index + 1}/${stages.length}] ${stage.name} ${failed ? "FAILED" : "ok"} in ${seconds(milliseconds)}`,
+      ),
+    );
     done.set(stage.name, { name: stage.name, tally, milliseconds });
   }
   return [...done.values()];

@@ -5,18 +5,46 @@ import { stages } from "./stages.mjs";
 import { one } from "./tally.mjs";
 
 const context = { scratch: "unused", tarballs: "unused" };
-const stage = (name: string, ok: boolean, needs?: string[]) => ({ name, title: name, ...(needs === undefined ? {} : { needs }), run: async () => one(ok) });
+const stage = (name: string, ok: boolean, needs?: string[]) => ({
+  name,
+  title: name,
+  ...(needs === undefined ? {} : { needs }),
+  run: async () => one(ok),
+});
 
 test("later stages run after a failure, except those that need the failed one, also at one remove", async () => {
   const said: string[] = [];
-  const outcomes = await runStages([stage("lint", false), stage("build", false), stage("pack", true, ["build"]), stage("publint", true, ["pack"]), stage("docs", true)], context, (line) => said.push(line));
-  assert.deepEqual(outcomes.map(({ name, unmet }) => [name, unmet]), [["lint", undefined], ["build", undefined], ["pack", "build"], ["publint", "pack"], ["docs", undefined]]);
+  const outcomes = await runStages(
+    [
+      stage("lint", false),
+      stage("build", false),
+      stage("pack", true, ["build"]),
+      stage("publint", true, ["pack"]),
+      stage("docs", true),
+    ],
+    context,
+    (line) => said.push(line),
+  );
+  assert.deepEqual(
+    outcomes.map(({ name, unmet }) => [name, unmet]),
+    [
+      ["lint", undefined],
+      ["build", undefined],
+      ["pack", "build"],
+      ["publint", "pack"],
+      ["docs", undefined],
+    ],
+  );
   assert.deepEqual(summary(outcomes), { tally: { passed: 1, failed: 2, skipped: 2 }, failed: ["lint", "build"] });
   assert.ok(said.some((line) => line.includes("publint") && line.includes("not run, because pack failed")));
 });
 
 test("a stage that throws has failed", async () => {
-  const outcomes = await runStages([{ name: "broken", title: "", run: () => Promise.reject(new Error("the disk is full")) }], context, () => {});
+  const outcomes = await runStages(
+    [{ name: "broken", title: "", run: () => Promise.reject(new Error("the disk is full")) }],
+    context,
+    () => {},
+  );
   assert.deepEqual(summary(outcomes).failed, ["broken"]);
 });
 

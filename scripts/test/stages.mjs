@@ -21,7 +21,11 @@ const bin = (/** @type {string} */ name) => join(root, "node_modules", ".bin", n
 const check = async (command, args) => one((await run(command, args)).ok);
 
 /** @param {StageContext} context */
-const tarballs = ({ tarballs: directory }) => readdirSync(directory).filter((name) => name.endsWith(".tgz")).sort().map((name) => join(directory, name));
+const tarballs = ({ tarballs: directory }) =>
+  readdirSync(directory)
+    .filter((name) => name.endsWith(".tgz"))
+    .sort()
+    .map((name) => join(directory, name));
 
 /**
  * Runs a tool on each tarball: a check each.
@@ -62,14 +66,24 @@ async function program(name, file, context, more = []) {
 /** @type {readonly Stage[]} */
 export const stages = [
   { name: "workspace", title: "sherif: versions and manifests agree", run: () => check(bin("sherif"), []) },
-  { name: "lint", title: "eslint: style and dependency direction", run: () => check(bin("eslint"), [".", "--max-warnings", "0"]) },
+  { name: "format", title: "oxfmt: one layout", run: () => check(bin("oxfmt"), ["--check", "."]) },
+  {
+    name: "lint",
+    title: "eslint: style and dependency direction",
+    run: () => check(bin("eslint"), [".", "--max-warnings", "0"]),
+  },
   { name: "types", title: "tsc -b", run: () => check(bin("tsc"), ["-b"]) },
   {
     name: "unit",
     title: "vitest: all projects",
     run: async ({ scratch }) => {
       const report = join(scratch, "vitest.json");
-      const result = await run(bin("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]);
+      const result = await run(bin("vitest"), [
+        "run",
+        "--reporter=default",
+        "--reporter=json",
+        `--outputFile.json=${report}`,
+      ]);
       return tallyOfFile(report, result.ok, tallyOfVitest);
     },
   },
@@ -77,7 +91,8 @@ export const stages = [
   {
     name: "build",
     title: "tsup: build every package",
-    run: async () => one((await run("pnpm", ["-r", "--filter", "./packages/*", "run", "build"], { output: "quiet" })).ok),
+    run: async () =>
+      one((await run("pnpm", ["-r", "--filter", "./packages/*", "run", "build"], { output: "quiet" })).ok),
   },
   {
     name: "pack",
@@ -85,7 +100,13 @@ export const stages = [
     needs: ["build"],
     run: async ({ tarballs: directory }) => {
       mkdirSync(directory, { recursive: true });
-      return one((await run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", directory], { output: "quiet" })).ok);
+      return one(
+        (
+          await run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", directory], {
+            output: "quiet",
+          })
+        ).ok,
+      );
     },
   },
   {
@@ -98,13 +119,15 @@ export const stages = [
     name: "publint",
     title: "publint --strict on the tarballs",
     needs: ["pack"],
-    run: (context) => eachTarball(context, (tarball) => ({ command: bin("publint"), args: ["run", tarball, "--strict"] })),
+    run: (context) =>
+      eachTarball(context, (tarball) => ({ command: bin("publint"), args: ["run", tarball, "--strict"] })),
   },
   {
     name: "resolution",
     title: "attw --profile esm-only on the tarballs",
     needs: ["pack"],
-    run: (context) => eachTarball(context, (tarball) => ({ command: bin("attw"), args: [tarball, "--profile", "esm-only"] })),
+    run: (context) =>
+      eachTarball(context, (tarball) => ({ command: bin("attw"), args: [tarball, "--profile", "esm-only"] })),
   },
   {
     name: "packed",

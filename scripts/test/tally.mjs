@@ -24,7 +24,8 @@ export function closingLine({ passed, failed, skipped }) {
 }
 
 /**
- * Counts the tests in a report of vitest's JSON reporter. A file that could not even be loaded counts as one failure: it
+ * Counts the tests in a report of vitest's JSON reporter. A file that could not even be loaded counts as one failure:
+ * it
  * names no tests of its own.
  *
  * @param {string} json

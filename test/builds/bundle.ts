@@ -20,7 +20,8 @@ const storeSource = join(root, "packages", "thread", "src", "store");
 const version = Number(/ROW_VERSION = (\d+);/.exec(readFileSync(join(storeSource, "rows.ts"), "utf8"))![1]);
 
 /**
- * What the next version changes, as its authors would: the number, a nullable column in every table, an index over it, how
+ * What the next version changes, as its authors would: the number, a nullable column in every table, an index over it,
+ * how
  * rows of before are read, and a verb that sets the column by itself. Anything else is the same source.
  */
 const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
@@ -36,7 +37,12 @@ const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> 
       } as never)) as typeof declare;`,
     ],
   ],
-  "inbox.ts": [["{ status, decidedAt, decidedBy, comment, editedInput, updatedAt }));", '{ status, decidedAt, decidedBy, comment, editedInput, updatedAt, mood: { by: "decider" } } as never));']],
+  "inbox.ts": [
+    [
+      "{ status, decidedAt, decidedBy, comment, editedInput, updatedAt }));",
+      '{ status, decidedAt, decidedBy, comment, editedInput, updatedAt, mood: { by: "decider" } } as never));',
+    ],
+  ],
   "upcast.ts": [
     [
       "export const upcasters: Upcasters = {",
@@ -76,7 +82,9 @@ export async function bundleBuild(which: "older" | "newer"): Promise<string> {
     target: "node20",
     conditions: ["@hebra/source"],
     external: ["libsql", "pg", "ioredis", "ai", "better-sqlite3", "@electric-sql/pglite"],
-    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
     plugins: which === "newer" ? [nextVersion] : [],
     logLevel: "error",
   });

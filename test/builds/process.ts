@@ -28,7 +28,8 @@ export function startBuild(file: string): BuildProcess {
   });
   const ended = once(child, "close").then(([code, signal]) => {
     living.delete(child);
-    for (const { reject } of waiting.values()) reject(new Error(`The process ended by ${String(signal ?? code)}. ${complaint}`));
+    for (const { reject } of waiting.values())
+      reject(new Error(`The process ended by ${String(signal ?? code)}. ${complaint}`));
     waiting.clear();
     return (signal ?? code) as NodeJS.Signals | number | null;
   });

@@ -1,9 +1,24 @@
 /**
- * A process of one build of the packages, which does what it is told over the channel of its fork. The newer build knows a
+ * A process of one build of the packages, which does what it is told over the channel of its fork. The newer build
+ * knows a
  * column more in every table, `mood`, and fills it in; it also adds members of its own to documents.
  */
 import { errorCode } from "@hebra/core";
-import { bundleDigest, createEngine, defineAction, defineThread, exportJsonLines, importJsonLines, ROW_VERSION, storeLocks, withState, type Begin, type Changes, type Engine, type ThreadStore } from "@hebra/thread";
+import {
+  bundleDigest,
+  createEngine,
+  defineAction,
+  defineThread,
+  exportJsonLines,
+  importJsonLines,
+  ROW_VERSION,
+  storeLocks,
+  withState,
+  type Begin,
+  type Changes,
+  type Engine,
+  type ThreadStore,
+} from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { memoryStore } from "@hebra/thread/store/memory";
 import { z } from "zod";
@@ -41,8 +56,17 @@ const definition = defineThread({
   initialState: { paid: 0 },
   actions: {
     look: defineAction({ description: "Looks.", input: z.object({}), effect: "read", execute: () => "seen" }),
-    pay: defineAction({ description: "Pays.", input: z.object({}), approval: { reason: "Money." }, execute: (_input, { state }) => withState("paid", { paid: (state as { paid: number }).paid + 1 }) }),
-    fall: defineAction({ description: "Ends the process.", input: z.object({}), execute: () => new Promise(() => process.kill(process.pid, "SIGKILL")) }),
+    pay: defineAction({
+      description: "Pays.",
+      input: z.object({}),
+      approval: { reason: "Money." },
+      execute: (_input, { state }) => withState("paid", { paid: (state as { paid: number }).paid + 1 }),
+    }),
+    fall: defineAction({
+      description: "Ends the process.",
+      input: z.object({}),
+      execute: () => new Promise(() => process.kill(process.pid, "SIGKILL")),
+    }),
   },
   reactor: scriptedReactor({
     steps: ({ transcript }) => {
@@ -55,27 +79,52 @@ const definition = defineThread({
   }),
 });
 
-/** What a build that knows more writes: its own column in every row that it makes, and members of its own in documents. */
+/**
+ * What a build that knows more writes: its own column in every row that it makes, and members of its own in documents.
+ */
 function knowingMore(store: ThreadStore): ThreadStore {
-  const row = <R extends { id?: string; triggerId?: string }>(one: R): R => ({ ...one, mood: (one as { mood?: unknown }).mood ?? { by: "newer", of: one.id ?? one.triggerId } });
+  const row = <R extends { id?: string; triggerId?: string }>(one: R): R => ({
+    ...one,
+    mood: (one as { mood?: unknown }).mood ?? { by: "newer", of: one.id ?? one.triggerId },
+  });
   const rows = <R extends { id: string }>(some: readonly R[] | undefined) => some?.map(row);
-  const own = (changes: Pick<Changes, "items" | "executions" | "steps" | "parts" | "calls" | "approvals" | "outbox">) => ({
+  const own = (
+    changes: Pick<Changes, "items" | "executions" | "steps" | "parts" | "calls" | "approvals" | "outbox">,
+  ) => ({
     items: rows(changes.items)?.map((item) => ({ ...item, metadata: { ...item.metadata, flavour: "sweet" } })),
-    executions: rows(changes.executions)?.map((execution) => ({ ...execution, usage: { ...execution.usage, tastes: 5 }, correlation: { ...execution.correlation, wave: 7 } })),
+    executions: rows(changes.executions)?.map((execution) => ({
+      ...execution,
+      usage: { ...execution.usage, tastes: 5 },
+      correlation: { ...execution.correlation, wave: 7 },
+    })),
     steps: rows(changes.steps),
     parts: rows(changes.parts)?.map((part) => ({ ...part, content: { ...part.content, tint: "red" } })),
     calls: rows(changes.calls),
     approvals: rows(changes.approvals),
     outbox: rows(changes.outbox),
   });
-  const defined = (given: object) => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const defined = (given: object) =>
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return {
     ...store,
     begin: (tenant, begin) => {
-      const { items, executions, steps } = own({ items: begin.items, executions: [begin.execution], ...(begin.steps && { steps: begin.steps }) });
-      return store.begin(tenant, { ...begin, thread: row(begin.thread), context: row(begin.context), trigger: row(begin.trigger), items: items!, execution: executions![0]!, ...(steps && { steps }) } as Begin);
+      const { items, executions, steps } = own({
+        items: begin.items,
+        executions: [begin.execution],
+        ...(begin.steps && { steps: begin.steps }),
+      });
+      return store.begin(tenant, {
+        ...begin,
+        thread: row(begin.thread),
+        context: row(begin.context),
+        trigger: row(begin.trigger),
+        items: items!,
+        execution: executions![0]!,
+        ...(steps && { steps }),
+      } as Begin);
     },
-    commit: (tenant, contextId, guard, changes) => store.commit(tenant, contextId, guard, { ...changes, ...defined(own(changes)) }),
+    commit: (tenant, contextId, guard, changes) =>
+      store.commit(tenant, contextId, guard, { ...changes, ...defined(own(changes)) }),
   };
 }
 
@@ -87,7 +136,14 @@ async function carryOut(command: Command): Promise<unknown> {
     case "open":
       store = await openStore(command.store);
       if (command.newer) store = knowingMore(store);
-      engine = createEngine({ store, threads: [definition], locks: storeLocks(store), leaseTtlMs: 3_000, settleWindowMs: 1, outbox: ({ result }) => [{ text: result.text }] });
+      engine = createEngine({
+        store,
+        threads: [definition],
+        locks: storeLocks(store),
+        leaseTtlMs: 3_000,
+        settleWindowMs: 1,
+        outbox: ({ result }) => [{ text: result.text }],
+      });
       return ROW_VERSION;
     case "react": {
       const { key, id, text, tenant = "default" } = command;
@@ -99,7 +155,10 @@ async function carryOut(command: Command): Promise<unknown> {
     case "play": {
       const { key, from, count } = command;
       const ended: string[] = [];
-      for (let i = from; i < from + count; i++) ended.push((await (await engine.react(definition, { id: `m${i}`, text: "plain" }, { address: { key } })).result).status);
+      for (let i = from; i < from + count; i++)
+        ended.push(
+          (await (await engine.react(definition, { id: `m${i}`, text: "plain" }, { address: { key } })).result).status,
+        );
       await engine.idle();
       return ended;
     }
@@ -116,17 +175,28 @@ async function carryOut(command: Command): Promise<unknown> {
     case "mark": {
       const { context, outbox } = (await store.load("default", { key: command.key }))!;
       const fence = context.fence + 1;
-      await store.commit("default", context.id, { fence, expectedSeq: context.seq }, { context: { updatedAt: Date.now() }, handedOver: outbox.map(({ id }) => id), events: [] });
+      await store.commit(
+        "default",
+        context.id,
+        { fence, expectedSeq: context.seq },
+        { context: { updatedAt: Date.now() }, handedOver: outbox.map(({ id }) => id), events: [] },
+      );
       return outbox.length;
     }
     case "history":
-      return (await engine.history({ key: command.key }, { items: 1_000 })).map(({ item, parts }) => [item.id, item.status, parts.length]);
+      return (await engine.history({ key: command.key }, { items: 1_000 })).map(({ item, parts }) => [
+        item.id,
+        item.status,
+        parts.length,
+      ]);
     case "export": {
       const { tenant = "default", key } = command;
       return store.export(tenant, (await store.load(tenant, { key }))!.context.id);
     }
     case "digest":
-      return bundleDigest((await store.export("default", (await store.load("default", { key: command.key }))!.context.id))!);
+      return bundleDigest(
+        (await store.export("default", (await store.load("default", { key: command.key }))!.context.id))!,
+      );
     case "lines": {
       const lines: string[] = [];
       for await (const line of exportJsonLines(store, { tenant: command.tenant })) lines.push(line);

@@ -16,7 +16,10 @@ const echo: Reactor = {
   contract: "reactor-v1",
   name: "echo",
   async *react(input) {
-    const part = input.transcript.filter(({ role }) => role === "user").at(-1)?.parts.at(-1);
+    const part = input.transcript
+      .filter(({ role }) => role === "user")
+      .at(-1)
+      ?.parts.at(-1);
     const [nonce = "", ms = "0"] = (part?.kind === "text" ? part.text : "").split("|");
     const { name, end } = attempt(nonce, input.signal);
     yield { type: "part-start", partId: "p", kind: "text" };

@@ -37,7 +37,8 @@ export function createBars(): Bars {
       correctness.add(name);
       set(name, { value: count, bound: 1, unit: `${unit}, at least`, ok: count >= 1 });
     },
-    atMost: (name, value, bound, unit) => set(name, { value: Math.round(value * 100) / 100, bound, unit, ok: value <= bound }),
+    atMost: (name, value, bound, unit) =>
+      set(name, { value: Math.round(value * 100) / 100, bound, unit, ok: value <= bound }),
     correct: () => Object.entries(all).every(([name, { ok }]) => ok || !correctness.has(name)),
   };
 }

@@ -28,7 +28,8 @@ const nextRelease = {
   setup(build: { onLoad(filter: object, load: (args: { path: string }) => object): void }) {
     build.onLoad({ filter: /packages[\\/]bus[\\/]src[\\/]envelope\.ts$/ }, ({ path }) => {
       const source = readFileSync(path, "utf8");
-      if (!source.includes(newest)) throw new Error(`${path} does not say \`${newest}\`; the next release cannot be made of it.`);
+      if (!source.includes(newest))
+        throw new Error(`${path} does not say \`${newest}\`; the next release cannot be made of it.`);
       return { contents: source.replace(newest, "export const ENVELOPE_VERSION = 2;"), loader: "ts" };
     });
   },
@@ -43,7 +44,11 @@ export function createBuilds() {
   async function build(version: "present" | "next"): Promise<Release> {
     const esbuild = createRequire(createRequire(join(root, "package.json")).resolve("tsx"))("esbuild") as Esbuild;
     await esbuild.build({
-      entryPoints: { command: join(root, "packages", "hebra", "src", "cli", "main.ts"), app: join(here, "app.ts"), library: join(here, "library.ts") },
+      entryPoints: {
+        command: join(root, "packages", "hebra", "src", "cli", "main.ts"),
+        app: join(here, "app.ts"),
+        library: join(here, "library.ts"),
+      },
       outdir: join(directory, version),
       outExtension: { ".js": ".mjs" },
       bundle: true,
@@ -53,7 +58,9 @@ export function createBuilds() {
       target: "node20",
       conditions: ["@hebra/source"],
       external: ["libsql", "pg", "ioredis", "ai", "better-sqlite3", "@electric-sql/pglite", "@opentelemetry/api"],
-      banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+      banner: {
+        js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+      },
       logLevel: "error",
       plugins: version === "next" ? [nextRelease] : [],
     });

@@ -19,22 +19,42 @@ const PATIENCE = 300_000;
 function chaos(args: readonly string[]): Promise<{ code: number; said: string }> {
   const command = ["--conditions=@hebra/source", "--import", "tsx", "test/chaos/main.ts", ...args];
   return new Promise((resolve) => {
-    execFile(process.execPath, command, { cwd: root, timeout: PATIENCE }, (error, out, complaint) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: out + complaint }));
+    execFile(process.execPath, command, { cwd: root, timeout: PATIENCE }, (error, out, complaint) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: out + complaint }),
+    );
   });
 }
 
 describe("pnpm chaos", () => {
-  it.skipIf(withoutRedisServer !== undefined)("loses, doubles and mixes up nothing while a worker is killed and another stopped in mid-turn", { timeout: PATIENCE }, async () => {
-    const json = join(directory, "verdict.json");
-    const { code, said } = await chaos(["--quick", "--only", "worker-killed,worker-paused", "--json", json]);
-    expect(code, said).toBe(0);
-    const { phases, verdict } = JSON.parse(readFileSync(json, "utf8")) as { phases: PhaseReport[]; verdict: Record<string, Bar> };
-    expect(phases.map(({ phase }) => phase)).toEqual(["worker-killed", "worker-paused"]);
-    for (const { messages, settled } of phases) expect([messages >= 150, settled]).toEqual([true, true]);
-    const none = ["order-violations", "overlaps", "lost", "double-commits", "mixed-conversations", "unwitnessed", "unsettled", "dead-letters", "keys-left"];
-    for (const name of none) expect(verdict[name], name).toMatchObject({ value: 0, ok: true });
-    for (const name of ["turns-cut-off", "turns-taken-over", "writes-fenced-off"]) expect(verdict[name], name).toMatchObject({ bound: 1, ok: true });
-  });
+  it.skipIf(withoutRedisServer !== undefined)(
+    "loses, doubles and mixes up nothing while a worker is killed and another stopped in mid-turn",
+    { timeout: PATIENCE },
+    async () => {
+      const json = join(directory, "verdict.json");
+      const { code, said } = await chaos(["--quick", "--only", "worker-killed,worker-paused", "--json", json]);
+      expect(code, said).toBe(0);
+      const { phases, verdict } = JSON.parse(readFileSync(json, "utf8")) as {
+        phases: PhaseReport[];
+        verdict: Record<string, Bar>;
+      };
+      expect(phases.map(({ phase }) => phase)).toEqual(["worker-killed", "worker-paused"]);
+      for (const { messages, settled } of phases) expect([messages >= 150, settled]).toEqual([true, true]);
+      const none = [
+        "order-violations",
+        "overlaps",
+        "lost",
+        "double-commits",
+        "mixed-conversations",
+        "unwitnessed",
+        "unsettled",
+        "dead-letters",
+        "keys-left",
+      ];
+      for (const name of none) expect(verdict[name], name).toMatchObject({ value: 0, ok: true });
+      for (const name of ["turns-cut-off", "turns-taken-over", "writes-fenced-off"])
+        expect(verdict[name], name).toMatchObject({ bound: 1, ok: true });
+    },
+  );
 
   it("refuses a part that there is not, and says which there are", { timeout: PATIENCE }, async () => {
     const { code, said } = await chaos(["--only", "calm,clam"]);

@@ -14,10 +14,12 @@ export interface Database {
 /** A schema of its own in the PostgreSQL of `DATABASE_URL`, or in one that is started; SQLite where there is none. */
 export async function openDatabase(schema: string, directory: string): Promise<Database> {
   const given = process.env["DATABASE_URL"];
-  const program = given === undefined ? (await findServers(["postgres"]).catch(() => ({ postgres: undefined }))).postgres : undefined;
+  const program =
+    given === undefined ? (await findServers(["postgres"]).catch(() => ({ postgres: undefined }))).postgres : undefined;
   const server = program === undefined ? undefined : await startPostgres(program);
   const url = given ?? server?.url;
-  if (url === undefined) return { store: { backend: "sqlite", path: join(directory, "threads.sqlite") }, close: async () => {} };
+  if (url === undefined)
+    return { store: { backend: "sqlite", path: join(directory, "threads.sqlite") }, close: async () => {} };
   return {
     store: { backend: "postgres", url, schema, migrations: "automatic" },
     async close() {

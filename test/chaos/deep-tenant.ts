@@ -19,7 +19,13 @@ export async function deepTenant(stage: Stage, depth: number, bars: Bars): Promi
     await Promise.all(
       Array.from({ length: Math.min(200, depth - from) }, (_, i) => {
         const n = from + i;
-        return publish(stage, { id: String(n), chat: `deep-${n % CONVERSATIONS}`, text: `deep/${n}|${deepMs(n)}`, tenant: "deep", thread: "echo" });
+        return publish(stage, {
+          id: String(n),
+          chat: `deep-${n % CONVERSATIONS}`,
+          text: `deep/${n}|${deepMs(n)}`,
+          tenant: "deep",
+          thread: "echo",
+        });
       }),
     );
   }

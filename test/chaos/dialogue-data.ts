@@ -6,11 +6,17 @@ import type { JsonObject } from "@hebra/core";
 /** Two people who talk: the user first, then in turns. */
 export interface Dialogue {
   id: string;
-  turns: { speaker: "USER" | "SYSTEM"; utterance: string; call?: { service: string; method: string; parameters: JsonObject }; results?: JsonObject[] }[];
+  turns: {
+    speaker: "USER" | "SYSTEM";
+    utterance: string;
+    call?: { service: string; method: string; parameters: JsonObject };
+    results?: JsonObject[];
+  }[];
 }
 
 /** Where the dialogues are kept, beside the repository. */
-export const dialogueFile = process.env["CHAOS_DIALOGUES"] ?? fileURLToPath(new URL("../../../shared/data/sgd-dev.jsonl.gz", import.meta.url));
+export const dialogueFile =
+  process.env["CHAOS_DIALOGUES"] ?? fileURLToPath(new URL("../../../shared/data/sgd-dev.jsonl.gz", import.meta.url));
 
 let read: ReadonlyMap<string, Dialogue> | undefined;
 

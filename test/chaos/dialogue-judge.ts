@@ -2,12 +2,21 @@ import { canonicalJson, type JsonValue } from "@hebra/core";
 import type { Dialogue } from "./dialogue-data.ts";
 
 /** What a history says, in the words of the file. */
-export type Said = { speaker: "USER" | "SYSTEM"; utterance: string; call?: { service: string; method: string; parameters: JsonValue }; results?: JsonValue; unsettled?: boolean };
+export type Said = {
+  speaker: "USER" | "SYSTEM";
+  utterance: string;
+  call?: { service: string; method: string; parameters: JsonValue };
+  results?: JsonValue;
+  unsettled?: boolean;
+};
 
-/** What is wrong with a history, in short; nothing when it equals the dialogue: texts, order, calls with their results. */
+/**
+ * What is wrong with a history, in short; nothing when it equals the dialogue: texts, order, calls with their results.
+ */
 export function differences(dialogue: Dialogue, history: readonly Said[]): string[] {
   const found: string[] = [];
-  const same = (a: unknown, b: unknown) => canonicalJson((a ?? null) as JsonValue) === canonicalJson((b ?? null) as JsonValue);
+  const same = (a: unknown, b: unknown) =>
+    canonicalJson((a ?? null) as JsonValue) === canonicalJson((b ?? null) as JsonValue);
   for (let at = 0; at < Math.max(dialogue.turns.length, history.length); at++) {
     const [expected, said] = [dialogue.turns[at], history[at]];
     // A call that found nothing has an empty list.

@@ -12,7 +12,10 @@ const THINKING_MS = 50;
 /** The chat's name is the dialogue's, behind the channel's. */
 const dialogueOf = (threadKey: string) => dialogues()?.get(threadKey.slice(threadKey.indexOf(":") + 1));
 
-/** Says what the other side said at this place of the dialogue. Nothing is kept between two calls: any process may answer. */
+/**
+ * Says what the other side said at this place of the dialogue. Nothing is kept between two calls: any process may
+ * answer.
+ */
 const reactor: Reactor = {
   contract: "reactor-v1",
   name: "dialogue",
@@ -20,7 +23,8 @@ const reactor: Reactor = {
     const turn = transcript.filter(({ role }) => role === "user").length * 2 - 1;
     const dialogue = dialogueOf(instructions);
     const said = dialogue?.turns[turn];
-    if (dialogue === undefined || said === undefined) throw new Error(`The dialogue ${instructions} has no turn ${turn}.`);
+    if (dialogue === undefined || said === undefined)
+      throw new Error(`The dialogue ${instructions} has no turn ${turn}.`);
     const { end } = attempt(nonceOf("dialogues", dialogue.id, (turn - 1) / 2), signal);
     await wait(THINKING_MS);
     end();
@@ -46,10 +50,16 @@ export const dialogueThread = defineThread({
   actions: {
     call: defineAction({
       description: "Calls a service of the dialogue.",
-      input: z.object({ service: z.string(), method: z.string(), parameters: z.record(z.string(), z.unknown()), turn: z.number() }),
+      input: z.object({
+        service: z.string(),
+        method: z.string(),
+        parameters: z.record(z.string(), z.unknown()),
+        turn: z.number(),
+      }),
       // Found in a file: asked twice, it says the same twice.
       effect: "read",
-      execute: ({ turn }, { services }) => dialogueOf((services as { threadKey: string }).threadKey)?.turns[turn]?.results ?? [],
+      execute: ({ turn }, { services }) =>
+        dialogueOf((services as { threadKey: string }).threadKey)?.turns[turn]?.results ?? [],
     }),
   },
 });

@@ -31,12 +31,19 @@ export async function playDialogues(stage: Stage, count: number, bars: Bars): Pr
   const waiting = [...chosen.keys()];
   const sent: SentConversation[] = [];
   const user = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) sent.push(await play(stage, chosen[next]!, next % IMPATIENT === 0));
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      sent.push(await play(stage, chosen[next]!, next % IMPATIENT === 0));
   };
   let over = false;
   const faults = (async () => {
     // Whether a late write is refused is another part's: here nobody may be left to make it come.
-    const list: ((stage: Stage) => Promise<unknown>)[] = [(on) => killWorker(on), flushScripts, (on) => pauseWorker(on, undefined, 1), killConnections, (on) => stopRedis(on, 2_000)];
+    const list: ((stage: Stage) => Promise<unknown>)[] = [
+      (on) => killWorker(on),
+      flushScripts,
+      (on) => pauseWorker(on, undefined, 1),
+      killConnections,
+      (on) => stopRedis(on, 2_000),
+    ];
     let done = 0;
     // Each in turn, as long as people talk; at least one, however few they are.
     for (; !over || done === 0; done++) {
@@ -60,7 +67,12 @@ export async function playDialogues(stage: Stage, count: number, bars: Bars): Pr
     },
   );
   // Which turns there are is told by the histories above; here each counts for the message at its place.
-  const stored = new Map(chosen.map((dialogue) => [sessionOf(dialogue), reactions(found.get(sessionOf(dialogue)) ?? []).map((_, n) => ({ nonce: nonceOf("dialogues", dialogue.id, n) }))]));
+  const stored = new Map(
+    chosen.map((dialogue) => [
+      sessionOf(dialogue),
+      reactions(found.get(sessionOf(dialogue)) ?? []).map((_, n) => ({ nonce: nonceOf("dialogues", dialogue.id, n) })),
+    ]),
+  );
   const log = logOf(stage, sent, startedAt);
   const findings = judge({ sent, stored, replied, log, absences: absencesOf(stage) });
   const calls = chosen.reduce((sum, { turns }) => sum + turns.filter(({ call }) => call !== undefined).length, 0);
@@ -83,7 +95,11 @@ function spread<T>(list: readonly T[], count: number): T[] {
 async function play(stage: Stage, dialogue: Dialogue, impatient: boolean): Promise<SentConversation> {
   const session = sessionOf(dialogue);
   const said = dialogue.turns.filter(({ speaker }) => speaker === "USER");
-  const conversation: SentConversation = { tenant: "default", session, messages: said.map((_, n) => ({ id: String(n), nonce: nonceOf("dialogues", dialogue.id, n) })) };
+  const conversation: SentConversation = {
+    tenant: "default",
+    session,
+    messages: said.map((_, n) => ({ id: String(n), nonce: nonceOf("dialogues", dialogue.id, n) })),
+  };
   const answers = new Set<string>();
   let heard = () => {};
   const stop = stage.onReply((reply) => {
@@ -102,7 +118,15 @@ async function play(stage: Stage, dialogue: Dialogue, impatient: boolean): Promi
   for (const [n, { utterance }] of said.entries()) {
     const message = conversation.messages[n]!;
     const again = n % DOUBLED === 0 ? 2 : 1;
-    await Promise.all(Array.from({ length: again }, () => publish(stage, { id: message.id, chat: dialogue.id, text: utterance, thread: "dialogue" }, () => (message.at ??= now()))));
+    await Promise.all(
+      Array.from({ length: again }, () =>
+        publish(
+          stage,
+          { id: message.id, chat: dialogue.id, text: utterance, thread: "dialogue" },
+          () => (message.at ??= now()),
+        ),
+      ),
+    );
     if (!impatient) await answered(message.id);
   }
   if (impatient) await answered(conversation.messages.at(-1)!.id);
@@ -115,10 +139,20 @@ const reactions = (history: readonly HistoryEntry[]) => history.filter(({ item }
 /** A history in the words of the file. */
 export function saidIn(history: readonly HistoryEntry[]): Said[] {
   return history.map((entry): Said => {
-    if (entry.item.kind !== "reaction") return { speaker: "USER", utterance: entry.item.content.map((part) => (part.kind === "text" ? part.text : "")).join("") };
+    if (entry.item.kind !== "reaction")
+      return {
+        speaker: "USER",
+        utterance: entry.item.content.map((part) => (part.kind === "text" ? part.text : "")).join(""),
+      };
     const call = entry.parts.find(({ content }) => content.kind === "action")?.content;
     if (call?.kind !== "action") return { speaker: "SYSTEM", utterance: textOf(entry) };
     const { turn: _turn, ...request } = call.input as JsonObject;
-    return { speaker: "SYSTEM", utterance: textOf(entry), call: request as unknown as NonNullable<Said["call"]>, results: (call.output ?? null) as JsonValue, ...(call.status === "succeeded" ? {} : { unsettled: true }) };
+    return {
+      speaker: "SYSTEM",
+      utterance: textOf(entry),
+      call: request as unknown as NonNullable<Said["call"]>,
+      results: (call.output ?? null) as JsonValue,
+      ...(call.status === "succeeded" ? {} : { unsettled: true }),
+    };
   });
 }

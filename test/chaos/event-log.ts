@@ -5,7 +5,9 @@ import { now, type LogLine } from "./records.ts";
 
 let count = 0;
 
-/** A process that was stopped, or got no processor, learns of it by a timer that comes much too late. In milliseconds. */
+/**
+ * A process that was stopped, or got no processor, learns of it by a timer that comes much too late. In milliseconds.
+ */
 const TICK_MS = 20;
 const STOOD_STILL_MS = 1_000;
 

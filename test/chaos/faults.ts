@@ -21,7 +21,10 @@ const ANSWER_MS = 2_000;
 const GRACE_MS = 2_000;
 
 /** Waits for a moment that comes by itself. @returns what was waited for, or `undefined` when it did not come */
-async function moment<T>(look: () => T | undefined | Promise<T | undefined>, patienceMs = PATIENCE_MS): Promise<T | undefined> {
+async function moment<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  patienceMs = PATIENCE_MS,
+): Promise<T | undefined> {
   for (const until = now() + patienceMs; now() < until; await wait(LOOK_MS)) {
     const found = await look();
     if (found !== undefined) return found;
@@ -32,11 +35,14 @@ async function moment<T>(look: () => T | undefined | Promise<T | undefined>, pat
 /** Attempts that have begun and not ended. */
 function open(log: readonly LogLine[], pid: number): AttemptLine[] {
   const ended = new Set(log.flatMap((line) => (line.event === "end" ? [line.attempt] : [])));
-  return log.filter((line): line is AttemptLine => line.event === "start" && line.pid === pid && !ended.has(line.attempt));
+  return log.filter(
+    (line): line is AttemptLine => line.event === "start" && line.pid === pid && !ended.has(line.attempt),
+  );
 }
 
 /** Waits until a worker is in the middle of so many turns. */
-const inMidTurn = (stage: Stage, { pid }: WorkerProcess, turns = 1) => moment(() => (open(stage.log(), pid).length >= turns ? true : undefined));
+const inMidTurn = (stage: Stage, { pid }: WorkerProcess, turns = 1) =>
+  moment(() => (open(stage.log(), pid).length >= turns ? true : undefined));
 
 /** SIGKILL while turns are under way; another worker is started in its place. */
 export async function killWorker(stage: Stage, turns?: number): Promise<FaultReport> {
@@ -48,7 +54,10 @@ export async function killWorker(stage: Stage, turns?: number): Promise<FaultRep
   return { note: `${cut} turns cut off`, some: { "turns-cut-off": cut } };
 }
 
-/** How often a worker is stopped until one of its late writes is refused: it may also hear first that it has lost its turns. */
+/**
+ * How often a worker is stopped until one of its late writes is refused: it may also hear first that it has lost its
+ * turns.
+ */
 const PAUSES = 5;
 
 /** SIGSTOP while turns are under way, until others have taken them over; then it goes on, and must be refused. */
@@ -61,7 +70,12 @@ export async function pauseWorker(stage: Stage, turns?: number, atMost = PAUSES)
     const pausedAt = now();
     const since = () => stage.log().filter(({ at }) => at > pausedAt);
     const held = new Set(open(stage.log(), worker.pid).map(({ nonce }) => nonce));
-    const taken = () => new Set(since().flatMap((line) => (line.event === "start" && line.pid !== worker.pid && held.has(line.nonce) ? [line.nonce] : []))).size;
+    const taken = () =>
+      new Set(
+        since().flatMap((line) =>
+          line.event === "start" && line.pid !== worker.pid && held.has(line.nonce) ? [line.nonce] : [],
+        ),
+      ).size;
     await moment(() => (taken() >= Math.min(2, held.size) ? true : undefined));
     takenOver += taken();
     worker.resume();
@@ -87,11 +101,16 @@ export async function stopRedis(stage: Stage, awayMs: number): Promise<FaultRepo
   const graceMs = Math.min(GRACE_MS, awayMs / 2);
   // A process learns of it by a call that fails, at the latest by its next look.
   const unready = await moment(async () => {
-    const answers = await Promise.all([runtime.health().then(({ ready, checks }) => ({ ready, bus: checks.bus.detail })), ...workers.map((worker) => worker.ready())]);
+    const answers = await Promise.all([
+      runtime.health().then(({ ready, checks }) => ({ ready, bus: checks.bus.detail })),
+      ...workers.map((worker) => worker.ready()),
+    ]);
     return answers.every(({ ready, bus }) => !ready && bus === "unreachable") ? answers.length : undefined;
   });
   await wait(Math.max(0, goneAt + awayMs - now()));
-  const stillUnready = (await Promise.all(workers.map((worker) => worker.ready()))).filter(({ ready }) => !ready).length;
+  const stillUnready = (await Promise.all(workers.map((worker) => worker.ready()))).filter(
+    ({ ready }) => !ready,
+  ).length;
   const backAt = now();
   const begun = stage.log().filter(({ event, at }) => event === "start" && at > goneAt + graceMs && at < backAt).length;
   await redis.restart();
@@ -114,7 +133,8 @@ export async function killConnections({ redis }: Stage): Promise<FaultReport> {
   let killed = 0;
   for (let n = 0; n < 10; n++) {
     await wait(100);
-    for (const type of ["normal", "pubsub"]) killed += Number(await redis.admin.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes"));
+    for (const type of ["normal", "pubsub"])
+      killed += Number(await redis.admin.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes"));
   }
   return { note: `${killed} connections killed`, some: { "connections-killed": killed } };
 }

@@ -15,5 +15,8 @@ export async function lastingKeys(admin: Redis): Promise<Set<string>> {
 
 /** Keys that were not there before, and those that are gone. */
 export function changedKeys(before: ReadonlySet<string>, after: ReadonlySet<string>): string[] {
-  return [...[...after].filter((key) => !before.has(key)).map((key) => `+ ${key}`), ...[...before].filter((key) => !after.has(key)).map((key) => `- ${key}`)];
+  return [
+    ...[...after].filter((key) => !before.has(key)).map((key) => `+ ${key}`),
+    ...[...before].filter((key) => !after.has(key)).map((key) => `- ${key}`),
+  ];
 }

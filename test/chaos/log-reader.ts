@@ -10,7 +10,11 @@ export function createLogReader(file: string): { read(): LogLine[]; close(): voi
   let rest = "";
   return {
     read() {
-      for (let bytes = readSync(descriptor, buffer, 0, buffer.length, at); bytes > 0; bytes = readSync(descriptor, buffer, 0, buffer.length, at)) {
+      for (
+        let bytes = readSync(descriptor, buffer, 0, buffer.length, at);
+        bytes > 0;
+        bytes = readSync(descriptor, buffer, 0, buffer.length, at)
+      ) {
         at += bytes;
         const parts = (rest + buffer.toString("latin1", 0, bytes)).split("\n");
         rest = parts.pop()!;

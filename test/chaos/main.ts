@@ -1,5 +1,6 @@
 /**
- * `pnpm chaos`: three worker processes, fifty users, and everything that goes wrong with them. The verdict comes from the
+ * `pnpm chaos`: three worker processes, fifty users, and everything that goes wrong with them. The verdict comes from
+ * the
  * store, from the channel, and from a log that the workers write themselves. See docs/guide/chaos.md.
  */
 import { writeFileSync } from "node:fs";
@@ -20,16 +21,27 @@ const WORKERS = 3;
 const USERS = 50;
 
 const { values } = parseArgs({
-  options: { quick: { type: "boolean" }, json: { type: "string" }, only: { type: "string" }, dialogues: { type: "string" }, seed: { type: "string" }, verbose: { type: "boolean" } },
+  options: {
+    quick: { type: "boolean" },
+    json: { type: "string" },
+    only: { type: "string" },
+    dialogues: { type: "string" },
+    seed: { type: "string" },
+    verbose: { type: "boolean" },
+  },
 });
 const quick = values.quick === true;
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const dialogueCount = values.dialogues === "all" ? Infinity : Number(values.dialogues ?? (quick ? 40 : 300));
 const parts = ["model", ...phases.map(({ name }) => name), "deep-tenant", "dialogues", "scaling"];
-const only = values.only?.split(",") ?? parts.filter((name) => !quick || phases.find((phase) => phase.name === name)?.long !== true);
+const only =
+  values.only?.split(",") ??
+  parts.filter((name) => !quick || phases.find((phase) => phase.name === name)?.long !== true);
 const unknown = only.filter((name) => !parts.includes(name));
 if (unknown.length > 0 || Number.isNaN(seed) || Number.isNaN(dialogueCount)) {
-  console.error(`${unknown.length > 0 ? `There is no part ${unknown.join(", ")}. ` : ""}Parts: ${parts.join(", ")}. --seed and --dialogues take a number, --dialogues also \`all\`.`);
+  console.error(
+    `${unknown.length > 0 ? `There is no part ${unknown.join(", ")}. ` : ""}Parts: ${parts.join(", ")}. --seed and --dialogues take a number, --dialogues also \`all\`.`,
+  );
   process.exit(2);
 }
 
@@ -44,7 +56,8 @@ const tell = (report: PhaseReport) => {
 
 if (only.includes("model")) printPart("model", await checkModel(seed, quick ? 30 : 200, bars));
 const stage = await openStage({ users: USERS, workers: WORKERS, quick, verbose: values.verbose === true });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stage.close().finally(() => process.exit(130)));
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void stage.close().finally(() => process.exit(130)));
 try {
   // Code that has never run is slow, and no fault.
   await talk(stage, { name: "warm-up", users: USERS, each: 2, everyMs: 1_000 });
@@ -73,6 +86,17 @@ try {
 printBars(bars.all);
 console.log(`${Math.round((performance.now() - startedAt) / 1_000)} s, ${bars.correct() ? "correct" : "NOT CORRECT"}`);
 const versions = { node: process.version, store: stage.store.name };
-const verdict = { area: "chaos", at: new Date().toISOString(), versions, workers: WORKERS, users: USERS, quick, seed, phases: reports, scaling, verdict: bars.all };
+const verdict = {
+  area: "chaos",
+  at: new Date().toISOString(),
+  versions,
+  workers: WORKERS,
+  users: USERS,
+  quick,
+  seed,
+  phases: reports,
+  scaling,
+  verdict: bars.all,
+};
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(verdict, null, 2)}\n`);
 if (!bars.correct()) process.exitCode = 1;

@@ -7,7 +7,10 @@ import type { Stage } from "./stage.ts";
 const AT_ONCE = 8;
 
 /** The history of every conversation, by session. */
-export async function histories(store: ThreadStore, sent: readonly SentConversation[]): Promise<Map<string, HistoryEntry[]>> {
+export async function histories(
+  store: ThreadStore,
+  sent: readonly SentConversation[],
+): Promise<Map<string, HistoryEntry[]>> {
   const found = new Map<string, HistoryEntry[]>();
   const left = [...sent];
   const read = async () => {
@@ -15,7 +18,8 @@ export async function histories(store: ThreadStore, sent: readonly SentConversat
       const { tenant, session, messages } = next;
       const snapshot = await store.load(tenant, { key: session });
       // Room for twice what should be there: what is too much must be seen.
-      if (snapshot !== undefined) found.set(session, await store.history(tenant, snapshot.context.id, { items: messages.length * 4 + 10 }));
+      if (snapshot !== undefined)
+        found.set(session, await store.history(tenant, snapshot.context.id, { items: messages.length * 4 + 10 }));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, read));
@@ -39,7 +43,10 @@ export function echoesOf(history: readonly HistoryEntry[]): Answer[] {
 }
 
 /** Replies by session, in the order of their arrival. */
-export function repliesBySession(replies: readonly Received[], answer: (reply: Received) => Answer): Map<string, (Answer & { at: number })[]> {
+export function repliesBySession(
+  replies: readonly Received[],
+  answer: (reply: Received) => Answer,
+): Map<string, (Answer & { at: number })[]> {
   const found = new Map<string, (Answer & { at: number })[]>();
   for (const reply of replies) {
     const entry = { ...answer(reply), at: reply.at };
@@ -52,9 +59,14 @@ export function repliesBySession(replies: readonly Received[], answer: (reply: R
 
 /** All that is known of conversations with the echo. @param since - refusals from then on are theirs. */
 export async function observeEchoes(stage: Stage, sent: readonly SentConversation[], since: number): Promise<Observed> {
-  const stored = new Map([...(await histories(stage.store, sent))].map(([session, history]) => [session, echoesOf(history)]));
+  const stored = new Map(
+    [...(await histories(stage.store, sent))].map(([session, history]) => [session, echoesOf(history)]),
+  );
   const sessions = new Set(sent.map(({ session }) => session));
-  const replied = repliesBySession(stage.replies.filter(({ session }) => sessions.has(session)), ({ text }) => echoed(text));
+  const replied = repliesBySession(
+    stage.replies.filter(({ session }) => sessions.has(session)),
+    ({ text }) => echoed(text),
+  );
   return { sent, stored, replied, log: logOf(stage, sent, since), absences: absencesOf(stage) };
 }
 
@@ -64,11 +76,18 @@ export function logOf(stage: Stage, sent: readonly SentConversation[], since: nu
   return stage.log().filter((line) => ("nonce" in line ? nonces.has(line.nonce) : line.at >= since));
 }
 
-/** When workers were not there, by what was done to them and by what they noticed. One that was stopped is back when it has noticed. */
+/**
+ * When workers were not there, by what was done to them and by what they noticed. One that was stopped is back when it
+ * has noticed.
+ */
 export function absencesOf(stage: Stage): Absence[] {
   const awake = stage.log().filter((line) => line.event === "awake");
   return [
-    ...stage.absences.map(({ pid, from, to }) => ({ pid, from, to: awake.find((line) => line.pid === pid && line.at >= to)?.at ?? to })),
+    ...stage.absences.map(({ pid, from, to }) => ({
+      pid,
+      from,
+      to: awake.find((line) => line.pid === pid && line.at >= to)?.at ?? to,
+    })),
     ...awake.map(({ pid, since, at }) => ({ pid, from: since, to: at })),
   ];
 }

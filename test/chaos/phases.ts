@@ -47,7 +47,13 @@ export const phases: readonly Phase[] = [
   { name: "connections-killed", fault: killConnections },
   { name: "scripts-flushed", fault: flushScripts },
   { name: "published-twice", copies: 2 },
-  { name: "slow-session", everyMs: 2_000, handleMs: (user) => (user === 0 ? 2_500 : 30), slow: [0], bar: ({ p95 }, bars) => bars.atMost("slow-session-p95", p95, LATENCY_MS, "ms") },
+  {
+    name: "slow-session",
+    everyMs: 2_000,
+    handleMs: (user) => (user === 0 ? 2_500 : 30),
+    slow: [0],
+    bar: ({ p95 }, bars) => bars.atMost("slow-session-p95", p95, LATENCY_MS, "ms"),
+  },
   { name: "releases-rolled", everyMs: 1_000, fault: rollForwardAndBack },
 ];
 
@@ -68,7 +74,13 @@ export async function playPhase(stage: Stage, phase: Phase, bars: Bars): Promise
   const settled = await stage.quiet(SETTLE_MS);
   const observed = await observeEchoes(stage, sent, startedAt);
   const findings = judge({ ...observed, aside: new Set(slow.map((user) => sent[user]!.session)) });
-  const report: PhaseReport = { phase: name, ...findings, ms: Math.round(now() - startedAt), settled, ...(seen === undefined ? {} : { note: seen.note }) };
+  const report: PhaseReport = {
+    phase: name,
+    ...findings,
+    ms: Math.round(now() - startedAt),
+    settled,
+    ...(seen === undefined ? {} : { note: seen.note }),
+  };
   hold(report, bars);
   for (const [bar, count] of Object.entries(seen?.none ?? {})) bars.none(bar, count, "times");
   for (const [bar, count] of Object.entries(seen?.some ?? {})) bars.some(bar, count, "times");

@@ -25,13 +25,32 @@ export interface Workers {
   stopAll(): Promise<void>;
 }
 
-export function createWorkers(options: { builds: Builds; config: string; log: string; concurrency: number; absences: Absence[]; verbose: boolean }): Workers {
+export function createWorkers(options: {
+  builds: Builds;
+  config: string;
+  log: string;
+  concurrency: number;
+  absences: Absence[];
+  verbose: boolean;
+}): Workers {
   const { builds, config, log, concurrency, absences, verbose } = options;
   const alive = new Set<ChildProcess>();
 
   async function launch(version: "present" | "next"): Promise<{ child: ChildProcess; probes: number }> {
     const { command, app } = await builds.release(version);
-    const args = [command, "worker", "--config", config, "--app", app, "--concurrency", String(concurrency), "--probes", "0", "--json"];
+    const args = [
+      command,
+      "worker",
+      "--config",
+      config,
+      "--app",
+      app,
+      "--concurrency",
+      String(concurrency),
+      "--probes",
+      "0",
+      "--json",
+    ];
     const env = { ...process.env, CHAOS_LOG: log, CHAOS_DIALOGUES: dialogueFile };
     // A group of its own, which is killed with this process however that ends.
     const child = spawn(process.execPath, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -46,9 +65,13 @@ export function createWorkers(options: { builds: Builds; config: string; log: st
       said = (said + chunk.toString("utf8")).slice(-4_000);
       if (verbose) process.stderr.write(chunk);
     });
-    const line = await Promise.race([once(createInterface(child.stdout), "line").then(([text]) => String(text)), once(child, "exit").then(() => "")]);
+    const line = await Promise.race([
+      once(createInterface(child.stdout), "line").then(([text]) => String(text)),
+      once(child, "exit").then(() => ""),
+    ]);
     const started = /^\{.*\}$/.test(line) ? (JSON.parse(line) as { started?: string; probes?: number }) : {};
-    if (started.started !== "worker" || started.probes === undefined) throw new Error(`A worker did not start: ${line} ${said}`);
+    if (started.started !== "worker" || started.probes === undefined)
+      throw new Error(`A worker did not start: ${line} ${said}`);
     return { child, probes: started.probes };
   }
 
@@ -75,7 +98,8 @@ export function createWorkers(options: { builds: Builds; config: string; log: st
         async ready() {
           const response = await fetch(`http://127.0.0.1:${probes}/readyz`, { signal: AbortSignal.timeout(10_000) });
           const { ready, checks } = (await response.json()) as { ready: boolean; checks: { bus: { detail: string } } };
-          if (ready !== response.ok) throw new Error(`The probe says ready: ${ready} with the status ${response.status}.`);
+          if (ready !== response.ok)
+            throw new Error(`The probe says ready: ${ready} with the status ${response.status}.`);
           return { ready, bus: checks.bus.detail };
         },
         async stop() {

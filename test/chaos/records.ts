@@ -18,7 +18,10 @@ export interface RefusalLine {
   at: number;
 }
 
-/** A process noticed that it had stood still, since then. Before that it could not know that its conversations had passed on. */
+/**
+ * A process noticed that it had stood still, since then. Before that it could not know that its conversations had
+ * passed on.
+ */
 export interface AwakeLine {
   event: "awake";
   pid: number;

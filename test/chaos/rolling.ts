@@ -10,8 +10,10 @@ const LOOKED_MS = 3_000;
 type Library = typeof import("./library.ts");
 
 /**
- * A rolling deploy and its rollback while users talk: workers of the present release and of the next side by side, then the
- * gateway, then the format is raised, so that messages are written that the present release cannot read; and all the way
+ * A rolling deploy and its rollback while users talk: workers of the present release and of the next side by side, then
+ * the
+ * gateway, then the format is raised, so that messages are written that the present release cannot read; and all the
+ * way
  * back. The next release is made of the same sources, with one version of the envelope more.
  */
 export async function rollForwardAndBack(stage: Stage): Promise<FaultReport> {
@@ -36,7 +38,8 @@ export async function rollForwardAndBack(stage: Stage): Promise<FaultReport> {
     refused = (await mistaken.ready()).ready ? 0 : 1;
     await mistaken.kill();
 
-    // Back: first the format, then the processes. Those of N-1 begin beside those of N, whose last messages they may meet.
+    // Back: first the format, then the processes. Those of N-1 begin beside those of N, whose last messages they may
+    // meet.
     await operator.raiseFormat(1);
     const old = stage.workers.splice(0);
     stage.workers.push(...(await Promise.all(old.map(() => stage.startWorker()))));
@@ -66,7 +69,7 @@ async function newerEnvelopes({ redis, config }: Stage): Promise<number> {
   const prefix = `${config.bus!.namespace!}:`;
   let seen = 0;
   for (let look = 0; look < 400 && seen < 5; look++) {
-    for (const key of (await redis.admin.keys(`${prefix.replaceAll(/[[\]{}*?]/g, "\\$&")}*:q:*`))) {
+    for (const key of await redis.admin.keys(`${prefix.replaceAll(/[[\]{}*?]/g, "\\$&")}*:q:*`)) {
       const [envelope] = await redis.admin.lrange(key, "0", "0");
       if (envelope?.startsWith('{"v":2') === true) seen++;
     }

@@ -11,7 +11,10 @@ import { talk } from "./talk.ts";
 export interface ScalingReport {
   size: string;
   workers: number;
-  /** Under a load that every size bears: turns a second, and milliseconds from publication to reply less the handler's own time. */
+  /**
+   * Under a load that every size bears: turns a second, and milliseconds from publication to reply less the handler's
+   * own time.
+   */
   throughput: number;
   p50: number;
   p95: number;
@@ -52,7 +55,11 @@ export async function scale(stage: Stage, bars: Bars): Promise<ScalingReport[]> 
   return reports;
 }
 
-async function measure(stage: Stage, size: { name: string; workers: number; gateway: Gateway; grow?(): Promise<void> }, bars: Bars): Promise<ScalingReport> {
+async function measure(
+  stage: Stage,
+  size: { name: string; workers: number; gateway: Gateway; grow?(): Promise<void> },
+  bars: Bars,
+): Promise<ScalingReport> {
   const { name, workers, gateway, grow } = size;
   const { users, quick } = stage;
   const steadyName = `scale-${name}`;
@@ -67,18 +74,33 @@ async function measure(stage: Stage, size: { name: string; workers: number; gate
 
   const fullName = `full-${name}`;
   const fullFrom = now();
-  const full = await talk({ gateway }, { name: fullName, users: quick ? 60 : 150, each: quick ? 1 : 2, everyMs: 1, handleMs: () => BUSY_MS });
+  const full = await talk(
+    { gateway },
+    { name: fullName, users: quick ? 60 : 150, each: quick ? 1 : 2, everyMs: 1, handleMs: () => BUSY_MS },
+  );
   await rest(stage, gateway, fullName, full);
-  const fullUntil = Math.max(...stage.replies.filter(({ session }) => session.startsWith(`chaos:${fullName}-`)).map(({ at }) => at));
+  const fullUntil = Math.max(
+    ...stage.replies.filter(({ session }) => session.startsWith(`chaos:${fullName}-`)).map(({ at }) => at),
+  );
 
   const everything = await observeEchoes(stage, [...steady, ...full], begunAt);
   hold({ phase: name, ...judge(everything), ms: 0, settled: true }, bars);
   // Those alone that were said when the size was what it says.
-  const counted = steady.map((conversation) => ({ ...conversation, messages: conversation.messages.filter(({ at = 0 }) => at >= from) }));
+  const counted = steady.map((conversation) => ({
+    ...conversation,
+    messages: conversation.messages.filter(({ at = 0 }) => at >= from),
+  }));
   const { messages, p50, p95 } = judge({ ...everything, sent: counted });
   bars.atMost(`scale-${name}-p95`, p95, LATENCY_MS, "ms");
   const perSecond = (count: number, ms: number) => Math.round((count / ms) * 10_000) / 10;
-  return { size: name, workers, throughput: perSecond(messages, steadyUntil - from), p50, p95, capacity: perSecond(full.length * full[0]!.messages.length, fullUntil - fullFrom) };
+  return {
+    size: name,
+    workers,
+    throughput: perSecond(messages, steadyUntil - from),
+    p50,
+    p95,
+    capacity: perSecond(full.length * full[0]!.messages.length, fullUntil - fullFrom),
+  };
 }
 
 /** Waits until every message has its reply: the gateway may be one over a bus that the stage does not see. */

@@ -6,7 +6,14 @@ import { setTimeout as wait } from "node:timers/promises";
 import { consoleLogger, silentLogger } from "@hebra/core";
 import { startRedis, type TestRedis } from "@hebra/test-servers/redis";
 import type { ThreadStore } from "@hebra/thread";
-import { openStore, parseRuntimeConfig, type Channel, type Gateway, type Runtime, type RuntimeConfig } from "@hebra/thread/runtime";
+import {
+  openStore,
+  parseRuntimeConfig,
+  type Channel,
+  type Gateway,
+  type Runtime,
+  type RuntimeConfig,
+} from "@hebra/thread/runtime";
 import { createBuilds, type Builds } from "./build.ts";
 import { openDatabase } from "./database.ts";
 import { createLogReader } from "./log-reader.ts";
@@ -65,9 +72,13 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   writeFileSync(logFile, "");
   process.env["CHAOS_LOG"] = logFile;
   const reader = createLogReader(logFile);
-  const closers: (() => Promise<unknown> | void)[] = [() => rmSync(directory, { recursive: true, force: true }), () => reader.close()];
+  const closers: (() => Promise<unknown> | void)[] = [
+    () => rmSync(directory, { recursive: true, force: true }),
+    () => reader.close(),
+  ];
   const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await Promise.resolve(closer()).catch((error: unknown) => console.error(error));
+    for (const closer of closers.splice(0).reverse())
+      await Promise.resolve(closer()).catch((error: unknown) => console.error(error));
   };
   try {
     const namespace = `chaos${process.pid}`;
@@ -110,7 +121,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         for (const listener of listeners) listener(reply);
       },
     });
-    const open = (from: RuntimeConfig) => openRuntime(from, { threads, logger: verbose ? consoleLogger() : silentLogger });
+    const open = (from: RuntimeConfig) =>
+      openRuntime(from, { threads, logger: verbose ? consoleLogger() : silentLogger });
     const workers = await Promise.all(Array.from({ length: options.workers }, () => processes.start()));
     let runtime = await open(config);
     closers.push(() => runtime.close());
@@ -152,7 +164,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       async quiet(ms) {
         for (const until = now() + ms; now() < until; await wait(LOOK_MS)) {
           const stats = await runtime.bus.stats().catch(() => undefined);
-          if (stats !== undefined && [stats.inbound, stats.outbound].every(({ depth, inFlight }) => depth + inFlight === 0)) return true;
+          if (
+            stats !== undefined &&
+            [stats.inbound, stats.outbound].every(({ depth, inFlight }) => depth + inFlight === 0)
+          )
+            return true;
         }
         return false;
       },

@@ -29,7 +29,11 @@ const AGAIN_MS = 100;
 const passing = new Set(["UNREACHABLE", "CLOSED"]);
 
 /** Publishes as a channel does: what is refused for now is sent again. `published` is called before each try. */
-export async function publish(stage: Pick<Stage, "gateway">, message: ChannelMessage, published?: () => void): Promise<void> {
+export async function publish(
+  stage: Pick<Stage, "gateway">,
+  message: ChannelMessage,
+  published?: () => void,
+): Promise<void> {
   for (;;) {
     try {
       published?.();
@@ -43,7 +47,10 @@ export async function publish(stage: Pick<Stage, "gateway">, message: ChannelMes
 }
 
 /** Lets every user say what he has to say, in order, without waiting for answers. */
-export async function talk(stage: Pick<Stage, "gateway">, { name, users, each, goOn = () => false, copies = 1, handleMs, tenant = "default", everyMs = 400 }: Talk): Promise<SentConversation[]> {
+export async function talk(
+  stage: Pick<Stage, "gateway">,
+  { name, users, each, goOn = () => false, copies = 1, handleMs, tenant = "default", everyMs = 400 }: Talk,
+): Promise<SentConversation[]> {
   return Promise.all(
     Array.from({ length: users }, async (_, user): Promise<SentConversation> => {
       const chat = `${name}-${user}`;

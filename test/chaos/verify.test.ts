@@ -19,18 +19,31 @@ const EACH = 3;
 const A = "chaos:a-0";
 const B = "chaos:a-1";
 
-/** A phase in which all went well: each message is published at 100 n, worked on from 10 to 30 after, and answered at 35. */
+/**
+ * A phase in which all went well: each message is published at 100 n, worked on from 10 to 30 after, and answered at
+ * 35.
+ */
 function well(): Mutable {
   const observed: Mutable = { sent: [], stored: new Map(), replied: new Map(), log: [], absences: [] };
   for (let user = 0; user < USERS; user++) {
     const session = `chaos:a-${user}`;
-    const messages = Array.from({ length: EACH }, (_, n) => ({ id: String(n), nonce: nonceOf("a", user, n), at: n * 100 }));
+    const messages = Array.from({ length: EACH }, (_, n) => ({
+      id: String(n),
+      nonce: nonceOf("a", user, n),
+      at: n * 100,
+    }));
     observed.sent.push({ tenant: "default", session, messages });
     const answers = messages.map(({ nonce, at }) => ({ nonce, attempt: `${user + 1}.${at}`, at: at + 35 }));
-    observed.stored.set(session, answers.map(({ nonce, attempt }) => ({ nonce, attempt })));
+    observed.stored.set(
+      session,
+      answers.map(({ nonce, attempt }) => ({ nonce, attempt })),
+    );
     observed.replied.set(session, answers);
     for (const { nonce, attempt, at } of answers) {
-      observed.log.push({ event: "start", attempt, nonce, pid: user + 1, at: at - 25 }, { event: "end", attempt, nonce, pid: user + 1, at: at - 5 });
+      observed.log.push(
+        { event: "start", attempt, nonce, pid: user + 1, at: at - 25 },
+        { event: "end", attempt, nonce, pid: user + 1, at: at - 5 },
+      );
     }
   }
   return observed;
@@ -53,11 +66,26 @@ const planted: Record<string, { plant(observed: Mutable): unknown; finds: Partia
   "a conversation without replies": { plant: (it) => it.replied.delete(B), finds: { lost: EACH } },
   "turns in another order": { plant: (it) => swap(stored(it, A), 0, 1), finds: { orderViolations: 1 } },
   "replies in another order": { plant: (it) => swap(replied(it, A), 1, 2), finds: { orderViolations: 1 } },
-  "a turn that was committed twice": { plant: (it) => stored(it, A).push({ ...stored(it, A)[2]! }), finds: { doubleCommits: 1 } },
-  "a turn in another conversation": { plant: (it) => stored(it, A).push({ nonce: nonceOf("a", 1, 0) }), finds: { misdelivered: 1 } },
-  "a reply in another conversation": { plant: (it) => replied(it, B).push({ nonce: nonceOf("a", 0, 0), at: 400 }), finds: { misdelivered: 1 } },
-  "a reply moved to another conversation": { plant: (it) => replied(it, B).push(replied(it, A).pop()!), finds: { misdelivered: 1, lost: 1 } },
-  "a conversation that nobody had": { plant: (it) => it.stored.set("chaos:a-9", [{ nonce: "a/9/0" }]), finds: { misdelivered: 1 } },
+  "a turn that was committed twice": {
+    plant: (it) => stored(it, A).push({ ...stored(it, A)[2]! }),
+    finds: { doubleCommits: 1 },
+  },
+  "a turn in another conversation": {
+    plant: (it) => stored(it, A).push({ nonce: nonceOf("a", 1, 0) }),
+    finds: { misdelivered: 1 },
+  },
+  "a reply in another conversation": {
+    plant: (it) => replied(it, B).push({ nonce: nonceOf("a", 0, 0), at: 400 }),
+    finds: { misdelivered: 1 },
+  },
+  "a reply moved to another conversation": {
+    plant: (it) => replied(it, B).push(replied(it, A).pop()!),
+    finds: { misdelivered: 1, lost: 1 },
+  },
+  "a conversation that nobody had": {
+    plant: (it) => it.stored.set("chaos:a-9", [{ nonce: "a/9/0" }]),
+    finds: { misdelivered: 1 },
+  },
   "two processes at once": { plant: (it) => begin(it, 7, 115, 125), finds: { overlaps: 1 } },
   "one that goes on while another has begun": { plant: (it) => begin(it, 7, 129, 140), finds: { overlaps: 1 } },
   "one that begins while a process that died later is at work": {
@@ -77,13 +105,19 @@ const planted: Record<string, { plant(observed: Mutable): unknown; finds: Partia
     },
     finds: { overlaps: 1 },
   },
-  "a write that was refused": { plant: (it) => it.log.push({ event: "refused", pid: 1, at: 5 }), finds: { refusedWrites: 1 } },
+  "a write that was refused": {
+    plant: (it) => it.log.push({ event: "refused", pid: 1, at: 5 }),
+    finds: { refusedWrites: 1 },
+  },
 };
 
 /** What may happen, and is no violation. */
 const harmless: Record<string, { plant(observed: Mutable): unknown; finds?: Partial<Findings> }> = {
-  "nothing": { plant: () => {} },
-  "a reply that came twice": { plant: (it) => replied(it, A).push({ ...replied(it, A)[0]!, at: 500 }), finds: { repeatedReplies: 1 } },
+  nothing: { plant: () => {} },
+  "a reply that came twice": {
+    plant: (it) => replied(it, A).push({ ...replied(it, A)[0]!, at: 500 }),
+    finds: { repeatedReplies: 1 },
+  },
   "one that takes over from a process that was killed": {
     plant(it) {
       begin(it, 7, 131);
@@ -107,7 +141,16 @@ const harmless: Record<string, { plant(observed: Mutable): unknown; finds?: Part
   },
 };
 
-const clean = { orderViolations: 0, overlaps: 0, lost: 0, doubleCommits: 0, misdelivered: 0, unwitnessed: 0, repeatedReplies: 0, refusedWrites: 0 };
+const clean = {
+  orderViolations: 0,
+  overlaps: 0,
+  lost: 0,
+  doubleCommits: 0,
+  misdelivered: 0,
+  unwitnessed: 0,
+  repeatedReplies: 0,
+  refusedWrites: 0,
+};
 
 describe("the judge of a phase", () => {
   it.each(Object.entries(planted))("finds %s", (_, { plant, finds }) => {
@@ -124,7 +167,15 @@ describe("the judge of a phase", () => {
 
   it("takes the handler's own time off the latencies, and leaves out who is slow by design", () => {
     const observed: Observed = well();
-    expect(judge(observed)).toMatchObject({ messages: 6, p50: 15, p95: 15, p99: 15, max: 15, p95Before: 10, p95After: 5 });
+    expect(judge(observed)).toMatchObject({
+      messages: 6,
+      p50: 15,
+      p95: 15,
+      p99: 15,
+      max: 15,
+      p95Before: 10,
+      p95After: 5,
+    });
     observed.replied.get(A)![0]!.at += 1_000;
     expect(judge(observed)).toMatchObject({ p50: 15, max: 1_015, p95After: 1_005 });
     expect(judge({ ...observed, aside: new Set([A]) })).toMatchObject({ messages: 6, max: 15 });
@@ -135,13 +186,16 @@ describe("the bars", () => {
   const found = judge(well());
   const report = { phase: "a", ...found, ms: 1, settled: true };
 
-  it.each(["orderViolations", "overlaps", "lost", "doubleCommits", "misdelivered", "unwitnessed"] as const)("fail the run for %s in any phase", (what) => {
-    const bars = createBars();
-    hold({ ...report, [what]: 1 }, bars);
-    expect(bars.correct()).toBe(false);
-    hold(report, bars);
-    expect(bars.correct()).toBe(false);
-  });
+  it.each(["orderViolations", "overlaps", "lost", "doubleCommits", "misdelivered", "unwitnessed"] as const)(
+    "fail the run for %s in any phase",
+    (what) => {
+      const bars = createBars();
+      hold({ ...report, [what]: 1 }, bars);
+      expect(bars.correct()).toBe(false);
+      hold(report, bars);
+      expect(bars.correct()).toBe(false);
+    },
+  );
 
   it("fail it for a phase that does not come to rest, and for a fault that hit nothing", () => {
     const [restless, nothing] = [createBars(), createBars()];
@@ -170,7 +224,12 @@ describe("the histories of dialogues", () => {
     id: "d",
     turns: [
       { speaker: "USER", utterance: "A table for two." },
-      { speaker: "SYSTEM", utterance: "Here is one.", call: { service: "Restaurants", method: "Find", parameters: { seats: "2", city: "San Jose" } }, results: [{ name: "Sino" }] },
+      {
+        speaker: "SYSTEM",
+        utterance: "Here is one.",
+        call: { service: "Restaurants", method: "Find", parameters: { seats: "2", city: "San Jose" } },
+        results: [{ name: "Sino" }],
+      },
       { speaker: "USER", utterance: "Thanks." },
       { speaker: "SYSTEM", utterance: "Bye." },
     ],

@@ -17,17 +17,29 @@ beforeAll(async () => {
 });
 
 const moments = ["before", "during", "after"] as const;
-/** Each catch-up takes the lease, writes once, and gives the lease back. What of it is in the store when the process dies at a point? */
+/**
+ * Each catch-up takes the lease, writes once, and gives the lease back. What of it is in the store when the process
+ * dies at a point?
+ */
 const pointsOf = (stage: Stage): { label: string; left: "nothing" | "all" | "either" }[] => [
   ...moments.map((moment) => ({ label: `takeLease 1 ${moment}`, left: "nothing" as const })),
-  ...moments.map((moment, i) => ({ label: `${stage === "whole" ? "import" : "commit"} 1 ${moment}`, left: (["nothing", "either", "all"] as const)[i]! })),
+  ...moments.map((moment, i) => ({
+    label: `${stage === "whole" ? "import" : "commit"} 1 ${moment}`,
+    left: (["nothing", "either", "all"] as const)[i]!,
+  })),
   ...moments.map((moment) => ({ label: `releaseLease 1 ${moment}`, left: "all" as const })),
 ];
 
 let files = 0;
 async function run(config: StoreConfig, stage: Stage, stopAt?: string): Promise<{ ended: Ended; lines: Line[] }> {
   const records = join(directory, `${++files}.jsonl`);
-  const job = { run: "catch-up", store: config, records, rows: folders[stage], ...(stopAt !== undefined && { stopAt }) } as const;
+  const job = {
+    run: "catch-up",
+    store: config,
+    records,
+    rows: folders[stage],
+    ...(stopAt !== undefined && { stopAt }),
+  } as const;
   const ended = await start(program(), job, () => Promise.resolve()).ended;
   return { ended, lines: readRecords(records) };
 }
@@ -37,11 +49,17 @@ async function rowsOf(store: ThreadStore): Promise<string[]> {
   const bundle = await store.export("default", conversationId);
   if (bundle === undefined) return [];
   const whole: ContextBundle = { ...bundle, context: { ...bundle.context, fence: 0 } };
-  return Object.entries(whole).flatMap(([table, rows]) => [rows].flat().map((row) => `${table} ${canonicalJson(row)}`)).sort();
+  return Object.entries(whole)
+    .flatMap(([table, rows]) => [rows].flat().map((row) => `${table} ${canonicalJson(row)}`))
+    .sort();
 }
 
 /** A place in which everything before a stage has happened. */
-async function place(config: StoreConfig, name: string, stage: Stage): Promise<{ config: StoreConfig; store: ThreadStore }> {
+async function place(
+  config: StoreConfig,
+  name: string,
+  stage: Stage,
+): Promise<{ config: StoreConfig; store: ThreadStore }> {
   const own = apart(config, name);
   const store = await openStore(own);
   const before = stages[stages.indexOf(stage) - 1];
@@ -61,43 +79,59 @@ async function undisturbed(config: StoreConfig, stage: Stage) {
 }
 
 describe.each(stores)("a catch-up that is killed at each of its writes over %s", (name, config) => {
-  it.skipIf(config === undefined)("has written all of it or nothing; done again, the rows are those of one that was not killed", async () => {
-    const clean = new Map<Stage, Awaited<ReturnType<typeof undisturbed>>>();
-    for (const stage of stages) {
-      clean.set(stage, await undisturbed(config!, stage));
-      expect(clean.get(stage)!.points).toEqual(pointsOf(stage).map(({ label }) => label));
-      expect(clean.get(stage)!.after).not.toEqual(clean.get(stage)!.before);
-    }
-    const all = stages.flatMap((stage) => pointsOf(stage).map((point, i) => ({ ...point, stage, own: `${stage}${i}` })));
-    const missed = (
-      await twoAtATime(all, async ({ stage, label, left, own }) => {
-        const at = await place(config!, own, stage);
-        const { before, after } = clean.get(stage)!;
-        const allowed = { nothing: [before], all: [after], either: [before, after] }[left];
-        try {
-          const killed = await run(at.config, stage, label);
-          expect(allowed.map((rows) => ({ stage, label, rows }))).toContainEqual({ stage, label, rows: await rowsOf(at.store) });
+  it.skipIf(config === undefined)(
+    "has written all of it or nothing; done again, the rows are those of one that was not killed",
+    async () => {
+      const clean = new Map<Stage, Awaited<ReturnType<typeof undisturbed>>>();
+      for (const stage of stages) {
+        clean.set(stage, await undisturbed(config!, stage));
+        expect(clean.get(stage)!.points).toEqual(pointsOf(stage).map(({ label }) => label));
+        expect(clean.get(stage)!.after).not.toEqual(clean.get(stage)!.before);
+      }
+      const all = stages.flatMap((stage) =>
+        pointsOf(stage).map((point, i) => ({ ...point, stage, own: `${stage}${i}` })),
+      );
+      const missed = (
+        await twoAtATime(all, async ({ stage, label, left, own }) => {
+          const at = await place(config!, own, stage);
+          const { before, after } = clean.get(stage)!;
+          const allowed = { nothing: [before], all: [after], either: [before, after] }[left];
+          try {
+            const killed = await run(at.config, stage, label);
+            expect(allowed.map((rows) => ({ stage, label, rows }))).toContainEqual({
+              stage,
+              label,
+              rows: await rowsOf(at.store),
+            });
 
-          const again = await run(at.config, stage);
-          expect(again.ended, again.ended.complaint).toMatchObject({ done: true });
-          expect({ stage, label, rows: await rowsOf(at.store) }).toEqual({ stage, label, rows: after });
-          expect(verifyGraph((await at.store.export("default", conversationId))!, { settled: true })).toEqual([]);
-          expect([await takeIn(folders[stage], at.store), await rowsOf(at.store)]).toEqual([false, after]);
-          return miss({ label, ...killed });
-        } finally {
-          await at.store.close();
-        }
-      })
-    ).flatMap((one) => one ?? []);
-    console.log(`${name}: ${all.length} write points of a catch-up, ${all.length - missed.length} hit`);
-    expect(missed).toEqual([]);
-  }, PATIENCE);
+            const again = await run(at.config, stage);
+            expect(again.ended, again.ended.complaint).toMatchObject({ done: true });
+            expect({ stage, label, rows: await rowsOf(at.store) }).toEqual({ stage, label, rows: after });
+            expect(verifyGraph((await at.store.export("default", conversationId))!, { settled: true })).toEqual([]);
+            expect([await takeIn(folders[stage], at.store), await rowsOf(at.store)]).toEqual([false, after]);
+            return miss({ label, ...killed });
+          } finally {
+            await at.store.close();
+          }
+        })
+      ).flatMap((one) => one ?? []);
+      console.log(`${name}: ${all.length} write points of a catch-up, ${all.length - missed.length} hit`);
+      expect(missed).toEqual([]);
+    },
+    PATIENCE,
+  );
 });
 
 describe("a point that there is not", () => {
-  it("is seen to be missed", async () => {
-    const at = await place(stores[0]![1]!, "missed", "whole");
-    await at.store.close();
-    expect(miss({ label: "import 2 before", ...(await run(at.config, "whole", "import 2 before")) })).toMatch(/import 2 before/);
-  }, PATIENCE);
+  it(
+    "is seen to be missed",
+    async () => {
+      const at = await place(stores[0]![1]!, "missed", "whole");
+      await at.store.close();
+      expect(miss({ label: "import 2 before", ...(await run(at.config, "whole", "import 2 before")) })).toMatch(
+        /import 2 before/,
+      );
+    },
+    PATIENCE,
+  );
 });

@@ -28,24 +28,69 @@ function oldTurn(n: number, ended: boolean): Rows {
   const [second, run, step] = [n * 10, `run-${n}`, `step-${n}`];
   const call = { type: "tool-find", toolCallId: `call-${n}`, input: { number: `A-${n}` } };
   const events = [
-    { id: `in-${n}`, context: conversationId, type: "input_text", channel: "web", status: "stored", content: { parts: [text(`Where is A-${n}?`)] }, ...at(second) },
-    { id: `out-${n}`, context: conversationId, type: "output_text", channel: "web", status: ended ? "completed" : "pending", content: { parts: ended ? [{ ...call, state: "output-available", output: "shipped" }, text("It has shipped.")] : [] }, ...at(second + 1) },
+    {
+      id: `in-${n}`,
+      context: conversationId,
+      type: "input_text",
+      channel: "web",
+      status: "stored",
+      content: { parts: [text(`Where is A-${n}?`)] },
+      ...at(second),
+    },
+    {
+      id: `out-${n}`,
+      context: conversationId,
+      type: "output_text",
+      channel: "web",
+      status: ended ? "completed" : "pending",
+      content: {
+        parts: ended ? [{ ...call, state: "output-available", output: "shipped" }, text("It has shipped.")] : [],
+      },
+      ...at(second + 1),
+    },
   ];
   return {
     context_contexts: [],
     context_events: events,
-    story_executions: [{ id: run, context: conversationId, trigger: `in-${n}`, reaction: `out-${n}`, status: ended ? "completed" : "executing", ...at(second) }],
-    story_steps: [{ id: step, execution: run, iteration: 0, status: ended ? "completed" : "running", toolExecutionResults: ended ? [{ toolCallId: `call-${n}`, success: true, output: "shipped" }] : [], ...at(second) }],
+    story_executions: [
+      {
+        id: run,
+        context: conversationId,
+        trigger: `in-${n}`,
+        reaction: `out-${n}`,
+        status: ended ? "completed" : "executing",
+        ...at(second),
+      },
+    ],
+    story_steps: [
+      {
+        id: step,
+        execution: run,
+        iteration: 0,
+        status: ended ? "completed" : "running",
+        toolExecutionResults: ended ? [{ toolCallId: `call-${n}`, success: true, output: "shipped" }] : [],
+        ...at(second),
+      },
+    ],
     story_parts: [{ id: `part-${n}`, key: `${step}:0`, step, idx: 0, type: "tool-find", part: call, ...at(second) }],
   };
 }
 
 function together(...all: readonly Rows[]): Rows {
   const of = (entity: Entity) => all.flatMap((rows) => rows[entity]);
-  return { context_contexts: of("context_contexts"), context_events: of("context_events"), story_executions: of("story_executions"), story_steps: of("story_steps"), story_parts: of("story_parts") };
+  return {
+    context_contexts: of("context_contexts"),
+    context_events: of("context_events"),
+    story_executions: of("story_executions"),
+    story_steps: of("story_steps"),
+    story_parts: of("story_parts"),
+  };
 }
 
-/** A catch-up: the first brings the conversation in whole, the second adds two turns, the third ends one that was unfinished. */
+/**
+ * A catch-up: the first brings the conversation in whole, the second adds two turns, the third ends one that was
+ * unfinished.
+ */
 export const stages = ["whole", "added", "ended"] as const;
 export type Stage = (typeof stages)[number];
 
@@ -54,12 +99,20 @@ export type Folders = Readonly<Record<Stage, string>>;
 
 /** Writes what the old engine holds at each catch-up. */
 export async function writeOldRows(directory: string): Promise<Folders> {
-  const folders: Folders = { whole: join(directory, "whole"), added: join(directory, "added"), ended: join(directory, "ended") };
+  const folders: Folders = {
+    whole: join(directory, "whole"),
+    added: join(directory, "added"),
+    ended: join(directory, "ended"),
+  };
   const write = (folder: string, rows: Rows) => {
     mkdirSync(folder);
-    for (const [entity, some] of Object.entries(rows)) writeFileSync(join(folder, `${entity}.jsonl`), some.map((row) => JSON.stringify(row)).join("\n"));
+    for (const [entity, some] of Object.entries(rows))
+      writeFileSync(join(folder, `${entity}.jsonl`), some.map((row) => JSON.stringify(row)).join("\n"));
   };
-  const context: Rows = { ...together(), context_contexts: [{ id: conversationId, key, status: "open", content: { orders: 1 }, ...at(0) }] };
+  const context: Rows = {
+    ...together(),
+    context_contexts: [{ id: conversationId, key, status: "open", content: { orders: 1 }, ...at(0) }],
+  };
   const first = together(context, oldTurn(1, true), oldTurn(2, true));
   write(folders.whole, first);
   // What the new engine answered in between has come to the old one.
@@ -72,7 +125,10 @@ export async function writeOldRows(directory: string): Promise<Folders> {
   return folders;
 }
 
-const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "You are welcome." }], repeatLast: true }) });
+const desk = defineThread({
+  name: "desk",
+  reactor: scriptedReactor({ steps: [{ text: "You are welcome." }], repeatLast: true }),
+});
 
 /** Every catch-up up to one, and the turn of the new engine that follows the first. */
 export async function catchUpTo(stage: Stage, folders: Folders, store: ThreadStore): Promise<void> {
@@ -80,7 +136,9 @@ export async function catchUpTo(stage: Stage, folders: Folders, store: ThreadSto
     await takeIn(folders[one], store);
     if (one !== "whole") continue;
     const engine = createEngine({ store, threads: [desk], clock });
-    await (await engine.react(desk, { id: "new", text: "Thank you." }, { address: { key } })).result;
+    await (
+      await engine.react(desk, { id: "new", text: "Thank you." }, { address: { key } })
+    ).result;
     await engine.close();
   }
 }
@@ -89,7 +147,15 @@ export async function catchUpTo(stage: Stage, folders: Folders, store: ThreadSto
 export async function takeIn(folder: string, store: ThreadStore): Promise<boolean> {
   const locks = storeLocks(store, { ttlMs: LEASE_TTL_MS });
   try {
-    const { changed } = await catchUp({ store, locks, legacy: jsonLinesReader(folder), toBundle: storyBundle, address: { key }, clock, state: (current, old) => ({ ...(current as JsonObject), ...(old as JsonObject), merged: true }) });
+    const { changed } = await catchUp({
+      store,
+      locks,
+      legacy: jsonLinesReader(folder),
+      toBundle: storyBundle,
+      address: { key },
+      clock,
+      state: (current, old) => ({ ...(current as JsonObject), ...(old as JsonObject), merged: true }),
+    });
     return changed;
   } finally {
     await locks.close();

@@ -41,7 +41,10 @@ export function crashFixture(name: string, programName = "program"): CrashFixtur
     if (databaseUrl === undefined) return;
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
     // Also those of `apart`.
-    const { rows } = await pool.query<{ name: string }>("SELECT nspname AS name FROM pg_namespace WHERE nspname = $1 OR starts_with(nspname, $1 || '_')", [schema]);
+    const { rows } = await pool.query<{ name: string }>(
+      "SELECT nspname AS name FROM pg_namespace WHERE nspname = $1 OR starts_with(nspname, $1 || '_')",
+      [schema],
+    );
     for (const one of rows) await pool.query(`DROP SCHEMA ${one.name} CASCADE`);
     await pool.end();
   }, PATIENCE);

@@ -8,7 +8,10 @@ import type { StoreConfig } from "./stores.ts";
 
 const { directory, program, stores } = crashFixture("crash");
 
-/** What every store's run passes: two `begin`s, eight writes of the long turn and two of the other, a takeover; seven actions. */
+/**
+ * What every store's run passes: two `begin`s, eight writes of the long turn and two of the other, a takeover; seven
+ * actions.
+ */
 const WRITES = 2 + 8 + 2 + 1;
 const ACTIONS = 7;
 
@@ -24,7 +27,9 @@ describe.each(stores)("a process killed at each write point over %s", (name, con
         const killed = await harness.kill(points);
         const missed = killed.flatMap((one) => miss(one) ?? []);
         const violations = await harness.recover(killed);
-        console.log(`${name}: ${points.length} write points, ${killed.length - missed.length} hit, ${violations.length} violations`);
+        console.log(
+          `${name}: ${points.length} write points, ${killed.length - missed.length} hit, ${violations.length} violations`,
+        );
         expect({ missed, violations }).toEqual({ missed: [], violations: [] });
       } finally {
         await harness.close();
@@ -52,23 +57,42 @@ describe("the harness", () => {
     return { kind: "sqlite", path: to };
   };
 
-  it("finds nothing where nothing is planted", async () => {
-    expect(killed.map(miss)).toEqual([undefined]);
-    expect(await harness.recover(killed, { store: copy() })).toEqual([]);
-  }, PATIENCE);
+  it(
+    "finds nothing where nothing is planted",
+    async () => {
+      expect(killed.map(miss)).toEqual([undefined]);
+      expect(await harness.recover(killed, { store: copy() })).toEqual([]);
+    },
+    PATIENCE,
+  );
 
-  it.each(Object.entries(mutants))("finds an engine that %s", async (mutant, { finds }) => {
-    const violations = await harness.recover(killed, { mutant, store: copy() });
-    expect(violations.map(({ rule }) => rule)).toEqual(expect.arrayContaining(finds));
-  }, PATIENCE);
+  it.each(Object.entries(mutants))(
+    "finds an engine that %s",
+    async (mutant, { finds }) => {
+      const violations = await harness.recover(killed, { mutant, store: copy() });
+      expect(violations.map(({ rule }) => rule)).toEqual(expect.arrayContaining(finds));
+    },
+    PATIENCE,
+  );
 
-  it("finds a result of an action that never ran", async () => {
-    const unseen = killed.map((one) => ({ ...one, lines: one.lines.filter((line) => line.event !== "effect" || line.name !== "look") }));
-    expect((await harness.recover(unseen, { store: copy() })).map(({ rule }) => rule)).toEqual(["result-invented"]);
-  }, PATIENCE);
+  it(
+    "finds a result of an action that never ran",
+    async () => {
+      const unseen = killed.map((one) => ({
+        ...one,
+        lines: one.lines.filter((line) => line.event !== "effect" || line.name !== "look"),
+      }));
+      expect((await harness.recover(unseen, { store: copy() })).map(({ rule }) => rule)).toEqual(["result-invented"]);
+    },
+    PATIENCE,
+  );
 
-  it("sees that a point was never hit", async () => {
-    const [missed] = await harness.kill(["commit 99 before"]);
-    expect(miss(missed!)).toMatch(/commit 99 before/);
-  }, PATIENCE);
+  it(
+    "sees that a point was never hit",
+    async () => {
+      const [missed] = await harness.kill(["commit 99 before"]);
+      expect(miss(missed!)).toMatch(/commit 99 before/);
+    },
+    PATIENCE,
+  );
 });

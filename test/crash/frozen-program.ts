@@ -1,5 +1,6 @@
 /**
- * A process that stops itself (SIGSTOP) in the middle of one piece of work with a store: after the nth command that it sends to
+ * A process that stops itself (SIGSTOP) in the middle of one piece of work with a store: after the nth command that it
+ * sends to
  * the database, or before it. When it is woken it goes on, and says what came of the work.
  */
 import libsql from "libsql";
@@ -12,7 +13,10 @@ import { redisStore } from "@hebra/thread/store/redis";
 import { sqliteStore, type SqliteInstance } from "@hebra/thread/store/sqlite";
 
 /** The database, and how long the store is patient. */
-export type FrozenStore = { kind: "sqlite"; path: string } | { kind: "postgres"; url: string; schema: string; application: string; busyMs: number } | { kind: "redis"; url: string; namespace: string };
+export type FrozenStore =
+  | { kind: "sqlite"; path: string }
+  | { kind: "postgres"; url: string; schema: string; application: string; busyMs: number }
+  | { kind: "redis"; url: string; namespace: string };
 
 /** What is done. */
 export type FrozenWork =
@@ -42,11 +46,13 @@ function watchedPool({ url, application }: Extract<FrozenStore, { kind: "postgre
   const pool = new pg.Pool({ connectionString: url, max: 2, application_name: application });
   pool.on("error", () => undefined);
   type Query = PgPool["query"];
-  const watched = (query: Query): Query => async (config) => {
-    const result = await query(config);
-    sent();
-    return result;
-  };
+  const watched =
+    (query: Query): Query =>
+    async (config) => {
+      const result = await query(config);
+      sent();
+      return result;
+    };
   return {
     query: watched((config) => pool.query(config) as unknown as ReturnType<Query>),
     end: () => pool.end(),
@@ -121,6 +127,10 @@ let said: FrozenSaid;
 try {
   said = { outcome: await perform(store, job.work), retryable: undefined, commands };
 } catch (error) {
-  said = { outcome: errorCode(error) ?? String(error), retryable: HebraError.isInstance(error) ? error.retryable : undefined, commands };
+  said = {
+    outcome: errorCode(error) ?? String(error),
+    retryable: HebraError.isInstance(error) ? error.retryable : undefined,
+    commands,
+  };
 }
 process.send!(said, () => process.exit(0));

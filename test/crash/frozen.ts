@@ -18,13 +18,20 @@ export function startFrozen(program: string, job: FrozenJob): Frozen {
   const child = fork(program, [JSON.stringify(job)], { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
   let complaint = "";
   child.stderr!.on("data", (chunk: Buffer) => (complaint += chunk.toString("utf8")));
-  const ended = once(child, "close").then(([code, signal]) => Promise.reject(new Error(`It ended by ${String(signal ?? code)}. ${complaint}`)));
+  const ended = once(child, "close").then(([code, signal]) =>
+    Promise.reject(new Error(`It ended by ${String(signal ?? code)}. ${complaint}`)),
+  );
   ended.catch(() => undefined);
   const said = Promise.race([once(child, "message").then(([message]) => message as FrozenSaid), ended]);
   said.catch(() => undefined);
   let over = false;
   const done = () => ((over = true), false);
-  return { child, said, stopped: Promise.race([standsStill(child.pid!, () => over), said.then(done, done)]), wake: () => void child.kill("SIGCONT") };
+  return {
+    child,
+    said,
+    stopped: Promise.race([standsStill(child.pid!, () => over), said.then(done, done)]),
+    wake: () => void child.kill("SIGCONT"),
+  };
 }
 
 /** The kernel says so: state T (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html). */

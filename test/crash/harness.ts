@@ -61,7 +61,8 @@ export async function createHarness(program: string, config: StoreConfig): Promi
   const store = await openStore(config);
   let files = 0;
   const decideIn = (where: ThreadStore) => async (approvalIds: string[]) => {
-    for (const id of approvalIds) await where.decideApproval("default", id, { decision: "approved", by: "ana", at: Date.now() });
+    for (const id of approvalIds)
+      await where.decideApproval("default", id, { decision: "approved", by: "ana", at: Date.now() });
   };
   const bundleOf = async (where: ThreadStore, key: string) => {
     const found = await where.load("default", { key });
@@ -71,19 +72,25 @@ export async function createHarness(program: string, config: StoreConfig): Promi
 
   async function enumerate(): Promise<string[]> {
     const records = newRecords();
-    const ended = await start(program, { run: "first", store: config, records, key: "undisturbed" }, decideIn(store)).ended;
-    if (!ended.done) throw new Error(`The undisturbed run did not end well (${ended.code ?? ended.signal}): ${ended.complaint}`);
+    const ended = await start(program, { run: "first", store: config, records, key: "undisturbed" }, decideIn(store))
+      .ended;
+    if (!ended.done)
+      throw new Error(`The undisturbed run did not end well (${ended.code ?? ended.signal}): ${ended.complaint}`);
     return readRecords(records).flatMap((line) => (line.event === "point" ? [line.label] : []));
   }
 
   async function killOne(label: string): Promise<Killed> {
     const key = `killed at ${label}`;
     const records = newRecords();
-    const ended = await start(program, { run: "first", store: config, records, key, stopAt: label }, decideIn(store)).ended;
+    const ended = await start(program, { run: "first", store: config, records, key, stopAt: label }, decideIn(store))
+      .ended;
     return { key, label, ended, lines: readRecords(records), before: await bundleOf(store, key) };
   }
 
-  async function recover(killed: readonly Killed[], options: { mutant?: string; store?: StoreConfig } = {}): Promise<Report["violations"]> {
+  async function recover(
+    killed: readonly Killed[],
+    options: { mutant?: string; store?: StoreConfig } = {},
+  ): Promise<Report["violations"]> {
     const records = newRecords();
     const where = options.store === undefined ? store : await openStore(options.store);
     const job: Job = {
@@ -111,19 +118,39 @@ export async function createHarness(program: string, config: StoreConfig): Promi
   async function pause(label: string, { sharedLeases }: { sharedLeases: boolean }): Promise<Paused> {
     const key = `paused at ${label}, ${sharedLeases ? "shared" : "own"} leases`;
     const records = newRecords();
-    const older = start(program, { run: "first", store: config, records, key, stopAt: label, signal: "SIGSTOP", sharedLeases }, decideIn(store));
-    await Promise.race([eventually(() => readRecords(records).some((line) => line.event === "stopped")), older.ended.then((ended) => Promise.reject(new Error(`It was not paused at ${label}. ${failed(ended, readRecords(records)).detail}`)))]);
+    const older = start(
+      program,
+      { run: "first", store: config, records, key, stopAt: label, signal: "SIGSTOP", sharedLeases },
+      decideIn(store),
+    );
+    await Promise.race([
+      eventually(() => readRecords(records).some((line) => line.event === "stopped")),
+      older.ended.then((ended) =>
+        Promise.reject(new Error(`It was not paused at ${label}. ${failed(ended, readRecords(records)).detail}`)),
+      ),
+    ]);
     const before = await bundleOf(store, key);
     const lines = readRecords(records);
     const newer = newRecords();
-    const job: Job = { run: "second", store: config, records: newer, sharedLeases, sweep: false, threads: [{ key, redeliver: unacknowledged(lines) }] };
+    const job: Job = {
+      run: "second",
+      store: config,
+      records: newer,
+      sharedLeases,
+      sweep: false,
+      threads: [{ key, redeliver: unacknowledged(lines) }],
+    };
     const ended = await start(program, job, decideIn(store)).ended;
     const done = await bundleOf(store, key);
     older.child.kill("SIGCONT");
     await older.ended;
     const after = await bundleOf(store, key);
     // What it acknowledged after it woke was stored by the other.
-    const all = readRecords(records).filter((line) => line.event !== "acknowledged" || lines.some((early) => early.event === "acknowledged" && early.triggerId === line.triggerId));
+    const all = readRecords(records).filter(
+      (line) =>
+        line.event !== "acknowledged" ||
+        lines.some((early) => early.event === "acknowledged" && early.triggerId === line.triggerId),
+    );
     const mine = readRecords(newer);
     const violations = judge({ before, after, lines: [...all, ...mine] });
     if (!ended.done) violations.push(failed(ended, mine));
@@ -151,7 +178,9 @@ export async function createHarness(program: string, config: StoreConfig): Promi
 /** Why a process was not killed at its point; nothing when it was. */
 export function miss({ label, ended, lines }: Pick<Killed, "label" | "ended" | "lines">): string | undefined {
   const stopped = lines.some((line) => line.event === "stopped" && line.label === label);
-  return stopped && ended.signal === "SIGKILL" ? undefined : `${label}: ended by ${ended.signal ?? ended.code}. ${ended.complaint}`;
+  return stopped && ended.signal === "SIGKILL"
+    ? undefined
+    : `${label}: ended by ${ended.signal ?? ended.code}. ${ended.complaint}`;
 }
 
 function unacknowledged(lines: readonly Line[]): TriggerId[] {
@@ -165,6 +194,11 @@ async function eventually(holds: () => boolean): Promise<void> {
 }
 
 function failed(ended: Ended, lines: readonly Line[]): Violation {
-  const logged = lines.flatMap((line) => (line.event === "log" ? [line.text] : line.event === "error" ? [line.code] : []));
-  return { rule: "recovery-failed", detail: [`${ended.code ?? ended.signal}: ${ended.complaint}`, ...logged].join("\n") };
+  const logged = lines.flatMap((line) =>
+    line.event === "log" ? [line.text] : line.event === "error" ? [line.code] : [],
+  );
+  return {
+    rule: "recovery-failed",
+    detail: [`${ended.code ?? ended.signal}: ${ended.complaint}`, ...logged].join("\n"),
+  };
 }

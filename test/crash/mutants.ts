@@ -3,37 +3,46 @@ import type { Changes, Snapshot, ThreadStore } from "@hebra/thread";
 type Active = NonNullable<Snapshot["active"]>;
 
 /** Changes what a process that takes a turn over is told about it. */
-const takeOver = (change: (active: Active, snapshot: Snapshot) => void) => (store: ThreadStore): ThreadStore => ({
-  ...store,
-  async takeOver(...args) {
-    const snapshot = await store.takeOver(...args);
-    if (snapshot.active !== undefined) change(snapshot.active, snapshot);
-    return snapshot;
-  },
-});
+const takeOver =
+  (change: (active: Active, snapshot: Snapshot) => void) =>
+  (store: ThreadStore): ThreadStore => ({
+    ...store,
+    async takeOver(...args) {
+      const snapshot = await store.takeOver(...args);
+      if (snapshot.active !== undefined) change(snapshot.active, snapshot);
+      return snapshot;
+    },
+  });
 
 /** Changes what is written. */
-const commit = (change: (changes: Changes) => Changes) => (store: ThreadStore): ThreadStore => ({
-  ...store,
-  commit: (tenant, contextId, guard, changes) => store.commit(tenant, contextId, guard, change(changes)),
-});
+const commit =
+  (change: (changes: Changes) => Changes) =>
+  (store: ThreadStore): ThreadStore => ({
+    ...store,
+    commit: (tenant, contextId, guard, changes) => store.commit(tenant, contextId, guard, change(changes)),
+  });
 
 /**
- * Violations, planted into the process that recovers, each with the rules that must find it. They stand for an engine that
+ * Violations, planted into the process that recovers, each with the rules that must find it. They stand for an engine
+ * that
  * gets one thing wrong.
  */
 export const mutants: Readonly<Record<string, { finds: string[]; plant(store: ThreadStore): ThreadStore }>> = {
   "forgets that a call has a result": {
     finds: ["call-repeated"],
     plant: takeOver((active) => {
-      active.calls = active.calls.map((call) => (call.status === "succeeded" ? { ...call, status: "running", effect: "read" } : call));
+      active.calls = active.calls.map((call) =>
+        call.status === "succeeded" ? { ...call, status: "running", effect: "read" } : call,
+      );
     }),
   },
   "overwrites a result": {
     finds: ["result-lost"],
     plant(store) {
       let kept: Active["calls"] = [];
-      const watched = takeOver((active) => void (kept = active.calls.filter(({ status }) => status === "succeeded")))(store);
+      const watched = takeOver((active) => void (kept = active.calls.filter(({ status }) => status === "succeeded")))(
+        store,
+      );
       return {
         ...watched,
         commit: (tenant, contextId, guard, changes) => {
@@ -74,7 +83,8 @@ export const mutants: Readonly<Record<string, { finds: string[]; plant(store: Th
   "does not tell the model of a cut-off write": {
     finds: ["model-not-told"],
     plant: commit((changes) => {
-      for (const { content } of changes.parts ?? []) if (content.kind === "action" && content.error !== undefined) content.error = "It failed.";
+      for (const { content } of changes.parts ?? [])
+        if (content.kind === "action" && content.error !== undefined) content.error = "It failed.";
       return changes;
     }),
   },
@@ -84,7 +94,9 @@ export const mutants: Readonly<Record<string, { finds: string[]; plant(store: Th
       ...store,
       async load(...args) {
         const snapshot = await store.load(...args);
-        return snapshot === undefined ? undefined : { ...snapshot, queued: snapshot.queued.filter(({ execution }) => execution.triggerId !== "m2") };
+        return snapshot === undefined
+          ? undefined
+          : { ...snapshot, queued: snapshot.queued.filter(({ execution }) => execution.triggerId !== "m2") };
       },
     }),
   },
@@ -94,7 +106,8 @@ export const mutants: Readonly<Record<string, { finds: string[]; plant(store: Th
       ...store,
       async history(...args) {
         const entries = await store.history(...args);
-        for (const { parts } of entries) for (const { content } of parts) if (content.kind === "action") delete content.status;
+        for (const { parts } of entries)
+          for (const { content } of parts) if (content.kind === "action") delete content.status;
         return entries;
       },
     }),
@@ -113,7 +126,8 @@ export const mutants: Readonly<Record<string, { finds: string[]; plant(store: Th
     finds: ["following-turn"],
     plant: (store) => ({
       ...store,
-      begin: (tenant, begin) => (begin.execution.triggerId === "m3" ? Promise.reject(new Error("planted")) : store.begin(tenant, begin)),
+      begin: (tenant, begin) =>
+        begin.execution.triggerId === "m3" ? Promise.reject(new Error("planted")) : store.begin(tenant, begin),
     }),
   },
 };

@@ -6,16 +6,25 @@ export interface Points {
   reach(label: string): void;
   /** The same store, with points before, during and after each write. */
   store(store: ThreadStore): ThreadStore;
-  /** The same store, with points also where a lease is taken or given back. Renewals come by the clock, and are none. */
+  /**
+   * The same store, with points also where a lease is taken or given back. Renewals come by the clock, and are none.
+   */
   leases(store: ThreadStore): ThreadStore;
   /** Resolves when results of actions were first written. */
   readonly resultsWritten: Promise<void>;
 }
 
 /**
- * @param options - `stopAt`: the label at which to stop; `signal`: how; `passed`: told of every point; `stopped`: told just before the end; `refused`: told of writes that the store throws back.
+ * @param options - `stopAt`: the label at which to stop; `signal`: how; `passed`: told of every point; `stopped`: told
+ * just before the end; `refused`: told of writes that the store throws back.
  */
-export function createPoints(options: { stopAt: string | undefined; signal: "SIGKILL" | "SIGSTOP"; passed(label: string): void; stopped(label: string): void; refused(label: string, error: unknown): void }): Points {
+export function createPoints(options: {
+  stopAt: string | undefined;
+  signal: "SIGKILL" | "SIGSTOP";
+  passed(label: string): void;
+  stopped(label: string): void;
+  refused(label: string, error: unknown): void;
+}): Points {
   const counts = new Map<string, number>();
   let settled = () => {};
   const resultsWritten = new Promise<void>((resolve) => (settled = resolve));
@@ -56,13 +65,18 @@ export function createPoints(options: { stopAt: string | undefined; signal: "SIG
         if (changes.calls?.some(({ status }) => status === "succeeded") === true) settled();
         return committed;
       },
-      decideApproval: (tenant, approvalId, decision) => write("decideApproval", () => store.decideApproval(tenant, approvalId, decision)),
-      requestCancel: (tenant, executionId, request) => write("requestCancel", () => store.requestCancel(tenant, executionId, request)),
+      decideApproval: (tenant, approvalId, decision) =>
+        write("decideApproval", () => store.decideApproval(tenant, approvalId, decision)),
+      requestCancel: (tenant, executionId, request) =>
+        write("requestCancel", () => store.requestCancel(tenant, executionId, request)),
       import: (tenant, bundle) => write("import", () => store.import(tenant, bundle)),
     }),
     leases(store) {
       const port = store.leases!;
-      const request: LeasePort["request"] = (key, asked) => (asked.ask === "take" || asked.ask === "release" ? write(`${asked.ask}Lease`, () => port.request(key, asked)) : port.request(key, asked));
+      const request: LeasePort["request"] = (key, asked) =>
+        asked.ask === "take" || asked.ask === "release"
+          ? write(`${asked.ask}Lease`, () => port.request(key, asked))
+          : port.request(key, asked);
       return { ...store, leases: { ...port, request } };
     },
   };

@@ -31,7 +31,9 @@ export async function bundleProgram(name = "program"): Promise<string> {
     target: "node20",
     conditions: ["@hebra/source"],
     external: ["libsql", "pg", "ioredis", "ai", "better-sqlite3", "@electric-sql/pglite"],
-    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
     logLevel: "error",
   });
   return output;

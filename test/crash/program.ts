@@ -13,24 +13,35 @@ import { recorder } from "./records.ts";
 import { openStore, type StoreConfig } from "./stores.ts";
 import { crashThread, triggers, type TriggerId } from "./turn.ts";
 
-/** So much longer than results that are there at once lie apart, also on a machine that stalls: the number of writes is always the same. */
+/**
+ * So much longer than results that are there at once lie apart, also on a machine that stalls: the number of writes is
+ * always the same.
+ */
 const SETTLE_WINDOW_MS = 40;
 
 /** What a process is to do. */
-export type Job = { store: StoreConfig; /** Where it writes what it did. */ records: string; /** One lease for all processes, kept in the store, and not one in each. */ sharedLeases?: boolean } & (
+export type Job = {
+  store: StoreConfig;
+  /** Where it writes what it did. */ records: string;
+  /** One lease for all processes, kept in the store, and not one in each. */ sharedLeases?: boolean;
+} &
   /** Plays the turns of one thread, and ends or pauses itself at a point. */
-  | { run: "first"; key: string; stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }
-  /** Leaves a turn that waits for a person, and one in line behind it. */
-  | { run: "leave"; key: string }
-  /** The person: decides about a waiting turn or cancels it, and ends itself at a point. */
-  | { run: "decide"; key: string; what: "approve" | "cancel"; stopAt: string }
-  /** Does nothing but look for what can go on. */
-  | { run: "sweep" }
-  /** Takes in what the old engine has added to a conversation, and ends itself at a point. */
-  | { run: "catch-up"; rows: string; stopAt?: string }
-  /** Ends what was cut off. `sweep`: it finds out by itself what that is. `redeliver`: triggers that were never acknowledged. */
-  | { run: "second"; sweep: boolean; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
-);
+  (
+    | { run: "first"; key: string; stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }
+    /** Leaves a turn that waits for a person, and one in line behind it. */
+    | { run: "leave"; key: string }
+    /** The person: decides about a waiting turn or cancels it, and ends itself at a point. */
+    | { run: "decide"; key: string; what: "approve" | "cancel"; stopAt: string }
+    /** Does nothing but look for what can go on. */
+    | { run: "sweep" }
+    /** Takes in what the old engine has added to a conversation, and ends itself at a point. */
+    | { run: "catch-up"; rows: string; stopAt?: string }
+    /**
+     * Ends what was cut off. `sweep`: it finds out by itself what that is. `redeliver`: triggers that were never
+     * acknowledged.
+     */
+    | { run: "second"; sweep: boolean; threads: { key: string; redeliver: TriggerId[] }[]; mutant?: string }
+  );
 
 /** What a process says: that approvals wait for a person, or that it has ended well. */
 export type Said = { waiting: string[] } | { done: true };
@@ -40,10 +51,16 @@ const LEASE_TTL_MS = 4_000;
 
 type Record = ReturnType<typeof recorder>;
 
-function engineOver(job: Job, store: ThreadStore, record: Record, points: Pick<Points, "reach" | "resultsWritten">): Engine {
+function engineOver(
+  job: Job,
+  store: ThreadStore,
+  record: Record,
+  points: Pick<Points, "reach" | "resultsWritten">,
+): Engine {
   const definition = crashThread({
     resultsWritten: points.resultsWritten,
-    asked: ({ contextId, executionId, iteration }, transcript) => record({ event: "model", contextId, executionId, iteration, transcript }),
+    asked: ({ contextId, executionId, iteration }, transcript) =>
+      record({ event: "model", contextId, executionId, iteration, transcript }),
     effect(name, key, { contextId, callId }) {
       points.reach(`action ${name} before`);
       record({ event: "effect", name, key, contextId, callId });
@@ -51,9 +68,18 @@ function engineOver(job: Job, store: ThreadStore, record: Record, points: Pick<P
     },
   });
   const locks = job.sharedLeases === true ? storeLocks(store) : localLocks();
-  const said = (level: string) => (message: string, fields?: object) => record({ event: "log", text: `${level}: ${message} ${JSON.stringify(fields ?? {})}` });
+  const said = (level: string) => (message: string, fields?: object) =>
+    record({ event: "log", text: `${level}: ${message} ${JSON.stringify(fields ?? {})}` });
   const logger = { debug: () => {}, info: () => {}, warn: said("warn"), error: said("error") };
-  return createEngine({ store, threads: [definition], locks, logger, settleWindowMs: SETTLE_WINDOW_MS, leaseTtlMs: LEASE_TTL_MS, random: () => 0 });
+  return createEngine({
+    store,
+    threads: [definition],
+    locks,
+    logger,
+    settleWindowMs: SETTLE_WINDOW_MS,
+    leaseTtlMs: LEASE_TTL_MS,
+    random: () => 0,
+  });
 }
 
 function pointsOf(job: { stopAt?: string; signal?: "SIGKILL" | "SIGSTOP" }, record: Record): Points {
@@ -119,13 +145,19 @@ async function decide(job: Extract<Job, { run: "decide" }>, opened: ThreadStore)
 }
 
 async function sweep(job: Extract<Job, { run: "sweep" }>, opened: ThreadStore): Promise<void> {
-  const engine = engineOver(job, opened, recorder(job.records, "second"), { reach: () => {}, resultsWritten: Promise.resolve() });
+  const engine = engineOver(job, opened, recorder(job.records, "second"), {
+    reach: () => {},
+    resultsWritten: Promise.resolve(),
+  });
   await engine.recover({ olderThanMs: -1, limit: 10_000 });
   await engine.idle();
   await engine.close();
 }
 
-/** A fresh process that knows nothing but the store, and the deliveries that come again because nobody acknowledged them. */
+/**
+ * A fresh process that knows nothing but the store, and the deliveries that come again because nobody acknowledged
+ * them.
+ */
 async function second(job: Extract<Job, { run: "second" }>, opened: ThreadStore): Promise<void> {
   const record = recorder(job.records, "second");
   const store = job.mutant === undefined ? opened : mutants[job.mutant]!.plant(opened);
@@ -153,7 +185,8 @@ async function second(job: Extract<Job, { run: "second" }>, opened: ThreadStore)
   const waiting: { key: string; approvalId: string }[] = [];
   for (const { key } of job.threads) {
     const found = await store.load("default", { key });
-    for (const { id, status } of found?.active?.approvals ?? []) if (status === "pending") waiting.push({ key, approvalId: id });
+    for (const { id, status } of found?.active?.approvals ?? [])
+      if (status === "pending") waiting.push({ key, approvalId: id });
   }
   if (waiting.length > 0) {
     await askPerson(waiting.map(({ approvalId }) => approvalId));

@@ -4,7 +4,10 @@ import { redisStore } from "@hebra/thread/store/redis";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 
 /** Which database the processes of one run share. Plain data: it is handed to a child process. */
-export type StoreConfig = { kind: "sqlite"; path: string } | { kind: "postgres"; url: string; schema: string } | { kind: "redis"; url: string; namespace: string };
+export type StoreConfig =
+  | { kind: "sqlite"; path: string }
+  | { kind: "postgres"; url: string; schema: string }
+  | { kind: "redis"; url: string; namespace: string };
 
 /** A place of its own in the same database. @param name - of letters and digits */
 export function apart(config: StoreConfig, name: string): StoreConfig {

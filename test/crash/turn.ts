@@ -1,9 +1,24 @@
-import { defineAction, defineThread, withState, type ActionEffect, type AnyThreadDefinition, type CallIds } from "@hebra/thread";
+import {
+  defineAction,
+  defineThread,
+  withState,
+  type ActionEffect,
+  type AnyThreadDefinition,
+  type CallIds,
+} from "@hebra/thread";
 import { scriptedReactor, type ReactorIds, type ScriptedStep, type TranscriptMessage } from "@hebra/thread/reactor";
 import { z } from "zod";
 
 /** What each action is declared as; the judge goes by this and not by what the store says. */
-export const effects: Readonly<Record<string, ActionEffect>> = { look: "read", charge: "write", keep: "idempotent", scan: "read", send: "write", note: "idempotent", refund: "write" };
+export const effects: Readonly<Record<string, ActionEffect>> = {
+  look: "read",
+  charge: "write",
+  keep: "idempotent",
+  scan: "read",
+  send: "write",
+  note: "idempotent",
+  refund: "write",
+};
 /** They wait until the results of the others are written, so that a batch is recorded in two parts. */
 const slow = new Set(["keep", "scan", "send"]);
 
@@ -28,7 +43,10 @@ export interface Witness {
   resultsWritten: Promise<void>;
 }
 
-/** Three answers; five actions of every class beside each other; one that a person must allow; a change of state by each. */
+/**
+ * Three answers; five actions of every class beside each other; one that a person must allow; a change of state by
+ * each.
+ */
 export function crashThread(witness: Witness): AnyThreadDefinition {
   const actions = Object.fromEntries(
     Object.entries(effects).map(([name, effect]) => [
@@ -64,5 +82,7 @@ export function crashThread(witness: Witness): AnyThreadDefinition {
 }
 
 function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+  return new Promise((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+  );
 }

@@ -4,7 +4,8 @@ import { composeFile, composeSchemaProblems, type ComposeService } from "./suppo
 import { spoiled } from "./support/files.ts";
 
 const file = composeFile();
-const change = (service: string, changes: object) => spoiled(file, ({ services }) => void Object.assign(services[service] as ComposeService, changes));
+const change = (service: string, changes: object) =>
+  spoiled(file, ({ services }) => void Object.assign(services[service] as ComposeService, changes));
 
 test("the Compose file is what the specification's schema asks for", () => {
   assert.deepEqual(composeSchemaProblems(file), []);

@@ -14,43 +14,99 @@ test("the services of the Compose file fit the command line, the runtime and one
   assert.deepEqual(composeProblems(file), []);
 });
 
-const inCommand = (service: string, from: string, to: string) => ({ services }: Compose) => {
-  const { command } = services[service]!;
-  services[service]!.command = command!.map((word) => (word === from ? to : word));
-};
+const inCommand =
+  (service: string, from: string, to: string) =>
+  ({ services }: Compose) => {
+    const { command } = services[service]!;
+    services[service]!.command = command!.map((word) => (word === from ? to : word));
+  };
 
 describe("a check finds", () => {
   test.each<[string, (copy: Compose) => void, RegExp]>([
     ["a command that hebra has not", inCommand("worker", "worker", "work"), /no command work;/],
-    ["an option that it has not", inCommand("gateway", "--no-worker", "--without-worker"), /Unknown option '--without-worker'/],
+    [
+      "an option that it has not",
+      inCommand("gateway", "--no-worker", "--without-worker"),
+      /Unknown option '--without-worker'/,
+    ],
     ["an option of another command", inCommand("worker", "--concurrency", "--id"), /Unknown option '--id'/],
     ["a deadline that is no number", inCommand("worker", "120000", "2m"), /whole number/],
     ["a healthcheck on another port", inCommand("worker", "9090", "9099"), /is probed on 9090, and answers on 9099/],
-    ["a healthcheck of what answers nothing", ({ services }) => void (services["worker"]!.healthcheck!.test[3] = services["worker"]!.healthcheck!.test[3]!.replace("readyz", "ready")), /\/ready, which answers nothing/],
+    [
+      "a healthcheck of what answers nothing",
+      ({ services }) =>
+        void (services["worker"]!.healthcheck!.test[3] = services["worker"]!.healthcheck!.test[3]!.replace(
+          "readyz",
+          "ready",
+        )),
+      /\/ready, which answers nothing/,
+    ],
     ["a process that nobody can reach", inCommand("gateway", "0.0.0.0", "127.0.0.1"), /reach/],
-    ["a grace period that is too short", ({ services }) => void (services["worker"]!.stop_grace_period = "10s"), /killed after 10000 ms/],
+    [
+      "a grace period that is too short",
+      ({ services }) => void (services["worker"]!.stop_grace_period = "10s"),
+      /killed after 10000 ms/,
+    ],
     ["a deadline that grew", inCommand("gateway", "120000", "150000"), /drains for 150000/],
     ["an app that the image has not", inCommand("worker", "/app/app.js", "/app/main.js"), /no \/app\/main\.js/],
-    ["metrics on another port", ({ services }) => void (services["worker"]!.environment!["OTEL_EXPORTER_PROMETHEUS_PORT"] = "9465"), /scraped on 9464/],
-    ["a password in plain sight", ({ services }) => void (services["worker"]!.environment!["REDIS_URL"] = "redis://:secret@redis:6379"), /REDIS_URL holds a secret/],
-    ["a variable that is not set", ({ services }) => void delete services["worker"]!.environment!["DATABASE_URL_FILE"], /names DATABASE_URL, which is not set/],
-    ["a secret that is not mounted", ({ services }) => void (services["worker"]!.secrets = ["redis_url"]), /database_url, which is not mounted/],
+    [
+      "metrics on another port",
+      ({ services }) => void (services["worker"]!.environment!["OTEL_EXPORTER_PROMETHEUS_PORT"] = "9465"),
+      /scraped on 9464/,
+    ],
+    [
+      "a password in plain sight",
+      ({ services }) => void (services["worker"]!.environment!["REDIS_URL"] = "redis://:secret@redis:6379"),
+      /REDIS_URL holds a secret/,
+    ],
+    [
+      "a variable that is not set",
+      ({ services }) => void delete services["worker"]!.environment!["DATABASE_URL_FILE"],
+      /names DATABASE_URL, which is not set/,
+    ],
+    [
+      "a secret that is not mounted",
+      ({ services }) => void (services["worker"]!.secrets = ["redis_url"]),
+      /database_url, which is not mounted/,
+    ],
     ["a secret that there is not", ({ secrets }) => void delete secrets["database_url"], /no secret database_url/],
-    ["a configuration that is not mounted", ({ services }) => void (services["gateway"]!.configs = []), /hebra\.json, which is not mounted/],
+    [
+      "a configuration that is not mounted",
+      ({ services }) => void (services["gateway"]!.configs = []),
+      /hebra\.json, which is not mounted/,
+    ],
     ["two owners of a channel", ({ services }) => void (services["gateway"]!.deploy!.replicas = 2), /one gateway/],
-    ["more workers than the configuration says", ({ services }) => void (services["worker"]!.deploy!.replicas = 50), /50 workers/],
-    ["a start before the migrations", ({ services }) => void delete services["worker"]!.depends_on!["migrations"], /does not wait for the migrations/],
-    ["a dependency that there is not", ({ services }) => void (services["worker"]!.depends_on!["cache"] = { condition: "service_healthy" }), /depends on cache/],
+    [
+      "more workers than the configuration says",
+      ({ services }) => void (services["worker"]!.deploy!.replicas = 50),
+      /50 workers/,
+    ],
+    [
+      "a start before the migrations",
+      ({ services }) => void delete services["worker"]!.depends_on!["migrations"],
+      /does not wait for the migrations/,
+    ],
+    [
+      "a dependency that there is not",
+      ({ services }) => void (services["worker"]!.depends_on!["cache"] = { condition: "service_healthy" }),
+      /depends on cache/,
+    ],
     ["a writable container", ({ services }) => void (services["worker"]!.read_only = false), /can write/],
     ["an image of no version", ({ services }) => void (services["redis"]!.image = "redis:latest"), /redis:latest/],
   ])("%s", (_title, spoil, expected) => {
     assert.match(composeProblems(spoiled(file, spoil)).join("\n"), expected);
   });
 
-  test.each(["--maxmemory-policy noeviction", "--appendonly yes", "--appendfsync everysec", "--requirepass"])("a Redis without %s", (setting) => {
-    const copy = spoiled(file, ({ services }) => void (services["redis"]!.command![2] = services["redis"]!.command![2]!.replace(setting, "")));
-    assert.match(composeProblems(copy).join("\n"), new RegExp(`without ${setting}`));
-  });
+  test.each(["--maxmemory-policy noeviction", "--appendonly yes", "--appendfsync everysec", "--requirepass"])(
+    "a Redis without %s",
+    (setting) => {
+      const copy = spoiled(
+        file,
+        ({ services }) => void (services["redis"]!.command![2] = services["redis"]!.command![2]!.replace(setting, "")),
+      );
+      assert.match(composeProblems(copy).join("\n"), new RegExp(`without ${setting}`));
+    },
+  );
 });
 
 test("make-secrets.sh writes every secret that is mounted, keeps what is there, and lets nobody else in", () => {
@@ -64,8 +120,14 @@ test("make-secrets.sh writes every secret that is mounted, keeps what is there, 
     assert.equal(statSync(secrets).mode & 0o077, 0);
     assert.match(read("redis_password"), /^[0-9a-f]{48}$/);
     assert.notEqual(read("redis_password"), read("postgres_password"));
-    assert.deepEqual([new URL(read("redis_url")).password, new URL(read("redis_url")).hostname], [read("redis_password"), "redis"]);
-    assert.deepEqual([new URL(read("database_url")).password, new URL(read("database_url")).hostname], [read("postgres_password"), "postgres"]);
+    assert.deepEqual(
+      [new URL(read("redis_url")).password, new URL(read("redis_url")).hostname],
+      [read("redis_password"), "redis"],
+    );
+    assert.deepEqual(
+      [new URL(read("database_url")).password, new URL(read("database_url")).hostname],
+      [read("postgres_password"), "postgres"],
+    );
     const before = read("redis_url");
     make();
     assert.equal(read("redis_url"), before);

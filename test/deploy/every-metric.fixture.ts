@@ -3,7 +3,9 @@ import { createTelemetry } from "@hebra/core";
 import { defineThread, threadMetrics } from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 
-export const threads = [defineThread({ name: "echo", reactor: scriptedReactor({ steps: [{ text: "yes" }], repeatLast: true }) })];
+export const threads = [
+  defineThread({ name: "echo", reactor: scriptedReactor({ steps: [{ text: "yes" }], repeatLast: true }) }),
+];
 
 const telemetry = createTelemetry({ name: "every-metric" });
 for (const { name, kind, unit, labels } of Object.values(threadMetrics)) {

@@ -30,58 +30,99 @@ describe("the page of operations", () => {
   test("calls hebra as it can be called", () => {
     assert.deepEqual(refusals(page), []);
     const called = commandLinesOf(page).map(({ args }) => args[0]);
-    for (const command of ["worker", "migrations", "drain", "stats", "dead-letters"]) assert.ok(called.includes(command), command);
+    for (const command of ["worker", "migrations", "drain", "stats", "dead-letters"])
+      assert.ok(called.includes(command), command);
   });
 
   test("and a call that cannot be made is found, wherever in a line it stands", () => {
-    const planted = ["hebra stat --config hebra.json", "docker compose exec worker hebra drain --dead-line 5", "A=b hebra dead-letters --replay", "hebra migrations apply"];
+    const planted = [
+      "hebra stat --config hebra.json",
+      "docker compose exec worker hebra drain --dead-line 5",
+      "A=b hebra dead-letters --replay",
+      "hebra migrations apply",
+    ];
     for (const line of planted) assert.equal(refusals(`\`\`\`sh\n${line}\n\`\`\`\n`).length, 1, line);
-    assert.deepEqual(refusals("```sh\nnpm install hebra @hebra/thread # hebra is fine\nhebra stats --json | jq .\n```\n"), []);
+    assert.deepEqual(
+      refusals("```sh\nnpm install hebra @hebra/thread # hebra is fine\nhebra stats --json | jq .\n```\n"),
+      [],
+    );
   });
 
   test("names files and objects that there are", () => {
     const files = [...everything.matchAll(/--(?:filename|kustomize) (deploy\/[\w./-]+)/g)].map(([, path]) => path!);
     assert.ok(files.length >= 4);
     for (const path of files) assert.ok(existsSync(join(root, path)), path);
-    const objects = new Set(kubernetesManifests().map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`));
-    for (const [, object = ""] of everything.matchAll(/\b((?:deployment|job)\/[\w-]+)/g)) assert.ok(objects.has(object), object);
+    const objects = new Set(
+      kubernetesManifests().map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`),
+    );
+    for (const [, object = ""] of everything.matchAll(/\b((?:deployment|job)\/[\w-]+)/g))
+      assert.ok(objects.has(object), object);
     const { services } = composeFile();
-    for (const [, service = ""] of everything.matchAll(/docker compose (?:stop|exec|logs) (\w+)|--scale (\w+)=/g)) if (service !== "") assert.ok(services[service] !== undefined, service);
+    for (const [, service = ""] of everything.matchAll(/docker compose (?:stop|exec|logs) (\w+)|--scale (\w+)=/g))
+      if (service !== "") assert.ok(services[service] !== undefined, service);
     assert.match(page, /--scale worker=/);
   });
 
   test("installs what the app of deploy/ is run with, in its versions", () => {
     const { dependencies } = JSON.parse(readDeploy("app/package.json")) as { dependencies: Record<string, string> };
-    const installed = /^npm install (.+)$/m.exec(shell)![1]!.split(" ").map((each) => /^(@?[^@]+)(?:@(.+))?$/.exec(each)!.slice(1) as [string, string | undefined]);
+    const installed = /^npm install (.+)$/m
+      .exec(shell)![1]!
+      .split(" ")
+      .map((each) => /^(@?[^@]+)(?:@(.+))?$/.exec(each)!.slice(1) as [string, string | undefined]);
     assert.deepEqual(installed.map(([name]) => name).sort(), Object.keys(dependencies).sort());
-    const [{ catalog }] = yamlDocuments(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) as [{ catalog: Record<string, string> }];
-    for (const [name, version] of installed) if (version !== undefined) assert.ok(catalog[name]!.startsWith(`${version}.`), `${name} ${catalog[name]!}`);
+    const [{ catalog }] = yamlDocuments(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) as [
+      { catalog: Record<string, string> },
+    ];
+    for (const [name, version] of installed)
+      if (version !== undefined) assert.ok(catalog[name]!.startsWith(`${version}.`), `${name} ${catalog[name]!}`);
   });
 
   test("names codes that there are", () => {
     const environment = /^(?:NAME|NAME_FILE|NODE_OPTIONS|PORT|ID|SIGTERM|SIGKILL)$/;
-    const codes = [...page.matchAll(/`([A-Z][A-Z_]+)`/g)].map(([, code]) => code!).filter((code) => !environment.test(code));
+    const codes = [...page.matchAll(/`([A-Z][A-Z_]+)`/g)]
+      .map(([, code]) => code!)
+      .filter((code) => !environment.test(code));
     assert.ok(codes.length >= 5);
     for (const code of codes) assert.ok(Object.hasOwn(errorCodes, code), code);
   });
 
   test("tells of every check of the probes, and of no other", () => {
     const source = readFileSync(join(root, "packages/thread/src/runtime/health.ts"), "utf8");
-    const checks = [.../checks: Record<([^,]+), HealthCheck>/.exec(source)![1]!.matchAll(/"([\w-]+)"/g)].map(([, check]) => check!);
-    const told = [...page.slice(page.indexOf("## Probes"), page.indexOf("## Draining")).matchAll(/^\| `([\w-]+)` \|/gm)].map(([, check]) => check!);
+    const checks = [.../checks: Record<([^,]+), HealthCheck>/.exec(source)![1]!.matchAll(/"([\w-]+)"/g)].map(
+      ([, check]) => check!,
+    );
+    const told = [
+      ...page.slice(page.indexOf("## Probes"), page.indexOf("## Draining")).matchAll(/^\| `([\w-]+)` \|/gm),
+    ].map(([, check]) => check!);
     assert.deepEqual(told.sort(), checks.sort());
   });
 
   test("has a runbook for each alert, and none without", () => {
-    const [{ groups }] = yamlDocuments(readDeploy("alerts/hebra.yaml")) as [{ groups: { rules: { annotations: { runbook: string } }[] }[] }];
-    const led = new Set(groups.flatMap(({ rules }) => rules.map(({ annotations }) => annotations.runbook.split("#")[1]!)));
-    assert.deepEqual(headingsOf(runbook).filter((heading) => heading !== "runbook").sort(), [...led].sort());
+    const [{ groups }] = yamlDocuments(readDeploy("alerts/hebra.yaml")) as [
+      { groups: { rules: { annotations: { runbook: string } }[] }[] },
+    ];
+    const led = new Set(
+      groups.flatMap(({ rules }) => rules.map(({ annotations }) => annotations.runbook.split("#")[1]!)),
+    );
+    assert.deepEqual(
+      headingsOf(runbook)
+        .filter((heading) => heading !== "runbook")
+        .sort(),
+      [...led].sort(),
+    );
   });
 
   test("points to panels that the dashboard has", () => {
-    const titles = new Set((JSON.parse(readDeploy("dashboards/hebra.json")) as { panels: { title: string }[] }).panels.map(({ title }) => title));
+    const titles = new Set(
+      (JSON.parse(readDeploy("dashboards/hebra.json")) as { panels: { title: string }[] }).panels.map(
+        ({ title }) => title,
+      ),
+    );
     // Bold at the head of an entry of a list is the entry's name.
-    const named = [...page.slice(page.indexOf("## Upgrade"), page.indexOf("**Back**")).matchAll(/\*\*([A-Z][^*]+)\*\*/g), ...runbook.replace(/^- \*\*[^*]+\*\*/gm, "").matchAll(/\*\*([A-Z][^*]+)\*\*/g)].map(([, name]) => name!);
+    const named = [
+      ...page.slice(page.indexOf("## Upgrade"), page.indexOf("**Back**")).matchAll(/\*\*([A-Z][^*]+)\*\*/g),
+      ...runbook.replace(/^- \*\*[^*]+\*\*/gm, "").matchAll(/\*\*([A-Z][^*]+)\*\*/g),
+    ].map(([, name]) => name!);
     assert.ok(named.length >= 10);
     for (const name of named) assert.ok(titles.has(name), name);
   });

@@ -13,9 +13,17 @@ const directory = mkdtempSync(join(tmpdir(), "hebra-telemetry-"));
 afterEach(killAll);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const withTelemetry = (port: number) => ({ NODE_OPTIONS: "--import /app/telemetry.js", OTEL_EXPORTER_PROMETHEUS_PORT: String(port), OTEL_EXPORTER_PROMETHEUS_HOST: "127.0.0.1" });
+const withTelemetry = (port: number) => ({
+  NODE_OPTIONS: "--import /app/telemetry.js",
+  OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
+  OTEL_EXPORTER_PROMETHEUS_HOST: "127.0.0.1",
+});
 const gateway = async (app: string, metrics: number) => {
-  const process = runHebra(["gateway", "--app", join(root, app), "--host", "127.0.0.1", "--json"], withTelemetry(metrics), directory);
+  const process = runHebra(
+    ["gateway", "--app", join(root, app), "--host", "127.0.0.1", "--json"],
+    withTelemetry(metrics),
+    directory,
+  );
   await process.started();
   return process;
 };
@@ -28,12 +36,19 @@ describe("deploy/app/telemetry.js", { timeout: PATIENCE }, () => {
     assert.equal(await process.stop(), 0, process.err());
     const served = seriesServed(text);
     const expected = Object.values(threadMetrics).flatMap(seriesOf);
-    assert.deepEqual(expected.filter((series) => !served.has(series)), []);
+    assert.deepEqual(
+      expected.filter((series) => !served.has(series)),
+      [],
+    );
     const known = knownSeries();
-    assert.deepEqual([...served].filter((series) => /^(?:hebra|gen_ai)_/.test(series) && !known.has(series)), []);
+    assert.deepEqual(
+      [...served].filter((series) => /^(?:hebra|gen_ai)_/.test(series) && !known.has(series)),
+      [],
+    );
     for (const line of text.split("\n").filter((each) => each.includes(" here"))) {
       const series = /^\w+/.exec(line)![0];
-      for (const [, label = ""] of line.matchAll(/[{,](\w+)="/g)) assert.ok(known.get(series)!.has(label), `${series} ${label}`);
+      for (const [, label = ""] of line.matchAll(/[{,](\w+)="/g))
+        assert.ok(known.get(series)!.has(label), `${series} ${label}`);
     }
   });
 

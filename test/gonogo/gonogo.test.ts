@@ -11,8 +11,14 @@ test("the host of this machine is a go, on every bar", { timeout: 60_000 }, asyn
   const host = await localHost(join(directory, "desk.db"));
   try {
     const { ok, verdict, phases } = await runGoNoGo({ host });
-    assert.deepEqual(Object.entries(verdict).filter(([, bar]) => !bar.ok), []);
-    assert.deepEqual(phases.map(({ name }) => name), ["functional", "legacy", "resume", "traces"]);
+    assert.deepEqual(
+      Object.entries(verdict).filter(([, bar]) => !bar.ok),
+      [],
+    );
+    assert.deepEqual(
+      phases.map(({ name }) => name),
+      ["functional", "legacy", "resume", "traces"],
+    );
     assert.equal(ok, true);
   } finally {
     await host.close();

@@ -1,6 +1,14 @@
 import { deriveId, systemClock } from "@hebra/core";
 import { createFlags, staticProvider } from "@hebra/flags";
-import { createEngine, defineAction, defineThread, ROW_VERSION, type AnyThreadDefinition, type ContextBundle, type ThreadStore } from "@hebra/thread";
+import {
+  createEngine,
+  defineAction,
+  defineThread,
+  ROW_VERSION,
+  type AnyThreadDefinition,
+  type ContextBundle,
+  type ThreadStore,
+} from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 import type { GoNoGoHost } from "@hebra/thread/testing";
@@ -11,8 +19,10 @@ import { seenSpans } from "./seen-spans.ts";
 const OLD = 5;
 
 /**
- * A host with everything that the suite asks for, on this machine: the engine on SQLite, a flag that is off by default, an
- * old engine behind it, and imported conversations. It shows that the library keeps its side; a host runs the same suite
+ * A host with everything that the suite asks for, on this machine: the engine on SQLite, a flag that is off by default,
+ * an
+ * old engine behind it, and imported conversations. It shows that the library keeps its side; a host runs the same
+ * suite
  * over its own.
  *
  * @param path - the database file.
@@ -21,7 +31,13 @@ export async function localHost(path: string): Promise<GoNoGoHost & { close(): P
   const store = await sqliteStore({ path, synchronous: "NORMAL" });
   const { definition, cut } = desk();
   const engine = createEngine({ store, threads: [definition] });
-  const flags = createFlags({ provider: staticProvider({ flags: { "thread-engine": { state: "ENABLED", variants: { legacy: "legacy", new: "new" }, defaultVariant: "legacy" } } }) });
+  const flags = createFlags({
+    provider: staticProvider({
+      flags: {
+        "thread-engine": { state: "ENABLED", variants: { legacy: "legacy", new: "new" }, defaultVariant: "legacy" },
+      },
+    }),
+  });
   await flags.ready();
   const rows = async (session: string) => {
     const found = await store.load("default", { key: session });
@@ -80,7 +96,12 @@ function desk(): { definition: AnyThreadDefinition; cut: { arm(): Promise<void>;
   const definition = defineThread({
     name: "go-no-go",
     actions: {
-      find_order: defineAction({ description: "Finds an order.", input: z.object({ number: z.string() }), effect: "read", execute: ({ number }) => ({ number, status: "shipped" }) }),
+      find_order: defineAction({
+        description: "Finds an order.",
+        input: z.object({ number: z.string() }),
+        effect: "read",
+        execute: ({ number }) => ({ number, status: "shipped" }),
+      }),
       track: defineAction({
         description: "Tracks a parcel.",
         input: z.object({ number: z.string() }),
@@ -88,7 +109,9 @@ function desk(): { definition: AnyThreadDefinition; cut: { arm(): Promise<void>;
         execute: ({ number }, { signal }) => {
           if (!hang) return { number, at: "Rosario" };
           reached();
-          return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+          return new Promise<never>((_, reject) =>
+            signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+          );
         },
       }),
     },
@@ -127,13 +150,38 @@ function oldBundle(i: number, at: number): ContextBundle {
   return {
     thread: { ...shared, id: threadId, key: oldKey(i), name: null, mainContextId: contextId },
     context: {
-      ...shared, id: contextId, threadId, status: "open", state: {}, stateVersion: 1, seq: i + 1, inboxSeq: 0, fence: 0, currentExecutionId: null,
-      parentContextId: null, parentSeq: null, sessions: {}, importing: false,
+      ...shared,
+      id: contextId,
+      threadId,
+      status: "open",
+      state: {},
+      stateVersion: 1,
+      seq: i + 1,
+      inboxSeq: 0,
+      fence: 0,
+      currentExecutionId: null,
+      parentContextId: null,
+      parentSeq: null,
+      sessions: {},
+      importing: false,
     },
     items: Array.from({ length: i + 1 }, (_, n) => ({
-      ...shared, id: deriveId("old-item", i, n), threadId, contextId, executionId: null, seq: n + 1, kind: n % 2 === 0 ? ("trigger" as const) : ("reaction" as const),
-      role: n % 2 === 0 ? ("user" as const) : ("assistant" as const), channel: "web", status: "completed" as const, content: [{ kind: "text" as const, text: `Line ${n}` }], metadata: {},
+      ...shared,
+      id: deriveId("old-item", i, n),
+      threadId,
+      contextId,
+      executionId: null,
+      seq: n + 1,
+      kind: n % 2 === 0 ? ("trigger" as const) : ("reaction" as const),
+      role: n % 2 === 0 ? ("user" as const) : ("assistant" as const),
+      channel: "web",
+      status: "completed" as const,
+      content: [{ kind: "text" as const, text: `Line ${n}` }],
+      metadata: {},
     })),
-    executions: [], steps: [], parts: [], calls: [],
+    executions: [],
+    steps: [],
+    parts: [],
+    calls: [],
   };
 }

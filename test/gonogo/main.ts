@@ -21,25 +21,43 @@ const { values } = parseArgs({
   // A package manager may hand over its own separator.
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   options: {
-    json: { type: "string" }, url: { type: "string" }, read: { type: "string", default: "/" }, write: { type: "string" }, trigger: { type: "string" }, checks: { type: "string" },
-    header: { type: "string", multiple: true, default: [] }, help: { type: "boolean", short: "h", default: false },
+    json: { type: "string" },
+    url: { type: "string" },
+    read: { type: "string", default: "/" },
+    write: { type: "string" },
+    trigger: { type: "string" },
+    checks: { type: "string" },
+    header: { type: "string", multiple: true, default: [] },
+    help: { type: "boolean", short: "h", default: false },
   },
 });
 
 const onBar = (name: string, { value, bound, unit, ok, note }: GoNoGoBar) =>
-  console.log(`${ok ? "go   " : "NO GO"}  ${name.padEnd(24)} ${value ?? "not measured"} ${unit} (bound ${bound})${note === undefined ? "" : `  ${note}`}`);
+  console.log(
+    `${ok ? "go   " : "NO GO"}  ${name.padEnd(24)} ${value ?? "not measured"} ${unit} (bound ${bound})${note === undefined ? "" : `  ${note}`}`,
+  );
 
 async function ownChecks(): Promise<GoNoGoCheck[]> {
   if (values.checks === undefined) return [];
-  const { checks } = (await import(pathToFileURL(resolve(process.env["INIT_CWD"] ?? process.cwd(), values.checks)).href)) as { checks: GoNoGoCheck[] };
+  const { checks } = (await import(
+    pathToFileURL(resolve(process.env["INIT_CWD"] ?? process.cwd(), values.checks)).href
+  )) as { checks: GoNoGoCheck[] };
   return checks;
 }
 
 async function run(): Promise<GoNoGoReport> {
   const own = await ownChecks();
   if (values.url !== undefined) {
-    const headers = Object.fromEntries(values.header.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
-    const checks = httpChecks({ url: values.url, read: values.read, headers, ...(values.write === undefined ? {} : { write: values.write }), ...(values.trigger === undefined ? {} : { trigger: JSON.parse(values.trigger) as unknown }) });
+    const headers = Object.fromEntries(
+      values.header.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]),
+    );
+    const checks = httpChecks({
+      url: values.url,
+      read: values.read,
+      headers,
+      ...(values.write === undefined ? {} : { write: values.write }),
+      ...(values.trigger === undefined ? {} : { trigger: JSON.parse(values.trigger) as unknown }),
+    });
     return runGoNoGo({ host: { name: new URL(values.url).host }, standard: false, checks: [...checks, ...own], onBar });
   }
   const directory = mkdtempSync(join(tmpdir(), "hebra-gonogo-"));
@@ -56,7 +74,11 @@ if (values.help) {
   process.stdout.write(help);
 } else {
   const report = await run();
-  if (values.json !== undefined) writeFileSync(resolve(process.env["INIT_CWD"] ?? process.cwd(), values.json), `${JSON.stringify(report, null, 2)}\n`);
+  if (values.json !== undefined)
+    writeFileSync(
+      resolve(process.env["INIT_CWD"] ?? process.cwd(), values.json),
+      `${JSON.stringify(report, null, 2)}\n`,
+    );
   console.log(report.ok ? "GO" : "NO GO");
   process.exitCode = report.ok ? 0 : 1;
 }

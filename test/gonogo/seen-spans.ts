@@ -16,7 +16,13 @@ export function seenSpans(): (executionId: string) => SeenSpan[] {
           return typeof value === "string" ? value : undefined;
         };
         const [contextId, runId] = [text(hebraAttributes.contextId), text(hebraAttributes.runId)];
-        return { name: span.name, executionId, traceId: span.spanContext().traceId, ...(contextId === undefined ? {} : { contextId }), ...(runId === undefined ? {} : { runId }) };
+        return {
+          name: span.name,
+          executionId,
+          traceId: span.spanContext().traceId,
+          ...(contextId === undefined ? {} : { contextId }),
+          ...(runId === undefined ? {} : { runId }),
+        };
       });
 }
 

@@ -50,7 +50,10 @@ async function freePort(): Promise<number> {
 export async function startRedis(args: readonly string[] = []): Promise<TestRedis> {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "hebra-redis-"));
-  const launch = () => spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory, ...args], { stdio: "ignore" });
+  const launch = () =>
+    spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory, ...args], {
+      stdio: "ignore",
+    });
   let server = launch();
   const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
   admin.on("error", () => {});
@@ -80,7 +83,9 @@ export async function startRedis(args: readonly string[] = []): Promise<TestRedi
 
 /** Three masters without replicas, each with a third of the slots. */
 export async function startCluster(): Promise<{ nodes: TestRedis[]; stop(): Promise<void> }> {
-  const nodes = await Promise.all([0, 1, 2].map(() => startRedis(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"])));
+  const nodes = await Promise.all(
+    [0, 1, 2].map(() => startRedis(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"])),
+  );
   for (const [i, { admin }] of nodes.entries()) {
     await admin.call("CLUSTER", "ADDSLOTSRANGE", [0, 5_461, 10_923][i]!, [5_460, 10_922, 16_383][i]!);
     await admin.call("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
@@ -90,22 +95,35 @@ export async function startCluster(): Promise<{ nodes: TestRedis[]; stop(): Prom
     const info = String(await admin.call("CLUSTER", "INFO"));
     return info.includes("cluster_state:ok") && info.includes("cluster_known_nodes:3");
   };
-  await eventually(async () => (await Promise.all(nodes.map(joined))).every(Boolean), "the nodes form a cluster", 20_000);
+  await eventually(
+    async () => (await Promise.all(nodes.map(joined))).every(Boolean),
+    "the nodes form a cluster",
+    20_000,
+  );
   return { nodes, stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))) };
 }
 
 /** A server and a sentinel that watches it under the name `main`. */
-export async function startSentinel(): Promise<{ master: TestRedis; sentinel: { host: string; port: number }; name: string; stop(): Promise<void> }> {
+export async function startSentinel(): Promise<{
+  master: TestRedis;
+  sentinel: { host: string; port: number };
+  name: string;
+  stop(): Promise<void>;
+}> {
   const master = await startRedis();
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "hebra-sentinel-"));
   const config = join(directory, "sentinel.conf");
   // A sentinel writes what it learns into its own configuration.
-  writeFileSync(config, `port ${port}\nbind 127.0.0.1\ndir ${directory}\nsentinel monitor main 127.0.0.1 ${master.port} 1\n`);
+  writeFileSync(
+    config,
+    `port ${port}\nbind 127.0.0.1\ndir ${directory}\nsentinel monitor main 127.0.0.1 ${master.port} 1\n`,
+  );
   const process = spawn("redis-server", [config, "--sentinel"], { stdio: "ignore" });
   const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 20, maxRetriesPerRequest: null });
   admin.on("error", () => {});
-  const known = async () => String(await admin.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")).includes(String(master.port));
+  const known = async () =>
+    String(await admin.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")).includes(String(master.port));
   await eventually(known, "the sentinel knows its master", 20_000);
   return {
     master,

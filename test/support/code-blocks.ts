@@ -21,7 +21,10 @@ const lineOf = (text: string, index: number): number => text.slice(0, index).spl
 export function exampleBlocks(text: string): { line: number; code: string }[] {
   const found: { line: number; code: string }[] = [];
   for (const comment of text.matchAll(/\/\*\*[\s\S]*?\*\//g)) {
-    const bare = comment[0].split("\n").map((line) => line.replace(/^\s*\*? ?/, "")).join("\n");
+    const bare = comment[0]
+      .split("\n")
+      .map((line) => line.replace(/^\s*\*? ?/, ""))
+      .join("\n");
     const examples = bare.split(/^(?=@\w)/m).filter((part) => part.startsWith("@example"));
     for (const example of examples) {
       const offset = bare.indexOf(example);
@@ -36,7 +39,10 @@ export function exampleBlocks(text: string): { line: number; code: string }[] {
 
 /** The blocks of a document that are marked as complete: ` ```ts complete `. */
 export function completeBlocks(text: string): { line: number; code: string }[] {
-  return [...text.matchAll(/^```tsx? complete\n([\s\S]*?)^```/gm)].map((block) => ({ line: lineOf(text, block.index) + 1, code: block[1] ?? "" }));
+  return [...text.matchAll(/^```tsx? complete\n([\s\S]*?)^```/gm)].map((block) => ({
+    line: lineOf(text, block.index) + 1,
+    code: block[1] ?? "",
+  }));
 }
 
 /** Every block of every package's documentation comments and of every document. */
@@ -45,10 +51,23 @@ export function codeBlocks(): CodeBlock[] {
     readdirSync(join(directory, "src"), { recursive: true, encoding: "utf8" })
       .filter((path) => /\.tsx?$/.test(path) && !/\.test(-d)?\.tsx?$/.test(path))
       .map((path) => join(directory, "src", path))
-      .flatMap((path) => exampleBlocks(readFileSync(path, "utf8")).map((block) => ({ ...block, file: relative(root, path), directory: join(directory, "src") }))),
+      .flatMap((path) =>
+        exampleBlocks(readFileSync(path, "utf8")).map((block) => ({
+          ...block,
+          file: relative(root, path),
+          directory: join(directory, "src"),
+        })),
+      ),
   );
   // A package's own page sees what the package sees, itself included.
-  const seenFrom = (path: string): string => (path.startsWith("packages/") ? join(root, dirname(path), "src") : join(root, "test"));
-  const pages = documents().flatMap((path) => completeBlocks(readFileSync(join(root, path), "utf8")).map((block) => ({ ...block, file: path, directory: seenFrom(path) })));
+  const seenFrom = (path: string): string =>
+    path.startsWith("packages/") ? join(root, dirname(path), "src") : join(root, "test");
+  const pages = documents().flatMap((path) =>
+    completeBlocks(readFileSync(join(root, path), "utf8")).map((block) => ({
+      ...block,
+      file: path,
+      directory: seenFrom(path),
+    })),
+  );
   return [...sources, ...pages];
 }

@@ -17,7 +17,13 @@ export interface Entry {
 
 /** Every module entry of every published package. */
 export const entries: readonly Entry[] = publishedPackages().flatMap(({ directory, manifest }) =>
-  moduleEntries(manifest).map(({ subpath, specifier, source }) => ({ package: manifest.name, subpath, specifier, file: join(directory, source ?? ""), directory })),
+  moduleEntries(manifest).map(({ subpath, specifier, source }) => ({
+    package: manifest.name,
+    subpath,
+    specifier,
+    file: join(directory, source ?? ""),
+    directory,
+  })),
 );
 
 /** What is reached from an entry by static imports. */
@@ -31,7 +37,10 @@ export interface ModuleGraph {
 /** `@scope/name/sub` and `name/sub` without the `/sub`; `node:fs/promises` stays whole. */
 export function packageName(specifier: string): string {
   if (specifier.startsWith("node:")) return specifier;
-  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
 }
 
 /** Follows static imports from a source file, also into other packages of this repository. */
@@ -40,7 +49,9 @@ export function staticGraph(file: string): ModuleGraph {
   const externals = new Map<string, string[]>();
   for (const [current, chain] of chains) {
     for (const specifier of moduleImports(current).static) {
-      const target = specifier.startsWith(".") ? join(dirname(current), specifier) : entries.find((entry) => entry.specifier === specifier)?.file;
+      const target = specifier.startsWith(".")
+        ? join(dirname(current), specifier)
+        : entries.find((entry) => entry.specifier === specifier)?.file;
       if (target === undefined) {
         if (!externals.has(packageName(specifier))) externals.set(packageName(specifier), [...chain, specifier]);
       } else if (!chains.has(target)) chains.set(target, [...chain, relative(root, target)]);

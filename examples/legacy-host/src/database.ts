@@ -9,6 +9,8 @@ let opened: Promise<ThreadStore> | undefined;
 
 /** The same store for every tenant: each reads and writes its own. */
 export async function openDatabase(orgId: string): Promise<{ store: ThreadStore; tenant: string }> {
-  opened ??= sqliteStore({ path: ":memory:" }).then((store) => legacyStore({ store, legacy: memoryReader((tenant) => oldRows.get(tenant)), toBundle: storyBundle }));
+  opened ??= sqliteStore({ path: ":memory:" }).then((store) =>
+    legacyStore({ store, legacy: memoryReader((tenant) => oldRows.get(tenant)), toBundle: storyBundle }),
+  );
   return { store: await opened, tenant: orgId };
 }

@@ -16,10 +16,16 @@ const support = defineThread({
     }),
   },
   // Stands in for a model, so that this runs without keys. Leave it out and set `model` to use the AI SDK.
-  reactor: scriptedReactor({ steps: [{ actions: [{ name: "find_order", input: { number: "A-7" } }] }, { text: "It has shipped." }] }),
+  reactor: scriptedReactor({
+    steps: [{ actions: [{ name: "find_order", input: { number: "A-7" } }] }, { text: "It has shipped." }],
+  }),
 });
 const engine = createEngine({ store: await sqliteStore({ path: ":memory:" }), threads: [support] });
-const turn = await engine.react(support, { id: "message-1", text: "Where is A-7?" }, { address: { key: "customer-42" } });
+const turn = await engine.react(
+  support,
+  { id: "message-1", text: "Where is A-7?" },
+  { address: { key: "customer-42" } },
+);
 for await (const event of turn.stream) if (event.type === "part-delta") console.log(event.data["delta"]);
 assert.equal((await turn.result).text, "It has shipped.");
 await engine.close();

@@ -21,7 +21,10 @@ const phases: { title: string; rollout: Omit<RolloutConfig, "version"> }[] = [
   { title: "allow list: ana goes first", rollout: { allow: { session: ["ana"] } } },
   { title: "canary: 25 % of the conversations", rollout: { allow: { session: ["ana"] }, canary: { percent: 25 } } },
   { title: "everybody: 100 %", rollout: { canary: { percent: 100 } } },
-  { title: "kill: back to the old engine, at once", rollout: { canary: { percent: 100 }, kill: { at: "2026-11-21T12:00:00Z", by: "operator", reason: "drill" } } },
+  {
+    title: "kill: back to the old engine, at once",
+    rollout: { canary: { percent: 100 }, kill: { at: "2026-11-21T12:00:00Z", by: "operator", reason: "drill" } },
+  },
 ];
 
 const DAY_MS = 86_400_000;
@@ -29,7 +32,10 @@ const DAY_MS = 86_400_000;
 /** Exchanges that each customer has had with the old engine before anything moves. */
 const PAST = 2;
 
-/** A desk moves from its old engine to the new one, and back, while its customers write. Throws unless everything is as it should be. */
+/**
+ * A desk moves from its old engine to the new one, and back, while its customers write. Throws unless everything is as
+ * it should be.
+ */
 export async function demo(dataFile: string, write: (text: string) => void): Promise<void> {
   const screen = createScreen(write);
   const folder = mkdtempSync(join(tmpdir(), "hebra-desk-"));
@@ -43,7 +49,8 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   let now = Date.now() - DAY_MS;
   let today = false;
   const old = createOldEngine(() => (now = today ? Math.max(now + 1, Date.now()) : now + 1_000));
-  for (const [session, lines] of conversations) lines.slice(0, PAST).forEach((exchange, i) => old.answer(session, `past-${i}`, exchange));
+  for (const [session, lines] of conversations)
+    lines.slice(0, PAST).forEach((exchange, i) => old.answer(session, `past-${i}`, exchange));
   today = true;
   old.exportTo(past);
   screen.line(`${sessions.length * PAST} turns, in five tables of JSON lines.`);
@@ -52,8 +59,16 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   const store = await sqliteStore({ path: file });
   const source = jsonlSource(past);
   const { plan, rejects } = await planMigration({ source, target: store });
-  screen.line(`plan    ${plan.contexts.count} conversations, ${plan.expected["items"]} items, ${plan.expected["calls"]} calls; ${rejects.length} rejects; pinned as ${plan.hash.slice(0, 12)}`);
-  const applied = await applyPlan({ plan, source, target: store, journal: fileJournal(join(folder, "journal.jsonl")), onProgress: screen.progress });
+  screen.line(
+    `plan    ${plan.contexts.count} conversations, ${plan.expected["items"]} items, ${plan.expected["calls"]} calls; ${rejects.length} rejects; pinned as ${plan.hash.slice(0, 12)}`,
+  );
+  const applied = await applyPlan({
+    plan,
+    source,
+    target: store,
+    journal: fileJournal(join(folder, "journal.jsonl")),
+    onProgress: screen.progress,
+  });
   screen.line(`apply   ${applied.changed} written`);
   const verified = await verifyMigration({ source, target: store });
   screen.line(`verify  ${verified.ok ? "every count, link, field and order is as the old rows say" : "DIFFERENT"}`);
@@ -82,18 +97,26 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   /** One exchange of one conversation, through the flag. */
   async function talk(session: string, index: number, turns: LiveTurns): Promise<void> {
     const exchange = conversations.get(session)![index]!;
-    const answer = await router.route<{ mode: Mode; text: string }>(FLAG, { session }, {
-      legacy: () => ({ mode: "legacy", text: old.answer(session, `turn-${index}`, exchange) }),
-      next: async ({ signal }) => {
-        desks.set(session, { exchange });
-        const turn = await engine.react(desk, { id: `turn-${index}`, text: exchange.user.utterance }, { address: { key: session }, signal });
-        await turns.stream(session, exchange.user.utterance, turn.stream);
-        const result = await turn.result;
-        assert.equal(result.status, "completed", result.error?.message);
-        return { mode: "new", text: result.text };
+    const answer = await router.route<{ mode: Mode; text: string }>(
+      FLAG,
+      { session },
+      {
+        legacy: () => ({ mode: "legacy", text: old.answer(session, `turn-${index}`, exchange) }),
+        next: async ({ signal }) => {
+          desks.set(session, { exchange });
+          const turn = await engine.react(
+            desk,
+            { id: `turn-${index}`, text: exchange.user.utterance },
+            { address: { key: session }, signal },
+          );
+          await turns.stream(session, exchange.user.utterance, turn.stream);
+          const result = await turn.result;
+          assert.equal(result.status, "completed", result.error?.message);
+          return { mode: "new", text: result.text };
+        },
+        handover: async () => void handedOver.set(session, old.accept(await handover(store, { key: session }))),
       },
-      handover: async () => void handedOver.set(session, old.accept(await handover(store, { key: session }))),
-    });
+    );
     assert.equal(answer.text, exchange.system.utterance);
     served.get(session)!.push(answer.mode);
     turns.done(session, answer.mode, exchange.user.utterance, answer.text);
@@ -101,7 +124,8 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
 
   let version = 1;
   let round = PAST;
-  const move = (rollout: Omit<RolloutConfig, "version">) => provider.set({ flags: {}, rollouts: { [FLAG]: { version: ++version, ...rollout } } });
+  const move = (rollout: Omit<RolloutConfig, "version">) =>
+    provider.set({ flags: {}, rollouts: { [FLAG]: { version: ++version, ...rollout } } });
   for (const { title, rollout } of phases) {
     screen.chapter(title);
     move(rollout);
@@ -115,12 +139,21 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   let newTurns = 0;
   for (const session of sessions) {
     const lines = old.history(session);
-    const expected = conversations.get(session)!.slice(0, round).flatMap(({ user, system }) => [user.utterance, system.utterance]);
-    assert.deepEqual(lines.map(({ text }) => text), expected, `${session}: the history after the cut is not the conversation.`);
+    const expected = conversations
+      .get(session)!
+      .slice(0, round)
+      .flatMap(({ user, system }) => [user.utterance, system.utterance]);
+    assert.deepEqual(
+      lines.map(({ text }) => text),
+      expected,
+      `${session}: the history after the cut is not the conversation.`,
+    );
     assert.equal(new Set(lines.map(({ eventId }) => eventId)).size, lines.length);
     newTurns += served.get(session)!.filter((mode) => mode === "new").length;
   }
-  screen.line(`Every line of all ${sessions.length} conversations, each once: also the ${newTurns} turns that the new engine served.`);
+  screen.line(
+    `Every line of all ${sessions.length} conversations, each once: also the ${newTurns} turns that the new engine served.`,
+  );
 
   await engine.close();
   router.close();
@@ -136,7 +169,10 @@ export async function demo(dataFile: string, write: (text: string) => void): Pro
   assert.ok(modes(2) >= 1 && modes(2) < sessions.length, "a canary is a part");
   assert.equal(modes(3), sessions.length, "100 % is everybody");
   assert.equal(modes(4), 0, "after the kill nobody");
-  assert.equal(tables.reduce((sum, row) => sum + row.executionsNew, 0), newTurns);
+  assert.equal(
+    tables.reduce((sum, row) => sum + row.executionsNew, 0),
+    newTurns,
+  );
   assert.equal(handedOver.size, sessions.length);
   for (const row of tables) assert.equal(row.pending, 0, `${row.key}: something was left pending`);
   rmSync(folder, { recursive: true, force: true });

@@ -3,7 +3,9 @@ import { defineAction, defineThread, type ActionMap } from "@hebra/thread";
 import { z } from "zod";
 import type { DialogueTurn, Exchange } from "./dialogues.ts";
 
-/** What the desk works with in one conversation: the line that it will say next, and the back office that it can ask. */
+/**
+ * What the desk works with in one conversation: the line that it will say next, and the back office that it can ask.
+ */
 export interface Desk {
   readonly exchange: Exchange;
 }
@@ -11,7 +13,8 @@ export interface Desk {
 const parameters = z.record(z.string(), z.unknown());
 
 /**
- * The new engine's desk. Its "model" follows a script: the instructions of each step are the line to say, as they would be
+ * The new engine's desk. Its "model" follows a script: the instructions of each step are the line to say, as they would
+ * be
  * the system prompt of a real one. Its actions ask the back office, which knows the answers of the file.
  *
  * @param deskOf - the desk of a conversation, by its key.
@@ -35,8 +38,12 @@ export function deskThread(deskOf: (threadKey: string) => Desk, paceMs = 0) {
       steps: [
         ({ instructions, ids }) => {
           const line = JSON.parse(instructions!) as DialogueTurn;
-          if (line.call !== undefined && ids.iteration === 0) return { actions: [{ name: actionName(line.call), input: line.call.parameters }] };
-          return { text: words(line.utterance), usage: { inputTokens: instructions!.length >> 2, outputTokens: line.utterance.length >> 2 } };
+          if (line.call !== undefined && ids.iteration === 0)
+            return { actions: [{ name: actionName(line.call), input: line.call.parameters }] };
+          return {
+            text: words(line.utterance),
+            usage: { inputTokens: instructions!.length >> 2, outputTokens: line.utterance.length >> 2 },
+          };
         },
       ],
       repeatLast: true,

@@ -15,7 +15,14 @@ const file = (content: string | Buffer, ending = ".jsonl"): string => {
   writeFileSync(path, content);
   return path;
 };
-const good = JSON.stringify({ id: "a", services: [], turns: [{ speaker: "USER", utterance: "Hi" }, { speaker: "SYSTEM", utterance: "Hello" }] });
+const good = JSON.stringify({
+  id: "a",
+  services: [],
+  turns: [
+    { speaker: "USER", utterance: "Hi" },
+    { speaker: "SYSTEM", utterance: "Hello" },
+  ],
+});
 const read = async (path: string): Promise<string[]> => {
   const ids: string[] = [];
   for await (const { id } of readDialogues(path)) ids.push(id);
@@ -33,7 +40,11 @@ const bad: readonly (readonly [what: string, content: string | Buffer, said: Reg
   ["no dialogue", `${good}\n{"id":"b","turns":"x"}`, /line 2: the dialogue: `turns`/],
   ["another speaker", good.replace('"SYSTEM"', '"BOT"'), /line 1: the dialogue: `turns.1.speaker`/],
   ["one speaker twice", good.replace('"SYSTEM"', '"USER"'), /line 1: the speakers of a do not alternate.*turn 2/],
-  ["no answer", JSON.stringify({ id: "b", turns: [{ speaker: "USER", utterance: "Hi" }] }), /line 1: b ends without an answer/],
+  [
+    "no answer",
+    JSON.stringify({ id: "b", turns: [{ speaker: "USER", utterance: "Hi" }] }),
+    /line 1: b ends without an answer/,
+  ],
   ["an id twice", `${good}\n${good}`, /line 2: the dialogue a came before/],
   ["nothing", "\n", /it holds no dialogue/],
   ["a file that is no gzip", good, /it cannot be read \(Z_DATA_ERROR\)/, ".gz"],
@@ -41,16 +52,29 @@ const bad: readonly (readonly [what: string, content: string | Buffer, said: Reg
 ];
 for (const [what, content, said, ending] of bad) {
   test(`${what} is refused with its place`, async () => {
-    await assert.rejects(read(file(content, ending)), (error: Error & { code?: string }) => error.code === "SOURCE_INVALID" && said.test(error.message));
+    await assert.rejects(
+      read(file(content, ending)),
+      (error: Error & { code?: string }) => error.code === "SOURCE_INVALID" && said.test(error.message),
+    );
   });
 }
 
 test("a file that is not there, or is a folder, is named", async () => {
-  for (const [path, said] of [[join(directory, "no.jsonl"), /ENOENT/], [join(directory, "no.gz"), /ENOENT/], [directory, /EISDIR/]] as const) await assert.rejects(read(path), said);
+  for (const [path, said] of [
+    [join(directory, "no.jsonl"), /ENOENT/],
+    [join(directory, "no.gz"), /ENOENT/],
+    [directory, /EISDIR/],
+  ] as const)
+    await assert.rejects(read(path), said);
 });
 
 test("the demo says it in a line, and ends with 1; what it does not understand with 2", { timeout: 60_000 }, () => {
-  const demo = (...more: string[]) => spawnSync(process.execPath, ["--conditions=@hebra/source", "--import", "tsx", join(import.meta.dirname, "main.ts"), ...more], { cwd: import.meta.dirname, encoding: "utf8" });
+  const demo = (...more: string[]) =>
+    spawnSync(
+      process.execPath,
+      ["--conditions=@hebra/source", "--import", "tsx", join(import.meta.dirname, "main.ts"), ...more],
+      { cwd: import.meta.dirname, encoding: "utf8" },
+    );
   const wrong = demo("--data", file(`${good}\nbad`));
   assert.equal(wrong.status, 1);
   assert.match(wrong.stderr, /^SOURCE_INVALID: .*line 2: it is not JSON/m);

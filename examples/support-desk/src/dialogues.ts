@@ -21,7 +21,13 @@ export interface Dialogue {
 const turn = z.looseObject({
   speaker: z.enum(["USER", "SYSTEM"]),
   utterance: z.string(),
-  call: z.looseObject({ service: z.string().min(1), method: z.string().min(1), parameters: z.record(z.string(), z.unknown()) }).optional(),
+  call: z
+    .looseObject({
+      service: z.string().min(1),
+      method: z.string().min(1),
+      parameters: z.record(z.string(), z.unknown()),
+    })
+    .optional(),
   results: z.array(z.record(z.string(), z.unknown())).optional(),
 });
 const dialogue = z.looseObject({ id: z.string().min(1), turns: z.array(turn).min(1) });
@@ -59,7 +65,11 @@ function parseDialogue(line: string, where: string): Dialogue {
   }
   const found = value as Dialogue;
   found.turns.forEach(({ speaker }, at) => {
-    if (speaker !== (at % 2 === 0 ? "USER" : "SYSTEM")) throw invalid(where, `the speakers of ${found.id} do not alternate, beginning with the customer: see turn ${at + 1}`);
+    if (speaker !== (at % 2 === 0 ? "USER" : "SYSTEM"))
+      throw invalid(
+        where,
+        `the speakers of ${found.id} do not alternate, beginning with the customer: see turn ${at + 1}`,
+      );
   });
   if (found.turns.length % 2 !== 0) throw invalid(where, `${found.id} ends without an answer`);
   return found;
@@ -69,7 +79,10 @@ function invalid(where: string, what: string): HebraError {
   return new HebraError("SOURCE_INVALID", `${where}: ${what}.`, { details: { where } });
 }
 
-/** The lines of a file, whatever its size. What goes wrong with the file is thrown here, and not out of a stream that nobody listens to. */
+/**
+ * The lines of a file, whatever its size. What goes wrong with the file is thrown here, and not out of a stream that
+ * nobody listens to.
+ */
 async function* linesOf(path: string): AsyncGenerator<string> {
   const file = createReadStream(path);
   const gunzip = createGunzip();

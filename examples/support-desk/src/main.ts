@@ -13,9 +13,19 @@ const help = `A support desk moves from its old engine to Hebra, and back, while
 
 function options() {
   try {
-    return parseArgs({ options: { data: { type: "string" }, json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } } }).values;
+    return parseArgs({
+      options: {
+        data: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
   } catch (error) {
-    process.stderr.write(`${errorMessage(error).split(/\. To specify|\n/, 1)[0]!.replace(/\.$/, "")}. See npm run demo -- --help.\n`);
+    process.stderr.write(
+      `${errorMessage(error)
+        .split(/\. To specify|\n/, 1)[0]!
+        .replace(/\.$/, "")}. See npm run demo -- --help.\n`,
+    );
     process.exit(2);
   }
 }
@@ -25,11 +35,16 @@ async function run({ data, json, help: asked }: ReturnType<typeof options>): Pro
   if (asked) return void process.stdout.write(help);
   if (data === undefined) return demo(fileURLToPath(new URL("../data/conversations.jsonl", import.meta.url)), write);
   const report = await replay(data, write);
-  const { dialogues, utterances, executions, calls, emptyResults, seconds, executionsPerSecond, peakMemoryMb, fileMb } = report;
+  const { dialogues, utterances, executions, calls, emptyResults, seconds, executionsPerSecond, peakMemoryMb, fileMb } =
+    report;
   if (json) return void process.stdout.write(`${JSON.stringify(report)}\n`);
-  write(`${dialogues} conversations, ${utterances} utterances = ${utterances} items in ${executions} executions, ${calls} calls (${emptyResults} with an empty result).\n`);
+  write(
+    `${dialogues} conversations, ${utterances} utterances = ${utterances} items in ${executions} executions, ${calls} calls (${emptyResults} with an empty result).\n`,
+  );
   write(`Every line is in its place and every result in its call.\n`);
-  write(`${Math.round(executionsPerSecond)} executions/s over ${seconds.toFixed(1)} s; peak memory ${Math.round(peakMemoryMb)} MB; the file has ${Math.round(fileMb)} MB.\n`);
+  write(
+    `${Math.round(executionsPerSecond)} executions/s over ${seconds.toFixed(1)} s; peak memory ${Math.round(peakMemoryMb)} MB; the file has ${Math.round(fileMb)} MB.\n`,
+  );
 }
 
 try {

@@ -16,18 +16,26 @@ export interface RememberedLine {
 }
 
 /**
- * The engine that the desk ran on so far: five tables of the story model, one process, no leases. It stands for whatever a
+ * The engine that the desk ran on so far: five tables of the story model, one process, no leases. It stands for
+ * whatever a
  * team has in production; Hebra reads its rows and, after a cut, hands back what it wrote.
  */
 export function createOldEngine(now: () => number) {
-  const tables = { context_contexts: new Map() as Table, context_events: new Map() as Table, story_executions: new Map() as Table, story_steps: new Map() as Table, story_parts: new Map() as Table };
+  const tables = {
+    context_contexts: new Map() as Table,
+    context_events: new Map() as Table,
+    story_executions: new Map() as Table,
+    story_steps: new Map() as Table,
+    story_parts: new Map() as Table,
+  };
   const contextIdOf = (session: string) => deriveId("old-desk", session);
   const put = (table: Table, row: JsonObject & { id: string }) => void table.set(row.id, row);
   const iso = () => new Date(now()).toISOString();
 
   function group(session: string): StoryGroup {
     const id = contextIdOf(session);
-    const of = (table: Table, member: string, parents: ReadonlySet<unknown>) => [...table.values()].filter((row) => parents.has(row[member]));
+    const of = (table: Table, member: string, parents: ReadonlySet<unknown>) =>
+      [...table.values()].filter((row) => parents.has(row[member]));
     const events = of(tables.context_events, "context", new Set([id]));
     const executions = of(tables.story_executions, "context", new Set([id]));
     const steps = of(tables.story_steps, "execution", new Set(executions.map((row) => row["id"])));
@@ -39,23 +47,85 @@ export function createOldEngine(now: () => number) {
     contextIdOf,
     /** Everything of one conversation. */
     group,
-    /** Answers a line, and writes it down as the story model does: an event, an execution, its steps, their parts, an event. */
+    /**
+     * Answers a line, and writes it down as the story model does: an event, an execution, its steps, their parts, an
+     * event.
+     */
     answer(session: string, turnId: string, { user, system }: Exchange): string {
       const context = contextIdOf(session);
-      if (!tables.context_contexts.has(context)) put(tables.context_contexts, { id: context, key: session, status: "open", content: { title: `Conversation with ${session}` }, createdAt: iso(), updatedAt: iso() });
+      if (!tables.context_contexts.has(context))
+        put(tables.context_contexts, {
+          id: context,
+          key: session,
+          status: "open",
+          content: { title: `Conversation with ${session}` },
+          createdAt: iso(),
+          updatedAt: iso(),
+        });
       const id = (what: string) => deriveId("old-desk", session, turnId, what);
       const parts: JsonObject[] = [];
       const { call } = system;
-      if (call !== undefined) parts.push({ type: `tool-${actionName(call)}`, toolCallId: id("call"), state: "output-available", input: call.parameters, output: system.results ?? [] });
+      if (call !== undefined)
+        parts.push({
+          type: `tool-${actionName(call)}`,
+          toolCallId: id("call"),
+          state: "output-available",
+          input: call.parameters,
+          output: system.results ?? [],
+        });
       parts.push({ type: "text", text: system.utterance });
-      put(tables.context_events, { id: id("trigger"), context, type: "input_text", channel: "web", status: "stored", content: { parts: [{ type: "text", text: user.utterance }] }, createdAt: iso(), updatedAt: iso() });
-      put(tables.story_executions, { id: id("execution"), context, trigger: id("trigger"), reaction: id("reaction"), status: "completed", workflowRunId: id("run"), createdAt: iso(), updatedAt: iso() });
+      put(tables.context_events, {
+        id: id("trigger"),
+        context,
+        type: "input_text",
+        channel: "web",
+        status: "stored",
+        content: { parts: [{ type: "text", text: user.utterance }] },
+        createdAt: iso(),
+        updatedAt: iso(),
+      });
+      put(tables.story_executions, {
+        id: id("execution"),
+        context,
+        trigger: id("trigger"),
+        reaction: id("reaction"),
+        status: "completed",
+        workflowRunId: id("run"),
+        createdAt: iso(),
+        updatedAt: iso(),
+      });
       parts.forEach((part, iteration) => {
         const step = id(`step ${iteration}`);
-        put(tables.story_steps, { id: step, execution: id("execution"), iteration, status: "completed", createdAt: iso(), updatedAt: iso() });
-        put(tables.story_parts, { id: id(`part ${iteration}`), key: `${step}:0`, step, idx: 0, type: String(part["type"]), part, createdAt: iso(), updatedAt: iso() });
+        put(tables.story_steps, {
+          id: step,
+          execution: id("execution"),
+          iteration,
+          status: "completed",
+          createdAt: iso(),
+          updatedAt: iso(),
+        });
+        put(tables.story_parts, {
+          id: id(`part ${iteration}`),
+          key: `${step}:0`,
+          step,
+          idx: 0,
+          type: String(part["type"]),
+          part,
+          createdAt: iso(),
+          updatedAt: iso(),
+        });
       });
-      put(tables.context_events, { id: id("reaction"), context, execution: id("execution"), type: "output_text", channel: "web", status: "completed", content: { parts }, createdAt: iso(), updatedAt: iso() });
+      put(tables.context_events, {
+        id: id("reaction"),
+        context,
+        execution: id("execution"),
+        type: "output_text",
+        channel: "web",
+        status: "completed",
+        content: { parts },
+        createdAt: iso(),
+        updatedAt: iso(),
+      });
       return system.utterance;
     },
     /** Takes rows that were written elsewhere, by id: once, however often they come. */
@@ -76,16 +146,20 @@ export function createOldEngine(now: () => number) {
         .map((event) => ({
           eventId: String(event["id"]),
           from: event["type"] === "input_text" ? "customer" : "desk",
-          text: ((event["content"] as JsonObject)["parts"] as JsonObject[]).flatMap((part) => (part["type"] === "text" ? [String(part["text"])] : [])).join(""),
+          text: ((event["content"] as JsonObject)["parts"] as JsonObject[])
+            .flatMap((part) => (part["type"] === "text" ? [String(part["text"])] : []))
+            .join(""),
         }));
     },
     /** Writes its tables as JSON lines: what a nightly export would leave. */
     exportTo(folder: string): void {
       mkdirSync(folder, { recursive: true });
-      for (const [entity, table] of Object.entries(tables)) writeFileSync(join(folder, `${entity}.jsonl`), [...table.values()].map((row) => `${JSON.stringify(row)}\n`).join(""));
+      for (const [entity, table] of Object.entries(tables))
+        writeFileSync(
+          join(folder, `${entity}.jsonl`),
+          [...table.values()].map((row) => `${JSON.stringify(row)}\n`).join(""),
+        );
     },
     sessions: () => [...tables.context_contexts.values()].map((row) => String(row["key"])),
   };
 }
-
-

@@ -16,7 +16,8 @@ export interface ConversationRow {
 /** Reads a thread store's file past the engine, by its tables. */
 export function readTables(path: string): ConversationRow[] {
   const database = new Database(path, { readonly: true });
-  const count = (table: string, where: string) => `(select count(*) from ${table} where ${table}.context_id = c.id and ${where})`;
+  const count = (table: string, where: string) =>
+    `(select count(*) from ${table} where ${table}.context_id = c.id and ${where})`;
   try {
     const rows: unknown = database
       .prepare(

@@ -26,7 +26,9 @@ export interface ReplayReport {
   fileMb: number;
 }
 
-/** Plays every dialogue of a file through the engine into a SQLite file, and checks each against the file afterwards. */
+/**
+ * Plays every dialogue of a file through the engine into a SQLite file, and checks each against the file afterwards.
+ */
 export async function replay(path: string, write: (text: string) => void): Promise<ReplayReport> {
   const folder = mkdtempSync(join(tmpdir(), "hebra-replay-"));
   const file = join(folder, "desk.sqlite");
@@ -60,7 +62,14 @@ export async function replay(path: string, write: (text: string) => void): Promi
     await store.close();
 
     const counted = countRows(file);
-    assert.deepEqual(counted, { items: expected.utterances, executions: expected.executions, completed: expected.executions, calls: expected.calls, emptyResults: expected.emptyResults, contexts: expected.dialogues });
+    assert.deepEqual(counted, {
+      items: expected.utterances,
+      executions: expected.executions,
+      completed: expected.executions,
+      calls: expected.calls,
+      emptyResults: expected.emptyResults,
+      contexts: expected.dialogues,
+    });
     return {
       ...expected,
       seconds,
@@ -76,7 +85,11 @@ export async function replay(path: string, write: (text: string) => void): Promi
 async function serve(engine: Engine, desks: Map<string, Desk>, dialogue: Dialogue): Promise<void> {
   for (const [i, exchange] of exchanges(dialogue).entries()) {
     desks.set(dialogue.id, { exchange });
-    const turn = await engine.react("support-desk", { id: `${dialogue.id}:${i}`, text: exchange.user.utterance }, { address: { key: dialogue.id } });
+    const turn = await engine.react(
+      "support-desk",
+      { id: `${dialogue.id}:${i}`, text: exchange.user.utterance },
+      { address: { key: dialogue.id } },
+    );
     const result = await turn.result;
     assert.equal(result.status, "completed", `Dialogue ${dialogue.id}, exchange ${i}: ${JSON.stringify(result.error)}`);
   }
@@ -96,6 +109,10 @@ async function check(store: ThreadStore, dialogue: Dialogue): Promise<void> {
     const calls = content.filter((part) => part.kind === "action");
     assert.equal(calls.length, turn.call === undefined ? 0 : 1, `Dialogue ${dialogue.id}, line ${i}.`);
     const call = calls[0];
-    if (call?.kind === "action") assert.ok(isDeepStrictEqual(call.output, turn.results) && isDeepStrictEqual(call.input, turn.call!.parameters), `Dialogue ${dialogue.id}, line ${i}: the result is not merged.`);
+    if (call?.kind === "action")
+      assert.ok(
+        isDeepStrictEqual(call.output, turn.results) && isDeepStrictEqual(call.input, turn.call!.parameters),
+        `Dialogue ${dialogue.id}, line ${i}: the result is not merged.`,
+      );
   }
 }

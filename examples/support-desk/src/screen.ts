@@ -36,9 +36,14 @@ export function createScreen(write: (text: string) => void) {
     chapter: (title: string) => write(`\n${colors.bold(title)}\n`),
     progress(done: number, total: number) {
       if (!terminal) return;
-      write(`\r  ${"█".repeat(Math.round((done / total) * 24)).padEnd(24, "░")} ${done}/${total}${done === total ? "\r\x1b[K" : ""}`);
+      write(
+        `\r  ${"█".repeat(Math.round((done / total) * 24)).padEnd(24, "░")} ${done}/${total}${done === total ? "\r\x1b[K" : ""}`,
+      );
     },
-    /** One line for each conversation. On a terminal all of them grow at the same time; elsewhere a line comes when its turn is over. */
+    /**
+     * One line for each conversation. On a terminal all of them grow at the same time; elsewhere a line comes when its
+     * turn is over.
+     */
     turns(sessions: readonly string[]): LiveTurns {
       const lines = new Map(sessions.map((session) => [session, ""]));
       let drawn = 0;
@@ -58,13 +63,15 @@ export function createScreen(write: (text: string) => void) {
         async stream(session, question, events) {
           let [answer, pieces] = ["", 0];
           for await (const event of events) {
-            if (event.type === "call-started") set(session, turnLine(session, "new", question, colors.cyan(`asks ${String(event.data["name"])} …`)));
+            if (event.type === "call-started")
+              set(session, turnLine(session, "new", question, colors.cyan(`asks ${String(event.data["name"])} …`)));
             if (event.type !== "part-delta") continue;
             answer += String(event.data["delta"]);
             pieces++;
             set(session, turnLine(session, "new", question, answer, colors.green("▌")));
           }
-          if (!terminal) line(colors.dim(`    ${session} streams its answer in ${pieces} ${pieces === 1 ? "piece" : "pieces"}`));
+          if (!terminal)
+            line(colors.dim(`    ${session} streams its answer in ${pieces} ${pieces === 1 ? "piece" : "pieces"}`));
         },
         done(session, mode, question, answer) {
           const text = turnLine(session, mode, question, answer);
@@ -76,9 +83,30 @@ export function createScreen(write: (text: string) => void) {
     },
     table(rows: readonly ConversationRow[], served: ReadonlyMap<string, Mode[]>) {
       const head = ["customer", "triggers", "reactions", "moved", "new", "steps", "parts", "calls", "served by"];
-      const body = rows.map((row) => [row.key, row.triggers, row.reactions, row.executionsMoved, row.executionsNew, row.steps, row.parts, row.calls, served.get(row.key)!.map((mode) => (mode === "new" ? "new" : "old")).join(" ")].map(String));
+      const body = rows.map((row) =>
+        [
+          row.key,
+          row.triggers,
+          row.reactions,
+          row.executionsMoved,
+          row.executionsNew,
+          row.steps,
+          row.parts,
+          row.calls,
+          served
+            .get(row.key)!
+            .map((mode) => (mode === "new" ? "new" : "old"))
+            .join(" "),
+        ].map(String),
+      );
       const widths = head.map((title, i) => Math.max(title.length, ...body.map((cells) => cells[i]!.length)));
-      const print = (cells: readonly string[]) => line(cells.map((cell, i) => (i === 0 || i === head.length - 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  ").trimEnd());
+      const print = (cells: readonly string[]) =>
+        line(
+          cells
+            .map((cell, i) => (i === 0 || i === head.length - 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+            .join("  ")
+            .trimEnd(),
+        );
       print(head);
       for (const cells of body) print(cells);
     },

@@ -1,6 +1,8 @@
 /**
- * What an adapter provides: mailboxes as a state machine behind few calls. Everything that needs no shared state — leases
- * kept alive, decoding, retry policy, claims that wait — is built once on top of it. An adapter author implements this and
+ * What an adapter provides: mailboxes as a state machine behind few calls. Everything that needs no shared state —
+ * leases
+ * kept alive, decoding, retry policy, claims that wait — is built once on top of it. An adapter author implements this
+ * and
  * proves it with the contract.
  */
 
@@ -161,7 +163,9 @@ export interface Backend {
   partitionOf(conversation: string): number;
   /** The envelope version to write. */
   readonly format: number;
-  /** Whether messages stay in this process: their bodies are then values; all others are given text. @defaultValue false */
+  /**
+   * Whether messages stay in this process: their bodies are then values; all others are given text. @defaultValue false
+   */
   readonly inProcess?: boolean;
   /** Whether an accepted message outlives the process. */
   readonly durable: boolean;
@@ -169,13 +173,28 @@ export interface Backend {
   start(listener: BackendListener, holder: string): Promise<void>;
   /** Whether readiness of a space is of interest: told to `listener.ready`. */
   watchSpace(space: Space, partition: number, wanted: boolean): void;
-  /** Entries of one space and partition, in one atomic step. `durable`: whether the durability asked for was reached. */
-  publish(space: Space, partition: number, entries: readonly Entry[], durability: string): Promise<{ statuses: EntryStatus[]; durable: boolean }>;
+  /**
+   * Entries of one space and partition, in one atomic step. `durable`: whether the durability asked for was reached.
+   */
+  publish(
+    space: Space,
+    partition: number,
+    entries: readonly Entry[],
+    durability: string,
+  ): Promise<{ statuses: EntryStatus[]; durable: boolean }>;
   exchange(partition: number, request: ExchangeRequest): Promise<ExchangeReply>;
   /** Renews leases. @returns for each whether it is still held */
-  extend(partition: number, space: Space, leases: readonly { conversation: string; fence: number }[], leaseMs: number): Promise<boolean[]>;
+  extend(
+    partition: number,
+    space: Space,
+    leases: readonly { conversation: string; fence: number }[],
+    leaseMs: number,
+  ): Promise<boolean[]>;
   /** Leases further messages. `have` is how many are held already. `undefined`: the lease was lost. */
-  take(space: Space, lease: { conversation: string; fence: number; have: number; max: number }): Promise<Body[] | undefined>;
+  take(
+    space: Space,
+    lease: { conversation: string; fence: number; have: number; max: number },
+  ): Promise<Body[] | undefined>;
   ticket(request: TicketRequest): Promise<TicketReply>;
   cancelTicket(conversation: string, ticket: string, holder: string): Promise<void>;
   unschedule(entry: { conversation: string; id: string; dedupKey: string }): Promise<boolean>;

@@ -47,7 +47,12 @@ export function directionOf(space: Space): "inbound" | "outbound" {
 }
 
 /** Lets a listener hear notices about a conversation. @returns ends it */
-export function listen(core: BusCore, space: Space, conversation: string, listener: (interrupt: boolean) => void): () => void {
+export function listen(
+  core: BusCore,
+  space: Space,
+  conversation: string,
+  listener: (interrupt: boolean) => void,
+): () => void {
   const key = `${space}\n${conversation}`;
   const listeners = core.watchers.get(key) ?? new Set();
   core.watchers.set(key, listeners.add(listener));
@@ -60,8 +65,20 @@ export function listen(core: BusCore, space: Space, conversation: string, listen
 /** A message as its consumer sees it. */
 export function received(envelope: Envelope, attempt: number): ReceivedMessage {
   const { id, tenant, session, idempotencyKey, enqueuedAt, interrupt, payload, seq, trace } = envelope;
-  if (seq === undefined && trace === undefined) return { id, tenant, session, idempotencyKey, enqueuedAt, attempt, interrupt, payload };
-  return { id, tenant, session, idempotencyKey, enqueuedAt, attempt, interrupt, ...(seq === undefined ? {} : { seq }), ...(trace === undefined ? {} : { trace }), payload };
+  if (seq === undefined && trace === undefined)
+    return { id, tenant, session, idempotencyKey, enqueuedAt, attempt, interrupt, payload };
+  return {
+    id,
+    tenant,
+    session,
+    idempotencyKey,
+    enqueuedAt,
+    attempt,
+    interrupt,
+    ...(seq === undefined ? {} : { seq }),
+    ...(trace === undefined ? {} : { trace }),
+    payload,
+  };
 }
 
 /** A conversation's key: `lockKey`'s, which for most names changes nothing. */
@@ -71,7 +88,11 @@ export function conversationKey(tenant: string, session: string): string {
 const needsEscape = /[%/]/;
 
 /** Decodes from the first body on, up to the first that cannot be read. */
-export function decodeAll(codec: EnvelopeCodec, bodies: readonly Body[], firstAttempt: number): { messages: ReceivedMessage[]; stopped: Decoded | undefined } {
+export function decodeAll(
+  codec: EnvelopeCodec,
+  bodies: readonly Body[],
+  firstAttempt: number,
+): { messages: ReceivedMessage[]; stopped: Decoded | undefined } {
   const messages: ReceivedMessage[] = [];
   for (const body of bodies) {
     const decoded = codec.decode(body);
@@ -83,6 +104,8 @@ export function decodeAll(codec: EnvelopeCodec, bodies: readonly Body[], firstAt
 
 /** The parts of a conversation's key. */
 export function parseConversation(conversation: string): { tenant: string; session: string } {
-  const [tenant = "", session = ""] = conversation.split("/").map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
+  const [tenant = "", session = ""] = conversation
+    .split("/")
+    .map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
   return { tenant, session };
 }

@@ -5,7 +5,9 @@ import type { BusEvent } from "./bus-events.ts";
 import type { LimitsOf } from "./mailbox-lanes.ts";
 import type { TenantLimits } from "./mailbox-state.ts";
 
-/** What one tenant may use. Counts hold for the whole bus; on a Redis Cluster they are shared out among its partitions. */
+/**
+ * What one tenant may use. Counts hold for the whole bus; on a Redis Cluster they are shared out among its partitions.
+ */
 export interface TenantOptions {
   /** Conversations served in a row before the next tenant's turn: a whole number. @defaultValue 1 */
   weight?: number;
@@ -28,7 +30,8 @@ export interface RetryOptions {
   /** Upper bound of any delay in milliseconds. @defaultValue 60 000 */
   capMs?: number;
   /**
-   * `dead-letter`: the message leaves and its conversation goes on. `park`: the conversation stands still, with the message
+   * `dead-letter`: the message leaves and its conversation goes on. `park`: the conversation stands still, with the
+   * message
    * at its head, until its dead letter is replayed or discarded. @defaultValue `dead-letter`
    */
   onExhausted?: "dead-letter" | "park";
@@ -36,15 +39,23 @@ export interface RetryOptions {
 
 /** What every bus takes. */
 export interface BusOptions {
-  /** Milliseconds that a conversation stays with a consumer that fell silent. Leases are renewed every third. @defaultValue 30 000 */
+  /**
+   * Milliseconds that a conversation stays with a consumer that fell silent. Leases are renewed every third.
+   * @defaultValue 30 000
+   */
   leaseMs?: number;
   /** When and how often a failed message is tried again. */
   retry?: RetryOptions;
   /** Messages that one conversation may have waiting. @defaultValue 10 000 */
   maxBacklog?: number;
-  /** `reject` answers `full`; `drop-oldest` moves the oldest that nobody holds to the dead letters. @defaultValue `reject` */
+  /**
+   * `reject` answers `full`; `drop-oldest` moves the oldest that nobody holds to the dead letters. @defaultValue
+   * `reject`
+   */
   overflow?: "reject" | "drop-oldest";
-  /** Milliseconds for which duplicates are recognised, at least; not less than `retry.maxAgeMs`. @defaultValue 3 600 000 */
+  /**
+   * Milliseconds for which duplicates are recognised, at least; not less than `retry.maxAgeMs`. @defaultValue 3 600 000
+   */
   dedupWindowMs?: number;
   /** Bytes of an envelope at most. @defaultValue 262 144 */
   maxMessageBytes?: number;
@@ -89,17 +100,25 @@ export const busOptionsShape = {
   maxMessageBytes: whole(256).default(262_144),
   maxDeadLetters: whole(1).default(10_000),
   tenants: z.strictObject({ default: tenant.optional(), byTenant: z.record(z.string(), tenant).optional() }).optional(),
-  clock: z.custom<Clock>((value) => typeof (value as Clock | undefined)?.monotonic === "function", "expected a Clock").default(systemClock),
+  clock: z
+    .custom<Clock>((value) => typeof (value as Clock | undefined)?.monotonic === "function", "expected a Clock")
+    .default(systemClock),
   ids: callable<IdGenerator>().optional(),
   random: callable<() => number>().default(() => Math.random),
   onEvent: callable<(event: BusEvent) => void>().optional(),
 };
 
-const windowCoversAge = (options: { dedupWindowMs: number; retry: { maxAgeMs: number } }) => options.dedupWindowMs >= options.retry.maxAgeMs;
+const windowCoversAge = (options: { dedupWindowMs: number; retry: { maxAgeMs: number } }) =>
+  options.dedupWindowMs >= options.retry.maxAgeMs;
 
 /** Adds what the schema cannot say of one member alone. */
-export function withBusRules<S extends z.ZodType<{ dedupWindowMs: number; retry: { maxAgeMs: number } }>>(schema: S): S {
-  return schema.refine(windowCoversAge, { message: "must not be less than `retry.maxAgeMs`, or a late retry could be taken twice", path: ["dedupWindowMs"] });
+export function withBusRules<S extends z.ZodType<{ dedupWindowMs: number; retry: { maxAgeMs: number } }>>(
+  schema: S,
+): S {
+  return schema.refine(windowCoversAge, {
+    message: "must not be less than `retry.maxAgeMs`, or a late retry could be taken twice",
+    path: ["dedupWindowMs"],
+  });
 }
 
 const schema = withBusRules(z.strictObject(busOptionsShape));
@@ -120,7 +139,11 @@ function countingIds(prefix: string): IdGenerator {
 }
 
 /** Looks up a tenant's limits by its encoded name. `share`: by how many partitions counts are divided. */
-export function tenantLimits(settings: Pick<BusSettings, "tenants">, encode: (tenant: string) => string, share = 1): LimitsOf {
+export function tenantLimits(
+  settings: Pick<BusSettings, "tenants">,
+  encode: (tenant: string) => string,
+  share = 1,
+): LimitsOf {
   if (settings.tenants === undefined) return undefined;
   const part = (count: number | undefined) => (count === undefined ? undefined : Math.ceil(count / share));
   const resolve = (options: z.output<typeof tenant> | undefined): TenantLimits => ({
@@ -129,7 +152,9 @@ export function tenantLimits(settings: Pick<BusSettings, "tenants">, encode: (te
     perMinute: part(options?.perMinute),
     burst: part(options?.burst ?? 10)!,
   });
-  const named = new Map(Object.entries(settings.tenants.byTenant ?? {}).map(([name, options]) => [encode(name), resolve(options)]));
+  const named = new Map(
+    Object.entries(settings.tenants.byTenant ?? {}).map(([name, options]) => [encode(name), resolve(options)]),
+  );
   const others = resolve(settings.tenants.default);
   return (name) => named.get(name) ?? others;
 }

@@ -6,7 +6,8 @@ export interface PublishReceipt {
   /** The message's id. */
   readonly id: string;
   /**
-   * `accepted`; `duplicate`: one with this idempotency key was accepted within the window, and this one was dropped; `full`:
+   * `accepted`; `duplicate`: one with this idempotency key was accepted within the window, and this one was dropped;
+   * `full`:
    * the conversation's backlog has reached its limit, and this one was dropped.
    */
   readonly status: "accepted" | "duplicate" | "full";
@@ -21,8 +22,10 @@ export interface DirectionStats {
   /** Age of the oldest first message of a mailbox, in milliseconds; 0 when there is none. */
   readonly oldestAgeMs: number;
   /**
-   * As `oldestAgeMs`, of the conversations that could be handed out now: those that nobody holds, that are not parked, and whose
-   * retry is not in the future. What more consumers could shorten: 0 while each of these has been taken up. Messages behind one
+   * As `oldestAgeMs`, of the conversations that could be handed out now: those that nobody holds, that are not parked,
+   * and whose
+   * retry is not in the future. What more consumers could shorten: 0 while each of these has been taken up. Messages
+   * behind one
    * that is being handled wait for their conversation, and those of a tenant that has reached its limit for the limit.
    */
   readonly oldestWaitingAgeMs: number;
@@ -112,7 +115,9 @@ export interface DeadLetter {
   readonly firstSeenAt?: number;
   /** When it was given up, in milliseconds since the epoch. */
   readonly at: number;
-  /** Whether the message still heads its mailbox and the conversation stands still until it is replayed or discarded. */
+  /**
+   * Whether the message still heads its mailbox and the conversation stands still until it is replayed or discarded.
+   */
   readonly parked: boolean;
 }
 
@@ -127,12 +132,15 @@ export interface DeadLetters {
   /** One of them, or `undefined`. */
   get(id: string): Promise<DeadLetter | undefined>;
   /**
-   * Puts the message back with its idempotency key, at the tail of its mailbox, with no attempts; a parked one stays at the
+   * Puts the message back with its idempotency key, at the tail of its mailbox, with no attempts; a parked one stays at
+   * the
    * head and its conversation goes on.
    *
    * @returns false when there is no such dead letter
    */
   replay(id: string): Promise<boolean>;
-  /** Drops it for good; a parked one leaves its mailbox and the conversation goes on. @returns false when there is none */
+  /**
+   * Drops it for good; a parked one leaves its mailbox and the conversation goes on. @returns false when there is none
+   */
   discard(id: string): Promise<boolean>;
 }

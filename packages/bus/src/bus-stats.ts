@@ -21,7 +21,15 @@ function ageOf(at: number | undefined, now: number): number {
 
 /** Figures of nothing, to add to. */
 export function emptyStats(): RawStats {
-  return { depth: 0, oldestEnqueuedAt: undefined, oldestWaitingEnqueuedAt: undefined, inFlight: 0, delayed: 0, parked: 0, scheduled: 0 };
+  return {
+    depth: 0,
+    oldestEnqueuedAt: undefined,
+    oldestWaitingEnqueuedAt: undefined,
+    inFlight: 0,
+    delayed: 0,
+    parked: 0,
+    scheduled: 0,
+  };
 }
 
 /** Adds the figures of one space to those of others. */

@@ -59,7 +59,8 @@ export type Reply<Payload = JsonValue> = Omit<OutboundMessage<Payload>, "session
 /** How messages are published. */
 export interface PublishOptions {
   /**
-   * What must be true before the call resolves: `memory` — the server has it (its own persistence applies); `replicated` —
+   * What must be true before the call resolves: `memory` — the server has it (its own persistence applies);
+   * `replicated` —
    * a replica has it too; `fsync` — it is on disk (Redis 7.2 and later). The local bus has only `memory`.
    *
    * @defaultValue the bus's own setting, which is `memory` unless it was given another
@@ -114,9 +115,13 @@ export interface NackOptions {
   error?: unknown;
   /** A word for the dead letter when there is no error. */
   reason?: string;
-  /** Milliseconds until the next delivery. @defaultValue exponential back-off with full jitter, by the attempts so far */
+  /**
+   * Milliseconds until the next delivery. @defaultValue exponential back-off with full jitter, by the attempts so far
+   */
   delayMs?: number;
-  /** Whether trying again is pointless: a single message is dead-lettered (or parked) now. @defaultValue from the error */
+  /**
+   * Whether trying again is pointless: a single message is dead-lettered (or parked) now. @defaultValue from the error
+   */
   permanent?: boolean;
 }
 
@@ -129,14 +134,16 @@ export interface Tenure<Payload = JsonValue> {
   /** The messages held, in order; `take` adds to them. */
   readonly messages: readonly ReceivedMessage<Payload>[];
   /**
-   * The fencing token: larger than that of every earlier lease of this conversation. A store must refuse a smaller one than
+   * The fencing token: larger than that of every earlier lease of this conversation. A store must refuse a smaller one
+   * than
    * the last it accepted. Microseconds since the epoch unless more were issued than microseconds passed.
    */
   readonly fence: number;
   /** Aborts when the lease is lost, with a HebraError `LEASE_LOST`; also at the deadline of a drain. */
   readonly signal: AbortSignal;
   /**
-   * Leases further messages of this conversation in mid-turn, to steer, interrupt or merge. Messages of a batch that has
+   * Leases further messages of this conversation in mid-turn, to steer, interrupt or merge. Messages of a batch that
+   * has
    * failed before are not given: they are delivered one at a time.
    *
    * @param options - `max`: how many at most. @defaultValue 1
@@ -149,7 +156,9 @@ export interface Tenure<Payload = JsonValue> {
    * @returns stops the calls
    */
   onMore(listener: (notice: MoreNotice) => void): () => void;
-  /** Renews the lease now. Leases renew themselves: this asks whether it is still held. @throws HebraError `LEASE_LOST` */
+  /**
+   * Renews the lease now. Leases renew themselves: this asks whether it is still held. @throws HebraError `LEASE_LOST`
+   */
   extend(): Promise<void>;
   /**
    * The messages are done: they leave, and the replies go out, in one atomic step.
@@ -157,7 +166,8 @@ export interface Tenure<Payload = JsonValue> {
    * While the backend is away it waits, and is sent again: acting once. Await it before you call the work done.
    *
    * @throws HebraError `LEASE_LOST`: nothing happened, the messages are delivered again. `CLOSED`: the bus was closed
-   * before there was an answer; which of both is unknown. `NOT_SERIALIZABLE`, `ENVELOPE_TOO_LARGE`, `INVALID_OPTIONS`: for
+   * before there was an answer; which of both is unknown. `NOT_SERIALIZABLE`, `ENVELOPE_TOO_LARGE`, `INVALID_OPTIONS`:
+   * for
    * the replies or the count, with nothing settled. `ILLEGAL_TRANSITION` when it was settled before.
    */
   ack(options?: AckOptions): Promise<void>;
@@ -193,7 +203,9 @@ export interface ConsumeOptions {
   signal?: AbortSignal;
   /** Conversations held at once; a slot is free again when a delivery is settled or lost. @defaultValue 10 */
   concurrency?: number;
-  /** Messages in one delivery at most. More than 1 joins what a conversation has waiting into one turn. @defaultValue 1 */
+  /**
+   * Messages in one delivery at most. More than 1 joins what a conversation has waiting into one turn. @defaultValue 1
+   */
   maxBatch?: number;
 }
 
@@ -208,8 +220,10 @@ export interface ConsumeOutboundOptions extends ConsumeOptions {
  *
  * - At least once. Messages leave only by an ack (or to the dead letters). FIFO inside a conversation, also across
  *   redelivery, overflow and any number of consumers; conversations are served in parallel and tenants in turn.
- * - One valid lease a conversation. A lease saves work; the fence, checked by the store, is the boundary of correctness.
- * - Attempts belong to messages and count ended leases too, so that a message that kills its process ends as a dead letter.
+ * - One valid lease a conversation. A lease saves work; the fence, checked by the store, is the boundary of
+ *   correctness.
+ * - Attempts belong to messages and count ended leases too, so that a message that kills its process ends as a dead
+ *   letter.
  *   After a failed or expired batch its messages are delivered one at a time.
  */
 export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
@@ -220,11 +234,18 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
    * @throws HebraError before anything is published: `NOT_SERIALIZABLE`, `ENVELOPE_TOO_LARGE`, `INVALID_ID`,
    * `DURABILITY_UNSUPPORTED`; `UNREACHABLE` when it is unknown what was: publish again with the same ids. `CLOSED`.
    */
-  publishInbound(messages: InboundMessage<Inbound> | readonly InboundMessage<Inbound>[], options?: PublishOptions): Promise<PublishReceipt[]>;
+  publishInbound(
+    messages: InboundMessage<Inbound> | readonly InboundMessage<Inbound>[],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]>;
   /** As {@link Bus.publishInbound}, towards a gateway. */
-  publishOutbound(messages: OutboundMessage<Outbound> | readonly OutboundMessage<Outbound>[], options?: PublishOptions): Promise<PublishReceipt[]>;
+  publishOutbound(
+    messages: OutboundMessage<Outbound> | readonly OutboundMessage<Outbound>[],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]>;
   /**
-   * Leases conversations as they become ready, at most `concurrency` at once. Never throws for a backend that is away: it
+   * Leases conversations as they become ready, at most `concurrency` at once. Never throws for a backend that is away:
+   * it
    * waits and goes on by itself. The iteration ends by the signal, by `drain` and by `close`.
    */
   consumeInbound(options?: ConsumeOptions): AsyncIterableIterator<Delivery<Inbound>>;
@@ -242,7 +263,8 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
   /** Publishes at a point in time: milliseconds since the epoch. The message needs an id if it is to be cancelled. */
   schedule(message: InboundMessage<Inbound>, options: PublishOptions & { at: number }): Promise<PublishReceipt>;
   /**
-   * Takes back a message that was delayed or scheduled and has not joined its mailbox yet. Its id may be used again at once;
+   * Takes back a message that was delayed or scheduled and has not joined its mailbox yet. Its id may be used again at
+   * once;
    * an idempotency key of its own stays known for the window.
    *
    * @returns whether there was one
@@ -250,15 +272,20 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
   unschedule(address: ConversationAddress & { id: string }): Promise<boolean>;
   /**
    * Inbound messages that have not joined their mailbox yet: what `unschedule` can take back. Soonest first within a
-   * conversation, and over all where the bus has one partition. One whose time comes while pages are read may be missed or
+   * conversation, and over all where the bus has one partition. One whose time comes while pages are read may be missed
+   * or
    * told twice.
    *
    * @param options - `limit`: how many. @defaultValue 100. `after`: the `cursor` of the last page.
    * @throws HebraError `INVALID_OPTIONS`
    */
-  scheduled(options?: { limit?: number; after?: string }): Promise<{ messages: ScheduledMessage<Inbound>[]; cursor?: string }>;
+  scheduled(options?: {
+    limit?: number;
+    after?: string;
+  }): Promise<{ messages: ScheduledMessage<Inbound>[]; cursor?: string }>;
   /**
-   * For operators: conversations of both directions that wait for a retry are served from now on, also those whose other side
+   * For operators: conversations of both directions that wait for a retry are served from now on, also those whose
+   * other side
    * asked for more time. What is on lease, scheduled or parked stays as it is, and attempts count on.
    *
    * @returns how many there were

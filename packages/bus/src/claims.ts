@@ -11,12 +11,19 @@ import { Tenancy } from "./tenancy.ts";
 const POLL_MS = 1_000;
 
 /** Takes a conversation for a direct call: see `Bus.claim`. */
-export async function claim(core: BusCore, exchanger: Exchanger, closing: AbortSignal, address: ConversationAddress, options: ClaimOptions): Promise<Claim> {
+export async function claim(
+  core: BusCore,
+  exchanger: Exchanger,
+  closing: AbortSignal,
+  address: ConversationAddress,
+  options: ClaimOptions,
+): Promise<Claim> {
   const { tenant = "default", session } = address;
   assertId(tenant, "tenant");
   assertId(session, "session");
   const { waitMs = 30_000, signal } = options;
-  if (Number.isNaN(waitMs) || waitMs < 0) throw new HebraError("INVALID_OPTIONS", "claim: `waitMs` must be a number of milliseconds, zero or more.");
+  if (Number.isNaN(waitMs) || waitMs < 0)
+    throw new HebraError("INVALID_OPTIONS", "claim: `waitMs` must be a number of milliseconds, zero or more.");
   const assertWanted = () => {
     if (signal?.aborted === true) throw new HebraError("ABORTED", "The claim was aborted.", { cause: signal.reason });
     if (closing.aborted) throw new HebraError("CLOSED", "The bus was closed while a claim waited.");
@@ -39,7 +46,11 @@ export async function claim(core: BusCore, exchanger: Exchanger, closing: AbortS
       asked = true;
       if (typeof reply === "object") return held(reply.fence, sentAt);
       if (reply === "busy" || clock.monotonic() >= giveUpAt) {
-        throw new HebraError("LOCK_TIMEOUT", `The conversation ${tenant}/${session} did not become free within ${waitMs} ms.`, { details: { tenant, session, waitMs } });
+        throw new HebraError(
+          "LOCK_TIMEOUT",
+          `The conversation ${tenant}/${session} did not become free within ${waitMs} ms.`,
+          { details: { tenant, session, waitMs } },
+        );
       }
       assertWanted();
       const cancelPoll = clock.after(Math.min(POLL_MS, settings.leaseMs / 3), alarm.ring);
@@ -47,7 +58,8 @@ export async function claim(core: BusCore, exchanger: Exchanger, closing: AbortS
       cancelPoll();
     }
   } catch (error) {
-    if (waitMs > 0 || !HebraError.isInstance(error) || error.code !== "LOCK_TIMEOUT") backend.cancelTicket(conversation, ticket, holder).catch(() => undefined);
+    if (waitMs > 0 || !HebraError.isInstance(error) || error.code !== "LOCK_TIMEOUT")
+      backend.cancelTicket(conversation, ticket, holder).catch(() => undefined);
     throw error;
   } finally {
     stopListening();
@@ -67,8 +79,23 @@ export async function claim(core: BusCore, exchanger: Exchanger, closing: AbortS
   }
 
   function held(fence: number, sentAt: number): Claim {
-    const parts = { space: INBOUND, partition: backend.partitionOf(conversation), conversation, tenant, session, fence, attempt: 1 };
-    const tenancy = new Tenancy(core, { ...parts, deadline: lostAt(sentAt, settings.leaseMs), messages: [], leased: 1, exchanger, freed: () => {} });
+    const parts = {
+      space: INBOUND,
+      partition: backend.partitionOf(conversation),
+      conversation,
+      tenant,
+      session,
+      fence,
+      attempt: 1,
+    };
+    const tenancy = new Tenancy(core, {
+      ...parts,
+      deadline: lostAt(sentAt, settings.leaseMs),
+      messages: [],
+      leased: 1,
+      exchanger,
+      freed: () => {},
+    });
     try {
       assertWanted();
     } catch (error) {

@@ -7,7 +7,10 @@ import { createExchanger, type Exchanger } from "./exchanger.ts";
 import { lostAt } from "./lease-keeper.ts";
 import { Tenancy } from "./tenancy.ts";
 
-/** Milliseconds for which one that met a message of a newer version leaves everything to others: whoever can read it has the first go. */
+/**
+ * Milliseconds for which one that met a message of a newer version leaves everything to others: whoever can read it has
+ * the first go.
+ */
 const NEWER_REST_MS = 1_000;
 
 /** A consumer as the bus that owns it sees it. */
@@ -38,7 +41,15 @@ export interface ConsumerOptions {
 }
 
 /** Deals with a lease whose first message must not reach a handler. @returns whether it was such a one */
-function turnAway(core: BusCore, exchanger: Exchanger, space: Space, partition: number, lease: RawLease, stopped: Decoded | undefined, enqueuedAt: number | undefined): boolean {
+function turnAway(
+  core: BusCore,
+  exchanger: Exchanger,
+  space: Space,
+  partition: number,
+  lease: RawLease,
+  stopped: Decoded | undefined,
+  enqueuedAt: number | undefined,
+): boolean {
   const { conversation, fence } = lease;
   const { retry } = core.settings;
   if (stopped?.kind === "newer") {
@@ -48,7 +59,8 @@ function turnAway(core: BusCore, exchanger: Exchanger, space: Space, partition: 
     return true;
   }
   const old = enqueuedAt !== undefined && lease.attempt > 1 && core.clock.now() - enqueuedAt > retry.maxAgeMs;
-  const cause = stopped !== undefined ? "poison" : lease.attempt > retry.maxAttempts ? "exhausted" : old ? "too-old" : undefined;
+  const cause =
+    stopped !== undefined ? "poison" : lease.attempt > retry.maxAttempts ? "exhausted" : old ? "too-old" : undefined;
   if (cause === undefined) return false;
   const error =
     stopped?.kind === "invalid"
@@ -57,10 +69,23 @@ function turnAway(core: BusCore, exchanger: Exchanger, space: Space, partition: 
   const signature = errorSignature(error, { component: "bus" });
   const record = { cause, attempts: lease.attempt - 1, signature: JSON.stringify(signature) };
   const parked = retry.onExhausted === "park" && cause !== "poison";
-  const settled = exchanger.settle(partition, parked ? { kind: "park", conversation, fence, record } : { kind: "dead", conversation, fence, record, together: false });
+  const settled = exchanger.settle(
+    partition,
+    parked
+      ? { kind: "park", conversation, fence, record }
+      : { kind: "dead", conversation, fence, record, together: false },
+  );
   settled.then(
     (done) => {
-      if (done >= 0) core.emit?.({ type: "message-buried", direction: directionOf(space), ...parseConversation(conversation), cause, code: signature.code, parked });
+      if (done >= 0)
+        core.emit?.({
+          type: "message-buried",
+          direction: directionOf(space),
+          ...parseConversation(conversation),
+          cause,
+          code: signature.code,
+          parked,
+        });
     },
     () => undefined,
   );
@@ -68,11 +93,29 @@ function turnAway(core: BusCore, exchanger: Exchanger, space: Space, partition: 
 }
 
 /** Makes tenancies of leases; those whose message must not reach a handler are dealt with. */
-export function admit(core: BusCore, exchanger: Exchanger, space: Space, leases: readonly RawLease[], partition: number, sentAt: number, freed: () => void): Tenancy[] {
+export function admit(
+  core: BusCore,
+  exchanger: Exchanger,
+  space: Space,
+  leases: readonly RawLease[],
+  partition: number,
+  sentAt: number,
+  freed: () => void,
+): Tenancy[] {
   const admitted: Tenancy[] = [];
   for (const lease of leases) {
     const { messages, stopped } = decodeAll(core.codec, lease.bodies, lease.attempt);
-    if (turnAway(core, exchanger, space, partition, lease, messages.length === 0 ? stopped : undefined, messages[0]?.enqueuedAt)) {
+    if (
+      turnAway(
+        core,
+        exchanger,
+        space,
+        partition,
+        lease,
+        messages.length === 0 ? stopped : undefined,
+        messages[0]?.enqueuedAt,
+      )
+    ) {
       freed();
       continue;
     }
@@ -86,8 +129,28 @@ export function admit(core: BusCore, exchanger: Exchanger, space: Space, leases:
       freed();
       continue;
     }
-    admitted.push(new Tenancy(core, { space, partition, conversation, tenant, session, fence, attempt, deadline, messages, leased: lease.bodies.length, exchanger, freed }));
-    core.emit?.({ type: "delivery-started", direction: directionOf(space), waitedMs: Math.max(0, core.clock.now() - first.enqueuedAt), attempt: lease.attempt });
+    admitted.push(
+      new Tenancy(core, {
+        space,
+        partition,
+        conversation,
+        tenant,
+        session,
+        fence,
+        attempt,
+        deadline,
+        messages,
+        leased: lease.bodies.length,
+        exchanger,
+        freed,
+      }),
+    );
+    core.emit?.({
+      type: "delivery-started",
+      direction: directionOf(space),
+      waitedMs: Math.max(0, core.clock.now() - first.enqueuedAt),
+      attempt: lease.attempt,
+    });
   }
   return admitted;
 }

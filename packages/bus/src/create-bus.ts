@@ -49,12 +49,23 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
   let backendHealth: { state: "ready" | "unreachable" | "upgrade-required"; error?: Error } = { state: "unreachable" };
 
   const health = (): BusHealth => {
-    const state = closing.signal.aborted ? "closed" : backendHealth.state !== "ready" ? backendHealth.state : draining ? "draining" : "ready";
-    return { ready: state === "ready", state, ...(backendHealth.error === undefined ? {} : { error: backendHealth.error }) };
+    const state = closing.signal.aborted
+      ? "closed"
+      : backendHealth.state !== "ready"
+        ? backendHealth.state
+        : draining
+          ? "draining"
+          : "ready";
+    return {
+      ready: state === "ready",
+      state,
+      ...(backendHealth.error === undefined ? {} : { error: backendHealth.error }),
+    };
   };
   const setHealth = (state: "ready" | "unreachable" | "upgrade-required", error?: Error) => {
     if (state === "upgrade-required") newerSeenAt = clock.monotonic();
-    // A message of a newer version stays in its mailbox and is met again: one good answer does not mean that it is gone.
+    // A message of a newer version stays in its mailbox and is met again: one good answer does not mean that it is
+    // gone.
     else if (backendHealth.state === "upgrade-required" && clock.monotonic() - newerSeenAt < NEWER_MEMORY_MS) return;
     if (backendHealth.state === state && (state !== "unreachable" || backendHealth.error === error)) return;
     backendHealth = { state, ...(error === undefined ? {} : { error }) };
@@ -73,26 +84,38 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     watchers: new Map(),
     held,
     emit: settings.onEvent,
-    upgradeRequired: (version) => setHealth("upgrade-required", new HebraError("UPGRADE_REQUIRED", `A message has envelope version ${version}, which this process cannot read. Upgrade it; the message waits for a newer one.`)),
+    upgradeRequired: (version) =>
+      setHealth(
+        "upgrade-required",
+        new HebraError(
+          "UPGRADE_REQUIRED",
+          `A message has envelope version ${version}, which this process cannot read. Upgrade it; the message waits for a newer one.`,
+        ),
+      ),
   };
 
-  const started = backend.start({
-    ready(space, partition) {
-      let hasRoom = false;
-      for (const consumer of consumers) if (consumer.space === space && consumer.wake(partition)) hasRoom = true;
-      return hasRoom;
+  const started = backend.start(
+    {
+      ready(space, partition) {
+        let hasRoom = false;
+        for (const consumer of consumers) if (consumer.space === space && consumer.wake(partition)) hasRoom = true;
+        return hasRoom;
+      },
+      asks(space, partition) {
+        for (const consumer of consumers) if (consumer.space === space && consumer.asks(partition)) return true;
+        return false;
+      },
+      notice(space, conversation, interrupt) {
+        for (const listener of core.watchers.get(`${space}\n${conversation}`) ?? []) listener(interrupt);
+      },
+      health: setHealth,
     },
-    asks(space, partition) {
-      for (const consumer of consumers) if (consumer.space === space && consumer.asks(partition)) return true;
-      return false;
-    },
-    notice(space, conversation, interrupt) {
-      for (const listener of core.watchers.get(`${space}\n${conversation}`) ?? []) listener(interrupt);
-    },
-    health: setHealth,
-  }, core.holder);
+    core.holder,
+  );
   // What keeps a bus from starting does not pass by itself.
-  started.catch((error: unknown) => setHealth(errorCode(error) === "UPGRADE_REQUIRED" ? "upgrade-required" : "unreachable", error as Error));
+  started.catch((error: unknown) =>
+    setHealth(errorCode(error) === "UPGRADE_REQUIRED" ? "upgrade-required" : "unreachable", error as Error),
+  );
 
   let hasStarted = false;
   started.then(
@@ -103,7 +126,10 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     if (parts.startTimeoutMs === undefined) return started;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new HebraError("UNREACHABLE", `The backend has not answered within ${parts.startTimeoutMs} ms.`)), parts.startTimeoutMs);
+      timer = setTimeout(
+        () => reject(new HebraError("UNREACHABLE", `The backend has not answered within ${parts.startTimeoutMs} ms.`)),
+        parts.startTimeoutMs,
+      );
     });
     await Promise.race([started, late]).finally(() => clearTimeout(timer));
   };
@@ -116,8 +142,24 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     assertOpen();
   };
 
-  const sideExchanger = (space: string, free: () => number, maxBatch = 1, receive: Parameters<typeof createExchanger>[0]["receive"] = () => {}): Exchanger =>
-    createExchanger({ backend, space, id: `${core.holder}.${++counter}`, holder: core.holder, perConversation: maxBatch, leaseMs: settings.leaseMs, clock, requestId: ids, free, receive });
+  const sideExchanger = (
+    space: string,
+    free: () => number,
+    maxBatch = 1,
+    receive: Parameters<typeof createExchanger>[0]["receive"] = () => {},
+  ): Exchanger =>
+    createExchanger({
+      backend,
+      space,
+      id: `${core.holder}.${++counter}`,
+      holder: core.holder,
+      perConversation: maxBatch,
+      leaseMs: settings.leaseMs,
+      clock,
+      requestId: ids,
+      free,
+      receive,
+    });
   const exchangers = new Map<string, Exchanger>();
   /** Settles what was claimed outside a consumer. */
   const settler = (space: string): Exchanger => {
@@ -130,7 +172,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     assertOpen();
     const { concurrency = 10, maxBatch = 1, signal } = options;
     for (const [name, value] of Object.entries({ concurrency, maxBatch })) {
-      if (!Number.isSafeInteger(value) || value < 1) throw new HebraError("INVALID_OPTIONS", `consume: \`${name}\` must be a whole number of at least 1.`);
+      if (!Number.isSafeInteger(value) || value < 1)
+        throw new HebraError("INVALID_OPTIONS", `consume: \`${name}\` must be a whole number of at least 1.`);
     }
     // The backend's partitions are known only once it has answered: until then the consumer is an empty one.
     let consumer: Consumer | undefined;
@@ -138,7 +181,15 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     const begin = async () => {
       await started;
       if (finished || draining || closing.signal.aborted) return;
-      const made = createConsumer({ core, space, id: `${core.holder}.${++counter}`, concurrency, maxBatch, signal, ended: () => forget(made) });
+      const made = createConsumer({
+        core,
+        space,
+        id: `${core.holder}.${++counter}`,
+        concurrency,
+        maxBatch,
+        signal,
+        ended: () => forget(made),
+      });
       consumer = made;
       if (signal?.aborted === true) return;
       consumers.add(made);
@@ -168,7 +219,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
   const forget = (consumer: Consumer) => {
     if (!consumers.delete(consumer)) return;
     closers.push(consumer);
-    for (let partition = 0; partition < backend.partitions; partition++) backend.watchSpace(consumer.space, partition, false);
+    for (let partition = 0; partition < backend.partitions; partition++)
+      backend.watchSpace(consumer.space, partition, false);
   };
 
   const bus: Bus = {
@@ -193,7 +245,16 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       for (let partition = 0; partition < backend.partitions; partition++) {
         const sentAt = clock.monotonic();
         const exchanger = `${core.holder}.try.${++counter}`;
-        const request = { space, exchanger, requestId: ids(), holder: core.holder, settles: [], want: 1, perConversation: maxBatch, leaseMs: settings.leaseMs };
+        const request = {
+          space,
+          exchanger,
+          requestId: ids(),
+          holder: core.holder,
+          settles: [],
+          want: 1,
+          perConversation: maxBatch,
+          leaseMs: settings.leaseMs,
+        };
         const { leases } = await backend.exchange(partition, request);
         const [tenancy] = admit(core, settler(space), space, leases, partition, sentAt, () => {});
         if (tenancy !== undefined) return tenancy as never;
@@ -212,7 +273,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       }
     },
     async schedule(message, { at, ...options }) {
-      if (!Number.isFinite(at)) throw new HebraError("INVALID_OPTIONS", "schedule: `at` must be milliseconds since the epoch.");
+      if (!Number.isFinite(at))
+        throw new HebraError("INVALID_OPTIONS", "schedule: `at` must be milliseconds since the epoch.");
       const [receipt] = await bus.publishInbound([{ ...message, delayMs: Math.max(0, at - clock.now()) }], options);
       return receipt!;
     },
@@ -230,7 +292,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     },
     async seedFence({ tenant = "default", session }, lastFence) {
       await open();
-      if (!Number.isSafeInteger(lastFence) || lastFence < 0) throw new HebraError("INVALID_OPTIONS", "seedFence: a fence is a whole number, zero or more.");
+      if (!Number.isSafeInteger(lastFence) || lastFence < 0)
+        throw new HebraError("INVALID_OPTIONS", "seedFence: a fence is a whole number, zero or more.");
       await backend.seedFence(lockKey(tenant, session), lastFence);
     },
     async stats() {
@@ -247,10 +310,12 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
       consumers.clear();
       const before = core.held.size;
       const unseen = (await Promise.all(all.map((consumer) => consumer.stop()))).reduce((sum, n) => sum + n, 0);
-      for (const consumer of all) for (let p = 0; p < backend.partitions; p++) backend.watchSpace(consumer.space, p, false);
+      for (const consumer of all)
+        for (let p = 0; p < backend.partitions; p++) backend.watchSpace(consumer.space, p, false);
       const giveUpAt = clock.monotonic() + deadlineMs;
       closers.push(...all);
-      while (core.held.size > 0 && clock.monotonic() < giveUpAt) await sleep(clock, Math.min(20, giveUpAt - clock.monotonic()));
+      while (core.held.size > 0 && clock.monotonic() < giveUpAt)
+        await sleep(clock, Math.min(20, giveUpAt - clock.monotonic()));
       const rest = [...core.held];
       for (const tenancy of rest) tenancy.evict().catch(() => undefined);
       // An ack that is on its way counts: it gets a moment more, unless nobody answers.

@@ -9,7 +9,8 @@ export function createDeadLetters(core: Pick<BusCore, "backend" | "clock">, code
   const { backend, clock } = core;
   return {
     async list({ limit = 100, before } = {}) {
-      if (!Number.isSafeInteger(limit) || limit < 1) throw new HebraError("INVALID_OPTIONS", "deadLetters.list: `limit` must be a whole number of at least 1.");
+      if (!Number.isSafeInteger(limit) || limit < 1)
+        throw new HebraError("INVALID_OPTIONS", "deadLetters.list: `limit` must be a whole number of at least 1.");
       const raw = await backend.listDead(limit, before);
       const letters = raw.map(read);
       return raw.length < limit ? { letters } : { letters, cursor: raw.at(-1)!.id };
@@ -54,5 +55,7 @@ export function createDeadLetters(core: Pick<BusCore, "backend" | "clock">, code
 }
 
 function overflowSignature(): ErrorSignature {
-  return errorSignature(new HebraError("BACKLOG_FULL", "The conversation held as many messages as it may."), { component: "bus" });
+  return errorSignature(new HebraError("BACKLOG_FULL", "The conversation held as many messages as it may."), {
+    component: "bus",
+  });
 }

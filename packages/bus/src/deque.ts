@@ -1,4 +1,7 @@
-/** A queue that is pushed at the tail and shifted from the head in O(1): one array whose dead head is cut off now and then. */
+/**
+ * A queue that is pushed at the tail and shifted from the head in O(1): one array whose dead head is cut off now and
+ * then.
+ */
 export class Deque<T> {
   #items: T[] = [];
   #head = 0;

@@ -19,11 +19,17 @@ export interface Envelope {
   readonly payload: JsonValue;
 }
 
-/** An envelope as a mailbox holds it: text, or, where it does not leave the process, values that nobody else has and nobody changes. */
+/**
+ * An envelope as a mailbox holds it: text, or, where it does not leave the process, values that nobody else has and
+ * nobody changes.
+ */
 export type Body = string | Envelope;
 
 /** What decoding can find. */
-export type Decoded = { readonly kind: "envelope"; readonly envelope: Envelope } | { readonly kind: "newer"; readonly version: number } | { readonly kind: "invalid"; readonly problem: string };
+export type Decoded =
+  | { readonly kind: "envelope"; readonly envelope: Envelope }
+  | { readonly kind: "newer"; readonly version: number }
+  | { readonly kind: "invalid"; readonly problem: string };
 
 /** Writes envelopes of one version and reads all up to another. */
 export interface EnvelopeCodec<Written extends Body = Body> {
@@ -39,7 +45,10 @@ export function textOf(body: Body): string {
   return typeof body === "string" ? body : write(body, body.v);
 }
 
-/** `enqueuedAt` comes first, so that the age of a mailbox can be read off its first bytes; absent members are left out, to keep envelopes small. */
+/**
+ * `enqueuedAt` comes first, so that the age of a mailbox can be read off its first bytes; absent members are left out,
+ * to keep envelopes small.
+ */
 function write(envelope: Omit<Envelope, "v">, version: number): string {
   return JSON.stringify({
     v: version,
@@ -58,7 +67,8 @@ function write(envelope: Omit<Envelope, "v">, version: number): string {
 /**
  * The codec that writes text.
  *
- * @param newest - the newest version to read; a test of rolling deploys pretends with it to be an older or newer release.
+ * @param newest - the newest version to read; a test of rolling deploys pretends with it to be an older or newer
+ * release.
  */
 export function createEnvelopeCodec(maxBytes: number, newest = ENVELOPE_VERSION): EnvelopeCodec<string> {
   return {
@@ -68,9 +78,13 @@ export function createEnvelopeCodec(maxBytes: number, newest = ENVELOPE_VERSION)
       const text = write(envelope, version);
       const bytes = text.length * 3 <= maxBytes ? 0 : Buffer.byteLength(text);
       if (bytes > maxBytes) {
-        throw new HebraError("ENVELOPE_TOO_LARGE", `The message ${envelope.id} takes ${bytes} bytes; the bus accepts ${maxBytes}. Pass large content by reference, or raise \`maxMessageBytes\`.`, {
-          details: { id: envelope.id, bytes, maxBytes },
-        });
+        throw new HebraError(
+          "ENVELOPE_TOO_LARGE",
+          `The message ${envelope.id} takes ${bytes} bytes; the bus accepts ${maxBytes}. Pass large content by reference, or raise \`maxMessageBytes\`.`,
+          {
+            details: { id: envelope.id, bytes, maxBytes },
+          },
+        );
       }
       return text;
     },
@@ -90,7 +104,18 @@ export function createEnvelopeCodec(maxBytes: number, newest = ENVELOPE_VERSION)
   };
 }
 
-const known = new Set(["v", "enqueuedAt", "id", "tenant", "session", "idempotencyKey", "interrupt", "seq", "trace", "payload"]);
+const known = new Set([
+  "v",
+  "enqueuedAt",
+  "id",
+  "tenant",
+  "session",
+  "idempotencyKey",
+  "interrupt",
+  "seq",
+  "trace",
+  "payload",
+]);
 
 /** Whether a value is an envelope that can be read. What may be absent is filled in. */
 export function checkEnvelope(value: unknown, newest: number): Decoded {
@@ -99,13 +124,17 @@ export function checkEnvelope(value: unknown, newest: number): Decoded {
   const raw = value as Record<string, unknown>;
   if (!Number.isSafeInteger(raw["v"]) || (raw["v"] as number) < 1) return invalid("`v` is not a version");
   if ((raw["v"] as number) > newest) return { kind: "newer", version: raw["v"] as number };
-  for (const key in raw) if (!known.has(key)) return invalid(`it has a member \`${key.slice(0, 40)}\` that version ${String(raw["v"])} does not know`);
+  for (const key in raw)
+    if (!known.has(key))
+      return invalid(`it has a member \`${key.slice(0, 40)}\` that version ${String(raw["v"])} does not know`);
   for (const key of ["id", "tenant", "session"] as const) {
     if (typeof raw[key] !== "string" || raw[key] === "") return invalid(`\`${key}\` is not a string`);
   }
   if (!Number.isSafeInteger(raw["enqueuedAt"])) return invalid("`enqueuedAt` is not a time");
-  if (raw["idempotencyKey"] !== undefined && typeof raw["idempotencyKey"] !== "string") return invalid("`idempotencyKey` is not a string");
-  if (raw["interrupt"] !== undefined && typeof raw["interrupt"] !== "boolean") return invalid("`interrupt` is not a boolean");
+  if (raw["idempotencyKey"] !== undefined && typeof raw["idempotencyKey"] !== "string")
+    return invalid("`idempotencyKey` is not a string");
+  if (raw["interrupt"] !== undefined && typeof raw["interrupt"] !== "boolean")
+    return invalid("`interrupt` is not a boolean");
   if (raw["seq"] !== undefined && !Number.isSafeInteger(raw["seq"])) return invalid("`seq` is not a whole number");
   if (raw["trace"] !== undefined && !isTrace(raw["trace"])) return invalid("`trace` is not a trace context");
   if (raw["payload"] === undefined) return invalid("`payload` is missing");
@@ -117,5 +146,9 @@ export function checkEnvelope(value: unknown, newest: number): Decoded {
 function isTrace(value: unknown): value is TraceContext {
   if (typeof value !== "object" || value === null) return false;
   const { traceparent, tracestate, ...rest } = value as Record<string, unknown>;
-  return typeof traceparent === "string" && (tracestate === undefined || typeof tracestate === "string") && Object.keys(rest).length === 0;
+  return (
+    typeof traceparent === "string" &&
+    (tracestate === undefined || typeof tracestate === "string") &&
+    Object.keys(rest).length === 0
+  );
 }

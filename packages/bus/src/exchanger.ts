@@ -4,7 +4,10 @@ import type { Backend, RawLease, Settle, Space } from "./backend.ts";
 /** At most this many settles and claims in one request. */
 const BATCH = 256;
 
-/** So many are worth a request of their own beside another: the server works while the next is made. Fewer wait for the answer. */
+/**
+ * So many are worth a request of their own beside another: the server works while the next is made. Fewer wait for the
+ * answer.
+ */
 const WORTH_SHARING = 8;
 
 /** Milliseconds after which an exchanger asks even if nothing told it to: the bound for a wake-up that got lost. */
@@ -72,8 +75,19 @@ interface Part {
 /** An exchanger that has not asked for anything yet. */
 export function createExchanger(options: ExchangerOptions): Exchanger {
   const { backend, clock } = options;
-  const lanes = () => Array.from({ length: backend.lanes }, (_, lane): Lane => ({ id: `${options.id}.${lane}`, busy: false, settles: false }));
-  const parts: Part[] = Array.from({ length: backend.partitions }, () => ({ waiting: [], lanes: lanes(), dirty: false, queued: false, cancelTimer: undefined }));
+  const lanes = () =>
+    Array.from({ length: backend.lanes }, (_, lane): Lane => ({
+      id: `${options.id}.${lane}`,
+      busy: false,
+      settles: false,
+    }));
+  const parts: Part[] = Array.from({ length: backend.partitions }, () => ({
+    waiting: [],
+    lanes: lanes(),
+    dirty: false,
+    queued: false,
+    cancelTimer: undefined,
+  }));
   const closing = new AbortController();
   let claiming = true;
   let cancelRest: (() => void) | undefined;
@@ -132,7 +146,8 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   };
 
   /** Replies travel with settles: they do not wait behind a request that only asks for more. */
-  const worthALane = ({ waiting, lanes: all }: Part) => waiting.length >= WORTH_SHARING || (waiting.length > 0 && !all.some((lane) => lane.busy && lane.settles));
+  const worthALane = ({ waiting, lanes: all }: Part) =>
+    waiting.length >= WORTH_SHARING || (waiting.length > 0 && !all.some((lane) => lane.busy && lane.settles));
 
   /** Sends what waits in a free lane, one of `free`. @returns whether there was anything */
   const depart = (part: Part, index: number, lane: Lane, free: number): boolean => {
@@ -185,7 +200,13 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
 
   return {
     settle(index, settle) {
-      if (closing.signal.aborted) return Promise.reject(new HebraError("CLOSED", "The bus was closed before the delivery was settled. Its messages are delivered again."));
+      if (closing.signal.aborted)
+        return Promise.reject(
+          new HebraError(
+            "CLOSED",
+            "The bus was closed before the delivery was settled. Its messages are delivered again.",
+          ),
+        );
       const part = parts[index]!;
       pending++;
       return new Promise<number>((resolve, reject) => {
@@ -225,7 +246,13 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       closing.abort();
       for (const part of parts) {
         part.cancelTimer?.();
-        for (const waiting of part.waiting) waiting.reject(new HebraError("CLOSED", "The bus was closed before the delivery was settled. Its messages are delivered again."));
+        for (const waiting of part.waiting)
+          waiting.reject(
+            new HebraError(
+              "CLOSED",
+              "The bus was closed before the delivery was settled. Its messages are delivered again.",
+            ),
+          );
         answered(part.waiting.length);
         part.waiting = [];
       }

@@ -1,6 +1,15 @@
 export type { BusEvent } from "./bus-events.ts";
 export type { BusOptions, RetryOptions, TenantOptions } from "./bus-options.ts";
-export type { BusHealth, BusStats, DeadLetter, DeadLetters, DirectionStats, DrainReport, PublishReceipt, ScheduledMessage } from "./bus-reports.ts";
+export type {
+  BusHealth,
+  BusStats,
+  DeadLetter,
+  DeadLetters,
+  DirectionStats,
+  DrainReport,
+  PublishReceipt,
+  ScheduledMessage,
+} from "./bus-reports.ts";
 export type {
   AckOptions,
   Bus,

@@ -1,12 +1,15 @@
 import type { Clock } from "@hebra/core";
 import type { Backend, Space } from "./backend.ts";
 
-/** The part of its time by which a holder gives a lease up before the backend does, and at most how many milliseconds. */
+/**
+ * The part of its time by which a holder gives a lease up before the backend does, and at most how many milliseconds.
+ */
 const MARGIN = 0.1;
 const MAX_MARGIN_MS = 1_000;
 
 /**
- * When a holder takes its lease for lost, in monotonic time. It counts from before the request, and ends a moment before the
+ * When a holder takes its lease for lost, in monotonic time. It counts from before the request, and ends a moment
+ * before the
  * backend's own: a timer that comes late, on a busy machine, still comes before anybody else gets the conversation.
  */
 export function lostAt(sentAt: number, leaseMs: number): number {
@@ -35,7 +38,12 @@ export interface LeaseKeeper<Lease extends KeptLease = KeptLease> {
 }
 
 /** A keeper of the leases in a set, which it alone changes. */
-export function createLeaseKeeper<Lease extends KeptLease>(backend: Backend, clock: Clock, leaseMs: number, leases: Set<Lease>): LeaseKeeper<Lease> {
+export function createLeaseKeeper<Lease extends KeptLease>(
+  backend: Backend,
+  clock: Clock,
+  leaseMs: number,
+  leases: Set<Lease>,
+): LeaseKeeper<Lease> {
   let cancelTimer: (() => void) | undefined;
   let beating = false;
 

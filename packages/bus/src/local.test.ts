@@ -22,12 +22,31 @@ function localHarness(): BusContractHarness {
       backends ??= localBackends(parseBusOptions("localBus", { ...options, leaseMs, clock }));
       const events: BusEvent[] = [];
       const freezer = createFreezer();
-      const settings = parseBusOptions("localBus", { ...options, leaseMs, clock: freezer.clock(clock), random: () => 0.5, onEvent: (event) => events.push(event) });
-      return { bus: createBus({ backend: freezer.backend(backends()), settings, durability: "memory" }).bus, events, freeze: freezer.freeze, thaw: freezer.thaw };
+      const settings = parseBusOptions("localBus", {
+        ...options,
+        leaseMs,
+        clock: freezer.clock(clock),
+        random: () => 0.5,
+        onEvent: (event) => events.push(event),
+      });
+      return {
+        bus: createBus({ backend: freezer.backend(backends()), settings, durability: "memory" }).bus,
+        events,
+        freeze: freezer.freeze,
+        thaw: freezer.thaw,
+      };
     },
     elapse: (ms) => clock.advance(ms),
     async inject({ tenant, session }, body) {
-      const entry = { conversation: lockKey(tenant, session), dedupKey: undefined, id: "injected", body, delayMs: 0, interrupt: false, high: false };
+      const entry = {
+        conversation: lockKey(tenant, session),
+        dedupKey: undefined,
+        id: "injected",
+        body,
+        delayMs: 0,
+        interrupt: false,
+        high: false,
+      };
       await backends!().publish("in", 0, [entry], "memory");
     },
   };
@@ -40,7 +59,9 @@ describe("the local bus", () => {
     const bus = localBus();
     const [receipt] = await bus.publishInbound({ session: "a", payload: 1 });
     expect(receipt).toMatchObject({ status: "accepted", durable: false });
-    await expect(bus.publishInbound({ session: "a", payload: 1 }, { durability: "fsync" })).rejects.toSatisfy((error) => errorCode(error) === "DURABILITY_UNSUPPORTED");
+    await expect(bus.publishInbound({ session: "a", payload: 1 }, { durability: "fsync" })).rejects.toSatisfy(
+      (error) => errorCode(error) === "DURABILITY_UNSUPPORTED",
+    );
     await bus.close();
   });
 
@@ -69,7 +90,12 @@ describe("the local bus", () => {
     for (const session of sessions) {
       const body = JSON.stringify({ v: 2, enqueuedAt: 1, id: `m-${session}`, tenant: "default", session, payload: 1 });
       const conversation = lockKey("default", session);
-      await backends().publish("in", 0, [{ conversation, dedupKey: undefined, id: `m-${session}`, body, delayMs: 0, interrupt: false, high: false }], "memory");
+      await backends().publish(
+        "in",
+        0,
+        [{ conversation, dedupKey: undefined, id: `m-${session}`, body, delayMs: 0, interrupt: false, high: false }],
+        "memory",
+      );
     }
     for (let i = 0; i < 10; i++) await clock.advance(100);
     expect([...handled].sort()).toEqual(sessions);

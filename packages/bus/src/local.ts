@@ -10,7 +10,8 @@ import { createMailboxes, type Mailboxes } from "./mailbox.ts";
 import { isTicket, isWaiting } from "./mailbox-state.ts";
 
 /**
- * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process, and
+ * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process,
+ * and
  * its receipts say so.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -31,7 +32,10 @@ import { isTicket, isWaiting } from "./mailbox-state.ts";
  */
 export function localBus<Inbound = JsonValue, Outbound = JsonValue>(options: BusOptions = {}): Bus<Inbound, Outbound> {
   const settings = parseBusOptions("localBus", options);
-  return createBus({ backend: localBackends(settings)(), settings, durability: "memory" }).bus as unknown as Bus<Inbound, Outbound>;
+  return createBus({ backend: localBackends(settings)(), settings, durability: "memory" }).bus as unknown as Bus<
+    Inbound,
+    Outbound
+  >;
 }
 
 /**
@@ -72,7 +76,11 @@ export function localBackends(settings: BusSettings): () => Backend {
       },
       watchSpace: () => {},
       async publish(space, _partition, entries, durability) {
-        if (durability !== "memory") throw new HebraError("DURABILITY_UNSUPPORTED", `The local bus keeps messages in memory only; \`${durability}\` needs a server.`);
+        if (durability !== "memory")
+          throw new HebraError(
+            "DURABILITY_UNSUPPORTED",
+            `The local bus keeps messages in memory only; \`${durability}\` needs a server.`,
+          );
         return { statuses: mailboxes.publish(space, entries, now()), durable: false };
       },
       exchange: async (_partition, request) => mailboxes.exchange(request, now()),
@@ -114,7 +122,8 @@ function figures(mailboxes: Mailboxes, now: number): { inbound: RawStats; outbou
       stats.depth += bodies.length;
       const at = bodies[0] === undefined ? undefined : enqueuedAtOf(bodies[0]);
       stats.oldestEnqueuedAt = earlier(stats.oldestEnqueuedAt, at);
-      if (isWaiting(space, conversation, now)) stats.oldestWaitingEnqueuedAt = earlier(stats.oldestWaitingEnqueuedAt, at);
+      if (isWaiting(space, conversation, now))
+        stats.oldestWaitingEnqueuedAt = earlier(stats.oldestWaitingEnqueuedAt, at);
       if (conversation.leased > 0) stats.inFlight++;
       else if (conversation.parkedBy !== "") stats.parked++;
       else if (conversation.heapIndex >= 0) stats.delayed++;

@@ -26,14 +26,26 @@ export function unpark(space: SpaceState, lane: LaneName, tenant: string): void 
 
 function park(space: SpaceState, lane: LaneName, tenant: string, until: number): void {
   const key = `${lane}:${tenant}`;
-  const parked: ParkedTenant = { kind: "tenant", dueKey: `p${lane[0]!}${tenant}`, lane, tenant, dueAt: until, heapIndex: -1 };
+  const parked: ParkedTenant = {
+    kind: "tenant",
+    dueKey: `p${lane[0]!}${tenant}`,
+    lane,
+    tenant,
+    dueAt: until,
+    heapIndex: -1,
+  };
   space.parkedTenants.set(key, parked);
   space.due.set(parked, until);
   space.credits.delete(key);
 }
 
 /** A lease of a capped tenant began, or was prolonged. */
-export function countLease(space: SpaceState, conversation: Conversation, deadline: number, limits: TenantLimits | undefined): void {
+export function countLease(
+  space: SpaceState,
+  conversation: Conversation,
+  deadline: number,
+  limits: TenantLimits | undefined,
+): void {
   if (limits?.maxInFlight === undefined) return;
   let leases = space.leasesOfTenant.get(conversation.tenant);
   if (leases === undefined) space.leasesOfTenant.set(conversation.tenant, (leases = new Map()));
@@ -72,7 +84,14 @@ function bucketOf(space: SpaceState, tenant: string, limits: TenantLimits, now: 
 export type LeaseOne = (conversation: Conversation) => void;
 
 /** Serves the tenants of a lane once round, at most `quota` conversations. @returns how many were leased */
-function serveLane(space: SpaceState, name: LaneName, quota: number, now: number, limitsOf: LimitsOf, leaseOne: LeaseOne): number {
+function serveLane(
+  space: SpaceState,
+  name: LaneName,
+  quota: number,
+  now: number,
+  limitsOf: LimitsOf,
+  leaseOne: LeaseOne,
+): number {
   const lane = space.lanes[name];
   let served = 0;
   for (let tenants = lane.ring.length; tenants > 0 && served < quota; tenants--) {

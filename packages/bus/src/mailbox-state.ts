@@ -141,11 +141,14 @@ export function nextDue(space: SpaceState, now: number): number | undefined {
 
 /** Conversations that nobody holds and that wait for a time. */
 export function inRetry(space: SpaceState): Conversation[] {
-  return [...space.conversations.values()].filter(({ leased, parkedBy, heapIndex }) => leased === 0 && parkedBy === "" && heapIndex >= 0);
+  return [...space.conversations.values()].filter(
+    ({ leased, parkedBy, heapIndex }) => leased === 0 && parkedBy === "" && heapIndex >= 0,
+  );
 }
 
 /**
- * Whether a conversation could be handed out now. A lease or a delay that is over counts although nobody has looked since; a
+ * Whether a conversation could be handed out now. A lease or a delay that is over counts although nobody has looked
+ * since; a
  * tenant that must not be served yet does not.
  */
 export function isWaiting(space: SpaceState, { heapIndex, dueAt, high, tenant }: Conversation, now: number): boolean {
@@ -175,7 +178,10 @@ export function isTicket(entry: Body | undefined): entry is string {
 /** How far a holder that begins to listen looks for a message that interrupts. */
 const LOOK_AHEAD = 64;
 
-/** Whether a message that interrupts came before its holder listened. A payload that reads like one makes the holder look, no more. */
+/**
+ * Whether a message that interrupts came before its holder listened. A payload that reads like one makes the holder
+ * look, no more.
+ */
 export function oneInterrupts({ entries, leased }: Conversation): boolean {
   for (let at = leased; at < Math.min(entries.length, leased + LOOK_AHEAD); at++) {
     const body = entries.at(at)!;

@@ -1,4 +1,14 @@
-import type { Entry, EntryStatus, ExchangeReply, ExchangeRequest, RawLease, Settle, Space, TicketReply, TicketRequest } from "./backend.ts";
+import type {
+  Entry,
+  EntryStatus,
+  ExchangeReply,
+  ExchangeRequest,
+  RawLease,
+  Settle,
+  Space,
+  TicketReply,
+  TicketRequest,
+} from "./backend.ts";
 import { textOf, type Body } from "./envelope.ts";
 import { createDedupWindow, type DedupWindow } from "./mailbox-dedup.ts";
 import { createMorgue, type Morgue } from "./mailbox-morgue.ts";
@@ -40,7 +50,8 @@ export interface MailboxNews {
 const PROMOTE = 100;
 
 /**
- * The meaning of the bus, as a pure state machine: every step is synchronous, takes the time in milliseconds and does no
+ * The meaning of the bus, as a pure state machine: every step is synchronous, takes the time in milliseconds and does
+ * no
  * input or output. The local bus runs on it; the Redis scripts are held against it step by step.
  *
  * The invariant: a mailbox is not empty ⇔ its conversation is in exactly one of {lane, due}.
@@ -48,7 +59,12 @@ const PROMOTE = 100;
 export interface Mailboxes {
   publish(space: Space, entries: readonly Entry[], now: number): EntryStatus[];
   exchange(request: ExchangeRequest, now: number): ExchangeReply;
-  extend(space: Space, leases: readonly { conversation: string; fence: number }[], leaseMs: number, now: number): boolean[];
+  extend(
+    space: Space,
+    leases: readonly { conversation: string; fence: number }[],
+    leaseMs: number,
+    now: number,
+  ): boolean[];
   take(space: Space, lease: { conversation: string; fence: number; have: number; max: number }): Body[] | undefined;
   ticket(request: TicketRequest, now: number): TicketReply;
   cancelTicket(conversation: string, ticket: string, now: number): void;
@@ -79,7 +95,11 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
 
   /** The conversation is held by nobody and waits for nothing: into its lane, or straight to the ticket at its head. */
   const makeReady = (space: SpaceState, conversation: Conversation, now: number): void => {
-    for (let head = conversation.entries.at(0); conversation.tickets && isTicket(head); head = conversation.entries.at(0)) {
+    for (
+      let head = conversation.entries.at(0);
+      conversation.tickets && isTicket(head);
+      head = conversation.entries.at(0)
+    ) {
       const { ticket, holder, ttlMs } = parseTicket(head);
       const aliveUntil = tickets.get(ticket);
       tickets.delete(ticket);
@@ -134,7 +154,11 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     endLease(space, conversation);
   };
 
-  const append = (space: SpaceState, entry: { conversation: string; body: Body; high: boolean; interrupt: boolean }, now: number) => {
+  const append = (
+    space: SpaceState,
+    entry: { conversation: string; body: Body; high: boolean; interrupt: boolean },
+    now: number,
+  ) => {
     let conversation = space.conversations.get(entry.conversation);
     if (conversation === undefined) {
       conversation = createConversation(entry.conversation);
@@ -161,19 +185,39 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       const attempts = i === 0 ? conversation.attempts : i < conversation.suspects ? 1 : 0;
       if (i < conversation.suspects) conversation.suspects--;
       if (i === 0) conversation.attempts = conversation.suspects > 0 ? 1 : 0;
-      dead.add({ space: space.name, conversation: conversation.key, body: textOf(body), cause: "overflow", attempts, signature: "", at: now, parked: false });
+      dead.add({
+        space: space.name,
+        conversation: conversation.key,
+        body: textOf(body),
+        cause: "overflow",
+        attempts,
+        signature: "",
+        at: now,
+        parked: false,
+      });
       return true;
     }
     return false;
   };
 
   const publishOne = (space: SpaceState, entry: Entry, capped: boolean, now: number): EntryStatus => {
-    const dedupKey = entry.dedupKey === undefined ? undefined : `${space.name}\n${entry.conversation}\n${entry.dedupKey}`;
+    const dedupKey =
+      entry.dedupKey === undefined ? undefined : `${space.name}\n${entry.conversation}\n${entry.dedupKey}`;
     if (dedupKey !== undefined && dedup.has(dedupKey, now)) return "duplicate";
     if (entry.delayMs > 0) {
       const key = `${entry.conversation}\n${entry.id}`;
       if (space.scheduled.has(key)) return "duplicate";
-      const scheduled: Scheduled = { kind: "scheduled", key, dueKey: `s${key}`, conversation: entry.conversation, body: entry.body, high: entry.high, interrupt: entry.interrupt, dueAt: 0, heapIndex: -1 };
+      const scheduled: Scheduled = {
+        kind: "scheduled",
+        key,
+        dueKey: `s${key}`,
+        conversation: entry.conversation,
+        body: entry.body,
+        high: entry.high,
+        interrupt: entry.interrupt,
+        dueAt: 0,
+        heapIndex: -1,
+      };
       space.scheduled.set(key, scheduled);
       space.due.set(scheduled, now + entry.delayMs);
       news.ready(space.name);
@@ -205,14 +249,17 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     }
   };
 
-  /** Takes a dead letter away: with a body its message goes back, or its conversation goes on with it; else it is gone. */
+  /**
+   * Takes a dead letter away: with a body its message goes back, or its conversation goes on with it; else it is gone.
+   */
   const settleDead = (id: string, now: number, body?: string): boolean => {
     const letter = dead.get(id);
     if (letter === undefined) return false;
     dead.remove(id);
     const space = spaceOf(letter.space);
     if (!letter.parked) {
-      if (body !== undefined) append(space, { conversation: letter.conversation, body, high: false, interrupt: false }, now);
+      if (body !== undefined)
+        append(space, { conversation: letter.conversation, body, high: false, interrupt: false }, now);
       return true;
     }
     const conversation = space.conversations.get(letter.conversation);
@@ -248,7 +295,14 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
         return 0;
       case "dead":
         if (settle.together) conversation.suspects = Math.max(conversation.suspects, conversation.leased);
-        dead.add({ ...settle.record, space: space.name, conversation: conversation.key, body: textOf(conversation.entries.at(0)!), at: now, parked: false });
+        dead.add({
+          ...settle.record,
+          space: space.name,
+          conversation: conversation.key,
+          body: textOf(conversation.entries.at(0)!),
+          at: now,
+          parked: false,
+        });
         removeHead(conversation, 1);
         endLease(space, conversation);
         makeReady(space, conversation, now);
@@ -310,7 +364,9 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       const leases: RawLease[] = [];
       if (request.want === 0) return { settled, leases, nextDueMs: undefined };
       promote(space, now);
-      serve(space, request.want, now, settings.limitsOf, (conversation) => leases.push(leaseOne(space, conversation, request, now)));
+      serve(space, request.want, now, settings.limitsOf, (conversation) =>
+        leases.push(leaseOne(space, conversation, request, now)),
+      );
       if (hasReady(space)) news.ready(space.name);
       return { settled, leases, nextDueMs: leases.length < request.want ? nextDue(space, now) : undefined };
     },
@@ -366,8 +422,11 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       const space = spaceOf("in");
       const conversation = space.conversations.get(key);
       if (conversation === undefined) return;
-      const index = conversation.entries.values().findIndex((entry) => isTicket(entry) && parseTicket(entry).ticket === ticket);
-      if (index === 0 && conversation.granted) settleOne(space, { kind: "release", conversation: key, fence: conversation.fence, delayMs: 0 }, now);
+      const index = conversation.entries
+        .values()
+        .findIndex((entry) => isTicket(entry) && parseTicket(entry).ticket === ticket);
+      if (index === 0 && conversation.granted)
+        settleOne(space, { kind: "release", conversation: key, fence: conversation.fence, delayMs: 0 }, now);
       else if (index >= 0) conversation.entries.removeAt(index);
       if (conversation.entries.length > 0) return;
       // It waited for a time, with nobody but this one in line.
@@ -387,7 +446,9 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       lastFence = Math.max(lastFence, fence);
     },
     hurry(now) {
-      const waiting = [...spaces.values()].flatMap((space) => inRetry(space).map((conversation) => ({ space, conversation })));
+      const waiting = [...spaces.values()].flatMap((space) =>
+        inRetry(space).map((conversation) => ({ space, conversation })),
+      );
       for (const { space, conversation } of waiting) {
         space.due.remove(conversation);
         makeReady(space, conversation, now);

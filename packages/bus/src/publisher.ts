@@ -20,7 +20,8 @@ function toEntry(core: BusCore, message: InboundMessage<unknown> & { seq?: numbe
   assertId(id, "message id");
   const idempotencyKey = message.idempotencyKey ?? id;
   if (message.idempotencyKey !== undefined) assertId(idempotencyKey, "idempotency key");
-  if (!Number.isFinite(delayMs) || delayMs < 0) throw new HebraError("INVALID_OPTIONS", "publish: `delayMs` must be a number of milliseconds, zero or more.");
+  if (!Number.isFinite(delayMs) || delayMs < 0)
+    throw new HebraError("INVALID_OPTIONS", "publish: `delayMs` must be a number of milliseconds, zero or more.");
   const body = core.codec.encode(
     {
       enqueuedAt: core.clock.now(),
@@ -49,14 +50,26 @@ function toEntry(core: BusCore, message: InboundMessage<unknown> & { seq?: numbe
 }
 
 /** The replies of an ack, at home where the delivery is. */
-export function encodeReplies(core: BusCore, of: { tenant: string; session: string }, replies: readonly Reply<unknown>[]): ReplyEntry[] {
+export function encodeReplies(
+  core: BusCore,
+  of: { tenant: string; session: string },
+  replies: readonly Reply<unknown>[],
+): ReplyEntry[] {
   return replies.map((reply) => {
     assertId(reply.gatewayId, "gateway id");
-    return { ...toEntry(core, { ...reply, tenant: of.tenant, session: of.session }), space: outboundSpace(reply.gatewayId) };
+    return {
+      ...toEntry(core, { ...reply, tenant: of.tenant, session: of.session }),
+      space: outboundSpace(reply.gatewayId),
+    };
   });
 }
 
-async function send(core: BusCore, groups: Iterable<Group>, count: number, durability: string): Promise<{ status: PublishReceipt["status"]; durable: boolean }[]> {
+async function send(
+  core: BusCore,
+  groups: Iterable<Group>,
+  count: number,
+  durability: string,
+): Promise<{ status: PublishReceipt["status"]; durable: boolean }[]> {
   const outcomes = new Array<{ status: PublishReceipt["status"]; durable: boolean }>(count);
   await Promise.all(
     Array.from(groups, async (group) => {
@@ -73,11 +86,17 @@ async function send(core: BusCore, groups: Iterable<Group>, count: number, durab
 }
 
 /** Publishes messages towards one direction. @returns a receipt for each, in order */
-export async function publish(core: BusCore, messages: readonly (InboundMessage<unknown> | OutboundMessage<unknown>)[], options: PublishOptions, durability: string): Promise<PublishReceipt[]> {
+export async function publish(
+  core: BusCore,
+  messages: readonly (InboundMessage<unknown> | OutboundMessage<unknown>)[],
+  options: PublishOptions,
+  durability: string,
+): Promise<PublishReceipt[]> {
   const groups = new Map<string, Group>();
   const entries = messages.map((message, position) => {
     const entry = toEntry(core, message);
-    const space = "gatewayId" in message ? outboundSpace((assertId(message.gatewayId, "gateway id"), message.gatewayId)) : INBOUND;
+    const space =
+      "gatewayId" in message ? outboundSpace((assertId(message.gatewayId, "gateway id"), message.gatewayId)) : INBOUND;
     const partition = core.backend.partitionOf(entry.conversation);
     const key = `${partition} ${space}`;
     const group = groups.get(key) ?? { space, partition, entries: [], positions: [] };
@@ -95,7 +114,13 @@ export async function publish(core: BusCore, messages: readonly (InboundMessage<
     const status = made && outcome.status === "duplicate" ? "accepted" : outcome.status;
     if (status !== "accepted") {
       const { session, tenant = "default" } = messages[i]!;
-      core.emit?.({ type: status === "duplicate" ? "message-suppressed" : "message-refused", direction: "gatewayId" in messages[i]! ? "outbound" : "inbound", tenant, session, id });
+      core.emit?.({
+        type: status === "duplicate" ? "message-suppressed" : "message-refused",
+        direction: "gatewayId" in messages[i]! ? "outbound" : "inbound",
+        tenant,
+        session,
+        id,
+      });
     }
     return { id, status, durable: status !== "full" && durable };
   });

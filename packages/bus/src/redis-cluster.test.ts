@@ -14,7 +14,8 @@ describe.skipIf(withoutRedisServer !== undefined)("the bus on a cluster of three
 
   const connect = () => new Cluster(cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port })));
 
-  // Turns of tenants and lanes, and counts per tenant, are promised per partition: their clauses hold where there is one.
+  // Turns of tenants and lanes, and counts per tenant, are promised per partition: their clauses hold where there is
+  // one.
   const perPartition = /^tenants take turns|heavier tenant|capped tenant|cap heals|tenant's rate|fast lane/;
   for (const [title, clause] of Object.entries(busContract)) {
     it.skipIf(perPartition.test(title))(title, async () => {
@@ -33,7 +34,9 @@ describe.skipIf(withoutRedisServer !== undefined)("the bus on a cluster of three
     const messages = Array.from({ length: 300 }, (_, i) => ({ session: `s${i}`, payload: i }));
     expect((await bus.publishInbound(messages)).every((receipt) => receipt.status === "accepted")).toBe(true);
     expect((await bus.stats()).inbound.depth).toBe(300);
-    const perNode = await Promise.all(cluster.nodes.map(async ({ admin }) => (await admin.keys(`${harness.namespace}:*:in:q:*`)).length));
+    const perNode = await Promise.all(
+      cluster.nodes.map(async ({ admin }) => (await admin.keys(`${harness.namespace}:*:in:q:*`)).length),
+    );
     expect(perNode.every((count) => count > 60)).toBe(true);
     await harness.close();
   });

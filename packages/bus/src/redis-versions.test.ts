@@ -23,7 +23,10 @@ describe.skipIf(withoutRedisServer !== undefined)("versions and durability", () 
   const code = (promise: Promise<unknown>) => promise.then(() => "resolved", errorCode);
 
   it("refuses fsync on a server without WAITAOF, at start and per publish", async () => {
-    const version = /redis_version:(\d+)\.(\d+)/.exec(await server.admin.info("server"))!.slice(1).map(Number);
+    const version = /redis_version:(\d+)\.(\d+)/
+      .exec(await server.admin.info("server"))!
+      .slice(1)
+      .map(Number);
     const expected = version[0]! > 7 || (version[0] === 7 && version[1]! >= 2) ? "resolved" : "DURABILITY_UNSUPPORTED";
     expect(await code(open({ durability: "fsync" }).ready())).toBe(expected);
     if (expected === "resolved") return;
@@ -36,12 +39,19 @@ describe.skipIf(withoutRedisServer !== undefined)("versions and durability", () 
   it("says whether a replica has the message", async () => {
     const replica = await startRedis(["--replicaof", "127.0.0.1", String(server.port)]);
     try {
-      await eventually(async () => (await server.admin.info("replication")).includes("state=online"), "the replica is online", 20_000);
+      await eventually(
+        async () => (await server.admin.info("replication")).includes("state=online"),
+        "the replica is online",
+        20_000,
+      );
       const bus = open({ durability: "replicated", durabilityTimeoutMs: 500 });
       const message = { session: "a", id: "m1", payload: 1 };
       expect((await bus.publishInbound(message))[0]).toMatchObject({ status: "accepted", durable: true });
       await replica.kill();
-      expect((await bus.publishInbound({ ...message, id: "m2" }))[0]).toMatchObject({ status: "accepted", durable: false });
+      expect((await bus.publishInbound({ ...message, id: "m2" }))[0]).toMatchObject({
+        status: "accepted",
+        durable: false,
+      });
       expect((await bus.publishInbound(message))[0]).toMatchObject({ status: "duplicate", durable: false });
     } finally {
       await replica.stop();
@@ -65,7 +75,8 @@ describe.skipIf(withoutRedisServer !== undefined)("versions and durability", () 
     work(older);
     work(newer);
     const publish = async (bus: RedisBus, from: number) => {
-      for (let i = from; i < from + 20; i++) await bus.publishInbound({ session: `s${i % 5}`, id: `m${i}`, payload: i });
+      for (let i = from; i < from + 20; i++)
+        await bus.publishInbound({ session: `s${i % 5}`, id: `m${i}`, payload: i });
     };
     await publish(newer, 0);
     await publish(older, 20);

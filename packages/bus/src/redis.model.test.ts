@@ -21,6 +21,11 @@ describe.skipIf(withoutRedisServer !== undefined)("the scripts", () => {
   });
 
   it("answer every step as the state machine does, in logical time", { timeout: 120_000 }, async () => {
-    await fc.assert(scriptsAnswerAsTheModel(client, server.admin), { seed, numRuns, examples: remembered.map((steps) => [{}, steps]), endOnFailure: process.env["HEBRA_SHRINK"] === undefined });
+    await fc.assert(scriptsAnswerAsTheModel(client, server.admin), {
+      seed,
+      numRuns,
+      examples: remembered.map((steps) => [{}, steps]),
+      endOnFailure: process.env["HEBRA_SHRINK"] === undefined,
+    });
   });
 });

@@ -15,7 +15,8 @@ export interface RedisBusOptions extends BusOptions, RedisConnection {
   /** What every key begins with. @defaultValue `hebra` */
   namespace?: string;
   /**
-   * Into how many parts the conversations are divided; on a cluster, parts are what is spread over its masters. Fixed by the
+   * Into how many parts the conversations are divided; on a cluster, parts are what is spread over its masters. Fixed
+   * by the
    * first process of a namespace. @defaultValue 1, on a cluster two for each master
    */
   partitions?: number;
@@ -34,7 +35,8 @@ export interface RedisBus<Inbound = JsonValue, Outbound = JsonValue> extends Bus
   /**
    * Resolves when Redis has answered and its format is known.
    *
-   * @throws HebraError `UPGRADE_REQUIRED`, `DURABILITY_UNSUPPORTED`, `INVALID_OPTIONS`: these do not pass by themselves.
+   * @throws HebraError `UPGRADE_REQUIRED`, `DURABILITY_UNSUPPORTED`, `INVALID_OPTIONS`: these do not pass by
+   * themselves.
    */
   ready(): Promise<void>;
   /** Lets every process write this version of the envelope: for an operator, once all processes read it. */
@@ -43,11 +45,17 @@ export interface RedisBus<Inbound = JsonValue, Outbound = JsonValue> extends Bus
 
 const anObject = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
 const own = {
-  url: z.string().regex(/^rediss?:\/\//, "must begin with redis:// or rediss://").optional(),
+  url: z
+    .string()
+    .regex(/^rediss?:\/\//, "must begin with redis:// or rediss://")
+    .optional(),
   connection: anObject.optional(),
   cluster: z.strictObject({ nodes: z.array(z.unknown()).min(1), options: anObject.optional() }).optional(),
   client: anObject.optional(),
-  namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+  namespace: z
+    .string()
+    .regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space")
+    .default("hebra"),
   partitions: z.number().int().min(1).max(256).optional(),
   durability: z.enum(["memory", "replicated", "fsync"]).default("memory"),
   replicas: z.number().int().min(1).max(100).default(1),
@@ -55,16 +63,20 @@ const own = {
   requestTimeoutMs: z.number().int().min(10).default(5_000),
 };
 const schema = withBusRules(z.strictObject({ ...busOptionsShape, ...own })).refine(
-  ({ url, connection, cluster, client }) => [url, connection, cluster, client].filter((it) => it !== undefined).length === 1,
+  ({ url, connection, cluster, client }) =>
+    [url, connection, cluster, client].filter((it) => it !== undefined).length === 1,
   { message: "exactly one of `url`, `connection`, `cluster` and `client` is needed" },
 );
 
 /**
- * The bus on a Redis server (6.2 or later), a sentinel-guarded one or a Redis Cluster. Publishing is one script call, joined
+ * The bus on a Redis server (6.2 or later), a sentinel-guarded one or a Redis Cluster. Publishing is one script call,
+ * joined
  * with others that come close; settling and claiming share another. Time is the server's.
  *
- * When the server is gone, publishing fails with `UNREACHABLE`, consuming stops, `health()` is not ready, and all goes on
- * by itself when it is back. Set `maxmemory-policy noeviction`: an evicted key is lost work. Replication is asynchronous: a
+ * When the server is gone, publishing fails with `UNREACHABLE`, consuming stops, `health()` is not ready, and all goes
+ * on
+ * by itself when it is back. Set `maxmemory-policy noeviction`: an evicted key is lost work. Replication is
+ * asynchronous: a
  * failover may lose what was accepted last, unless `durability` is `replicated`.
  *
  * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed.
@@ -82,7 +94,9 @@ const schema = withBusRules(z.strictObject({ ...busOptionsShape, ...own })).refi
  * }
  * ```
  */
-export function redisBus<Inbound = JsonValue, Outbound = JsonValue>(options: RedisBusOptions): RedisBus<Inbound, Outbound> {
+export function redisBus<Inbound = JsonValue, Outbound = JsonValue>(
+  options: RedisBusOptions,
+): RedisBus<Inbound, Outbound> {
   return openRedisBus(options, {}) as unknown as RedisBus<Inbound, Outbound>;
 }
 
@@ -96,7 +110,19 @@ export interface RedisBusInternals {
 /** {@link redisBus} with the seams that tests need. */
 export function openRedisBus(options: RedisBusOptions, internals: RedisBusInternals): RedisBus {
   const parsed = parseOptions("redisBus", schema, options);
-  const { url, connection, cluster, client, namespace, partitions, durability, replicas, durabilityTimeoutMs, requestTimeoutMs, ...behaviour } = parsed;
+  const {
+    url,
+    connection,
+    cluster,
+    client,
+    namespace,
+    partitions,
+    durability,
+    replicas,
+    durabilityTimeoutMs,
+    requestTimeoutMs,
+    ...behaviour
+  } = parsed;
   const settings = parseBusOptions("redisBus", behaviour as BusOptions);
   const newestFormat = internals.newestFormat ?? ENVELOPE_VERSION;
   const made = redisBackend({

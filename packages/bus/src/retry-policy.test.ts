@@ -9,16 +9,28 @@ describe("judge", () => {
   it("retries with full jitter under a cap, never sooner than asked for", () => {
     expect(judge(failed, {}, retry, () => 0.5, 0)).toEqual({ kind: "retry", delayMs: 50 });
     expect(judge({ ...failed, attempt: 2 }, {}, retry, () => 0.999, 0)).toEqual({ kind: "retry", delayMs: 149 });
-    expect(judge(failed, { error: { responseHeaders: { "retry-after": "7" } } }, retry, () => 0, 0)).toEqual({ kind: "retry", delayMs: 7_000 });
+    expect(judge(failed, { error: { responseHeaders: { "retry-after": "7" } } }, retry, () => 0, 0)).toEqual({
+      kind: "retry",
+      delayMs: 7_000,
+    });
     expect(judge(failed, { delayMs: 12.4 }, retry, () => 0, 0)).toEqual({ kind: "retry", delayMs: 12 });
   });
 
   it("buries what is permanent, exhausted or too old; a batch is isolated first", () => {
     expect(judge(failed, { permanent: true }, retry, Math.random, 0)).toEqual({ kind: "bury", cause: "permanent" });
     expect(judge({ ...failed, attempt: 3 }, {}, retry, Math.random, 0)).toEqual({ kind: "bury", cause: "exhausted" });
-    expect(judge({ ...failed, ageMs: 1_001 }, { delayMs: 5 }, retry, Math.random, 0)).toEqual({ kind: "bury", cause: "too-old" });
-    expect(judge({ ...failed, messages: 2, ageMs: 1_001 }, { permanent: true }, retry, Math.random, 0)).toEqual({ kind: "retry", delayMs: 0 });
-    expect(judge({ ...failed, messages: 2, attempt: 3 }, {}, retry, Math.random, 0)).toEqual({ kind: "bury", cause: "exhausted" });
+    expect(judge({ ...failed, ageMs: 1_001 }, { delayMs: 5 }, retry, Math.random, 0)).toEqual({
+      kind: "bury",
+      cause: "too-old",
+    });
+    expect(judge({ ...failed, messages: 2, ageMs: 1_001 }, { permanent: true }, retry, Math.random, 0)).toEqual({
+      kind: "retry",
+      delayMs: 0,
+    });
+    expect(judge({ ...failed, messages: 2, attempt: 3 }, {}, retry, Math.random, 0)).toEqual({
+      kind: "bury",
+      cause: "exhausted",
+    });
   });
 });
 

@@ -18,7 +18,13 @@ export interface Failure {
 }
 
 /** Decides on a failed delivery. Which of several messages is to blame is unknown: they are tried one by one first. */
-export function judge(failure: Failure, options: NackOptions, retry: BusSettings["retry"], random: () => number, now: number): Verdict {
+export function judge(
+  failure: Failure,
+  options: NackOptions,
+  retry: BusSettings["retry"],
+  random: () => number,
+  now: number,
+): Verdict {
   const alone = failure.messages === 1;
   const permanent = options.permanent ?? isPermanent(options.error);
   if (alone && permanent) return { kind: "bury", cause: "permanent" };
@@ -27,7 +33,13 @@ export function judge(failure: Failure, options: NackOptions, retry: BusSettings
   if (options.delayMs !== undefined) return { kind: "retry", delayMs: Math.max(0, Math.round(options.delayMs)) };
   if (permanent) return { kind: "retry", delayMs: 0 };
   const retryAfterMs = retryAfterOf(options.error, now);
-  const delayMs = backoffDelay({ attempt: failure.attempt, baseMs: retry.baseMs, maxMs: retry.capMs, random, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+  const delayMs = backoffDelay({
+    attempt: failure.attempt,
+    baseMs: retry.baseMs,
+    maxMs: retry.capMs,
+    random,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
   return { kind: "retry", delayMs };
 }
 

@@ -82,12 +82,19 @@ export class Tenancy implements Delivery, KeptLease {
     this.#end("lost");
     this.#lostBecause = this.#lostError();
     this.#abort?.abort(this.#lostBecause);
-    this.#core.emit?.({ type: "lease-lost", direction: directionOf(this.space), tenant: this.tenant, session: this.session, fence: this.fence });
+    this.#core.emit?.({
+      type: "lease-lost",
+      direction: directionOf(this.space),
+      tenant: this.tenant,
+      session: this.session,
+      fence: this.fence,
+    });
   }
 
   take(options: { max?: number } = {}): Promise<readonly ReceivedMessage[]> {
     const max = options.max ?? 1;
-    if (!Number.isSafeInteger(max) || max < 1) return Promise.reject(new HebraError("INVALID_OPTIONS", "take: `max` must be a whole number of at least 1."));
+    if (!Number.isSafeInteger(max) || max < 1)
+      return Promise.reject(new HebraError("INVALID_OPTIONS", "take: `max` must be a whole number of at least 1."));
     const next = this.#taking.then(() => this.#take(max));
     this.#taking = next.catch(() => undefined);
     return next;
@@ -96,7 +103,12 @@ export class Tenancy implements Delivery, KeptLease {
   async #take(max: number): Promise<readonly ReceivedMessage[]> {
     this.#assertHeld();
     if (!this.#takeable) return [];
-    const bodies = await this.#core.backend.take(this.space, { conversation: this.conversation, fence: this.fence, have: this.#leased, max });
+    const bodies = await this.#core.backend.take(this.space, {
+      conversation: this.conversation,
+      fence: this.fence,
+      have: this.#leased,
+      max,
+    });
     if (bodies === undefined) {
       this.lose();
       throw this.#lostError();
@@ -115,7 +127,11 @@ export class Tenancy implements Delivery, KeptLease {
     if (this.#listeners === undefined) {
       this.#listeners = new Set();
       this.#unlisten = listen(this.#core, this.space, this.conversation, (interrupt) => this.#tellMore(interrupt));
-      const watched = this.#parts.exchanger.settle(this.partition, { kind: "watch", conversation: this.conversation, fence: this.fence });
+      const watched = this.#parts.exchanger.settle(this.partition, {
+        kind: "watch",
+        conversation: this.conversation,
+        fence: this.fence,
+      });
       watched.then(
         (waiting) => {
           if (waiting > 0) this.#tellMore(false);
@@ -140,15 +156,37 @@ export class Tenancy implements Delivery, KeptLease {
 
   async ack(options: AckOptions = {}): Promise<void> {
     const count = options.count ?? this.messages.length;
-    if (!Number.isSafeInteger(count) || count < 0 || count > this.messages.length || (count === 0 && this.messages.length > 0)) {
-      throw new HebraError("INVALID_OPTIONS", `ack: \`count\` must be between 1 and the ${this.messages.length} messages held.`);
+    if (
+      !Number.isSafeInteger(count) ||
+      count < 0 ||
+      count > this.messages.length ||
+      (count === 0 && this.messages.length > 0)
+    ) {
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `ack: \`count\` must be between 1 and the ${this.messages.length} messages held.`,
+      );
     }
     this.#assertHeld();
-    const replies = options.outbound === undefined || options.outbound.length === 0 ? [] : encodeReplies(this.#core, this, options.outbound);
+    const replies =
+      options.outbound === undefined || options.outbound.length === 0
+        ? []
+        : encodeReplies(this.#core, this, options.outbound);
     this.#end("settled");
-    const done = await this.#parts.exchanger.settle(this.partition, { kind: "ack", conversation: this.conversation, fence: this.fence, count: this.#lead + count, replies });
+    const done = await this.#parts.exchanger.settle(this.partition, {
+      kind: "ack",
+      conversation: this.conversation,
+      fence: this.fence,
+      count: this.#lead + count,
+      replies,
+    });
     if (done < 0) throw this.#lostError();
-    this.#core.emit?.({ type: "delivery-acked", direction: directionOf(this.space), heldMs: this.#core.clock.monotonic() - this.#since, messages: count });
+    this.#core.emit?.({
+      type: "delivery-acked",
+      direction: directionOf(this.space),
+      heldMs: this.#core.clock.monotonic() - this.#since,
+      messages: count,
+    });
   }
 
   async nack(options: NackOptions = {}): Promise<void> {
@@ -156,34 +194,65 @@ export class Tenancy implements Delivery, KeptLease {
     this.#assertHeld();
     const { settings, clock } = this.#core;
     const now = clock.now();
-    const failure = { attempt: this.attempt, ageMs: now - this.messages[0]!.enqueuedAt, messages: this.messages.length };
+    const failure = {
+      attempt: this.attempt,
+      ageMs: now - this.messages[0]!.enqueuedAt,
+      messages: this.messages.length,
+    };
     const verdict = judge(failure, options, settings.retry, settings.random, now);
-    const signature = errorSignature(options.error ?? new Error(options.reason ?? "The handler gave the messages back."), { component: "bus" });
+    const signature = errorSignature(
+      options.error ?? new Error(options.reason ?? "The handler gave the messages back."),
+      { component: "bus" },
+    );
     this.#end("settled");
     const { conversation, fence } = this;
-    const told = { direction: directionOf(this.space), tenant: this.tenant, session: this.session, code: signature.code };
+    const told = {
+      direction: directionOf(this.space),
+      tenant: this.tenant,
+      session: this.session,
+      code: signature.code,
+    };
     if (verdict.kind === "retry") {
-      const done = await this.#parts.exchanger.settle(this.partition, { kind: "retry", conversation, fence, delayMs: verdict.delayMs });
-      if (done >= 0) this.#core.emit?.({ type: "delivery-retried", ...told, attempt: this.attempt, delayMs: verdict.delayMs });
+      const done = await this.#parts.exchanger.settle(this.partition, {
+        kind: "retry",
+        conversation,
+        fence,
+        delayMs: verdict.delayMs,
+      });
+      if (done >= 0)
+        this.#core.emit?.({ type: "delivery-retried", ...told, attempt: this.attempt, delayMs: verdict.delayMs });
       return;
     }
     const record = { cause: verdict.cause, attempts: this.attempt, signature: JSON.stringify(signature) };
     const parked = settings.retry.onExhausted === "park";
-    const done = await this.#parts.exchanger.settle(this.partition, parked ? { kind: "park", conversation, fence, record } : { kind: "dead", conversation, fence, record, together: true });
+    const done = await this.#parts.exchanger.settle(
+      this.partition,
+      parked
+        ? { kind: "park", conversation, fence, record }
+        : { kind: "dead", conversation, fence, record, together: true },
+    );
     if (done >= 0) this.#core.emit?.({ type: "message-buried", ...told, cause: verdict.cause, parked });
   }
 
   async release(options: { delayMs?: number } = {}): Promise<void> {
     if (this.#state !== "held") return;
     this.#end("settled");
-    await this.#parts.exchanger.settle(this.partition, { kind: "release", conversation: this.conversation, fence: this.fence, delayMs: Math.max(0, Math.round(options.delayMs ?? 0)) });
+    await this.#parts.exchanger.settle(this.partition, {
+      kind: "release",
+      conversation: this.conversation,
+      fence: this.fence,
+      delayMs: Math.max(0, Math.round(options.delayMs ?? 0)),
+    });
   }
 
   /** Gives the conversation back although its handler still works on it. */
   async evict(): Promise<void> {
     if (this.#state !== "held") return;
     const released = this.release();
-    this.#lostBecause = new HebraError("LEASE_LOST", `The bus was drained before the work on ${this.tenant}/${this.session} was done. Its messages are delivered again.`);
+    this.#lostBecause = new HebraError(
+      "LEASE_LOST",
+      `The bus was drained before the work on ${this.tenant}/${this.session} was done. Its messages are delivered again.`,
+    );
     this.#abort?.abort(this.#lostBecause);
     await released;
   }
@@ -196,13 +265,21 @@ export class Tenancy implements Delivery, KeptLease {
   }
 
   #lostError(): HebraError {
-    return new HebraError("LEASE_LOST", `The lease on ${this.tenant}/${this.session} ended before it was settled. Drop the work: its messages are delivered again.`, {
-      details: { tenant: this.tenant, session: this.session, fence: this.fence },
-    });
+    return new HebraError(
+      "LEASE_LOST",
+      `The lease on ${this.tenant}/${this.session} ended before it was settled. Drop the work: its messages are delivered again.`,
+      {
+        details: { tenant: this.tenant, session: this.session, fence: this.fence },
+      },
+    );
   }
 
   #assertHeld(): void {
     if (this.#state === "lost") throw this.#lostError();
-    if (this.#state === "settled") throw new HebraError("ILLEGAL_TRANSITION", `The delivery of ${this.tenant}/${this.session} was settled before. Settle each once.`);
+    if (this.#state === "settled")
+      throw new HebraError(
+        "ILLEGAL_TRANSITION",
+        `The delivery of ${this.tenant}/${this.session} was settled before. Settle each once.`,
+      );
   }
 }

@@ -2,7 +2,8 @@ import { assertJson, type JsonObject, type JsonValue } from "@hebra/core";
 import { checkEnvelope, type Envelope, type EnvelopeCodec } from "./envelope.ts";
 
 /**
- * The codec for mailboxes that do not leave the process. It keeps a copy of the values: writing text and reading it again
+ * The codec for mailboxes that do not leave the process. It keeps a copy of the values: writing text and reading it
+ * again
  * takes about eight times as long. It accepts, refuses and gives out the same as the codec of texts.
  */
 export function createValueCodec(texts: EnvelopeCodec<string>, maxBytes: number): EnvelopeCodec {
@@ -12,8 +13,10 @@ export function createValueCodec(texts: EnvelopeCodec<string>, maxBytes: number)
       assertJson(envelope.payload, "payload");
       const kept = keep(envelope, version);
       // Only what may be too large is written out and measured.
-      const names = envelope.id.length + envelope.idempotencyKey.length + envelope.tenant.length + envelope.session.length;
-      if (6 * names + HEAD + mostBytes(envelope.trace) + mostBytes(envelope.payload) > maxBytes) texts.encode(envelope, version);
+      const names =
+        envelope.id.length + envelope.idempotencyKey.length + envelope.tenant.length + envelope.session.length;
+      if (6 * names + HEAD + mostBytes(envelope.trace) + mostBytes(envelope.payload) > maxBytes)
+        texts.encode(envelope, version);
       return kept;
     },
     decode(body) {
@@ -29,7 +32,10 @@ export function createValueCodec(texts: EnvelopeCodec<string>, maxBytes: number)
 const HEAD = 300;
 
 /** A copy of one's own. It is spelt out, as spreading takes several times as long. */
-function keep({ enqueuedAt, id, tenant, session, idempotencyKey, interrupt, seq, trace, payload }: Omit<Envelope, "v">, v: number): Envelope {
+function keep(
+  { enqueuedAt, id, tenant, session, idempotencyKey, interrupt, seq, trace, payload }: Omit<Envelope, "v">,
+  v: number,
+): Envelope {
   const kept = { v, enqueuedAt, id, tenant, session, idempotencyKey, interrupt, payload: copyJson(payload) };
   if (seq === undefined && trace === undefined) return kept;
   return { ...kept, ...(seq !== undefined && { seq }), ...(trace !== undefined && { trace: copyJson(trace) }) };
@@ -44,7 +50,13 @@ function copyJson(value: JsonValue): JsonValue {
   for (const key of Object.keys(value)) {
     const member = value[key];
     if (member === undefined) continue;
-    if (key === "__proto__") Object.defineProperty(copy, key, { value: copyJson(member), enumerable: true, configurable: true, writable: true });
+    if (key === "__proto__")
+      Object.defineProperty(copy, key, {
+        value: copyJson(member),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
     else copy[key] = copyJson(member);
   }
   return copy;

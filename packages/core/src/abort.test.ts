@@ -41,6 +41,8 @@ describe("throwIfAborted", () => {
   test("throws the reason as cause", () => {
     expect(() => throwIfAborted(undefined)).not.toThrow();
     expect(() => throwIfAborted(new AbortController().signal)).not.toThrow();
-    expect(() => throwIfAborted(AbortSignal.abort("why"))).toThrow(expect.objectContaining({ code: "ABORTED", cause: "why" }));
+    expect(() => throwIfAborted(AbortSignal.abort("why"))).toThrow(
+      expect.objectContaining({ code: "ABORTED", cause: "why" }),
+    );
   });
 });

@@ -9,7 +9,8 @@ export interface CombinedSignal extends AbortSignal {
 /**
  * A signal that aborts, with the same reason, as soon as one of the given does. Missing ones are passed over.
  *
- * Unlike `AbortSignal.any`, which in Node 20 keeps about a kilobyte for each call as long as the longest-lived source lives, it can be
+ * Unlike `AbortSignal.any`, which in Node 20 keeps about a kilobyte for each call as long as the longest-lived source
+ * lives, it can be
  * let go of.
  *
  * @example
@@ -54,5 +55,6 @@ export function anySignal(signals: readonly (AbortSignal | undefined)[]): Combin
  * @throws HebraError `ABORTED` with the signal's reason as its cause.
  */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new HebraError("ABORTED", "The call was aborted by its caller.", { cause: signal.reason });
+  if (signal?.aborted === true)
+    throw new HebraError("ABORTED", "The call was aborted by its caller.", { cause: signal.reason });
 }

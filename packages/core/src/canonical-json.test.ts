@@ -41,7 +41,12 @@ function shuffled(value: unknown, random: () => number): unknown {
   const members = Object.entries(value).map(([key, member]) => ({ key, member, at: random() }));
   const out: Record<string, unknown> = {};
   for (const { key, member } of members.sort((a, b) => a.at - b.at)) {
-    Object.defineProperty(out, key, { value: shuffled(member, random), enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(out, key, {
+      value: shuffled(member, random),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   }
   return out;
 }
@@ -56,10 +61,28 @@ describe("canonicalJson", () => {
   });
 
   test("sorts by UTF-16 code units and escapes as RFC 8785's sample does", () => {
-    const sample = { "\u20ac": "Euro Sign", "\r": "Carriage Return", "\ufb33": "Hebrew Letter Dalet With Dagesh", "1": "One", "\ud83d\ude00": "Emoji: Grinning Face", "\u0080": "Control", "\u00f6": "Latin Small Letter O With Diaeresis" };
-    expect(Object.keys(JSON.parse(canonicalJson(sample)) as object).sort()).toEqual(["\r", "1", "\u0080", "\u00f6", "\u20ac", "\ud83d\ude00", "\ufb33"]);
+    const sample = {
+      "\u20ac": "Euro Sign",
+      "\r": "Carriage Return",
+      "\ufb33": "Hebrew Letter Dalet With Dagesh",
+      "1": "One",
+      "\ud83d\ude00": "Emoji: Grinning Face",
+      "\u0080": "Control",
+      "\u00f6": "Latin Small Letter O With Diaeresis",
+    };
+    expect(Object.keys(JSON.parse(canonicalJson(sample)) as object).sort()).toEqual([
+      "\r",
+      "1",
+      "\u0080",
+      "\u00f6",
+      "\u20ac",
+      "\ud83d\ude00",
+      "\ufb33",
+    ]);
     expect(canonicalJson(sample)).toMatch(/^\{"\\r":"Carriage Return","1":"One",/);
-    expect(canonicalJson({ string: "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"/" })).toBe('{"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}');
+    expect(canonicalJson({ string: "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"/" })).toBe(
+      '{"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
+    );
   });
 
   test("sorts number-like names as text, not as numbers", () => {
@@ -86,7 +109,9 @@ describe("canonicalJson", () => {
   test("leaves undefined members out, and takes objects without a prototype", () => {
     const bare = Object.assign(Object.create(null) as object, { b: undefined, a: -0 });
     expect(canonicalJson(bare)).toBe('{"a":0}');
-    expect(canonicalJson({ ["__proto__"]: 1, a: JSON.parse('{"__proto__":2}') as object })).toBe('{"__proto__":1,"a":{"__proto__":2}}');
+    expect(canonicalJson({ ["__proto__"]: 1, a: JSON.parse('{"__proto__":2}') as object })).toBe(
+      '{"__proto__":1,"a":{"__proto__":2}}',
+    );
   });
 
   test.each([
@@ -122,7 +147,10 @@ describe("canonicalJson", () => {
 
 describe("assertJson", () => {
   test("accepts what canonicalJson does, and names the path it was given", () => {
-    fc.assert(fc.property(json, (value) => void expect(() => assertJson(value)).not.toThrow()), { seed: 7, numRuns: 200 });
+    fc.assert(
+      fc.property(json, (value) => void expect(() => assertJson(value)).not.toThrow()),
+      { seed: 7, numRuns: 200 },
+    );
     expect(() => assertJson({ a: NaN }, "input")).toThrow(/^input\.a is NaN/);
   });
 });

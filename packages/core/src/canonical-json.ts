@@ -26,7 +26,9 @@ export function canonicalJson(value: unknown): string {
   return write(value, 0) ?? explain(value);
 }
 
-/** The lower-case hex SHA-256 of {@link canonicalJson}: equal documents have equal digests, whatever their key order. */
+/**
+ * The lower-case hex SHA-256 of {@link canonicalJson}: equal documents have equal digests, whatever their key order.
+ */
 export function digest(value: unknown): string {
   return createHash("sha256").update(canonicalJson(value), "utf8").digest("hex");
 }
@@ -153,7 +155,8 @@ function refuse(path: string, what: string): never {
 /** Throws for the first value that JSON cannot hold, naming its path. */
 function find(value: unknown, path: string, ancestors: object[]): void {
   if (value === null || typeof value === "boolean") return;
-  if (typeof value === "string") return value.isWellFormed() ? undefined : refuse(path, "a string with a lone surrogate");
+  if (typeof value === "string")
+    return value.isWellFormed() ? undefined : refuse(path, "a string with a lone surrogate");
   if (typeof value === "number") return Number.isFinite(value) ? undefined : refuse(path, String(value));
   if (typeof value !== "object") refuse(path, value === undefined ? "undefined" : `a ${typeof value}`);
   if (ancestors.includes(value)) refuse(path, "part of a cycle");

@@ -7,20 +7,26 @@ afterEach(() => void vi.useRealTimers());
 describe("createManualClock", () => {
   test("fires due timers in order of time, then of making, at their own times", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.record({ ms: fc.nat(50), cancelled: fc.boolean() }), { maxLength: 12 }), fc.array(fc.nat(20), { maxLength: 6 }), async (timers, steps) => {
-        const clock = createManualClock(1_000);
-        const fired: string[] = [];
-        timers.forEach(({ ms, cancelled }, n) => {
-          const cancel = clock.after(ms, () => void fired.push(`${clock.monotonic()}:${n}`));
-          if (cancelled) cancel();
-        });
-        let now = 0;
-        for (const step of steps) await clock.advance(step).then(() => (now += step));
-        const due = timers.map(({ ms, cancelled }, n) => ({ ms, n, live: !cancelled && ms <= now })).filter(({ live }) => live && steps.length > 0);
-        expect(fired).toEqual(due.sort((a, b) => a.ms - b.ms || a.n - b.n).map(({ ms, n }) => `${ms}:${n}`));
-        expect(clock.pending()).toBe(timers.filter(({ cancelled }) => !cancelled).length - fired.length);
-        expect(clock.now()).toBe(1_000 + now);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.record({ ms: fc.nat(50), cancelled: fc.boolean() }), { maxLength: 12 }),
+        fc.array(fc.nat(20), { maxLength: 6 }),
+        async (timers, steps) => {
+          const clock = createManualClock(1_000);
+          const fired: string[] = [];
+          timers.forEach(({ ms, cancelled }, n) => {
+            const cancel = clock.after(ms, () => void fired.push(`${clock.monotonic()}:${n}`));
+            if (cancelled) cancel();
+          });
+          let now = 0;
+          for (const step of steps) await clock.advance(step).then(() => (now += step));
+          const due = timers
+            .map(({ ms, cancelled }, n) => ({ ms, n, live: !cancelled && ms <= now }))
+            .filter(({ live }) => live && steps.length > 0);
+          expect(fired).toEqual(due.sort((a, b) => a.ms - b.ms || a.n - b.n).map(({ ms, n }) => `${ms}:${n}`));
+          expect(clock.pending()).toBe(timers.filter(({ cancelled }) => !cancelled).length - fired.length);
+          expect(clock.now()).toBe(1_000 + now);
+        },
+      ),
       { seed: 11, numRuns: 50 },
     );
   });
@@ -52,7 +58,10 @@ describe("sleep", () => {
     await clock.advance(99);
     expect(done).not.toHaveBeenCalled();
     controller.abort(new Error("enough"));
-    await expect(aborted).rejects.toMatchObject({ code: "ABORTED", cause: expect.objectContaining({ message: "enough" }) });
+    await expect(aborted).rejects.toMatchObject({
+      code: "ABORTED",
+      cause: expect.objectContaining({ message: "enough" }),
+    });
     expect(clock.pending()).toBe(1);
     await clock.advance(1);
     expect(done).toHaveBeenCalledOnce();

@@ -9,7 +9,8 @@ export interface Clock {
   /**
    * Calls back once after `ms` milliseconds, however many.
    *
-   * @param options - `keepAlive`: whether the timer keeps the process alive: true when somebody awaits it, false for housekeeping. @defaultValue false
+   * @param options - `keepAlive`: whether the timer keeps the process alive: true when somebody awaits it, false for
+   * housekeeping. @defaultValue false
    * @returns cancels the timer
    */
   after(ms: number, callback: () => void, options?: { keepAlive?: boolean }): () => void;
@@ -99,10 +100,14 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       cancel();
       reject(new HebraError("ABORTED", "The wait was aborted.", { cause: signal?.reason }));
     };
-    const cancel = clock.after(ms, () => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, { keepAlive: true });
+    const cancel = clock.after(
+      ms,
+      () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      },
+      { keepAlive: true },
+    );
     if (signal?.aborted) abort();
     else signal?.addEventListener("abort", abort, { once: true });
   });

@@ -13,12 +13,19 @@ describe("HebraError", () => {
     const foreign = Object.defineProperty({ code: "TIMEOUT" }, Symbol.for("hebra.error"), { value: true });
     expect(HebraError.isInstance(foreign)).toBe(true);
     expect(errorCode(foreign)).toBe("TIMEOUT");
-    for (const other of [new Error("x"), null, undefined, "TIMEOUT", { code: "TIMEOUT" }]) expect(HebraError.isInstance(other)).toBe(false);
+    for (const other of [new Error("x"), null, undefined, "TIMEOUT", { code: "TIMEOUT" }])
+      expect(HebraError.isInstance(other)).toBe(false);
   });
 
   test("prints as JSON without its cause and stack", () => {
     const error = new HebraError("TIMEOUT", "Slow.", { cause: new Error("inner"), details: { ms: 5 } });
-    expect(JSON.parse(JSON.stringify(error))).toEqual({ name: "HebraError", code: "TIMEOUT", message: "Slow.", retryable: true, details: { ms: 5 } });
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      name: "HebraError",
+      code: "TIMEOUT",
+      message: "Slow.",
+      retryable: true,
+      details: { ms: 5 },
+    });
     expect(error.cause).toMatchObject({ message: "inner" });
   });
 
@@ -45,7 +52,14 @@ describe("errorMessage", () => {
     [() => 7n, "[object BigInt]"],
     [() => cycle, "[object Object]"],
     [() => revoked.proxy, "[unreadable]"],
-    [() => ({ get message() { throw new Error("no"); } }), "[object Object]"],
+    [
+      () => ({
+        get message() {
+          throw new Error("no");
+        },
+      }),
+      "[object Object]",
+    ],
   ])("reads anything thrown: case %#", (thrown, message) => {
     expect(errorMessage(thrown())).toBe(message);
   });

@@ -52,8 +52,20 @@ export class HebraError extends Error {
   }
 
   /** `code`, `message`, `retryable` and `details`; the cause and the stack stay out. */
-  toJSON(): { name: string; code: ErrorCode; message: string; retryable: boolean; details: Readonly<Record<string, JsonValue>> } {
-    return { name: this.name, code: this.code, message: this.message, retryable: this.retryable, details: this.details };
+  toJSON(): {
+    name: string;
+    code: ErrorCode;
+    message: string;
+    retryable: boolean;
+    details: Readonly<Record<string, JsonValue>>;
+  } {
+    return {
+      name: this.name,
+      code: this.code,
+      message: this.message,
+      retryable: this.retryable,
+      details: this.details,
+    };
   }
 }
 
@@ -66,7 +78,8 @@ export function errorCode(error: unknown): ErrorCode | undefined {
 export function errorMessage(error: unknown): string {
   if (typeof error === "string") return error;
   try {
-    const message: unknown = typeof error === "object" && error !== null ? (error as { message?: unknown }).message : undefined;
+    const message: unknown =
+      typeof error === "object" && error !== null ? (error as { message?: unknown }).message : undefined;
     if (typeof message === "string") return message;
     return JSON.stringify(error) ?? String(error);
   } catch {

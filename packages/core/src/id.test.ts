@@ -43,7 +43,10 @@ describe("deriveId", () => {
 });
 
 describe("createIdGenerator", () => {
-  test.each([["the system's clock", undefined], ["a clock that stands still", createManualClock()]])("sorts by making on %s", (_name, clock) => {
+  test.each([
+    ["the system's clock", undefined],
+    ["a clock that stands still", createManualClock()],
+  ])("sorts by making on %s", (_name, clock) => {
     const next = createIdGenerator(clock);
     const ids = Array.from({ length: 2_000 }, next);
     expect(new Set(ids).size).toBe(ids.length);
@@ -66,26 +69,38 @@ describe("createIdGenerator", () => {
 
 describe("assertId", () => {
   test("accepts exactly the strings that every store can keep", () => {
-    const holds = (value: string) => value.length > 0 && value.length <= 512 && !value.includes("\0") && value.isWellFormed();
+    const holds = (value: string) =>
+      value.length > 0 && value.length <= 512 && !value.includes("\0") && value.isWellFormed();
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: "binary", maxLength: 600 }), fc.constantFrom("", "\0", "a\0", "\ud800", "x".repeat(512), "x".repeat(513))), (value) => {
-        let accepted = true;
-        try {
-          assertId(value, "thread key");
-        } catch (error) {
-          expect(error).toMatchObject({ code: "INVALID_ID", details: { what: "thread key" } });
-          accepted = false;
-        }
-        expect(accepted).toBe(holds(value));
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: "binary", maxLength: 600 }),
+          fc.constantFrom("", "\0", "a\0", "\ud800", "x".repeat(512), "x".repeat(513)),
+        ),
+        (value) => {
+          let accepted = true;
+          try {
+            assertId(value, "thread key");
+          } catch (error) {
+            expect(error).toMatchObject({ code: "INVALID_ID", details: { what: "thread key" } });
+            accepted = false;
+          }
+          expect(accepted).toBe(holds(value));
+        },
+      ),
       { seed: 3, numRuns: 500 },
     );
   });
 
-  test.each([[null, "is null"], [undefined, "is undefined"], [7, "is number"], ["", "is empty"], ["x".repeat(513), "has 513 characters; at most 512"], ["a\0", "holds U+0000"], ["\udc00", "holds a lone surrogate"]])(
-    "says what is wrong: case %#",
-    (value, problem) => {
-      expect(() => assertId(value, "tenant")).toThrow(`The tenant ${problem}`);
-    },
-  );
+  test.each([
+    [null, "is null"],
+    [undefined, "is undefined"],
+    [7, "is number"],
+    ["", "is empty"],
+    ["x".repeat(513), "has 513 characters; at most 512"],
+    ["a\0", "holds U+0000"],
+    ["\udc00", "holds a lone surrogate"],
+  ])("says what is wrong: case %#", (value, problem) => {
+    expect(() => assertId(value, "tenant")).toThrow(`The tenant ${problem}`);
+  });
 });

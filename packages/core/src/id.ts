@@ -12,7 +12,8 @@ const MAX_LENGTH = 512;
 export type IdGenerator = () => string;
 
 /**
- * A UUIDv5: the same parts always give the same id. Parts are joined so that no two different lists collide; a number is the same part as
+ * A UUIDv5: the same parts always give the same id. Parts are joined so that no two different lists collide; a number
+ * is the same part as
  * its decimal text.
  *
  * @throws HebraError `INVALID_ID` without parts, or when one holds a lone surrogate.
@@ -25,14 +26,16 @@ export type IdGenerator = () => string;
  * ```
  */
 export function deriveId(...parts: readonly (string | number)[]): string {
-  if (parts.length === 0) throw new HebraError("INVALID_ID", "An id cannot be derived from nothing: pass at least one part.");
+  if (parts.length === 0)
+    throw new HebraError("INVALID_ID", "An id cannot be derived from nothing: pass at least one part.");
   return uuidV5(parts.map(encodePart).join("/"));
 }
 
 const NAMESPACE_BYTES = Buffer.from(HEBRA_NAMESPACE.replaceAll("-", ""), "hex");
 
 /**
- * Every row of a turn has such an id, and the library's `v5` reads the namespace anew each time, for several times the price.
+ * Every row of a turn has such an id, and the library's `v5` reads the namespace anew each time, for several times the
+ * price.
  * See https://www.rfc-editor.org/rfc/rfc9562#section-5.5
  */
 function uuidV5(name: string): string {
@@ -47,11 +50,15 @@ function encodePart(part: string | number): string {
   return encodeURIComponent(text);
 }
 
-/** UUIDv7 has 32 bits between time and randomness that count up within a millisecond; it starts low so as not to run over. */
+/**
+ * UUIDv7 has 32 bits between time and randomness that count up within a millisecond; it starts low so as not to run
+ * over.
+ */
 const SEQUENCE_START = 2 ** 31;
 
 /**
- * UUIDv7s: unique, and sorted by time of making, also those of one millisecond and those made after the clock was set back.
+ * UUIDv7s: unique, and sorted by time of making, also those of one millisecond and those made after the clock was set
+ * back.
  *
  * @param clock - where the time comes from. @defaultValue the system's
  */
@@ -70,17 +77,23 @@ export function createIdGenerator(clock?: Pick<Clock, "now">): IdGenerator {
 }
 
 /**
- * Checks that a string can be an id or key in every store: not empty, at most 512 UTF-16 units, no U+0000, no lone surrogate.
+ * Checks that a string can be an id or key in every store: not empty, at most 512 UTF-16 units, no U+0000, no lone
+ * surrogate.
  *
  * @throws HebraError `INVALID_ID`
  */
 export function assertId(value: unknown, what: string): asserts value is string {
   const problem =
-    typeof value !== "string" ? `is ${value === null ? "null" : typeof value}, not a string`
-    : value.length === 0 ? "is empty"
-    : value.length > MAX_LENGTH ? `has ${value.length} characters; at most ${MAX_LENGTH} are allowed`
-    : value.includes("\u0000") ? "holds U+0000"
-    : !value.isWellFormed() ? "holds a lone surrogate"
-    : undefined;
+    typeof value !== "string"
+      ? `is ${value === null ? "null" : typeof value}, not a string`
+      : value.length === 0
+        ? "is empty"
+        : value.length > MAX_LENGTH
+          ? `has ${value.length} characters; at most ${MAX_LENGTH} are allowed`
+          : value.includes("\u0000")
+            ? "holds U+0000"
+            : !value.isWellFormed()
+              ? "holds a lone surrogate"
+              : undefined;
   if (problem !== undefined) throw new HebraError("INVALID_ID", `The ${what} ${problem}.`, { details: { what } });
 }

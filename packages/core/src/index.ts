@@ -10,7 +10,15 @@ export { createRedactor, redactText, type Redactor, type RedactorOptions } from 
 export { keyTokens } from "./redact-keys.ts";
 export type { RedactionPattern } from "./redact-text.ts";
 export { anySignal, throwIfAborted, type CombinedSignal } from "./abort.ts";
-export { consoleLogger, silentLogger, withFields, type ConsoleLoggerOptions, type LogFields, type Logger, type LogLevel } from "./logger.ts";
+export {
+  consoleLogger,
+  silentLogger,
+  withFields,
+  type ConsoleLoggerOptions,
+  type LogFields,
+  type Logger,
+  type LogLevel,
+} from "./logger.ts";
 export { backoffDelay, parseRetryAfter, type BackoffOptions } from "./retry.ts";
 export { errorSignature, type ErrorSignature, type ErrorSignatureOptions } from "./signature.ts";
 export {

@@ -28,23 +28,50 @@ describe("consoleLogger", () => {
     const error = new Error("connect postgres://bob:hunter2@db/x failed", { cause: new Error("token=abc123") });
     logger.info("Authorization: Bearer s3cr3t", { apiKey: "k-9", note: "hunter2", executionId: "e-1", error });
     expect(lines.join("")).not.toMatch(/hunter2|s3cr3t|k-9|abc123/);
-    expect(parsed()[0]).toMatchObject({ executionId: "e-1", note: "[redacted:string]", error: { name: "Error", message: "connect postgres://[redacted]@db/x failed" } });
+    expect(parsed()[0]).toMatchObject({
+      executionId: "e-1",
+      note: "[redacted:string]",
+      error: { name: "Error", message: "connect postgres://[redacted]@db/x failed" },
+    });
   });
 
   test("keeps a field that is named like its own, and a prototype's name", () => {
     const { logger, parsed } = recorded({ redactor: createRedactor({ allowKeys: ["__proto__"] }) });
     logger.info("real", { message: "field", level: "x", at: "y", ["__proto__"]: { code: "z" } });
-    expect(parsed()[0]).toMatchObject({ level: "info", message: "real", "fields.message": "field", "fields.level": "x", "fields.at": "y" });
+    expect(parsed()[0]).toMatchObject({
+      level: "info",
+      message: "real",
+      "fields.message": "field",
+      "fields.level": "x",
+      "fields.at": "y",
+    });
   });
 
   test("never throws, whatever is logged and however writing fails", () => {
     const { logger, lines } = recorded();
-    const hostile = new Proxy({}, { ownKeys: () => { throw new Error("no"); } });
+    const hostile = new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error("no");
+        },
+      },
+    );
     logger.info("a", hostile);
-    logger.info("b", { get id(): string { throw new Error("no"); } });
+    logger.info("b", {
+      get id(): string {
+        throw new Error("no");
+      },
+    });
     logger.info(undefined as unknown as string);
     expect(lines).toHaveLength(2);
-    expect(() => recorded({ write: () => { throw new Error("EPIPE"); } }).logger.error("c")).not.toThrow();
+    expect(() =>
+      recorded({
+        write: () => {
+          throw new Error("EPIPE");
+        },
+      }).logger.error("c"),
+    ).not.toThrow();
   });
 
   test("refuses unknown options", () => {
@@ -57,7 +84,10 @@ test("withFields adds to every line, and a line's own field wins", () => {
   const turn = withFields(logger, { executionId: "e-1", attempt: 1 });
   turn.info("x", { attempt: 2 });
   withFields(turn, { contextId: "c-1" }).warn("y");
-  expect(parsed()).toMatchObject([{ executionId: "e-1", attempt: 2 }, { executionId: "e-1", contextId: "c-1", attempt: 1 }]);
+  expect(parsed()).toMatchObject([
+    { executionId: "e-1", attempt: 2 },
+    { executionId: "e-1", contextId: "c-1", attempt: 1 },
+  ]);
 });
 
 test("silentLogger takes every call", () => {

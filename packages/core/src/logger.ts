@@ -40,13 +40,18 @@ export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothi
 
 const optionsSchema = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"]).default("info"),
-  redactor: z.custom<Redactor>((value) => typeof (value as Redactor | null)?.redact === "function", "must be a redactor").optional(),
+  redactor: z
+    .custom<Redactor>((value) => typeof (value as Redactor | null)?.redact === "function", "must be a redactor")
+    .optional(),
   write: z.custom<(line: string) => void>((value) => typeof value === "function", "must be a function").optional(),
-  clock: z.custom<Pick<Clock, "now">>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
+  clock: z
+    .custom<Pick<Clock, "now">>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock")
+    .optional(),
 });
 
 /**
- * Writes one JSON object a line: `at`, `level`, `message`, then the fields, all through the redactor. A field named like one of
+ * Writes one JSON object a line: `at`, `level`, `message`, then the fields, all through the redactor. A field named
+ * like one of
  * those three gets a `fields.` before its name. A line that cannot be written is dropped: logging never throws.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -57,7 +62,8 @@ const optionsSchema = z.strictObject({
  *
  * const logger = consoleLogger({ level: "debug" });
  * logger.info("turn completed", { executionId: "e-1", durationMs: 12, apiKey: "k-1" });
- * // {"at":"…","level":"info","message":"turn completed","executionId":"e-1","durationMs":12,"apiKey":"[redacted:string]"}
+ * // {"at":"…","level":"info","message":"turn
+ * completed","executionId":"e-1","durationMs":12,"apiKey":"[redacted:string]"}
  * ```
  */
 export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
@@ -72,7 +78,11 @@ export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
       ? nothing
       : (message: string, fields?: LogFields): void => {
           try {
-            const line: Record<string, unknown> = { at: new Date(clock.now()).toISOString(), level, message: redactor.redactText(message) };
+            const line: Record<string, unknown> = {
+              at: new Date(clock.now()).toISOString(),
+              level,
+              message: redactor.redactText(message),
+            };
             const clean = fields === undefined ? {} : redactor.redact(fields);
             if (typeof clean === "object" && clean !== null && !Array.isArray(clean)) {
               for (const [key, value] of Object.entries(clean)) {

@@ -13,10 +13,16 @@ describe("messageTemplate", () => {
     ["drift -5 of 3.5e+10, at most 1e-7, in eu-west-1", "drift <n> of <n>, at most <n>, in eu-west-<n>"],
     ["Request failed with status code 404 after 31 ms", "Request failed with status code 404 after <n> ms"],
     ["HTTP 503 from https://api.example.com/v1/users/42", "HTTP 503 from https://api.example.com/v<n>/users/<n>"],
-    ["turn 6f1e7c0a-1111-4111-8111-111111111111 at 2026-01-01T10:00:00.123Z took 12.5 s", "turn <id> at <time> took <n> s"],
+    [
+      "turn 6f1e7c0a-1111-4111-8111-111111111111 at 2026-01-01T10:00:00.123Z took 12.5 s",
+      "turn <id> at <time> took <n> s",
+    ],
     ["call call_8fk2Jd9 and run_01HZX3 of award_42", "call call_<id> and run_<id> of award_<n>"],
     ["digest 9f86d081884c7d65 at 0x1F", "digest <n> at <n>"],
-    ["ENOENT: no such file or directory, open '/tmp/hebra-a1/data.json'", "ENOENT: no such file or directory, open '<path>/data.json'"],
+    [
+      "ENOENT: no such file or directory, open '/tmp/hebra-a1/data.json'",
+      "ENOENT: no such file or directory, open '<path>/data.json'",
+    ],
     ["open C:\\Users\\Ada\\x.json failed", "open <path>/x.json failed"],
     ["Cannot read properties of undefined (reading 'id')", "Cannot read properties of undefined (reading 'id')"],
     ['relation "users" does not exist', 'relation "users" does not exist'],

@@ -8,24 +8,33 @@ const STATUS = String.raw`(?<=\b(?:status(?:[ _-]?code)?|HTTP)[ :=]{1,3})[1-5]\d
 const KEPT = new RegExp(`${RESOLVED}|${STATUS}|${HOST}`, "gi");
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
-const TIME = /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?|(?<![\w:])\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])/g;
-const ADDRESS = /(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?![\w:])/gi;
-/** IPv6 as RFC 4291 writes it, whole or with one `::`. Node puts a port behind the address of a failed call, without brackets. */
+const TIME =
+  /\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?|(?<![\w:])\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])/g;
+const ADDRESS =
+  /(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?![\w:])/gi;
+/**
+ * IPv6 as RFC 4291 writes it, whole or with one `::`. Node puts a port behind the address of a failed call, without
+ * brackets.
+ */
 const ADDRESS_6 =
   /(?<![\w:.])(?=:{0,2}[0-9a-f])(?:(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?::\d{1,5})?|(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?::(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,7})?)(?![\w:])/gi;
 const ERRNO_BEFORE = /\bE[A-Z]{3,24} $/;
 const HEX = /(?<!\w)(?:0x[0-9a-f]+|(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,})(?!\w)/gi;
-const ID = /(?<![\w.])(?:[A-Za-z]+[_-](?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{6,}|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{8,})(?!\w)/g;
+const ID =
+  /(?<![\w.])(?:[A-Za-z]+[_-](?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{6,}|(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{8,})(?!\w)/g;
 /** nanoid's 21 letters, digits, dashes and underscores. */
 const NANOID = /(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{21}(?![\w-])/g;
 /** With its sign where nothing is joined to it, and its exponent. */
 const NUMBER = /(?:(?<=^|[\s([{,:=])[-+])?\d+(?:[.,]\d+)*(?:e[+-]?\d{1,3}(?!\w))?/gi;
 const PATH = /(?:file:\/\/)?(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\][^\s"'`<>|*?()[\],;]{1,1024}/g;
-const ROOT = /^(?:file:|[A-Za-z]:|[/\\](?:home|Users|tmp|var|usr|opt|root|private|app|srv|mnt|etc|dev|proc|workspace|builds?|data)[/\\])/;
+const ROOT =
+  /^(?:file:|[A-Za-z]:|[/\\](?:home|Users|tmp|var|usr|opt|root|private|app|srv|mnt|etc|dev|proc|workspace|builds?|data)[/\\])/;
 
 /**
- * Reduces a message to what it says about the problem: what varies from one occurrence to the next — ids, numbers, times,
- * paths, quoted texts — becomes a placeholder. Host names, HTTP statuses and quoted identifiers stay. Give it no secrets.
+ * Reduces a message to what it says about the problem: what varies from one occurrence to the next — ids, numbers,
+ * times,
+ * paths, quoted texts — becomes a placeholder. Host names, HTTP statuses and quoted identifiers stay. Give it no
+ * secrets.
  */
 export function messageTemplate(message: string): string {
   const kept: string[] = [];
@@ -34,13 +43,18 @@ export function messageTemplate(message: string): string {
     .slice(0, MAX_INPUT)
     .replace(/[\ue000-\uf8ff]/g, "")
     .replace(/\[redacted(?::[\w-]+)?\]/g, () => hold("<secret>"))
-    .replace(/"([^"\n]{0,1024})"|'([^'\n]{0,1024})'|`([^`\n]{0,1024})`/g, (all: string, ...texts: (string | undefined)[]) =>
-      quoted(all, texts[0] ?? texts[1] ?? texts[2] ?? "", hold),
+    .replace(
+      /"([^"\n]{0,1024})"|'([^'\n]{0,1024})'|`([^`\n]{0,1024})`/g,
+      (all: string, ...texts: (string | undefined)[]) => quoted(all, texts[0] ?? texts[1] ?? texts[2] ?? "", hold),
     )
     .replace(UUID, () => hold("<id>"))
     .replace(TIME, () => hold("<time>"))
     .replace(PATH, (path) => shortPath(path, hold))
-    .replace(ADDRESS_6, (address, at: number, all: string) => `${hold("<ip>")}${ERRNO_BEFORE.test(all.slice(Math.max(0, at - 32), at)) && /:\d+$/.test(address) ? `:${hold("<n>")}` : ""}`)
+    .replace(
+      ADDRESS_6,
+      (address, at: number, all: string) =>
+        `${hold("<ip>")}${ERRNO_BEFORE.test(all.slice(Math.max(0, at - 32), at)) && /:\d+$/.test(address) ? `:${hold("<n>")}` : ""}`,
+    )
     .replace(KEPT, hold)
     .replace(ADDRESS, () => hold("<ip>"))
     .replace(NANOID, (id) => (looksMixed(id) ? hold("<id>") : id))

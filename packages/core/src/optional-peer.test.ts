@@ -9,14 +9,18 @@ import { assertPeer, loadPeer } from "./optional-peer.ts";
 let directory: string;
 let from: string;
 const request = (name: string) => ({ name, range: "^1.0.0", neededBy: "@hebra/bus/redis" });
-const load = async (name: string): Promise<unknown> => import(/* @vite-ignore */ pathToFileURL(join(directory, `load-${name}.mjs`)).href);
+const load = async (name: string): Promise<unknown> =>
+  import(/* @vite-ignore */ pathToFileURL(join(directory, `load-${name}.mjs`)).href);
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "hebra-peer-"));
   from = pathToFileURL(join(directory, "index.mjs")).href;
   const install = (name: string, code: string) => {
     mkdirSync(join(directory, "node_modules", name), { recursive: true });
-    writeFileSync(join(directory, "node_modules", name, "package.json"), JSON.stringify({ name, version: "1.0.0", exports: { import: "./index.mjs" } }));
+    writeFileSync(
+      join(directory, "node_modules", name, "package.json"),
+      JSON.stringify({ name, version: "1.0.0", exports: { import: "./index.mjs" } }),
+    );
     writeFileSync(join(directory, "node_modules", name, "index.mjs"), code);
   };
   install("peer-good", "export const answer = 42;");
@@ -44,7 +48,9 @@ describe("loadPeer", () => {
 
   test("lets a peer that is installed but broken speak for itself", async () => {
     await expect(loadPeer(request("peer-broken"), () => load("peer-broken"))).rejects.toThrow("peer-broken-helper");
-    await expect(loadPeer(request("peer-broken"), () => load("peer-broken"))).rejects.not.toMatchObject({ code: "PEER_MISSING" });
+    await expect(loadPeer(request("peer-broken"), () => load("peer-broken"))).rejects.not.toMatchObject({
+      code: "PEER_MISSING",
+    });
     await expect(loadPeer(request("peer-throwing"), () => load("peer-throwing"))).rejects.toThrow("no licence");
     await expect(loadPeer(request("x"), () => Promise.reject(null as unknown as Error))).rejects.toBeNull();
   });

@@ -12,7 +12,8 @@ export interface PeerRequest {
 }
 
 /**
- * Loads an optional peer. The import is passed in, so that it resolves from the package that declares the peer. A peer that is installed
+ * Loads an optional peer. The import is passed in, so that it resolves from the package that declares the peer. A peer
+ * that is installed
  * but fails to load throws its own error.
  *
  * @throws HebraError `PEER_MISSING` saying what to install.
@@ -21,7 +22,8 @@ export interface PeerRequest {
  * ```ts
  * import { loadPeer } from "@hebra/core";
  *
- * const { randomUUID } = await loadPeer({ name: "crypto", range: "*", neededBy: "this example" }, () => import("node:crypto"));
+ * const { randomUUID } = await loadPeer({ name: "crypto", range: "*", neededBy: "this example" }, () =>
+ * import("node:crypto"));
  * console.log(randomUUID().length); // 36
  * ```
  */
@@ -58,8 +60,12 @@ function isMissing(error: unknown, name: string): boolean {
 }
 
 function missing(peer: PeerRequest, cause: unknown): HebraError {
-  return new HebraError("PEER_MISSING", `${peer.neededBy} needs ${peer.name}. Install it: npm install "${peer.name}@${peer.range}"`, {
-    cause,
-    details: { peer: peer.name, range: peer.range, neededBy: peer.neededBy },
-  });
+  return new HebraError(
+    "PEER_MISSING",
+    `${peer.neededBy} needs ${peer.name}. Install it: npm install "${peer.name}@${peer.range}"`,
+    {
+      cause,
+      details: { peer: peer.name, range: peer.range, neededBy: peer.neededBy },
+    },
+  );
 }

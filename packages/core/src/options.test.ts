@@ -19,7 +19,10 @@ describe("parseOptions", () => {
     [{ intervallMs: 1 }, "unknown option `intervallMs`; did you mean `intervalMs`?"],
     [{ INTERVALMS: 1 }, "did you mean `intervalMs`?"],
     [{ retry: { attempt: 1 } }, "unknown option `retry.attempt`; did you mean `retry.attempts`?"],
-    [{ routes: [{ session: "a" }, { sesion: "b", session: "c" }] }, "unknown option `routes.1.sesion`; did you mean `routes.1.session`?"],
+    [
+      { routes: [{ session: "a" }, { sesion: "b", session: "c" }] },
+      "unknown option `routes.1.sesion`; did you mean `routes.1.session`?",
+    ],
     [{ regions: { eu: { actve: true } } }, "unknown option `regions.eu.actve`; did you mean `regions.eu.active`?"],
     [{ frobnicate: 1 }, "createThing: unknown option `frobnicate`."],
     [{ intervalMs: "x" }, "`intervalMs`: "],

@@ -25,7 +25,11 @@ function sentence(problems: readonly string[]): string {
  *
  * @param at - where the schema's input stands in what the person wrote.
  */
-export function describeOptionIssue(issue: z.core.$ZodIssue, schema: z.ZodType, at: readonly PropertyKey[] = []): string {
+export function describeOptionIssue(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  at: readonly PropertyKey[] = [],
+): string {
   const path = [...at, ...issue.path].map(String).join(".");
   if (issue.code !== "unrecognized_keys") return path === "" ? issue.message : `\`${path}\`: ${issue.message}`;
   const known = keysAt(schema, issue.path);
@@ -40,7 +44,11 @@ export function describeOptionIssue(issue: z.core.$ZodIssue, schema: z.ZodType, 
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let current: unknown = schema;
-  for (const key of path) current = typeof key === "number" ? unwrap(current, "element")?.element : (shapeOf(current)?.[String(key)] ?? unwrap(current, "valueType")?.valueType);
+  for (const key of path)
+    current =
+      typeof key === "number"
+        ? unwrap(current, "element")?.element
+        : (shapeOf(current)?.[String(key)] ?? unwrap(current, "valueType")?.valueType);
   return Object.keys(shapeOf(current) ?? {});
 }
 
@@ -58,7 +66,8 @@ function shapeOf(schema: unknown): Record<string, unknown> | undefined {
 /** Looks through defaults, optionals and the like for the schema that has the part. */
 function unwrap(schema: unknown, part: "shape" | "element" | "valueType"): SchemaParts | undefined {
   let current = schema as SchemaParts | undefined;
-  while (current !== undefined && current[part] === undefined) current = current.def?.innerType as SchemaParts | undefined;
+  while (current !== undefined && current[part] === undefined)
+    current = current.def?.innerType as SchemaParts | undefined;
   return current;
 }
 

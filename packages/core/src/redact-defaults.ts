@@ -2,7 +2,8 @@
 const names = (text: string): string[] => text.trim().split(/\s+/);
 
 /**
- * Terms that make a key secret wherever they stand in it as whole words, written without separators: credentials, and the
+ * Terms that make a key secret wherever they stand in it as whole words, written without separators: credentials, and
+ * the
  * numbers that identify a person or a bank account.
  */
 export const deniedTerms: ReadonlySet<string> = new Set(
@@ -22,10 +23,21 @@ export const deniedTerms: ReadonlySet<string> = new Set(
 );
 
 /** Names that are secret only when they are the whole key. */
-export const deniedWhole: ReadonlySet<string> = new Set(names("auth pass sig sid xauth xamzsignature xgoogsignature sharedaccesssignature"));
+export const deniedWhole: ReadonlySet<string> = new Set(
+  names("auth pass sig sid xauth xamzsignature xgoogsignature sharedaccesssignature"),
+);
 
 /** Endings of one unbroken word that end nothing but a secret's name. */
-export const deniedSuffixes: readonly string[] = ["password", "passwd", "passphrase", "secret", "apikey", "token", "cookie", "privatekey"];
+export const deniedSuffixes: readonly string[] = [
+  "password",
+  "passwd",
+  "passphrase",
+  "secret",
+  "apikey",
+  "token",
+  "cookie",
+  "privatekey",
+];
 
 /** Names whose value in text goes on to the end of the line. */
 export const lineKeys: ReadonlySet<string> = new Set(

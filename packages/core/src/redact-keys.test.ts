@@ -18,33 +18,95 @@ describe("keyTokens", () => {
   });
 
   test("joins one name's spellings", () => {
-    expect(new Set(["threadId", "thread_id", "Thread-Id", "THREAD ID", "thread.id"].map(compactKey))).toEqual(new Set(["threadid"]));
+    expect(new Set(["threadId", "thread_id", "Thread-Id", "THREAD ID", "thread.id"].map(compactKey))).toEqual(
+      new Set(["threadid"]),
+    );
   });
 });
 
 describe("createKeyJudge", () => {
   test.each([
-    "apiKey", "api_key", "X-Api-Key", "APIKEY", "openaiApiKey2", "accessToken", "access_token", "id-token", "token", "csrfToken", "dbpassword", "userPassword",
-    "password_hash", "PGPASSWORD", "clientsecret", "AWS_SECRET_ACCESS_KEY", "Authorization", "proxy-authorization", "Set-Cookie", "sessionCookie", "DATABASE_URL",
-    "connectionString", "privateKey", "cardNumber", "cvv", "rut", "RUT", "rut_cliente", "clienteRut", "iban", "ssn", "contraseña", "auth", "jwt", "pin",
+    "apiKey",
+    "api_key",
+    "X-Api-Key",
+    "APIKEY",
+    "openaiApiKey2",
+    "accessToken",
+    "access_token",
+    "id-token",
+    "token",
+    "csrfToken",
+    "dbpassword",
+    "userPassword",
+    "password_hash",
+    "PGPASSWORD",
+    "clientsecret",
+    "AWS_SECRET_ACCESS_KEY",
+    "Authorization",
+    "proxy-authorization",
+    "Set-Cookie",
+    "sessionCookie",
+    "DATABASE_URL",
+    "connectionString",
+    "privateKey",
+    "cardNumber",
+    "cvv",
+    "rut",
+    "RUT",
+    "rut_cliente",
+    "clienteRut",
+    "iban",
+    "ssn",
+    "contraseña",
+    "auth",
+    "jwt",
+    "pin",
   ])("%s is a secret's name", (key) => {
     expect(judge.verdict(key)).toBe("deny");
   });
 
-  test.each(["truth", "product_brutto", "brutto", "rutabaga", "spinner", "pinned", "passenger", "secretary", "tokenizer", "cookieless", "authorName", "authored", "compass", "keyboard", "monkey", "nickname", "notes"])(
-    "%s is not: words count whole",
+  test.each([
+    "truth",
+    "product_brutto",
+    "brutto",
+    "rutabaga",
+    "spinner",
+    "pinned",
+    "passenger",
+    "secretary",
+    "tokenizer",
+    "cookieless",
+    "authorName",
+    "authored",
+    "compass",
+    "keyboard",
+    "monkey",
+    "nickname",
+    "notes",
+  ])("%s is not: words count whole", (key) => {
+    expect(judge.verdict(key)).toBe("unknown");
+  });
+
+  test.each(["executionId", "execution_id", "Execution-Id", "status", "durationMs", "code", "inputTokens"])(
+    "%s may pass",
     (key) => {
-      expect(judge.verdict(key)).toBe("unknown");
+      expect(judge.verdict(key)).toBe("allow");
     },
   );
 
-  test.each(["executionId", "execution_id", "Execution-Id", "status", "durationMs", "code", "inputTokens"])("%s may pass", (key) => {
-    expect(judge.verdict(key)).toBe("allow");
-  });
-
   test("the host's lists beat the built-in ones, and its deny list beats its allow list", () => {
-    const own = createKeyJudge({ allowKeys: ["nickname", "tokenCount", "pet_name"], denyKeys: ["petName", "status", "customer ref"] });
-    expect(["nickname", "token_count", "petName", "STATUS", "myCustomerRefId", "token"].map(own.verdict)).toEqual(["allow", "allow", "deny", "deny", "deny", "deny"]);
+    const own = createKeyJudge({
+      allowKeys: ["nickname", "tokenCount", "pet_name"],
+      denyKeys: ["petName", "status", "customer ref"],
+    });
+    expect(["nickname", "token_count", "petName", "STATUS", "myCustomerRefId", "token"].map(own.verdict)).toEqual([
+      "allow",
+      "allow",
+      "deny",
+      "deny",
+      "deny",
+      "deny",
+    ]);
     expect(own.verdict("nicknames")).toBe("unknown");
   });
 

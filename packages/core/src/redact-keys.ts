@@ -1,6 +1,9 @@
 import { allowedByDefault, deniedSuffixes, deniedTerms, deniedWhole, lineKeys } from "./redact-defaults.ts";
 
-/** What a key's name says about its value: `deny` hides all of it, `allow` lets it pass with its text scrubbed, `unknown` hides every scalar below it. */
+/**
+ * What a key's name says about its value: `deny` hides all of it, `allow` lets it pass with its text scrubbed,
+ * `unknown` hides every scalar below it.
+ */
 export type KeyVerdict = "allow" | "deny" | "unknown";
 
 /** Judges keys. Verdicts are remembered, since logs repeat their keys. */

@@ -1,17 +1,28 @@
 import type { KeyJudge } from "./redact-keys.ts";
 import { valueBounds } from "./redact-values.ts";
 
-/** Letters, digits and what joins them. Written as ranges: with property escapes a run of megabytes would overflow the engine's stack. */
+/**
+ * Letters, digits and what joins them. Written as ranges: with property escapes a run of megabytes would overflow the
+ * engine's stack.
+ */
 const NAME = /[\w$.\-\u00c0-\u1fff\u2c00-\u2fef\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufefe\uff10-\uff19\uff21-\uffef]+/g;
 
 /**
- * What may close a name: quotes, brackets, their encodings, a terminal's colours. JSON within JSON doubles its backslashes, so there may be
- * many of the first. The others hold characters of names: were they unbounded, each would be looked at once for every one before it.
+ * What may close a name: quotes, brackets, their encodings, a terminal's colours. JSON within JSON doubles its
+ * backslashes, so there may be
+ * many of the first. The others hold characters of names: were they unbounded, each would be looked at once for every
+ * one before it.
  */
 const QUOTES = String.raw`["'\x60”’\\\])\u0000]`;
 const CLOSE = String.raw`${QUOTES}*(?:(?:%(?:25){0,4}2[027]|&(?:quot|apos|#3[49]);|\u001b\[[\d;]{0,12}m)${QUOTES}{0,16}){0,4}`;
-const SEPARATOR = new RegExp(String.raw`${CLOSE}\s{0,64}(?:=>|:=|={1,3}|[:：＝|]|%(?:25){0,4}3[AD])\s{0,64}(?:\u001b\[[\d;]{0,12}m)?`, "iy");
-/** The name is itself a value, and its own value is the next member: `name="password" value="x"`, `{"key":"apiKey","value":"x"}`. */
+const SEPARATOR = new RegExp(
+  String.raw`${CLOSE}\s{0,64}(?:=>|:=|={1,3}|[:：＝|]|%(?:25){0,4}3[AD])\s{0,64}(?:\u001b\[[\d;]{0,12}m)?`,
+  "iy",
+);
+/**
+ * The name is itself a value, and its own value is the next member: `name="password" value="x"`,
+ * `{"key":"apiKey","value":"x"}`.
+ */
 const NEXT_IS_VALUE = /\\*["']\s{0,64},?\s{0,64}\\*["']?(?:value|val|content|text|data)\\*["']?\s{0,64}[:=]\s{0,64}/iy;
 /** Two members of a list. */
 const PAIR = /\\*["'`]\s{0,64},\s{0,64}(?=\\*["'`])/y;
@@ -26,12 +37,18 @@ const PROSE =
   /["'`”’]?\s{1,64}(?:(?:was |is |been )?(?:changed|set|reset|updated) to|is|was|are|es)\s{1,64}(?!(?:not|no|too|in|on|the|a|an|of|to|for|invalid|expired|missing|required|wrong|incorrect|empty|malformed|revoked|null|undefined|unknown|valid|used|set|changed|reset|updated)\b)/iy;
 const KEPT = /^(?:null|undefined|none|nil|true|false|\*+)?$/i;
 
-/** Most words of a text are followed by another word or by punctuation: one look tells, and the patterns above are left out. */
+/**
+ * Most words of a text are followed by another word or by punctuation: one look tells, and the patterns above are left
+ * out.
+ */
 const PLAIN = /[A-Za-z0-9]/;
 // eslint-disable-next-line no-control-regex -- a terminal's colour may follow a name
 const MAY_FOLLOW = /[\s"'`”’\\\])\u0000%&\u001b=:|：＝]/;
 
-/** Hides the value of every member whose name is secret: `key=value`, `"key": "value"`, headers, flags, tags, forms, prose. */
+/**
+ * Hides the value of every member whose name is secret: `key=value`, `"key": "value"`, headers, flags, tags, forms,
+ * prose.
+ */
 export function hideMembers(text: string, judge: KeyJudge): string {
   let out = "";
   let done = 0;
@@ -42,7 +59,8 @@ export function hideMembers(text: string, judge: KeyJudge): string {
     const after = NAME.lastIndex;
     const name = nameAt(text, start, found[0]);
     // `API key: x`: the name may be two words.
-    const first = previous.end === start - 1 && text[start - 1] === " " && previous.name.length <= 32 ? previous.name : "";
+    const first =
+      previous.end === start - 1 && text[start - 1] === " " && previous.name.length <= 32 ? previous.name : "";
     previous = { name, end: after };
     const at = valueStart(text, start, after, name);
     if (at === undefined || at >= text.length || !isSecret(judge, first, name)) continue;
@@ -86,7 +104,12 @@ function formalStart(text: string, after: number): number | undefined {
   const start = matchEnd(SEPARATOR, text, after);
   if (start !== undefined) return start;
   if (!/["'`\\]/.test(text[after]!)) return matchEnd(BEFORE_QUOTE, text, after);
-  return matchEnd(NEXT_IS_VALUE, text, after) ?? pairStart(text, after) ?? matchEnd(FORM_PART, text, after) ?? matchEnd(BEFORE_QUOTE, text, after);
+  return (
+    matchEnd(NEXT_IS_VALUE, text, after) ??
+    pairStart(text, after) ??
+    matchEnd(FORM_PART, text, after) ??
+    matchEnd(BEFORE_QUOTE, text, after)
+  );
 }
 
 /** `"cookie", "x"` is a pair, `"kind": "cookie", "at": 1` is not: there the next text is a name. */

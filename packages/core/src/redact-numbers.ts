@@ -34,7 +34,8 @@ export function hideCards(text: string): string {
       let end = -1;
       for (let last = first; last < groups.length && digits.length < 19; last++) {
         digits += groups[last]![0];
-        if (digits.length >= 13 && CARD.test(digits) && passesLuhn(digits)) end = groups[last]!.index + groups[last]![0].length;
+        if (digits.length >= 13 && CARD.test(digits) && passesLuhn(digits))
+          end = groups[last]!.index + groups[last]![0].length;
       }
       if (end === -1) continue;
       out += `${run.slice(done, start)}[redacted:card]`;
@@ -53,7 +54,10 @@ function isIdentifier(text: string, start: number, end: number): boolean {
   return to - from <= 160 && HEX_RUN.test(text.slice(from, to));
 }
 
-/** Hides international bank account numbers, in groups of four or not: country, length and the mod 97 check (ISO 13616) must agree. */
+/**
+ * Hides international bank account numbers, in groups of four or not: country, length and the mod 97 check (ISO 13616)
+ * must agree.
+ */
 export function hideIbans(text: string): string {
   let out = "";
   let done = 0;
@@ -61,14 +65,26 @@ export function hideIbans(text: string): string {
     const length = ibanLength.get(start.slice(0, 2).toUpperCase());
     if (length === undefined || index < done) continue;
     const end = accountEnd(text, index, length);
-    if (end === undefined || mod97(text.slice(index, end).replace(/[^A-Za-z0-9]/g, "").toUpperCase()) !== 1) continue;
+    if (
+      end === undefined ||
+      mod97(
+        text
+          .slice(index, end)
+          .replace(/[^A-Za-z0-9]/g, "")
+          .toUpperCase(),
+      ) !== 1
+    )
+      continue;
     out += `${text.slice(done, index)}[redacted:iban]`;
     done = end;
   }
   return out + text.slice(done);
 }
 
-/** Where a number of so many letters and digits ends, single blanks or dashes between them; `undefined` when it is longer or shorter. */
+/**
+ * Where a number of so many letters and digits ends, single blanks or dashes between them; `undefined` when it is
+ * longer or shorter.
+ */
 function accountEnd(text: string, from: number, length: number): number | undefined {
   let at = from;
   for (let seen = 0; seen < length; seen++) {

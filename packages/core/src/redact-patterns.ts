@@ -1,12 +1,14 @@
 /**
- * The secrets that are known by their shape. Every pattern is linear: it starts only where a run of its characters starts,
+ * The secrets that are known by their shape. Every pattern is linear: it starts only where a run of its characters
+ * starts,
  * or its repetitions are bounded.
  */
 
 const LABEL_WORDS = new Set(
-  ("token tokens auth authentication authorization scheme schemes header headers credential credentials realm error errors of is was are " +
-    "not and or for in has have had expired missing invalid required method type format with from to the a an no but prefix string value security")
-    .split(" "),
+  (
+    "token tokens auth authentication authorization scheme schemes header headers credential credentials realm error errors of is was are " +
+    "not and or for in has have had expired missing invalid required method type format with from to the a an no but prefix string value security"
+  ).split(" "),
 );
 
 /** Hides private keys in PEM form. One whose end is cut off hides the rest. */
@@ -37,7 +39,10 @@ export function hideSchemes(text: string): string {
   );
 }
 
-/** Keys with a distinctive beginning, wherever it stands in a run of characters; counts are exact since all to the run's end is hidden. */
+/**
+ * Keys with a distinctive beginning, wherever it stands in a run of characters; counts are exact since all to the run's
+ * end is hidden.
+ */
 const ANYWHERE =
   /github_pat_\w{16}|gh[pousr]_[A-Za-z0-9]{16}|gl(?:pat|ptt|dt|rt|soat)-[\w-]{12}|xox[a-z]-[\w-]{8}|xapp-[\w-]{8}|(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA)[A-Z0-9]{12}|AIza[\w-]{24}|ya29\.[\w-]{12}|npm_[A-Za-z0-9]{24}|pypi-[\w-]{24}|dop_v1_\w{16}|shp(?:at|ca|pa|ss)_\w{16}|whsec_[\w+/]{16}|[srp]k_(?:live|test|prod)_\w{8}|SG\.[\w-]{16}|eyJ[\w-]{17}|sk-(?:ant|proj|or|svcacct|admin)-[\w-]{12}|AGE-SECRET-KEY-1\w{16}|dckr_pat_[\w-]{12}|lin_api_\w{16}|figd_[\w-]{16}|sbp_[0-9a-f]{24}|sq0(?:atp|csp|idp)-[\w-]{16}|glc_eyJ|ATATT3[\w-]{12}|hooks\.slack\.com\/services\/|discord(?:app)?\.com\/api\/webhooks\/|xkeysib-[0-9a-f]{16}|[0-9a-f]{32}-us\d|secret_[A-Za-z0-9]{24}/;
 /** Keys whose beginning is short enough to stand inside a word: only at its start, or after an escape. */
@@ -50,12 +55,15 @@ export function hideTokens(text: string): string {
     if (run.length < 12) return run;
     const known = [ANYWHERE.exec(run), AT_START.exec(run)].flatMap((hit) => (hit === null ? [] : [hit.index]));
     if (known.length > 0) return `${run.slice(0, Math.min(...known))}[redacted:key]`;
-    return run.length < 32 ? run : run.replace(/[A-Za-z0-9_+/-]+/g, (part) => (looksRandom(part) ? "[redacted:random]" : part));
+    return run.length < 32
+      ? run
+      : run.replace(/[A-Za-z0-9_+/-]+/g, (part) => (looksRandom(part) ? "[redacted:random]" : part));
   });
 }
 
 /**
- * Whether a run of characters looks drawn at random: at least 32 letters and digits, some of each class, and a change of class at every
+ * Whether a run of characters looks drawn at random: at least 32 letters and digits, some of each class, and a change
+ * of class at every
  * third character or oftener. UUIDs, hex digests, slugs, paths and camel-case names do not.
  */
 export function looksRandom(text: string): boolean {
@@ -72,7 +80,15 @@ export function looksRandom(text: string): boolean {
   }
   const total = counts[0]! + counts[1]! + counts[2]!;
   // The form of an AWS secret key.
-  if (text.length === 40 && /[+/]/.test(text) && !/[_-]/.test(text) && counts[0]! > 7 && counts[1]! > 7 && changes >= 12) return true;
+  if (
+    text.length === 40 &&
+    /[+/]/.test(text) &&
+    !/[_-]/.test(text) &&
+    counts[0]! > 7 &&
+    counts[1]! > 7 &&
+    changes >= 12
+  )
+    return true;
   return total >= 32 && counts.every((count) => count > 0) && changes >= total * 0.36;
 }
 
@@ -81,7 +97,10 @@ export function hideCommands(text: string): string {
   if (!/\s-/.test(text)) return text;
   return text
     .replace(/(?<!\S)(-u|--user)([ =]["']?)([^\s:"']{1,64}):([^\s"']{1,256})/g, "$1$2$3:[redacted]")
-    .replace(/\b((?:sshpass|docker login|podman login|mysql\w{0,8}|mariadb\w{0,8}|redis-cli)\b[^\n|;&]{0,200}?\s-[pa][ =]?)(?![\s[])[^\s"']{1,256}/g, "$1[redacted]");
+    .replace(
+      /\b((?:sshpass|docker login|podman login|mysql\w{0,8}|mariadb\w{0,8}|redis-cli)\b[^\n|;&]{0,200}?\s-[pa][ =]?)(?![\s[])[^\s"']{1,256}/g,
+      "$1[redacted]",
+    );
 }
 
 /** Hides bot tokens of the form `123456789:ABC…`. */
@@ -92,5 +111,7 @@ export function hideBotTokens(text: string): string {
 /** Hides e-mail addresses, also where the at sign is percent-encoded. */
 export function hideEmails(text: string): string {
   if (!text.includes("@") && !text.includes("%40")) return text;
-  return text.replace(/"[^"\n]{1,64}"@(?:[\p{L}\p{N}-]{1,63}\.){1,8}\p{L}{2,}/gu, "[redacted:email]").replace(/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/gu, "[redacted:email]");
+  return text
+    .replace(/"[^"\n]{1,64}"@(?:[\p{L}\p{N}-]{1,63}\.){1,8}\p{L}{2,}/gu, "[redacted:email]")
+    .replace(/(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}._%+'-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/gu, "[redacted:email]");
 }

@@ -12,7 +12,7 @@ const SECRETS: readonly [text: string, secret: string, left?: string][] = [
   ["Bearer abcdefghij only letters", "abcdefghij"],
   ["bearer%20S3CR3T", "S3CR3T"],
   ["Basic dXNlcjpTM0NSM1Q=", "dXNlcjpTM0NSM1Q"],
-  ["Proxy-Authorization: Digest username=\"bob\", response=\"S3CR3T\"", "S3CR3T"],
+  ['Proxy-Authorization: Digest username="bob", response="S3CR3T"', "S3CR3T"],
   ["Cookie: sid=S3CR3T; theme=S3CR3T2", "S3CR3T", "Cookie: [redacted]"],
   ["Set-Cookie: a=S3CR3T; Path=/\nX-Ok: 1", "S3CR3T", "Set-Cookie: [redacted]\nX-Ok: 1"],
   ["curl -H 'Authorization: token S3CR3T' https://x.example", "S3CR3T"],
@@ -50,7 +50,11 @@ const SECRETS: readonly [text: string, secret: string, left?: string][] = [
   ["postgres://u:S3C/R#3?T@db:5432/x", "S3C", "postgres://[redacted]@db:5432/x"],
   ["redis://:S3CR3T@cache:6379", "S3CR3T"],
   ["mysql u:S3CR3T@tcp(db:3306)/x", "S3CR3T"],
-  ["GET /cb?code=S3CR3T&state=S3CR3T2#id_token=S3CR3T3", "S3CR3T", "GET /cb?code=[redacted]&state=[redacted]#id_token=[redacted]"],
+  [
+    "GET /cb?code=S3CR3T&state=S3CR3T2#id_token=S3CR3T3",
+    "S3CR3T",
+    "GET /cb?code=[redacted]&state=[redacted]#id_token=[redacted]",
+  ],
   ["https://x.example/p?q=O'S3CR3T", "S3CR3T"],
   [key("see eyJ", "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.", "dBjftJeZ4CVP ok"), "dBjftJeZ4CVP"],
   [key("use sk-", "proj-", RUN), RUN.slice(0, 12)],
@@ -87,15 +91,27 @@ const SECRETS: readonly [text: string, secret: string, left?: string][] = [
   ["password: |\n  S3CR3T\n  S3CR3T2\nnext: 1", "S3CR3T", "password: [redacted]\nnext: 1"],
   ["password：S3CR3T", "S3CR3T"],
   ["curl -u bob:S3CR3T https://h", "S3CR3T"],
-  ["mysql -uroot -pS3CR3T db; sshpass -p S3CR3T ssh", "S3CR3T", "mysql -uroot -p[redacted] db; sshpass -p [redacted] ssh"],
+  [
+    "mysql -uroot -pS3CR3T db; sshpass -p S3CR3T ssh",
+    "S3CR3T",
+    "mysql -uroot -p[redacted] db; sshpass -p [redacted] ssh",
+  ],
   ["card 4111\u20111111\u20111111\u20111111", "1111"],
   ['mail "ada lovelace"@example.com', "lovelace"],
   ["mail to ada.lovelace+x@sub.example.co.uk now", "lovelace"],
   ["mail to josé@exämple.org", "josé"],
   ["mail=ada%40example.com", "ada"],
-  ["card 4111111111111111 and 5500-0000-0000-0004, 3400 000000 00009", "0000", "card [redacted:card] and [redacted:card], [redacted:card]"],
+  [
+    "card 4111111111111111 and 5500-0000-0000-0004, 3400 000000 00009",
+    "0000",
+    "card [redacted:card] and [redacted:card], [redacted:card]",
+  ],
   ["order 12 4111 1111 1111 1111 ok", "4111", "order 12 [redacted:card] ok"],
-  ["pay to DE89 3704 0044 0532 0130 00 OR TO gb82west12345698765432", "3704", "pay to [redacted:iban] OR TO [redacted:iban]"],
+  [
+    "pay to DE89 3704 0044 0532 0130 00 OR TO gb82west12345698765432",
+    "3704",
+    "pay to [redacted:iban] OR TO [redacted:iban]",
+  ],
 ];
 
 /** What must stay readable: over-redaction costs the operator the log. */
@@ -134,14 +150,23 @@ describe("redactText", () => {
   });
 
   test("hides all hits, not the first of each", () => {
-    const all = SECRETS.map(([text]) => text).filter((text) => !/[“«]|cut/.test(text)).join("\n\n");
+    const all = SECRETS.map(([text]) => text)
+      .filter((text) => !/[“«]|cut/.test(text))
+      .join("\n\n");
     const clean = redactText(`${all}\n\n${all}`);
     for (const [text, secret] of SECRETS) if (!/[“«]|cut/.test(text)) expect(clean).not.toContain(secret);
   });
 
   test("applies the host's patterns first, at every hit", () => {
-    const { redactText: own } = createRedactor({ patterns: [{ name: "order", pattern: /ORD-\d+/ }, { name: "dollar", pattern: /\$\d+/g }] });
-    expect(own("ORD-1 and ORD-22 cost $5, $6")).toBe("[redacted:order] and [redacted:order] cost [redacted:dollar], [redacted:dollar]");
+    const { redactText: own } = createRedactor({
+      patterns: [
+        { name: "order", pattern: /ORD-\d+/ },
+        { name: "dollar", pattern: /\$\d+/g },
+      ],
+    });
+    expect(own("ORD-1 and ORD-22 cost $5, $6")).toBe(
+      "[redacted:order] and [redacted:order] cost [redacted:dollar], [redacted:dollar]",
+    );
   });
 
   test("hides a text whole when a pattern of the host's fails on it", () => {

@@ -12,7 +12,9 @@ export interface RedactionPattern {
   pattern: RegExp;
 }
 
-/** Makes the function that hides secrets in free text. It never throws: a text that cannot be examined is hidden whole. */
+/**
+ * Makes the function that hides secrets in free text. It never throws: a text that cannot be examined is hidden whole.
+ */
 export function createTextScrubber(judge: KeyJudge, patterns: readonly RedactionPattern[]): (text: string) => string {
   const own = patterns.map(({ name, pattern }) => ({
     placeholder: () => `[redacted:${name}]`,

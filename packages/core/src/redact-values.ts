@@ -1,5 +1,6 @@
 /**
- * Finds where the value after a secret's name ends in free text. Hand-written scanners rather than patterns: each looks at
+ * Finds where the value after a secret's name ends in free text. Hand-written scanners rather than patterns: each looks
+ * at
  * a character a bounded number of times, and none needs memory that grows with the text.
  */
 
@@ -16,7 +17,10 @@ export interface ValueBounds {
   end: number;
 }
 
-/** Finds the value at `at`. `untilLineEnd` is for names whose value may hold blanks; `fence` is the quote around the whole member, if any. */
+/**
+ * Finds the value at `at`. `untilLineEnd` is for names whose value may hold blanks; `fence` is the quote around the
+ * whole member, if any.
+ */
 export function valueBounds(text: string, at: number, untilLineEnd: boolean, fence: string): ValueBounds {
   OPENING.lastIndex = at;
   const opening = OPENING.exec(text);
@@ -41,7 +45,10 @@ export function valueBounds(text: string, at: number, untilLineEnd: boolean, fen
   return { start: at, end: runEnd(text, from) };
 }
 
-/** A quote closes when no more backslashes stand before it than before the one that opened. An unclosed one hides the rest. */
+/**
+ * A quote closes when no more backslashes stand before it than before the one that opened. An unclosed one hides the
+ * rest.
+ */
 function closingQuote(text: string, from: number, quote: string, depth: number): number {
   for (let at = text.indexOf(quote, from); at !== -1; at = text.indexOf(quote, at + 1)) {
     let slashes = 0;

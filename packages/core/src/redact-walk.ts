@@ -11,7 +11,10 @@ export interface WalkLimits {
   maxNodes: number;
 }
 
-/** A text is scrubbed with this much of what will be cut off, so that no secret is cut into a piece that is not recognised. */
+/**
+ * A text is scrubbed with this much of what will be cut off, so that no secret is cut into a piece that is not
+ * recognised.
+ */
 const LOOK_AHEAD = 65_536;
 const UNREADABLE = "[unreadable]";
 const ERROR_FIELDS = ["name", "message", "code", "stack", "cause", "errors"];
@@ -27,7 +30,11 @@ interface Walk {
 }
 
 /** Makes the function that copies a value as JSON, without secrets. */
-export function createWalker(limits: WalkLimits, judge: KeyJudge, scrub: (text: string) => string): (value: unknown) => JsonValue {
+export function createWalker(
+  limits: WalkLimits,
+  judge: KeyJudge,
+  scrub: (text: string) => string,
+): (value: unknown) => JsonValue {
   const text = (value: string): string => {
     const { maxStringLength } = limits;
     if (value.length <= maxStringLength) return scrub(value);
@@ -78,8 +85,10 @@ export function createWalker(limits: WalkLimits, judge: KeyJudge, scrub: (text: 
       const time = Date.prototype.getTime.call(value);
       return Number.isNaN(time) ? "[invalid date]" : new Date(time).toISOString();
     }
-    if (value instanceof URL) return verdict === "allow" ? text(value.href.replace(/#.+/, "#[redacted]")) : "[redacted:url]";
-    if (types.isRegExp(value)) return verdict === "allow" ? text(RegExp.prototype.toString.call(value)) : "[redacted:regexp]";
+    if (value instanceof URL)
+      return verdict === "allow" ? text(value.href.replace(/#.+/, "#[redacted]")) : "[redacted:url]";
+    if (types.isRegExp(value))
+      return verdict === "allow" ? text(RegExp.prototype.toString.call(value)) : "[redacted:regexp]";
     if (types.isBoxedPrimitive(value)) {
       if (types.isStringObject(value)) return scalar(String.prototype.valueOf.call(value), verdict);
       if (types.isNumberObject(value)) return scalar(Number.prototype.valueOf.call(value), verdict);
@@ -95,7 +104,8 @@ export function createWalker(limits: WalkLimits, judge: KeyJudge, scrub: (text: 
       const members = take(Set.prototype.values.call(value), limits.maxEntries);
       return list(value.size, (at) => members[at], verdict, walk);
     }
-    if (types.isMap(value)) return record(take(Map.prototype.entries.call(value), limits.maxEntries + 1), verdict, walk);
+    if (types.isMap(value))
+      return record(take(Map.prototype.entries.call(value), limits.maxEntries + 1), verdict, walk);
     if (types.isNativeError(value) || value instanceof Error) return errorFields(value, walk);
     if (value instanceof URLSearchParams) return record(take(value.entries(), limits.maxEntries + 1), "unknown", walk);
     if (value instanceof Headers) return record(take(value.entries(), limits.maxEntries + 1), "unknown", walk);
@@ -146,7 +156,8 @@ export function createWalker(limits: WalkLimits, judge: KeyJudge, scrub: (text: 
 
   /** A key is text too: one that holds a secret, or is no name, is replaced. */
   const keyText = (key: unknown, verdict: KeyVerdict): string => {
-    if (typeof key !== "string") return typeof key === "number" || typeof key === "boolean" ? scrub(String(key)) : `[${typeof key}]`;
+    if (typeof key !== "string")
+      return typeof key === "number" || typeof key === "boolean" ? scrub(String(key)) : `[${typeof key}]`;
     if (verdict === "allow" && !POSITION.test(key)) return key;
     if (!NAME.test(key) && !POSITION.test(key)) return "[redacted:key]";
     return looksRandom(key) ? "[redacted:key]" : scrub(key);

@@ -6,7 +6,8 @@ import { errorSignature } from "./signature.ts";
 
 const SEED = 20261121;
 const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".split("");
-const drawn = (length: number) => fc.array(fc.constantFrom(...alphanumeric), { minLength: length, maxLength: length }).map((chars) => chars.join(""));
+const drawn = (length: number) =>
+  fc.array(fc.constantFrom(...alphanumeric), { minLength: length, maxLength: length }).map((chars) => chars.join(""));
 
 /** What must not survive, and a text that holds it in a shape which gives it away. */
 interface Canary {
@@ -29,24 +30,60 @@ const shapes: readonly ((core: string) => string)[] = [
   (core) => `${core}@mail.example.org`,
   (core) => `--token ${core}`,
 ];
-const canary: fc.Arbitrary<Canary> = fc.tuple(drawn(24), fc.constantFrom(...shapes)).map(([core, shape]) => ({ core, text: shape(core) }));
+const canary: fc.Arbitrary<Canary> = fc
+  .tuple(drawn(24), fc.constantFrom(...shapes))
+  .map(([core, shape]) => ({ core, text: shape(core) }));
 
 /** Text that may stand before and after. Line breaks and blanks end values, so that no shape is spoilt. */
-const filler = fc.constantFrom("", " ", "\n", "turn completed ", "é😀 ", "a=1 ", "{\"x\":1} ", "user 42: ", "\t", "it's ", "5 < 6 ");
+const filler = fc.constantFrom(
+  "",
+  " ",
+  "\n",
+  "turn completed ",
+  "é😀 ",
+  "a=1 ",
+  '{"x":1} ',
+  "user 42: ",
+  "\t",
+  "it's ",
+  "5 < 6 ",
+);
 const around = fc.tuple(filler, filler);
-const keyNames = fc.constantFrom("id", "status", "message", "error", "items", "payload", "note", "apiKey", "x-access-token", "data", "0", "7", "path", "truth", "__proto__", "constructor");
+const keyNames = fc.constantFrom(
+  "id",
+  "status",
+  "message",
+  "error",
+  "items",
+  "payload",
+  "note",
+  "apiKey",
+  "x-access-token",
+  "data",
+  "0",
+  "7",
+  "path",
+  "truth",
+  "__proto__",
+  "constructor",
+);
 
 type Wrap = (inner: unknown, key: string) => unknown;
 const wraps: readonly Wrap[] = [
   (inner, key) => Object.defineProperty({ a: 1 }, key, { value: inner, enumerable: true }),
   (inner) => [1, inner, "x"],
-  (inner, key) => new Map<unknown, unknown>([[key, inner], ["status", "ok"]]),
+  (inner, key) =>
+    new Map<unknown, unknown>([
+      [key, inner],
+      ["status", "ok"],
+    ]),
   (inner) => new Set([inner, 2]),
   (inner) => new Error("failed", { cause: inner }),
   (inner) => Object.assign(new Error(typeof inner === "string" ? inner : "failed"), { code: "E_X", extra: inner }),
   (inner) => new AggregateError([inner], "many"),
   (inner, key) => Object.defineProperty({}, key, { get: () => inner, enumerable: true }),
-  (inner, key) => Object.assign(Object.create({ inherited: inner }) as object, { [key === "__proto__" ? "k" : key]: inner }),
+  (inner, key) =>
+    Object.assign(Object.create({ inherited: inner }) as object, { [key === "__proto__" ? "k" : key]: inner }),
   (inner) => (typeof inner === "string" ? { [inner]: true } : { inner }),
   (inner) => (typeof inner === "string" ? new Map([[inner, 1]]) : inner),
   (inner) => (typeof inner === "string" ? Buffer.from(inner) : inner),
@@ -55,11 +92,14 @@ const wraps: readonly Wrap[] = [
   (inner) => (typeof inner === "string" ? JSON.stringify(JSON.stringify({ message: inner })) : inner),
 ];
 const nesting = fc.array(fc.tuple(fc.constantFrom(...wraps), keyNames), { minLength: 0, maxLength: 6 });
-const bury = (value: unknown, layers: readonly (readonly [Wrap, string])[]) => layers.reduce<unknown>((inner, [wrap, key]) => wrap(inner, key), value);
+const bury = (value: unknown, layers: readonly (readonly [Wrap, string])[]) =>
+  layers.reduce<unknown>((inner, [wrap, key]) => wrap(inner, key), value);
 
 /** No eight characters in a row of a canary may be left: a piece of a secret is a leak too. */
 function expectNone(out: string, core: string): void {
-  for (let at = 0; at + 8 <= core.length; at++) if (out.includes(core.slice(at, at + 8))) throw new Error(`leaked ${core.slice(at, at + 8)} in ${out.slice(0, 2_000)}`);
+  for (let at = 0; at + 8 <= core.length; at++)
+    if (out.includes(core.slice(at, at + 8)))
+      throw new Error(`leaked ${core.slice(at, at + 8)} in ${out.slice(0, 2_000)}`);
 }
 
 describe("planted secrets never survive", () => {
@@ -77,14 +117,40 @@ describe("planted secrets never survive", () => {
   }, 30_000);
 
   test("of no shape at all, under any key that is not allowed", () => {
-    const secretKeys = fc.constantFrom("note", "apiKey", "nickname", "user_password", "x-auth-token", "rut", "payload", "anything", "Cookie");
-    const shapeless = fc.array(fc.constantFrom(..."abcdefghij klmnop".split("")), { minLength: 12, maxLength: 24 }).map((chars) => chars.join("").trim().padEnd(12, "q"));
-    const containers = fc.array(fc.constantFrom<(inner: unknown) => unknown>((i) => [i], (i) => new Set([i]), (i) => new Map([["note", i]]), (i) => ({ other: i })), { maxLength: 4 });
+    const secretKeys = fc.constantFrom(
+      "note",
+      "apiKey",
+      "nickname",
+      "user_password",
+      "x-auth-token",
+      "rut",
+      "payload",
+      "anything",
+      "Cookie",
+    );
+    const shapeless = fc
+      .array(fc.constantFrom(..."abcdefghij klmnop".split("")), { minLength: 12, maxLength: 24 })
+      .map((chars) => chars.join("").trim().padEnd(12, "q"));
+    const containers = fc.array(
+      fc.constantFrom<(inner: unknown) => unknown>(
+        (i) => [i],
+        (i) => new Set([i]),
+        (i) => new Map([["note", i]]),
+        (i) => ({ other: i }),
+      ),
+      { maxLength: 4 },
+    );
     fc.assert(
-      fc.property(shapeless, secretKeys, containers, nesting.map((layers) => layers.filter(([wrap]) => wraps.indexOf(wrap) < 5)), (secret, key, inner, layers) => {
-        const value = { [key]: inner.reduce<unknown>((held, wrap) => wrap(held), secret) };
-        expectNone(JSON.stringify(redact(bury(value, layers))), secret);
-      }),
+      fc.property(
+        shapeless,
+        secretKeys,
+        containers,
+        nesting.map((layers) => layers.filter(([wrap]) => wraps.indexOf(wrap) < 5)),
+        (secret, key, inner, layers) => {
+          const value = { [key]: inner.reduce<unknown>((held, wrap) => wrap(held), secret) };
+          expectNone(JSON.stringify(redact(bury(value, layers))), secret);
+        },
+      ),
       { seed: SEED, numRuns: 1_500 },
     );
   }, 30_000);
@@ -105,7 +171,9 @@ describe("planted secrets never survive", () => {
     fc.assert(
       fc.property(canary, around, fc.boolean(), ({ core, text }, [before, after], asCause) => {
         const message = `${before}${text}\n${after}`;
-        const error = asCause ? new Error("outer", { cause: new TypeError(message) }) : Object.assign(new Error(message), { code: text });
+        const error = asCause
+          ? new Error("outer", { cause: new TypeError(message) })
+          : Object.assign(new Error(message), { code: text });
         expectNone(JSON.stringify(errorSignature(error, { component: "worker" })), core);
         expectNone(JSON.stringify(errorSignature({ note: text, message: undefined }, { component: "worker" })), core);
       }),
@@ -115,10 +183,24 @@ describe("planted secrets never survive", () => {
 
   test("and any value at all gives JSON, without throwing", () => {
     fc.assert(
-      fc.property(fc.anything({ withBigInt: true, withBoxedValues: true, withDate: true, withMap: true, withNullPrototype: true, withObjectString: true, withSet: true, withSparseArray: true, withTypedArray: true, withUnicodeString: true }), (value) => {
-        expect(() => canonicalJson(redact(value))).not.toThrow();
-        expect(errorSignature(value, { component: "x" }).fingerprint).toMatch(/^[0-9a-f]{64}$/);
-      }),
+      fc.property(
+        fc.anything({
+          withBigInt: true,
+          withBoxedValues: true,
+          withDate: true,
+          withMap: true,
+          withNullPrototype: true,
+          withObjectString: true,
+          withSet: true,
+          withSparseArray: true,
+          withTypedArray: true,
+          withUnicodeString: true,
+        }),
+        (value) => {
+          expect(() => canonicalJson(redact(value))).not.toThrow();
+          expect(errorSignature(value, { component: "x" }).fingerprint).toMatch(/^[0-9a-f]{64}$/);
+        },
+      ),
       { seed: SEED, numRuns: 500 },
     );
   }, 30_000);

@@ -34,7 +34,11 @@ describe("redact goes by an allow list", () => {
       big: "[redacted:bigint]",
       apiKey: "[redacted:string]",
       credentials: "[redacted:object]",
-      order: { id: "o-1", note: "[redacted:string]", items: [{ status: "sent", sku: "[redacted:string]" }, "[redacted:string]", "[redacted:number]"] },
+      order: {
+        id: "o-1",
+        note: "[redacted:string]",
+        items: [{ status: "sent", sku: "[redacted:string]" }, "[redacted:string]", "[redacted:number]"],
+      },
     });
   });
 
@@ -48,14 +52,45 @@ describe("redact goes by an allow list", () => {
   });
 
   test("a secret's name in a list hides its neighbour", () => {
-    expect(redact({ actions: ["--password", "S3CR3T", "--limit", "5"] })).toEqual({ actions: ["--password", "[redacted:string]", "--limit", "5"] });
-    expect(redact([["Cookie", "S3CR3T"], ["x-api-key", { a: 1 }]])).toEqual([["Cookie", "[redacted:string]"], ["x-api-key", "[redacted:object]"]]);
+    expect(redact({ actions: ["--password", "S3CR3T", "--limit", "5"] })).toEqual({
+      actions: ["--password", "[redacted:string]", "--limit", "5"],
+    });
+    expect(
+      redact([
+        ["Cookie", "S3CR3T"],
+        ["x-api-key", { a: 1 }],
+      ]),
+    ).toEqual([
+      ["Cookie", "[redacted:string]"],
+      ["x-api-key", "[redacted:object]"],
+    ]);
   });
 
   test("a key that holds a secret, or is data, is replaced; names never collide", () => {
-    const out = redact({ "ada@example.com": true, "+56 9 1234 5678": true, "Ada Lovelace": true, "12345678901": true, status: "x" }) as object;
-    expect(out).toEqual({ "[redacted:key]": true, "[redacted:key]#2": true, "[redacted:key]#3": true, "[redacted:key]#4": true, status: "x" });
-    expect(redact(new Map<unknown, unknown>([["status", "ok"], ["Zk3vQ9xR7mT2bN8wLc5yH1pD6sJ4fG0a", true], [{}, true], [7, true]]))).toEqual({
+    const out = redact({
+      "ada@example.com": true,
+      "+56 9 1234 5678": true,
+      "Ada Lovelace": true,
+      "12345678901": true,
+      status: "x",
+    }) as object;
+    expect(out).toEqual({
+      "[redacted:key]": true,
+      "[redacted:key]#2": true,
+      "[redacted:key]#3": true,
+      "[redacted:key]#4": true,
+      status: "x",
+    });
+    expect(
+      redact(
+        new Map<unknown, unknown>([
+          ["status", "ok"],
+          ["Zk3vQ9xR7mT2bN8wLc5yH1pD6sJ4fG0a", true],
+          [{}, true],
+          [7, true],
+        ]),
+      ),
+    ).toEqual({
       status: "ok",
       "[redacted:key]": true,
       "[object]": true,
@@ -66,11 +101,14 @@ describe("redact goes by an allow list", () => {
 
 describe("redact takes any value", () => {
   test("errors keep their text without secrets, with causes and fields", () => {
-    const error = Object.assign(new TypeError("GET https://u:S3CR3T@x.example/ failed", { cause: new Error("Bearer S3CR3T") }), {
-      code: "E_HTTP",
-      status: 502,
-      config: { headers: { Authorization: "S3CR3T", Accept: "S3CR3T" } },
-    });
+    const error = Object.assign(
+      new TypeError("GET https://u:S3CR3T@x.example/ failed", { cause: new Error("Bearer S3CR3T") }),
+      {
+        code: "E_HTTP",
+        status: 502,
+        config: { headers: { Authorization: "S3CR3T", Accept: "S3CR3T" } },
+      },
+    );
     const out = redact({ error });
     expect(JSON.stringify(out)).not.toContain("S3CR3T");
     expect(out).toMatchObject({
@@ -84,13 +122,27 @@ describe("redact takes any value", () => {
         config: { headers: { Authorization: "[redacted:string]" } },
       },
     });
-    expect(redact(new AggregateError([new Error("a"), "b"], "both"))).toMatchObject({ message: "both", errors: [{ message: "a" }, "b"] });
+    expect(redact(new AggregateError([new Error("a"), "b"], "both"))).toMatchObject({
+      message: "both",
+      errors: [{ message: "a" }, "b"],
+    });
     expect(redact({ apiKey: error })).toEqual({ apiKey: "[redacted:object]" });
   });
 
   test("dates, URLs, expressions, bytes, sets, boxed values, functions, promises", () => {
     const url = new URL("https://u:S3CR3T@x.example/p?token=S3CR3T&page=S3CR3T#S3CR3T");
-    expect(redact({ at: new Date(0), url, pattern: /S3CR3T/, codes: new Set(["S3CR3T"]), code: new Set(["a"]), birthday: new Date(0), homepage: url, time: new Date(NaN) })).toEqual({
+    expect(
+      redact({
+        at: new Date(0),
+        url,
+        pattern: /S3CR3T/,
+        codes: new Set(["S3CR3T"]),
+        code: new Set(["a"]),
+        birthday: new Date(0),
+        homepage: url,
+        time: new Date(NaN),
+      }),
+    ).toEqual({
       at: "1970-01-01T00:00:00.000Z",
       url: "https://[redacted]@x.example/p?token=[redacted]&page=[redacted]#[redacted]",
       pattern: "[redacted:regexp]",
@@ -100,11 +152,36 @@ describe("redact takes any value", () => {
       homepage: "[redacted:url]",
       time: "[invalid date]",
     });
-    expect(redact([Buffer.from("S3CR3T"), new Float64Array(2), new ArrayBuffer(3), new DataView(new ArrayBuffer(4)), Promise.resolve(1), fails, Symbol("S3CR3T"), undefined, NaN])).toEqual([
-      "[bytes:6]", "[bytes:16]", "[bytes:3]", "[bytes:4]", "[promise]", "[function]", "[symbol]", null, "NaN",
+    expect(
+      redact([
+        Buffer.from("S3CR3T"),
+        new Float64Array(2),
+        new ArrayBuffer(3),
+        new DataView(new ArrayBuffer(4)),
+        Promise.resolve(1),
+        fails,
+        Symbol("S3CR3T"),
+        undefined,
+        NaN,
+      ]),
+    ).toEqual([
+      "[bytes:6]",
+      "[bytes:16]",
+      "[bytes:3]",
+      "[bytes:4]",
+      "[promise]",
+      "[function]",
+      "[symbol]",
+      null,
+      "NaN",
     ]);
-    expect(redact({ a: Object("S3CR3T"), status: Object("ok"), b: Object(1), c: Object(true), d: Object(1n) })).toEqual({ a: "[redacted:string]", status: "ok", b: "[redacted:number]", c: true, d: "[object]" });
-    expect(redact(new Headers({ authorization: "S3CR3T", "content-type": "S3CR3T" }))).toEqual({ authorization: "[redacted:string]", "content-type": "[redacted:string]" });
+    expect(redact({ a: Object("S3CR3T"), status: Object("ok"), b: Object(1), c: Object(true), d: Object(1n) })).toEqual(
+      { a: "[redacted:string]", status: "ok", b: "[redacted:number]", c: true, d: "[object]" },
+    );
+    expect(redact(new Headers({ authorization: "S3CR3T", "content-type": "S3CR3T" }))).toEqual({
+      authorization: "[redacted:string]",
+      "content-type": "[redacted:string]",
+    });
     expect(redact(new URLSearchParams("q=S3CR3T&id=1"))).toEqual({ q: "[redacted:string]", id: "1" });
   });
 
@@ -139,7 +216,16 @@ describe("redact takes any value", () => {
       g: Object.defineProperty([1], 0, { get: fails }),
     });
     expect(JSON.stringify(out)).not.toContain("S3CR3T");
-    expect(out).toMatchObject({ id: "[unreadable]", a: "[unreadable]", b: { id: "[unreadable]" }, c: "[unreadable]", d: { message: "[unreadable]" }, e: { id: 1 }, f: { id: 2 }, g: ["[unreadable]"] });
+    expect(out).toMatchObject({
+      id: "[unreadable]",
+      a: "[unreadable]",
+      b: { id: "[unreadable]" },
+      c: "[unreadable]",
+      d: { message: "[unreadable]" },
+      e: { id: 1 },
+      f: { id: 2 },
+      g: ["[unreadable]"],
+    });
     expect(() => canonicalJson(out)).not.toThrow();
   });
 });
@@ -148,7 +234,10 @@ describe("limits", () => {
   const limited = (options: RedactorOptions) => createRedactor(options).redact;
 
   test("depth", () => {
-    expect(limited({ maxDepth: 2 })({ item: { item: { item: 1 } }, items: [[[1]]] })).toEqual({ item: { item: "[cut:object]" }, items: ["[cut:array]"] });
+    expect(limited({ maxDepth: 2 })({ item: { item: { item: 1 } }, items: [[[1]]] })).toEqual({
+      item: { item: "[cut:object]" },
+      items: ["[cut:array]"],
+    });
   });
 
   test("length: a text is scrubbed before it is cut, so no piece of a secret stays", () => {
@@ -162,7 +251,15 @@ describe("limits", () => {
     const few = limited({ maxEntries: 2 });
     expect(few([1, 2, 3, 4])).toEqual([1, 2, "[cut:2 more]"]);
     expect(few({ a: true, b: true, c: true })).toEqual({ a: true, b: true, "[cut]": "[cut:more]" });
-    expect(few(new Map([["a", true], ["b", true], ["c", true]]))).toEqual({ a: true, b: true, "[cut]": "[cut:more]" });
+    expect(
+      few(
+        new Map([
+          ["a", true],
+          ["b", true],
+          ["c", true],
+        ]),
+      ),
+    ).toEqual({ a: true, b: true, "[cut]": "[cut:more]" });
     expect(few(new Set([1, 2, 3]))).toEqual([1, 2, "[cut:1 more]"]);
   });
 
@@ -172,7 +269,11 @@ describe("limits", () => {
     expect(JSON.stringify(redact(graph)).length).toBeLessThan(600_000);
   });
 
-  test.each<[object, string]>([[{ maxDepth: 0 }, "maxDepth"], [{ allowkeys: [] }, "did you mean `allowKeys`?"], [{ patterns: [{ name: "a b", pattern: /x/ }] }, "patterns.0.name"]])("refuses %j", (options, message) => {
+  test.each<[object, string]>([
+    [{ maxDepth: 0 }, "maxDepth"],
+    [{ allowkeys: [] }, "did you mean `allowKeys`?"],
+    [{ patterns: [{ name: "a b", pattern: /x/ }] }, "patterns.0.name"],
+  ])("refuses %j", (options, message) => {
     expect(() => createRedactor(options as RedactorOptions)).toThrow(message);
   });
 });

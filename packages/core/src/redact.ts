@@ -7,9 +7,14 @@ import { createWalker } from "./redact-walk.ts";
 
 /** What a redactor lets pass and what it hides. Every list adds to the built-in ones. */
 export interface RedactorOptions {
-  /** Keys whose values may pass, with their text scrubbed. Case, `_` and `-` do not matter; the whole key must match. Beats the built-in secret names. @defaultValue none */
+  /**
+   * Keys whose values may pass, with their text scrubbed. Case, `_` and `-` do not matter; the whole key must match.
+   * Beats the built-in secret names. @defaultValue none
+   */
   allowKeys?: readonly string[];
-  /** Names that hide all below them wherever they stand in a key as whole words. Beats `allowKeys`. @defaultValue none */
+  /**
+   * Names that hide all below them wherever they stand in a key as whole words. Beats `allowKeys`. @defaultValue none
+   */
   denyKeys?: readonly string[];
   /** Shapes of secrets to hide in text, tried before the built-in ones. @defaultValue none */
   patterns?: readonly RedactionPattern[];
@@ -35,7 +40,9 @@ const count = z.int().positive();
 const optionsSchema = z.strictObject({
   allowKeys: z.array(z.string()).default([]),
   denyKeys: z.array(z.string()).default([]),
-  patterns: z.array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/), pattern: z.instanceof(RegExp) })).default([]),
+  patterns: z
+    .array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/), pattern: z.instanceof(RegExp) }))
+    .default([]),
   maxDepth: count.default(8),
   maxStringLength: count.default(4_096),
   maxEntries: count.default(100),
@@ -46,12 +53,15 @@ const optionsSchema = z.strictObject({
  * Makes a redactor. Structures go by an allow list:
  *
  * - under an allowed key, text passes after {@link Redactor.redactText} and numbers pass unless they are card numbers;
- * - under a secret's name (`apiKey`, `X-Api-Key`, `access_token`; whole words only, so `truth` is not `rut`) everything is
+ * - under a secret's name (`apiKey`, `X-Api-Key`, `access_token`; whole words only, so `truth` is not `rut`) everything
+ *   is
  *   replaced by `[redacted:<type>]`;
- * - under any other key, `null` and booleans pass, other scalars are replaced by `[redacted:<type>]`, and objects and arrays
+ * - under any other key, `null` and booleans pass, other scalars are replaced by `[redacted:<type>]`, and objects and
+ *   arrays
  *   are followed: each member is judged by its own key. Array members go by the key of the array, the root is allowed.
  *
- * Errors become `{name, message, code, stack, cause, …}` with their text scrubbed; maps become objects, sets arrays, dates ISO
+ * Errors become `{name, message, code, stack, cause, …}` with their text scrubbed; maps become objects, sets arrays,
+ * dates ISO
  * text, bytes `[bytes:<length>]`; cycles, depth and size limits leave a placeholder. Symbol keys are left out.
  *
  * @throws HebraError `INVALID_OPTIONS`

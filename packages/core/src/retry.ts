@@ -15,8 +15,10 @@ export interface BackoffOptions {
 }
 
 /**
- * How long to wait before the next attempt: exponential with full jitter, `random · min(maxMs, baseMs · 2^(attempt − 1))`. After the
- * other side's `Retry-After` comes the same jitter, so that those who were told the same moment do not all return at it.
+ * How long to wait before the next attempt: exponential with full jitter, `random · min(maxMs, baseMs · 2^(attempt −
+ * 1))`. After the
+ * other side's `Retry-After` comes the same jitter, so that those who were told the same moment do not all return at
+ * it.
  *
  * Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  *
@@ -55,5 +57,7 @@ export function parseRetryAfter(value: string | null | undefined, now: number): 
 }
 
 function refuse(name: string, expected: string): never {
-  throw new HebraError("INVALID_OPTIONS", `backoffDelay: \`${name}\` must be ${expected}.`, { details: { where: "backoffDelay", option: name } });
+  throw new HebraError("INVALID_OPTIONS", `backoffDelay: \`${name}\` must be ${expected}.`, {
+    details: { where: "backoffDelay", option: name },
+  });
 }

@@ -10,7 +10,8 @@ import { errorSignature } from "./signature.ts";
 
 const of = (error: unknown, component = "worker") => errorSignature(error, { component });
 /** An error whose stack is given, so that only what the test varies differs. */
-const at = (stack: string, message = "boom") => Object.assign(new Error(message), { stack: `Error: ${message}\n${stack}` });
+const at = (stack: string, message = "boom") =>
+  Object.assign(new Error(message), { stack: `Error: ${message}\n${stack}` });
 const coded = (fields: object) => Object.assign(at("    at run (/srv/app/run.js:1:1)"), fields);
 
 describe("the code", () => {
@@ -26,7 +27,11 @@ describe("the code", () => {
     ["no success", coded({ status: 200 }), "UNKNOWN"],
     ["no text for a code", coded({ code: "what went wrong is long" }), "UNKNOWN"],
     ["no number for a code", coded({ code: 7 }), "UNKNOWN"],
-    ["a group's first", Object.assign(new AggregateError([coded({ code: "ECONNREFUSED" })]), { stack: "" }), "ECONNREFUSED"],
+    [
+      "a group's first",
+      Object.assign(new AggregateError([coded({ code: "ECONNREFUSED" })]), { stack: "" }),
+      "ECONNREFUSED",
+    ],
     ["nothing", "text", "UNKNOWN"],
     ["null", null, "UNKNOWN"],
   ])("is %s", (_what, error, code) => {
@@ -61,21 +66,44 @@ describe("what separates", () => {
   });
 
   test("but not ids, numbers, times, paths, line numbers, machines, builds", () => {
-    const same = (a: Error, b: Error) => expect(of(a)).toMatchObject({ fingerprint: of(b).fingerprint, message: of(b).message });
-    same(at(frame, "order 17 of 6f1e7c0a-1111-4111-8111-111111111111 at 2026-01-01T00:00:00Z"), at(frame, "order 4242 of 0b6a42f2-2222-4222-9222-222222222222 at 2026-05-05T10:10:10Z"));
+    const same = (a: Error, b: Error) =>
+      expect(of(a)).toMatchObject({ fingerprint: of(b).fingerprint, message: of(b).message });
+    same(
+      at(frame, "order 17 of 6f1e7c0a-1111-4111-8111-111111111111 at 2026-01-01T00:00:00Z"),
+      at(frame, "order 4242 of 0b6a42f2-2222-4222-9222-222222222222 at 2026-05-05T10:10:10Z"),
+    );
     same(at(frame), at("    at run (file:///home/ada/dev/app/src/run.ts:99:7)"));
     same(at(frame), at("    at async Object.run (C:\\build\\dist\\chunk-A1B2C3D4.js:5000:12)"));
-    same(at(frame), at("    at run2 (/srv/app/node_modules/.pnpm/@hebra+thread@1.0.0_abc/node_modules/@hebra/thread/dist/index.js:1:1)"));
-    same(at(frame), at("    at node:internal/process/task_queues:95:5\n    at new Promise (<anonymous>)\n    at run (/srv/app/run.js:1:1)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)"));
+    same(
+      at(frame),
+      at(
+        "    at run2 (/srv/app/node_modules/.pnpm/@hebra+thread@1.0.0_abc/node_modules/@hebra/thread/dist/index.js:1:1)",
+      ),
+    );
+    same(
+      at(frame),
+      at(
+        "    at node:internal/process/task_queues:95:5\n    at new Promise (<anonymous>)\n    at run (/srv/app/run.js:1:1)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)",
+      ),
+    );
     same(at(frame, "token=abc failed"), at(frame, "token=xyz123 failed"));
   });
 
   test("frames are for people: functions and base names, three at most", () => {
-    const stack = "    at async Store.save [as write] (/a/b/store.ts:1:2)\n    at new Engine (/a/b/engine.mjs:3:4)\n    at /a/b/anonymous-file.js:5:6\n    at fourth (/x.js:1:1)";
+    const stack =
+      "    at async Store.save [as write] (/a/b/store.ts:1:2)\n    at new Engine (/a/b/engine.mjs:3:4)\n    at /a/b/anonymous-file.js:5:6\n    at fourth (/x.js:1:1)";
     expect(of(at(stack)).frames).toEqual(["save (store)", "Engine (engine)", "(anonymous-file)"]);
     expect(of(at("    at evil (/x.js:1:1)", "multi\n    at forged (/y.js:1:1)\nline")).frames).toEqual(["evil (x)"]);
     expect(of(at("    at sk-abcdefghijklmnopqrstuv (/x.js:1:1)")).frames.join()).not.toContain("abcdefghijkl");
-    expect(of(Object.defineProperty(new Error("x"), "stack", { get() { throw new Error("no"); } })).frames).toEqual([]);
+    expect(
+      of(
+        Object.defineProperty(new Error("x"), "stack", {
+          get() {
+            throw new Error("no");
+          },
+        }),
+      ).frames,
+    ).toEqual([]);
   });
 });
 
@@ -83,7 +111,11 @@ test("hostile errors give a signature all the same", () => {
   const hostile = Object.assign(new Error("x"), { cause: null as unknown });
   hostile.cause = hostile;
   expect(of(hostile).message).toBe("x");
-  const throwing = new Proxy(new Error("y"), { get() { throw new Error("no"); } });
+  const throwing = new Proxy(new Error("y"), {
+    get() {
+      throw new Error("no");
+    },
+  });
   expect(of(throwing)).toMatchObject({ code: "UNKNOWN", frames: [] });
 });
 
@@ -97,7 +129,10 @@ describe("across processes and builds", () => {
     mkdirSync(join(directory, "src"));
     mkdirSync(join(directory, "dist"));
     writeFileSync(join(directory, "src", "engine.mjs"), engine(""));
-    writeFileSync(join(directory, "dist", "chunk-Q7RZ2KXM.mjs"), `\n\n// bundled\nexport const version = "1";\n${engine("2")}`);
+    writeFileSync(
+      join(directory, "dist", "chunk-Q7RZ2KXM.mjs"),
+      `\n\n// bundled\nexport const version = "1";\n${engine("2")}`,
+    );
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -105,14 +140,25 @@ describe("across processes and builds", () => {
     const code = `import { errorSignature } from "@hebra/core";
       const { run } = await import(${JSON.stringify(pathToFileURL(join(directory, file)).href)});
       console.log(JSON.stringify(await run().catch((error) => errorSignature(error, { component: "engine" }))));`;
-    const child = await promisify(execFile)(process.execPath, ["--import", "tsx", "--conditions=@hebra/source", "--input-type=module", "-e", code], { cwd: join(root, "packages/bus") });
+    const child = await promisify(execFile)(
+      process.execPath,
+      ["--import", "tsx", "--conditions=@hebra/source", "--input-type=module", "-e", code],
+      { cwd: join(root, "packages/bus") },
+    );
     return JSON.parse(child.stdout) as { fingerprint: string; frames: string[]; message: string };
   };
 
   test("one error has one fingerprint", async () => {
-    const [first, second, bundled] = await Promise.all([signed("src/engine.mjs"), signed("src/engine.mjs"), signed("dist/chunk-Q7RZ2KXM.mjs")]);
+    const [first, second, bundled] = await Promise.all([
+      signed("src/engine.mjs"),
+      signed("src/engine.mjs"),
+      signed("dist/chunk-Q7RZ2KXM.mjs"),
+    ]);
     expect(first).toEqual(second);
-    expect(first).toMatchObject({ message: "TypeError: order <n> at <n> not saved by <n>", frames: expect.arrayContaining(["save (engine)", "run (engine)"]) });
+    expect(first).toMatchObject({
+      message: "TypeError: order <n> at <n> not saved by <n>",
+      frames: expect.arrayContaining(["save (engine)", "run (engine)"]),
+    });
     expect(bundled.fingerprint).toBe(first.fingerprint);
   }, 30_000);
 });

@@ -15,7 +15,10 @@ export interface ErrorSignature {
   component: string;
   /** Lower-case hex SHA-256 over version, code, component, message and functions. */
   fingerprint: string;
-  /** The message without what varies: ids, numbers, times, paths, quoted texts. Host names stay. Causes follow after ` <- `. */
+  /**
+   * The message without what varies: ids, numbers, times, paths, quoted texts. Host names stay. Causes follow after `
+   * <- `.
+   */
   message: string;
   /** The topmost functions outside Node itself, with their files' base names: `save (store)`. */
   frames: string[];
@@ -30,20 +33,25 @@ export interface ErrorSignatureOptions {
 }
 
 const MAX_CAUSES = 4;
-/** Only the beginning of a message counts; the rest of what is scrubbed is there so that no secret is cut into a piece. */
+/**
+ * Only the beginning of a message counts; the rest of what is scrubbed is there so that no secret is cut into a piece.
+ */
 const MAX_MESSAGE = 16_384;
 const { redact, redactText } = createRedactor();
 
 /**
- * The one identity of an error, for retries, dead letters, metrics, incidents and rollbacks. Secrets are removed before anything is
- * hashed. Line numbers, directories, file extensions and, where a function has a name, its file stay out of the fingerprint, so that
+ * The one identity of an error, for retries, dead letters, metrics, incidents and rollbacks. Secrets are removed before
+ * anything is
+ * hashed. Line numbers, directories, file extensions and, where a function has a name, its file stay out of the
+ * fingerprint, so that
  * it survives an edit elsewhere in the file, another machine, and running from source or from the built package.
  *
  * @example
  * ```ts
  * import { errorSignature, HebraError } from "@hebra/core";
  *
- * const signature = errorSignature(new HebraError("THREAD_BUSY", "The thread award_42 is running another turn."), { component: "worker" });
+ * const signature = errorSignature(new HebraError("THREAD_BUSY", "The thread award_42 is running another turn."), {
+ * component: "worker" });
  * console.log(signature.code, signature.message); // THREAD_BUSY The thread award_<n> is running another turn.
  * ```
  */
@@ -51,16 +59,23 @@ export function errorSignature(error: unknown, options: ErrorSignatureOptions): 
   const chain = causes(error);
   const code = cleanCode(options.code) ?? firstCode(chain) ?? "UNKNOWN";
   const component = redactText(options.component);
-  const message = chain.map(describe).filter((text) => text !== "").join(" <- ").slice(0, 600).toWellFormed();
+  const message = chain
+    .map(describe)
+    .filter((text) => text !== "")
+    .join(" <- ")
+    .slice(0, 600)
+    .toWellFormed();
   const frames = chain.map((link) => stackFrames(link, redactText)).find((found) => found.length > 0) ?? [];
   const fingerprint = digest({ v: 1, code, component, message, frames: frames.map((frame) => frame.identity) });
   return { v: 1, code, component, fingerprint, message, frames: frames.map((frame) => frame.label) };
 }
 
-/** The error and what caused it, outermost first. A group of errors without a message of its own stands for its first. */
+/**
+ * The error and what caused it, outermost first. A group of errors without a message of its own stands for its first.
+ */
 function causes(error: unknown): unknown[] {
   const chain: unknown[] = [];
-  for (let link = error; chain.length < MAX_CAUSES && !chain.includes(link); ) {
+  for (let link = error; chain.length < MAX_CAUSES && !chain.includes(link);) {
     chain.push(link);
     const next = property(link, "cause") ?? firstOf(property(link, "errors"));
     if (next === undefined || next === null) break;
@@ -78,18 +93,25 @@ function firstCode(chain: readonly unknown[]): string | undefined {
   for (const link of chain) {
     const code = HebraError.isInstance(link) ? link.code : cleanCode(property(link, "code"));
     if (code !== undefined) return code;
-    status ??= httpCode(property(link, "status")) ?? httpCode(property(link, "statusCode")) ?? httpCode(property(property(link, "response"), "status"));
+    status ??=
+      httpCode(property(link, "status")) ??
+      httpCode(property(link, "statusCode")) ??
+      httpCode(property(property(link, "response"), "status"));
   }
   return status;
 }
 
 /** A code is a short constant: `ECONNRESET`, `ERR_INVALID_URL`, `42P01`. Anything else on `code` is data. */
 function cleanCode(code: unknown): string | undefined {
-  return typeof code === "string" && /^[A-Z0-9][A-Z0-9_.-]{1,63}$/i.test(code) && redactText(code) === code ? code : undefined;
+  return typeof code === "string" && /^[A-Z0-9][A-Z0-9_.-]{1,63}$/i.test(code) && redactText(code) === code
+    ? code
+    : undefined;
 }
 
 function httpCode(status: unknown): string | undefined {
-  return typeof status === "number" && Number.isInteger(status) && status >= 400 && status <= 599 ? `HTTP_${status}` : undefined;
+  return typeof status === "number" && Number.isInteger(status) && status >= 400 && status <= 599
+    ? `HTTP_${status}`
+    : undefined;
 }
 
 function describe(link: unknown): string {

@@ -1,7 +1,14 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { describeIssues, isStandardSchema, jsonSchemaOf, validateStandard, type InferInput, type InferOutput } from "./standard-schema.ts";
+import {
+  describeIssues,
+  isStandardSchema,
+  jsonSchemaOf,
+  validateStandard,
+  type InferInput,
+  type InferOutput,
+} from "./standard-schema.ts";
 
 const order = z.object({ items: z.array(z.object({ price: z.number() })), note: z.string().default("none") });
 
@@ -30,20 +37,42 @@ describe("validateStandard", () => {
 
   test("takes path segments as objects, and hides secrets that a schema quotes", () => {
     const quoting: StandardSchemaV1 = {
-      "~standard": { version: 1, vendor: "test", validate: (value) => ({ issues: [{ message: `must not be password=${String(value)}`, path: [{ key: "a" }, { key: 0 }, "b"] }] }) },
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: (value) => ({
+          issues: [{ message: `must not be password=${String(value)}`, path: [{ key: "a" }, { key: 0 }, "b"] }],
+        }),
+      },
     };
-    expect(validateStandard(quoting, "hunter2")).toEqual({ ok: false, issues: [{ path: "a[0].b", message: "must not be password=[redacted]" }] });
+    expect(validateStandard(quoting, "hunter2")).toEqual({
+      ok: false,
+      issues: [{ path: "a[0].b", message: "must not be password=[redacted]" }],
+    });
   });
 });
 
 test("isStandardSchema knows objects and functions by their mark", () => {
-  const callable = Object.assign(() => true, { "~standard": { version: 1, vendor: "test", validate: () => ({ value: 1 }) } });
+  const callable = Object.assign(() => true, {
+    "~standard": { version: 1, vendor: "test", validate: () => ({ value: 1 }) },
+  });
   expect([order, callable].map(isStandardSchema)).toEqual([true, true]);
-  for (const other of [null, undefined, {}, { "~standard": null }, { "~standard": { version: 2, validate: () => ({ value: 1 }) } }, "x"]) expect(isStandardSchema(other)).toBe(false);
+  for (const other of [
+    null,
+    undefined,
+    {},
+    { "~standard": null },
+    { "~standard": { version: 2, validate: () => ({ value: 1 }) } },
+    "x",
+  ])
+    expect(isStandardSchema(other)).toBe(false);
 });
 
 test("jsonSchemaOf asks the schema itself, for either side", () => {
   expect(jsonSchemaOf(order)).toMatchObject({ type: "object", required: ["items"] });
-  expect(jsonSchemaOf(order, { side: "output", target: "draft-2020-12" })).toMatchObject({ required: ["items", "note"], $schema: expect.stringContaining("2020-12") });
+  expect(jsonSchemaOf(order, { side: "output", target: "draft-2020-12" })).toMatchObject({
+    required: ["items", "note"],
+    $schema: expect.stringContaining("2020-12"),
+  });
   expect(jsonSchemaOf({ "~standard": { version: 1, vendor: "test", validate: () => ({ value: 1 }) } })).toBeUndefined();
 });

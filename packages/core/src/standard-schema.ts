@@ -61,10 +61,14 @@ export interface StandardJsonSchemaOptions {
 }
 
 /**
- * The JSON Schema of a schema that can give one by the Standard JSON Schema convention (zod from 4.2 on), else `undefined`.
+ * The JSON Schema of a schema that can give one by the Standard JSON Schema convention (zod from 4.2 on), else
+ * `undefined`.
  * Throws what the schema's library throws for a type that JSON Schema cannot express.
  */
-export function jsonSchemaOf(schema: StandardSchemaV1, options: StandardJsonSchemaOptions = {}): Record<string, unknown> | undefined {
+export function jsonSchemaOf(
+  schema: StandardSchemaV1,
+  options: StandardJsonSchemaOptions = {},
+): Record<string, unknown> | undefined {
   const converter = standardOf(schema)?.["jsonSchema"] as StandardJSONSchemaV1.Converter | undefined;
   const convert = converter?.[options.side ?? "input"];
   return typeof convert === "function" ? convert({ target: options.target ?? "draft-07" }) : undefined;
@@ -80,9 +84,14 @@ function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | null)?.then === "function";
 }
 
-function toResult<S extends StandardSchemaV1>(result: StandardSchemaV1.Result<unknown>): StandardResult<InferOutput<S>> {
+function toResult<S extends StandardSchemaV1>(
+  result: StandardSchemaV1.Result<unknown>,
+): StandardResult<InferOutput<S>> {
   if (result.issues === undefined) return { ok: true, value: result.value as InferOutput<S> };
-  return { ok: false, issues: result.issues.map((issue) => ({ path: pathText(issue.path ?? []), message: redactText(issue.message) })) };
+  return {
+    ok: false,
+    issues: result.issues.map((issue) => ({ path: pathText(issue.path ?? []), message: redactText(issue.message) })),
+  };
 }
 
 function pathText(path: NonNullable<StandardSchemaV1.Issue["path"]>): string {

@@ -2,9 +2,12 @@
  * Every name that Hebra's spans and metrics use, in one place.
  *
  * The `gen_ai.*` names follow the OpenTelemetry semantic conventions for generative AI: repository
- * `open-telemetry/semantic-conventions-genai`, spans as of commit `ac48b1f9df15fdf281b96cccf15eb707e1fc1868` (`docs/gen-ai/client-inference.md`),
- * metrics as of commit `004902b8cb70aa5ae6ca4ae07132b7daabcd3e10` (`docs/gen-ai/gen-ai-metrics.md`): the names that backends and dashboards
- * know. All of it has status Development, so what we emit changes only by an edit here. Nothing there covers resumption, waiting or queues:
+ * `open-telemetry/semantic-conventions-genai`, spans as of commit `ac48b1f9df15fdf281b96cccf15eb707e1fc1868`
+ * (`docs/gen-ai/client-inference.md`),
+ * metrics as of commit `004902b8cb70aa5ae6ca4ae07132b7daabcd3e10` (`docs/gen-ai/gen-ai-metrics.md`): the names that
+ * backends and dashboards
+ * know. All of it has status Development, so what we emit changes only by an edit here. Nothing there covers
+ * resumption, waiting or queues:
  * those names are our own, under `hebra.`.
  */
 

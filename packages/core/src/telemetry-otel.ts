@@ -1,14 +1,25 @@
 import type * as Api from "@opentelemetry/api";
 import { errorMessage, HebraError } from "./errors.ts";
 import { redactText } from "./redact.ts";
-import type { Counter, Histogram, MetricOptions, SpanOptions, Telemetry, TelemetryAttributes, TelemetrySpan } from "./telemetry.ts";
+import type {
+  Counter,
+  Histogram,
+  MetricOptions,
+  SpanOptions,
+  Telemetry,
+  TelemetryAttributes,
+  TelemetrySpan,
+} from "./telemetry.ts";
 import { genAi } from "./telemetry-names.ts";
 import { formatTraceParent, parseTraceParent, usableTraceState, type TraceCarrier } from "./trace-carrier.ts";
 
 /** The module `@opentelemetry/api`. */
 export type OpenTelemetryApi = typeof Api;
 
-const KINDS = { internal: 0, server: 1, client: 2, producer: 3, consumer: 4 } as const satisfies Record<string, Api.SpanKind>;
+const KINDS = { internal: 0, server: 1, client: 2, producer: 3, consumer: 4 } as const satisfies Record<
+  string,
+  Api.SpanKind
+>;
 const MAX_TEXT = 4_096;
 
 /** Telemetry over an installed API. */
@@ -45,7 +56,11 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
     const span = trace.getSpanContext(from);
     // Without a registered propagator nothing was written; our own queues and rows must carry the trace all the same.
     if (span !== undefined && trace.isSpanContextValid(span) && carrier["traceparent"] === undefined) {
-      carrier["traceparent"] = formatTraceParent({ traceId: span.traceId, spanId: span.spanId, flags: span.traceFlags });
+      carrier["traceparent"] = formatTraceParent({
+        traceId: span.traceId,
+        spanId: span.spanId,
+        flags: span.traceFlags,
+      });
       const state = usableTraceState(span.traceState?.serialize());
       if (state !== undefined) carrier["tracestate"] = state;
     }
@@ -53,7 +68,8 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
   };
 
   const start = (spanName: string, options: SpanOptions): TelemetrySpan => {
-    const parent = options.parent === null ? api.ROOT_CONTEXT : (options.parent && contextOf(options.parent)) || context.active();
+    const parent =
+      options.parent === null ? api.ROOT_CONTEXT : (options.parent && contextOf(options.parent)) || context.active();
     const links = (options.links ?? []).flatMap((link) => {
       const found = link && contextOf(link);
       const linked = found && trace.getSpanContext(found);
@@ -83,10 +99,16 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
   const recordError = (span: Api.Span, error: unknown): void => {
     const message = redactText(errorMessage(error).slice(0, MAX_TEXT));
     const type = errorType(error);
-    const stack = error instanceof Error && typeof error.stack === "string" ? redactText(error.stack.slice(0, MAX_TEXT)) : undefined;
+    const stack =
+      error instanceof Error && typeof error.stack === "string"
+        ? redactText(error.stack.slice(0, MAX_TEXT))
+        : undefined;
     span.setAttribute(genAi.errorType, type);
     span.setStatus({ code: api.SpanStatusCode.ERROR, message });
-    span.addEvent("exception", clean({ "exception.type": type, "exception.message": message, "exception.stacktrace": stack }));
+    span.addEvent(
+      "exception",
+      clean({ "exception.type": type, "exception.message": message, "exception.stacktrace": stack }),
+    );
   };
 
   return {
@@ -108,7 +130,11 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
   };
 
   /** Made at the first measurement, for the same reason as the tracer; kept once a real meter made it. */
-  function instrument(make: "createCounter" | "createHistogram" | "createGauge", metric: string, options: MetricOptions = {}): Counter & Histogram {
+  function instrument(
+    make: "createCounter" | "createHistogram" | "createGauge",
+    metric: string,
+    options: MetricOptions = {},
+  ): Counter & Histogram {
     const { boundaries, ...described } = options;
     const advice = boundaries === undefined ? {} : { advice: { explicitBucketBoundaries: [...boundaries] } };
     let provider: unknown;
@@ -117,7 +143,9 @@ export function otelTelemetry(api: OpenTelemetryApi, name: string, version: stri
       const now = api.metrics.getMeterProvider();
       if (made === undefined || now !== provider) {
         provider = now;
-        made = now.getMeter(name, version)[make](metric, { ...described, ...advice }) as Partial<Api.Counter & Api.Histogram>;
+        made = now.getMeter(name, version)[make](metric, { ...described, ...advice }) as Partial<
+          Api.Counter & Api.Histogram
+        >;
       }
       return made;
     };

@@ -1,7 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createRequire } from "node:module";
 import type { Context, ContextManager } from "@opentelemetry/api";
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HebraError } from "./errors.ts";
@@ -45,7 +50,11 @@ afterAll(() => {
 
 describe("spans", () => {
   test("carry scope, kind and attributes, nest across awaits, and end with their work", async () => {
-    const attributes = { [genAi.operationName]: genAiOperations.invokeAgent, [genAi.responseFinishReasons]: ["stop"], [hebraAttributes.executionId]: undefined };
+    const attributes = {
+      [genAi.operationName]: genAiOperations.invokeAgent,
+      [genAi.responseFinishReasons]: ["stop"],
+      [hebraAttributes.executionId]: undefined,
+    };
     const value = await telemetry.span("invoke_agent desk", { attributes }, async () => {
       await Promise.resolve();
       return telemetry.span("chat m", { kind: "client" }, (span) => {
@@ -57,18 +66,36 @@ describe("spans", () => {
     expect(value).toBe(42);
     const [inner, outer] = [named("chat m"), named("invoke_agent desk")];
     expect(inner.parentSpanContext?.spanId).toBe(outer.spanContext().spanId);
-    expect(inner).toMatchObject({ kind: api.SpanKind.CLIENT, attributes: { "gen_ai.usage.input_tokens": 7 }, events: [{ name: "first chunk" }], instrumentationScope: { name: "@hebra/test", version: "1.2.3" } });
-    expect(outer).toMatchObject({ kind: api.SpanKind.INTERNAL, attributes: { "gen_ai.operation.name": "invoke_agent", "gen_ai.response.finish_reasons": ["stop"] } });
+    expect(inner).toMatchObject({
+      kind: api.SpanKind.CLIENT,
+      attributes: { "gen_ai.usage.input_tokens": 7 },
+      events: [{ name: "first chunk" }],
+      instrumentationScope: { name: "@hebra/test", version: "1.2.3" },
+    });
+    expect(outer).toMatchObject({
+      kind: api.SpanKind.INTERNAL,
+      attributes: { "gen_ai.operation.name": "invoke_agent", "gen_ai.response.finish_reasons": ["stop"] },
+    });
     expect(Object.keys(outer.attributes)).not.toContain("hebra.execution.id");
   });
 
   test("record an error without its secrets, and pass it on", async () => {
     const failure = new HebraError("REACTOR_FAILED", "Upstream said token=S3CR3T.");
     await expect(telemetry.span("a", {}, () => Promise.reject(failure))).rejects.toBe(failure);
-    expect(() => telemetry.span("b", {}, () => { throw new TypeError("Bearer S3CR3T"); })).toThrow(TypeError);
-    expect(named("a")).toMatchObject({ status: { code: api.SpanStatusCode.ERROR }, attributes: { "error.type": "REACTOR_FAILED" }, events: [{ name: "exception" }] });
+    expect(() =>
+      telemetry.span("b", {}, () => {
+        throw new TypeError("Bearer S3CR3T");
+      }),
+    ).toThrow(TypeError);
+    expect(named("a")).toMatchObject({
+      status: { code: api.SpanStatusCode.ERROR },
+      attributes: { "error.type": "REACTOR_FAILED" },
+      events: [{ name: "exception" }],
+    });
     expect(named("b").attributes["error.type"]).toBe("TypeError");
-    const written = spans().map(({ status, attributes, events }) => JSON.stringify({ status, attributes, events })).join();
+    const written = spans()
+      .map(({ status, attributes, events }) => JSON.stringify({ status, attributes, events }))
+      .join();
     expect(written).not.toContain("S3CR3T");
   });
 
@@ -78,7 +105,11 @@ describe("spans", () => {
     span.fail("REACTOR_FAILED");
     span.rename("chat m");
     span.end();
-    expect(named("chat m")).toMatchObject({ status: { code: api.SpanStatusCode.ERROR }, attributes: { "error.type": "REACTOR_FAILED" }, events: [] });
+    expect(named("chat m")).toMatchObject({
+      status: { code: api.SpanStatusCode.ERROR },
+      attributes: { "error.type": "REACTOR_FAILED" },
+      events: [],
+    });
     expect(named("chat m").status.message).toBeUndefined();
   });
 
@@ -105,8 +136,15 @@ describe("carriers", () => {
     const before = telemetry.startSpan("before crash");
     const row = JSON.stringify(before.carrier());
     before.end();
-    telemetry.extract(JSON.parse(row) as Record<string, string>, () => telemetry.span("resumed", {}, () => expect(telemetry.inject()["traceparent"]).toMatch(/^00-/)));
-    telemetry.startSpan("linked", { parent: null, links: [JSON.parse(row) as Record<string, string>, before, undefined, {}, { traceparent: "junk" }] }).end();
+    telemetry.extract(JSON.parse(row) as Record<string, string>, () =>
+      telemetry.span("resumed", {}, () => expect(telemetry.inject()["traceparent"]).toMatch(/^00-/)),
+    );
+    telemetry
+      .startSpan("linked", {
+        parent: null,
+        links: [JSON.parse(row) as Record<string, string>, before, undefined, {}, { traceparent: "junk" }],
+      })
+      .end();
     const { traceId, spanId } = named("before crash").spanContext();
     expect(named("resumed").spanContext().traceId).toBe(traceId);
     expect(named("resumed").parentSpanContext).toMatchObject({ spanId, isRemote: true });
@@ -132,12 +170,17 @@ describe("carriers", () => {
     expect(spans()).toEqual([]);
   });
 
-  test.each(["", "junk", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra"])(
-    "that cannot be read change nothing: %j",
-    (traceparent) => {
-      expect(telemetry.extract({ traceparent }, () => telemetry.inject())).toEqual({});
-    },
-  );
+  test.each([
+    "",
+    "junk",
+    "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+    "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+    "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
+  ])("that cannot be read change nothing: %j", (traceparent) => {
+    expect(telemetry.extract({ traceparent }, () => telemetry.inject())).toEqual({});
+  });
 
   test("use the host's propagator when there is one", () => {
     propagation.setGlobalPropagator({
@@ -155,7 +198,9 @@ test("metrics made before an SDK is registered reach it afterwards", async () =>
   const counter = telemetry.counter("hebra.retries", { unit: "{token}", description: "Tokens." });
   counter.add(1);
   const memory = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: memory, exportIntervalMillis: 3_600_000 })] });
+  const provider = new MeterProvider({
+    readers: [new PeriodicExportingMetricReader({ exporter: memory, exportIntervalMillis: 3_600_000 })],
+  });
   metrics.setGlobalMeterProvider(provider);
   counter.add(5, { [genAi.requestModel]: "m" });
   counter.add(2, { [genAi.requestModel]: "m" });
@@ -171,12 +216,24 @@ test("metrics made before an SDK is registered reach it afterwards", async () =>
 });
 
 describe("without OpenTelemetry", () => {
-  const shape = (value: object) => Object.entries(value).map(([key, member]) => `${key}:${typeof member}`).sort();
+  const shape = (value: object) =>
+    Object.entries(value)
+      .map(([key, member]) => `${key}:${typeof member}`)
+      .sort();
   const real = otelTelemetry(api, "x", undefined);
-  const members = (one: Telemetry) => [shape(one), shape(one.startSpan("x")), shape(one.counter("c")), shape(one.histogram("h")), shape(one.gauge("g"))];
+  const members = (one: Telemetry) => [
+    shape(one),
+    shape(one.startSpan("x")),
+    shape(one.counter("c")),
+    shape(one.histogram("h")),
+    shape(one.gauge("g")),
+  ];
 
   test("the stand-in has the same shape", () => {
-    const bare = (shapes: string[][]) => shapes.map((keys, i) => (i < 2 ? keys : keys.filter((key) => key === (i === 2 ? "add:function" : "record:function"))));
+    const bare = (shapes: string[][]) =>
+      shapes.map((keys, i) =>
+        i < 2 ? keys : keys.filter((key) => key === (i === 2 ? "add:function" : "record:function")),
+      );
     expect(bare(members(noopTelemetry))).toEqual(bare(members(real)));
     expect([noopTelemetry.enabled, real.enabled]).toEqual([false, true]);
     expect(createTelemetry({ name: "x", enabled: false })).toBe(noopTelemetry);
@@ -193,7 +250,9 @@ describe("without OpenTelemetry", () => {
       return span.run(() => 42);
     };
     expect(noopTelemetry.span("a", {}, use)).toBe(42);
-    await expect(noopTelemetry.span("a", {}, async () => Promise.reject(new Error("passed on")))).rejects.toThrow("passed on");
+    await expect(noopTelemetry.span("a", {}, async () => Promise.reject(new Error("passed on")))).rejects.toThrow(
+      "passed on",
+    );
     expect(noopTelemetry.extract({ traceparent: "x" }, () => noopTelemetry.inject())).toEqual({});
     noopTelemetry.counter("c").add(1);
     noopTelemetry.histogram("h").record(1);

@@ -13,7 +13,10 @@ export type SpanKind = "internal" | "client" | "server" | "producer" | "consumer
 
 /** A piece of work that is being timed. */
 export interface TelemetrySpan {
-  /** Whether somebody keeps what is said to it: false where nothing records, or the sampler said no. What is costly to say is left out then. */
+  /**
+   * Whether somebody keeps what is said to it: false where nothing records, or the sampler said no. What is costly to
+   * say is left out then.
+   */
   readonly recording: boolean;
   /** Adds attributes, also after the start. */
   setAttributes(attributes: TelemetryAttributes): void;
@@ -21,7 +24,10 @@ export interface TelemetrySpan {
   addEvent(name: string, attributes?: TelemetryAttributes): void;
   /** Marks the span as failed: status, `error.type` and an `exception` event, its texts without secrets. */
   recordError(error: unknown): void;
-  /** Marks the span as failed and says no more than what class of error it was: for errors whose texts hold content. @param type - low-cardinality, e.g. an error code */
+  /**
+   * Marks the span as failed and says no more than what class of error it was: for errors whose texts hold content.
+   * @param type - low-cardinality, e.g. an error code
+   */
   fail(type: string): void;
   /** Another name, once it is known better. Samplers see the first one alone. */
   rename(name: string): void;
@@ -68,13 +74,19 @@ export interface Histogram {
 export interface Telemetry {
   /** Whether OpenTelemetry's API is installed. Nothing is recorded unless the host also registers an SDK. */
   readonly enabled: boolean;
-  /** Runs a function in a span of its own. The span ends when the function, or the promise it gives, does; an error is recorded and passed on. */
+  /**
+   * Runs a function in a span of its own. The span ends when the function, or the promise it gives, does; an error is
+   * recorded and passed on.
+   */
   span<T>(name: string, options: SpanOptions, fn: (span: TelemetrySpan) => T): T;
   /** Starts a span that the caller ends. */
   startSpan(name: string, options?: SpanOptions): TelemetrySpan;
   /** The identity of the span that runs, as JSON: put it into a message or a row. */
   inject(): TraceCarrier;
-  /** Runs a function as if inside the span that a carrier names; for `null`, outside of any. A carrier that cannot be read changes nothing. */
+  /**
+   * Runs a function as if inside the span that a carrier names; for `null`, outside of any. A carrier that cannot be
+   * read changes nothing.
+   */
   extract<T>(carrier: TraceCarrier | null | undefined, fn: () => T): T;
   counter(name: string, options?: MetricOptions): Counter;
   histogram(name: string, options?: MetricOptions): Histogram;
@@ -99,7 +111,8 @@ const optionsSchema = z.strictObject({
 });
 
 /**
- * Spans and metrics through `@opentelemetry/api`, which is an optional peer: without it everything below does nothing, and costs next to
+ * Spans and metrics through `@opentelemetry/api`, which is an optional peer: without it everything below does nothing,
+ * and costs next to
  * nothing. The host chooses and registers the SDK. Names are in `genAi`, `genAiMetrics` and `hebraAttributes`.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -120,7 +133,10 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   return api === undefined ? noopTelemetry : otelTelemetry(api, name, version);
 }
 
-/** Synchronous, since a factory is: the API package is tiny and shares its state between copies through the global object. */
+/**
+ * Synchronous, since a factory is: the API package is tiny and shares its state between copies through the global
+ * object.
+ */
 function loadApi(): OpenTelemetryApi | undefined {
   try {
     return createRequire(import.meta.url)("@opentelemetry/api") as OpenTelemetryApi;

@@ -1,4 +1,7 @@
-/** A span's identity as JSON: W3C `traceparent` and `tracestate`, and what else the host's propagator adds. Survives queues, rows and crashes. */
+/**
+ * A span's identity as JSON: W3C `traceparent` and `tracestate`, and what else the host's propagator adds. Survives
+ * queues, rows and crashes.
+ */
 export type TraceCarrier = { [header: string]: string };
 
 /** The parts of a `traceparent`. */
@@ -15,13 +18,17 @@ export function formatTraceParent({ traceId, spanId, flags }: TraceParent): stri
   return `00-${traceId}-${spanId}-${(flags & 0xff).toString(16).padStart(2, "0")}`;
 }
 
-/** Reads a `traceparent`. Later versions are read as far as version 00 goes, as the standard asks; what is malformed gives `undefined`. */
+/**
+ * Reads a `traceparent`. Later versions are read as far as version 00 goes, as the standard asks; what is malformed
+ * gives `undefined`.
+ */
 export function parseTraceParent(text: unknown): TraceParent | undefined {
   if (typeof text !== "string" || text.length > 256) return undefined;
   const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(text.trim());
   if (match === null) return undefined;
   const [, version, traceId, spanId, flags, more] = match;
-  if (version === "ff" || (version === "00" && more !== undefined) || /^0+$/.test(traceId!) || /^0+$/.test(spanId!)) return undefined;
+  if (version === "ff" || (version === "00" && more !== undefined) || /^0+$/.test(traceId!) || /^0+$/.test(spanId!))
+    return undefined;
   return { traceId: traceId!, spanId: spanId!, flags: Number.parseInt(flags!, 16) };
 }
 

@@ -17,12 +17,16 @@ test("the README's example does what it says", async () => {
 
   const router = createRouter({ flags });
   const turn = () =>
-    router.route("engine-v2", { session: "s1", org: "acme" }, {
-      legacy: () => "answered by the old engine",
-      next: () => "answered by the new engine",
-      // Once, before the first legacy turn after a cut: what the new engine wrote goes back.
-      handover: ({ session }) => copyBack(session),
-    });
+    router.route(
+      "engine-v2",
+      { session: "s1", org: "acme" },
+      {
+        legacy: () => "answered by the old engine",
+        next: () => "answered by the new engine",
+        // Once, before the first legacy turn after a cut: what the new engine wrote goes back.
+        handover: ({ session }) => copyBack(session),
+      },
+    );
   const before = await turn(); // the new engine
   source.set({
     flags: {},

@@ -10,7 +10,11 @@ test("a fence is the microseconds of the clock, or one more than the last where 
 });
 
 test("fences of a key grow whatever the clock does and whatever is seeded within a day", () => {
-  const step = fc.record({ key: fc.constantFrom("a", "b", "c"), forward: fc.integer({ min: -5000, max: 5000 }), seed: fc.option(fc.integer({ min: -1_000_000, max: 50_000_000 })) });
+  const step = fc.record({
+    key: fc.constantFrom("a", "b", "c"),
+    forward: fc.integer({ min: -5000, max: 5000 }),
+    seed: fc.option(fc.integer({ min: -1_000_000, max: 50_000_000 })),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
       const source = createFenceSource();

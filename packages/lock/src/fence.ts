@@ -9,7 +9,8 @@ const MEMORY_MS = 86_400_000;
 /**
  * The fence after `last`: one more, and at least the microseconds since the Unix epoch.
  *
- * A counter alone starts again at 1 when its backend forgets it; a clock alone may stand still or go back. Together they
+ * A counter alone starts again at 1 when its backend forgets it; a clock alone may stand still or go back. Together
+ * they
  * grow as long as not both happen at once (a hybrid logical clock with one writer; Kulkarni et al., 2014).
  */
 export function nextFence(last: number, nowMs: number): number {

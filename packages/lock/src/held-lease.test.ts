@@ -13,7 +13,8 @@ function setup(ttlMs = 3000, grantedMs?: number) {
     {
       clock,
       timers: createTimerSlots(clock),
-      renew: (_, wanted) => new Promise((answer, fail) => asked.push({ at: clock.monotonic(), ttlMs: wanted, answer, fail })),
+      renew: (_, wanted) =>
+        new Promise((answer, fail) => asked.push({ at: clock.monotonic(), ttlMs: wanted, answer, fail })),
       release: () => void done.push("released"),
       ended: (_, how) => void done.push(`ended: ${how}`),
     },

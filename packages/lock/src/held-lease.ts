@@ -3,7 +3,9 @@ import type { Lease } from "./lock.ts";
 import { assertTtl } from "./options.ts";
 import type { Timed, TimerSlots } from "./timer-slots.ts";
 
-/** What the leases of one manager share: time, and the calls to its backend. `Handle` is how the backend knows a lease. */
+/**
+ * What the leases of one manager share: time, and the calls to its backend. `Handle` is how the backend knows a lease.
+ */
 export interface LeaseBackend<Handle> {
   readonly clock: Clock;
   readonly timers: TimerSlots;
@@ -27,7 +29,10 @@ export interface LeaseStart<Handle> {
   readonly grantedMs: number | undefined;
 }
 
-/** A hundredth for clocks that do not run at the same speed, and 2 ms for the precision of timers and of the server's expiry. */
+/**
+ * A hundredth for clocks that do not run at the same speed, and 2 ms for the precision of timers and of the server's
+ * expiry.
+ */
 const margin = (ttlMs: number) => ttlMs / 100 + 2;
 
 /**
@@ -79,7 +84,9 @@ export class HeldLease<Handle> implements Lease, Timed {
     if (!this.loseIfLate()) await this.renew(wanted);
     if (this.reason !== undefined) throw this.reason;
     if (this.state === "released") {
-      throw new HebraError("LOCK_LOST", `The lock ${this.key} was released.`, { details: { key: this.key, fence: this.fence } });
+      throw new HebraError("LOCK_LOST", `The lock ${this.key} was released.`, {
+        details: { key: this.key, fence: this.fence },
+      });
     }
   }
 
@@ -98,7 +105,10 @@ export class HeldLease<Handle> implements Lease, Timed {
     this.stopTimers();
     const { key, fence, lastFailure } = this;
     const cause = lastFailure === undefined ? {} : { cause: lastFailure };
-    this.reason = new HebraError("LOCK_LOST", `The lock ${key} is held no longer: ${why}.`, { ...cause, details: { key, fence } });
+    this.reason = new HebraError("LOCK_LOST", `The lock ${key} is held no longer: ${why}.`, {
+      ...cause,
+      details: { key, fence },
+    });
     this.backend.ended(this, "lost");
     this.controller?.abort(this.reason);
   }
@@ -121,7 +131,8 @@ export class HeldLease<Handle> implements Lease, Timed {
       held = await this.backend.renew(this, wanted);
     } catch (error) {
       this.lastFailure = error;
-      if (this.state === "held" && this.slot === undefined) this.renewAt(clock.monotonic() + Math.min(1000, this.ttlMs / 12));
+      if (this.state === "held" && this.slot === undefined)
+        this.renewAt(clock.monotonic() + Math.min(1000, this.ttlMs / 12));
       throw error;
     }
     if (this.state !== "held") return;

@@ -27,7 +27,10 @@ describe("leadership over local locks", () => {
     assert.equal(b.epoch, undefined);
     await a.close();
     await clock.advance(0);
-    assert.deepEqual(terms.map(([who]) => who), ["a", "b"]);
+    assert.deepEqual(
+      terms.map(([who]) => who),
+      ["a", "b"],
+    );
     assert.ok(terms[1]![1] > terms[0]![1]);
     assert.equal(a.epoch, undefined);
     assert.equal(b.epoch, terms[1]![1]);
@@ -61,7 +64,9 @@ describe("leadership over local locks", () => {
     const errors: unknown[] = [];
     let terms = 0;
     const broken = createLeader("jobs", {
-      locks, clock, ttlMs: 3000,
+      locks,
+      clock,
+      ttlMs: 3000,
       lead: async () => {
         terms++;
         throw new Error("broken");
@@ -94,7 +99,13 @@ describe("leadership over local locks", () => {
         return locks.acquire(...args);
       },
     };
-    const leader = createLeader("jobs", { locks: flaky, clock, ttlMs: 3000, lead: untilAborted, onError: (error) => codes.push(errorCode(error)) });
+    const leader = createLeader("jobs", {
+      locks: flaky,
+      clock,
+      ttlMs: 3000,
+      lead: untilAborted,
+      onError: (error) => codes.push(errorCode(error)),
+    });
     await clock.advance(350);
     assert.deepEqual(codes, ["UNREACHABLE", "UNREACHABLE", "UNREACHABLE", "UNREACHABLE"]);
     down = false;
@@ -111,9 +122,15 @@ describe("leadership over local locks", () => {
 
   test("options are checked", () => {
     const locks = localLocks();
-    assert.throws(() => createLeader("jobs", { locks, lead: untilAborted, ttlms: 1 } as never), { code: "INVALID_OPTIONS", message: /ttlMs/ });
+    assert.throws(() => createLeader("jobs", { locks, lead: untilAborted, ttlms: 1 } as never), {
+      code: "INVALID_OPTIONS",
+      message: /ttlMs/,
+    });
     assert.throws(() => createLeader("x".repeat(600), { locks, lead: untilAborted }), { code: "INVALID_ID" });
-    assert.throws(() => createLeader("jobs", { lead: untilAborted } as never), { code: "INVALID_OPTIONS", message: /locks/ });
+    assert.throws(() => createLeader("jobs", { lead: untilAborted } as never), {
+      code: "INVALID_OPTIONS",
+      message: /locks/,
+    });
   });
 });
 
@@ -126,7 +143,9 @@ describe.skipIf(withoutRedisServer !== undefined)("leadership over Redis", () =>
     const terms: { who: number; epoch: number; at: number }[] = [];
     const stand = (who: number) =>
       createLeader("jobs", {
-        locks: managers[who]!, ttlMs, ...(who === 0 ? { clock } : {}),
+        locks: managers[who]!,
+        ttlMs,
+        ...(who === 0 ? { clock } : {}),
         lead: (it) => (terms.push({ who, epoch: it.epoch, at: performance.now() }), untilAborted(it)),
       });
     const candidates = [stand(0)];

@@ -6,7 +6,10 @@ import { managerShape } from "./options.ts";
 const isFunction = (value: unknown) => typeof value === "function";
 
 const schema = z.strictObject({
-  locks: z.custom<LockManager>((value) => isFunction((value as LockManager | undefined)?.acquire), "must be a LockManager"),
+  locks: z.custom<LockManager>(
+    (value) => isFunction((value as LockManager | undefined)?.acquire),
+    "must be a LockManager",
+  ),
   lead: z.custom<LeaderOptions["lead"]>(isFunction, "must be a function"),
   ttlMs: managerShape.ttlMs.unwrap().default(30_000),
   pauseMs: z.number().min(0).optional(),
@@ -30,7 +33,8 @@ export interface LeaderOptions {
   /** The locks that every candidate shares. */
   locks: LockManager;
   /**
-   * The leader's work: it is called on election and should last until `signal` aborts. When it ends earlier, by returning or
+   * The leader's work: it is called on election and should last until `signal` aborts. When it ends earlier, by
+   * returning or
    * by throwing, the leadership passes on, and this candidate stands again after `pauseMs`.
    */
   lead: (leadership: Leadership) => Promise<void>;
@@ -53,10 +57,12 @@ export interface Leader {
 }
 
 /**
- * Stands for leadership: of all candidates of a name, one leads at a time. Candidates take turns in the order in which they
+ * Stands for leadership: of all candidates of a name, one leads at a time. Candidates take turns in the order in which
+ * they
  * came. A leader that dies is replaced within `ttlMs`; one that closes, at once.
  *
- * As with every lock, a leader that was paused may not know yet that it was replaced: what it writes must carry its epoch.
+ * As with every lock, a leader that was paused may not know yet that it was replaced: what it writes must carry its
+ * epoch.
  *
  * @param name - what is led; at most 500 characters.
  * @throws HebraError `INVALID_OPTIONS`, `INVALID_ID`

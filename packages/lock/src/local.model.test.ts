@@ -7,11 +7,32 @@ import type { Lease } from "./lock.ts";
 import { freezableClock } from "./testing/freezable-clock.fixture.ts";
 
 const operation = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ do: fc.constant("acquire" as const), key: fc.constantFrom("a", "b"), ttlMs: fc.constantFrom(300, 900, 6000), waitMs: fc.constantFrom(0, 500, 5000, Infinity) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("release" as const, "extend" as const, "abort" as const), pick: fc.nat() }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("acquire" as const),
+      key: fc.constantFrom("a", "b"),
+      ttlMs: fc.constantFrom(300, 900, 6000),
+      waitMs: fc.constantFrom(0, 500, 5000, Infinity),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom("release" as const, "extend" as const, "abort" as const),
+      pick: fc.nat(),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("advance" as const), ms: fc.nat(2500) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("stop" as const), ms: fc.nat(9000) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("seed" as const), key: fc.constantFrom("a", "b"), ahead: fc.nat(5_000_000) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("seed" as const),
+      key: fc.constantFrom("a", "b"),
+      ahead: fc.nat(5_000_000),
+    }),
+  },
 );
 
 interface Request {
@@ -42,20 +63,25 @@ test("whatever is done in whatever order: one holder a key, first come first ser
       function acquire(key: string, ttlMs: number, waitMs: number): void {
         const request: Request = { key, leave: new AbortController(), state: "waiting" };
         requests.push(request);
-        locks.acquire(key, { ttlMs, waitMs, signal: request.leave.signal }).then(
-          (lease) => {
-            const earlier = requests.slice(0, requests.indexOf(request)).filter((it) => it.key === key && it.state === "waiting");
-            assert.equal(earlier.length, 0, "overtook somebody");
-            assert.ok(lease.fence > (lastFence.get(key) ?? 0), "the fence did not grow");
-            lastFence.set(key, lease.fence);
-            request.state = "held";
-            request.lease = lease;
-          },
-          (error: unknown) => {
-            assert.ok(["LOCK_TIMEOUT", "ABORTED"].includes(errorCode(error)!), String(error));
-            request.state = "refused";
-          },
-        ).catch((error: unknown) => failures.push(error));
+        locks
+          .acquire(key, { ttlMs, waitMs, signal: request.leave.signal })
+          .then(
+            (lease) => {
+              const earlier = requests
+                .slice(0, requests.indexOf(request))
+                .filter((it) => it.key === key && it.state === "waiting");
+              assert.equal(earlier.length, 0, "overtook somebody");
+              assert.ok(lease.fence > (lastFence.get(key) ?? 0), "the fence did not grow");
+              lastFence.set(key, lease.fence);
+              request.state = "held";
+              request.lease = lease;
+            },
+            (error: unknown) => {
+              assert.ok(["LOCK_TIMEOUT", "ABORTED"].includes(errorCode(error)!), String(error));
+              request.state = "refused";
+            },
+          )
+          .catch((error: unknown) => failures.push(error));
       }
 
       const failures: unknown[] = [];

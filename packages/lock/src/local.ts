@@ -22,7 +22,8 @@ interface Entry {
 }
 
 /**
- * Locks within this process: the semantics of every other backend, with nothing to connect to. A lease that could not be
+ * Locks within this process: the semantics of every other backend, with nothing to connect to. A lease that could not
+ * be
  * renewed in time, because the process was stopped or its event loop blocked, is lost here as well.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -57,7 +58,14 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
 
   function grant(key: string, entry: Entry, ttlMs: number): Lease {
     const fence = fences.next(key, clock.now());
-    const lease = new HeldLease(backend, { key, handle: entry, fence, ttlMs, since: clock.monotonic(), grantedMs: undefined });
+    const lease = new HeldLease(backend, {
+      key,
+      handle: entry,
+      fence,
+      ttlMs,
+      since: clock.monotonic(),
+      grantedMs: undefined,
+    });
     entry.holder = lease;
     return lease;
   }
@@ -68,7 +76,13 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
     entries.delete(key);
   }
 
-  function wait(key: string, entry: Entry, ttlMs: number, waitMs: number, signal: AbortSignal | undefined): Promise<Lease> {
+  function wait(
+    key: string,
+    entry: Entry,
+    ttlMs: number,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         entry.line?.delete(waiter);
@@ -87,7 +101,8 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
         },
       };
       const abort = () => waiter.refuse(outcomes.aborted(key, signal!));
-      const cancel = waitMs === Infinity ? undefined : clock.after(waitMs, () => waiter.refuse(outcomes.timeout(key, waitMs)));
+      const cancel =
+        waitMs === Infinity ? undefined : clock.after(waitMs, () => waiter.refuse(outcomes.timeout(key, waitMs)));
       signal?.addEventListener("abort", abort);
       (entry.line ??= new Set()).add(waiter);
     });
@@ -100,7 +115,8 @@ export function localLocks(options: LockManagerOptions = {}): LockManager {
       if (closed) throw outcomes.closed();
       if (signal?.aborted) throw outcomes.aborted(key, signal);
       const held = entries.get(key);
-      if (held?.holder !== undefined && clock.monotonic() >= held.holder.expiresAt) held.holder.lose("it was not renewed in time");
+      if (held?.holder !== undefined && clock.monotonic() >= held.holder.expiresAt)
+        held.holder.lose("it was not renewed in time");
       let entry = entries.get(key);
       if (entry === undefined) {
         entries.set(key, (entry = { holder: undefined, line: undefined }));

@@ -44,7 +44,12 @@ async function until(harness: LockContractHarness, limitMs: number, holds: () =>
 }
 
 /** Starts to take a lock and lets the request arrive. */
-async function queueUp(harness: LockContractHarness, { locks }: LockParticipant, key: string, options = {}): Promise<{ turn: Promise<Lease> }> {
+async function queueUp(
+  harness: LockContractHarness,
+  { locks }: LockParticipant,
+  key: string,
+  options = {},
+): Promise<{ turn: Promise<Lease> }> {
   const turn = locks.acquire(key, { ttlMs: harness.ttlMs, waitMs: harness.ttlMs * 20, ...options });
   turn.catch(() => {});
   await harness.elapse(30);
@@ -115,7 +120,8 @@ export const lockContract = {
   "what cannot be a key or an option is refused": async (harness) => {
     const { locks } = await harness.connect();
     const key = freshKey("options");
-    for (const wrong of ["", "a\u0000b", "\ud800", "x".repeat(513)]) await rejectsWith("INVALID_ID", locks.acquire(wrong));
+    for (const wrong of ["", "a\u0000b", "\ud800", "x".repeat(513)])
+      await rejectsWith("INVALID_ID", locks.acquire(wrong));
     for (const ttlMs of [0, 99, -1, NaN, Infinity]) await rejectsWith("INVALID_OPTIONS", locks.acquire(key, { ttlMs }));
     for (const waitMs of [-1, NaN]) await rejectsWith("INVALID_OPTIONS", locks.acquire(key, { waitMs }));
     for (const fence of [-1, 1.5, NaN, Infinity, 2 ** 53]) await rejectsWith("INVALID_OPTIONS", locks.seed(key, fence));
@@ -163,25 +169,26 @@ export const lockContract = {
     await lease.release();
   },
 
-  "a holder that stops for longer than the ttl loses: its fence is older, its signal aborts, its release frees nothing": async (harness) => {
-    const [a, b] = [await harness.connect(), await harness.connect()];
-    const key = freshKey("stopped");
-    const stopped = await a.locks.acquire(key, { ttlMs: harness.ttlMs });
-    const { signal } = stopped;
-    a.freeze();
-    await harness.elapse(harness.ttlMs * 1.5);
-    const successor = await b.locks.acquire(key, { waitMs: 0, ttlMs: harness.ttlMs * 10 });
-    assert.ok(successor.fence > stopped.fence);
-    a.thaw();
-    await until(harness, harness.ttlMs, () => signal.aborted);
-    assert.equal(errorCode(signal.reason), "LOCK_LOST");
-    assert.equal(errorCode(stopped.signal.reason), "LOCK_LOST");
-    await rejectsWith("LOCK_LOST", stopped.extend());
-    await stopped.release();
-    await rejectsWith("LOCK_TIMEOUT", a.locks.acquire(key, { waitMs: 0 }));
-    await successor.extend();
-    await successor.release();
-  },
+  "a holder that stops for longer than the ttl loses: its fence is older, its signal aborts, its release frees nothing":
+    async (harness) => {
+      const [a, b] = [await harness.connect(), await harness.connect()];
+      const key = freshKey("stopped");
+      const stopped = await a.locks.acquire(key, { ttlMs: harness.ttlMs });
+      const { signal } = stopped;
+      a.freeze();
+      await harness.elapse(harness.ttlMs * 1.5);
+      const successor = await b.locks.acquire(key, { waitMs: 0, ttlMs: harness.ttlMs * 10 });
+      assert.ok(successor.fence > stopped.fence);
+      a.thaw();
+      await until(harness, harness.ttlMs, () => signal.aborted);
+      assert.equal(errorCode(signal.reason), "LOCK_LOST");
+      assert.equal(errorCode(stopped.signal.reason), "LOCK_LOST");
+      await rejectsWith("LOCK_LOST", stopped.extend());
+      await stopped.release();
+      await rejectsWith("LOCK_TIMEOUT", a.locks.acquire(key, { waitMs: 0 }));
+      await successor.extend();
+      await successor.release();
+    },
 
   "a lease that ended unseen is not taken again by extending it": async (harness) => {
     const [a, b] = [await harness.connect(), await harness.connect()];
@@ -232,7 +239,10 @@ export const lockContract = {
     await first.release();
     await Promise.all(turns);
     assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    assert.deepEqual(fences, fences.toSorted((x, y) => x - y));
+    assert.deepEqual(
+      fences,
+      fences.toSorted((x, y) => x - y),
+    );
   },
 
   "one who gives up waiting is passed over": async (harness) => {

@@ -17,7 +17,10 @@ export interface AcquireOptions {
   signal?: AbortSignal;
 }
 
-/** A lock that is held. It renews itself until it is released or lost. Its methods need their object: do not take them out. */
+/**
+ * A lock that is held. It renews itself until it is released or lost. Its methods need their object: do not take them
+ * out.
+ */
 export interface Lease {
   /** What is locked. */
   readonly key: string;
@@ -30,7 +33,8 @@ export interface Lease {
    */
   readonly fence: number;
   /**
-   * Aborts when the lease is lost: the server says that another holds it, the renewal did not succeed within the ttl, or
+   * Aborts when the lease is lost: the server says that another holds it, the renewal did not succeed within the ttl,
+   * or
    * the manager was closed. The reason is a HebraError `LOCK_LOST`. A release does not abort it.
    */
   readonly signal: AbortSignal;
@@ -45,7 +49,8 @@ export interface Lease {
   /**
    * Gives the lock to the next in line. Releasing twice, or after the lease was lost, does nothing.
    *
-   * @throws HebraError `UNREACHABLE` when the server gives no answer: the lock then ends with its ttl at the latest, as it
+   * @throws HebraError `UNREACHABLE` when the server gives no answer: the lock then ends with its ttl at the latest, as
+   * it
    * is renewed no more.
    */
   release(): Promise<void>;
@@ -54,16 +59,19 @@ export interface Lease {
 /**
  * One holder per key, across every process that shares the backend.
  *
- * A lock saves work; it cannot by itself protect data, because a paused holder cannot be stopped from writing. The fence
+ * A lock saves work; it cannot by itself protect data, because a paused holder cannot be stopped from writing. The
+ * fence
  * does: see {@link Lease.fence}.
  */
 export interface LockManager {
   /**
-   * Takes the lock of a key, waiting in line where it is held. Those who wait are served in the order in which they came.
+   * Takes the lock of a key, waiting in line where it is held. Those who wait are served in the order in which they
+   * came.
    * A lock is not re-entrant: its holder waits for itself.
    *
    * @param key - at most 512 characters. {@link lockKey} makes one of a tenant and a session.
-   * @throws HebraError `LOCK_TIMEOUT` after `waitMs` (retryable), `ABORTED` by the signal, `UNREACHABLE` when the server
+   * @throws HebraError `LOCK_TIMEOUT` after `waitMs` (retryable), `ABORTED` by the signal, `UNREACHABLE` when the
+   * server
    * gives no answer, `CLOSED` after `close`, `INVALID_ID` and `INVALID_OPTIONS` for what cannot be a key or an option.
    */
   acquire(key: string, options?: AcquireOptions): Promise<Lease>;

@@ -19,7 +19,11 @@ const isClock = (value: unknown): value is Clock => typeof (value as Clock | und
 
 /** The schema of {@link LockManagerOptions}, for adapters to spread into theirs. */
 export const managerShape = {
-  ttlMs: z.number().min(MIN_TTL_MS).max(2 ** 31 - 1).default(120_000),
+  ttlMs: z
+    .number()
+    .min(MIN_TTL_MS)
+    .max(2 ** 31 - 1)
+    .default(120_000),
   waitMs: z.union([z.number().min(0), z.literal(Infinity)]).default(30_000),
   clock: z.custom<Clock>(isClock, "must be a Clock").default(systemClock),
 };
@@ -27,7 +31,10 @@ export const managerShape = {
 /** @throws HebraError `INVALID_OPTIONS` */
 export function assertTtl(value: unknown): number {
   if (typeof value === "number" && value >= MIN_TTL_MS && value < 2 ** 31) return Math.ceil(value);
-  throw new HebraError("INVALID_OPTIONS", `\`ttlMs\` is ${String(value)}; it must be a number of milliseconds, at least ${MIN_TTL_MS}.`);
+  throw new HebraError(
+    "INVALID_OPTIONS",
+    `\`ttlMs\` is ${String(value)}; it must be a number of milliseconds, at least ${MIN_TTL_MS}.`,
+  );
 }
 
 /** The options of one `acquire`, checked. By hand, as it happens thousands of times a second. */
@@ -38,7 +45,10 @@ export function readAcquireOptions(
   if (options === undefined) return { ttlMs: defaults.ttlMs, waitMs: defaults.waitMs, signal: undefined };
   const { ttlMs = defaults.ttlMs, waitMs = defaults.waitMs, signal } = options;
   if (typeof waitMs !== "number" || !(waitMs >= 0)) {
-    throw new HebraError("INVALID_OPTIONS", `\`waitMs\` is ${String(waitMs)}; it must be 0, a number of milliseconds, or Infinity.`);
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `\`waitMs\` is ${String(waitMs)}; it must be 0, a number of milliseconds, or Infinity.`,
+    );
   }
   return { ttlMs: assertTtl(ttlMs), waitMs, signal };
 }

@@ -29,10 +29,20 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
 
   /** Another process that holds the lock. */
   async function holder(key: string, ttlMs: number) {
-    const child = spawn(process.execPath, [
-      "--import", "tsx", "--conditions", "@hebra/source",
-      fileURLToPath(new URL("testing/holder.fixture.ts", import.meta.url)), server.url, key, String(ttlMs),
-    ], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(
+      process.execPath,
+      [
+        "--import",
+        "tsx",
+        "--conditions",
+        "@hebra/source",
+        fileURLToPath(new URL("testing/holder.fixture.ts", import.meta.url)),
+        server.url,
+        key,
+        String(ttlMs),
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
     const lines: string[] = [];
     createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
     await eventually(() => lines.length > 0, "the other process takes the lock");
@@ -74,10 +84,14 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     const locks = open();
     const lease = await locks.acquire("kill", { ttlMs: 1000 });
     const order: number[] = [];
-    const turns = [0, 1, 2].map((i) => open().acquire("kill").then(async (it) => {
-      order.push(i);
-      await it.release();
-    }));
+    const turns = [0, 1, 2].map((i) =>
+      open()
+        .acquire("kill")
+        .then(async (it) => {
+          order.push(i);
+          await it.release();
+        }),
+    );
     await eventually(async () => (await server.admin.zcard("hebra:lock:{kill}:line")) === 3, "three in line");
     const line = await server.admin.zrange("hebra:lock:{kill}:line", "0", "-1");
     for (let i = 0; i < 5; i++) {
@@ -117,7 +131,13 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
       await lease.release();
       await (await waiting).release();
     }
-    await eventually(async () => String(await server.admin.client("LIST")).trim().split("\n").length === 2, "one connection besides the test's");
+    await eventually(
+      async () =>
+        String(await server.admin.client("LIST"))
+          .trim()
+          .split("\n").length === 2,
+      "one connection besides the test's",
+    );
   });
 
   test("scripts forgotten by the server are sent again", async () => {
@@ -170,8 +190,15 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     assert.equal(errorCode((signal.reason as Error).cause), "UNREACHABLE");
     await lease.release();
     server.process().kill("SIGCONT");
-    await eventually(async () => (await server.admin.hexists("hebra:lock:{other}", "holder")) === 0, "what was given up is given back");
-    await eventually(async () => (await server.admin.hexists("hebra:lock:{hang}", "holder")) === 0, "and what was lost, before its ttl", 500);
+    await eventually(
+      async () => (await server.admin.hexists("hebra:lock:{other}", "holder")) === 0,
+      "what was given up is given back",
+    );
+    await eventually(
+      async () => (await server.admin.hexists("hebra:lock:{hang}", "holder")) === 0,
+      "and what was lost, before its ttl",
+      500,
+    );
     await (await locks.acquire("hang", { waitMs: 0 })).release();
   });
 
@@ -192,6 +219,9 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks under faults", () 
     assert.equal(errorCode(refused), "SERVER_REFUSED");
     const wrong = open({ url: `redis://reader:secret43@127.0.0.1:${server.port}` });
     const error: unknown = await wrong.acquire("refused").catch((it: unknown) => it);
-    assert.doesNotMatch(JSON.stringify(error) + String((error as Error).stack) + JSON.stringify((error as Error).cause), /secret4/);
+    assert.doesNotMatch(
+      JSON.stringify(error) + String((error as Error).stack) + JSON.stringify((error as Error).cause),
+      /secret4/,
+    );
   });
 });

@@ -77,10 +77,12 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks", () => {
     const order: number[] = [];
     const turns = [];
     for (let i = 0; i < 50; i++) {
-      turns.push(managers[i % 5]!.acquire("hot").then(async (lease) => {
-        order.push(i);
-        await lease.release();
-      }));
+      turns.push(
+        managers[i % 5]!.acquire("hot").then(async (lease) => {
+          order.push(i);
+          await lease.release();
+        }),
+      );
       await eventually(async () => (await server.admin.zcard("hebra:lock:{hot}:line")) === i + 1, "it stands in line");
     }
     const before = await calls();
@@ -88,7 +90,10 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks", () => {
     await first.release();
     await Promise.all(turns);
     const took = performance.now() - start;
-    assert.deepEqual(order, Array.from({ length: 50 }, (_, i) => i));
+    assert.deepEqual(
+      order,
+      Array.from({ length: 50 }, (_, i) => i),
+    );
     // A release and a confirmation each, and the polls of what seconds it took.
     const limit = 50 * 3 + (50 * took) / 500;
     assert.ok((await calls()) - before <= limit, `${(await calls()) - before} requests, limit ${limit}`);
@@ -100,20 +105,24 @@ describe.skipIf(withoutRedisServer !== undefined)("redisLocks", () => {
     const served = new Map<string, number[]>();
     const holders = new Map<string, number>();
     const end = performance.now() + 1000;
-    await Promise.all(managers.flatMap((locks, taker) => Array.from({ length: 50 }, async (_, k) => {
-      const key = `even-${k}`;
-      while (performance.now() < end) {
-        const lease = await locks.acquire(key);
-        assert.equal(holders.get(key), undefined, "two held it at once");
-        holders.set(key, taker);
-        const counts = served.get(key) ?? [0, 0, 0, 0];
-        counts[taker]!++;
-        served.set(key, counts);
-        await pause(1);
-        holders.delete(key);
-        await lease.release();
-      }
-    })));
+    await Promise.all(
+      managers.flatMap((locks, taker) =>
+        Array.from({ length: 50 }, async (_, k) => {
+          const key = `even-${k}`;
+          while (performance.now() < end) {
+            const lease = await locks.acquire(key);
+            assert.equal(holders.get(key), undefined, "two held it at once");
+            holders.set(key, taker);
+            const counts = served.get(key) ?? [0, 0, 0, 0];
+            counts[taker]!++;
+            served.set(key, counts);
+            await pause(1);
+            holders.delete(key);
+            await lease.release();
+          }
+        }),
+      ),
+    );
     for (const [key, counts] of served) {
       assert.ok(Math.max(...counts) - Math.min(...counts) <= 3, `${key} went to its takers ${counts.join(", ")} times`);
     }

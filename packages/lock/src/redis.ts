@@ -20,7 +20,8 @@ export interface RedisLocksOptions extends LockManagerOptions, RedisConnection {
   /** What every key begins with. Processes that share locks share it. @defaultValue `hebra` */
   namespace?: string;
   /**
-   * Milliseconds between two signs of life of one who waits, at most; a third of the ttl where that is less. After three
+   * Milliseconds between two signs of life of one who waits, at most; a third of the ttl where that is less. After
+   * three
    * without one the server passes it over. From 50 to 10 000.
    *
    * @defaultValue 1 000
@@ -41,20 +42,31 @@ const anObject = z.custom<object>((value) => typeof value === "object" && value 
 const schema = z
   .strictObject({
     ...managerShape,
-    url: z.string().regex(/^rediss?:\/\//, "must begin with redis:// or rediss://").optional(),
+    url: z
+      .string()
+      .regex(/^rediss?:\/\//, "must begin with redis:// or rediss://")
+      .optional(),
     connection: anObject.optional(),
     cluster: z.strictObject({ nodes: z.array(z.unknown()).min(1), options: anObject.optional() }).optional(),
     client: anObject.optional(),
-    namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+    namespace: z
+      .string()
+      .regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space")
+      .default("hebra"),
     pollMs: z.number().int().min(50).max(10_000).default(1000),
     requestTimeoutMs: z.number().min(10).default(5000),
   })
-  .refine(({ url, connection, cluster, client }) => [url, connection, cluster, client].filter((it) => it !== undefined).length === 1, {
-    message: "exactly one of `url`, `connection`, `cluster` and `client` is needed",
-  });
+  .refine(
+    ({ url, connection, cluster, client }) =>
+      [url, connection, cluster, client].filter((it) => it !== undefined).length === 1,
+    {
+      message: "exactly one of `url`, `connection`, `cluster` and `client` is needed",
+    },
+  );
 
 /**
- * Locks on a Redis server, a sentinel-guarded one or a Redis Cluster; version 6.2 or later. Taking a free lock is one round trip,
+ * Locks on a Redis server, a sentinel-guarded one or a Redis Cluster; version 6.2 or later. Taking a free lock is one
+ * round trip,
  * giving it back another. Time is the server's. Where Redis fails over to a replica that lags, two may hold a lock: the
  * fence is what protects data then, as always.
  *
@@ -162,7 +174,10 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
         answer = await ask();
         // The first request waits for the connection. Asking again under the same token renews what was granted.
         if (isLate()) answer = await ask();
-        if (isLate()) throw new HebraError("UNREACHABLE", `Redis took nearly the whole ttl of ${ttlMs} ms to answer.`, { details: { key, ttlMs } });
+        if (isLate())
+          throw new HebraError("UNREACHABLE", `Redis took nearly the whole ttl of ${ttlMs} ms to answer.`, {
+            details: { key, ttlMs },
+          });
         if (closed) throw outcomes.closed();
         if (signal?.aborted) throw outcomes.aborted(key, signal);
       } catch (error) {
@@ -180,7 +195,14 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
           if (!held.has(token)) giveBack(keys, token);
         };
         const waiter = waitInLine({
-          key, waitMs, signal, clock, sentAt, pollMs: interval, graceMs, leave,
+          key,
+          waitMs,
+          signal,
+          clock,
+          sentAt,
+          pollMs: interval,
+          graceMs,
+          leave,
           ask: () => run(scripts.wait, keys, [token, String(ttlMs), String(graceMs), channel]),
           granted(fence, since, grantedMs) {
             waiting.delete(token);

@@ -5,7 +5,11 @@ import { test } from "vitest";
 import { createTimerSlots, type Timed } from "./timer-slots.ts";
 
 test("never late, at most 50 ms and a tenth early, never after it was cancelled", async () => {
-  const timer = fc.record({ start: fc.nat(300), ms: fc.double({ min: 0, max: 3000, noNaN: true }), cancelAfter: fc.option(fc.nat(3000)) });
+  const timer = fc.record({
+    start: fc.nat(300),
+    ms: fc.double({ min: 0, max: 3000, noNaN: true }),
+    cancelAfter: fc.option(fc.nat(3000)),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(timer, { maxLength: 8 }), async (specs) => {
       const clock = createManualClock();
@@ -15,7 +19,10 @@ test("never late, at most 50 ms and a tenth early, never after it was cancelled"
         clock.after(start, () => {
           let cancelled = false;
           const due = clock.monotonic() + ms;
-          const timed: Timed = { slot: undefined, onTime: () => fired.push({ due, ms, at: clock.monotonic(), cancelled }) };
+          const timed: Timed = {
+            slot: undefined,
+            onTime: () => fired.push({ due, ms, at: clock.monotonic(), cancelled }),
+          };
           timers.set(ms, timed);
           if (cancelAfter !== null) clock.after(cancelAfter, () => ((cancelled = true), timers.cancel(timed)));
         });

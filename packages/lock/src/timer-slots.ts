@@ -13,7 +13,10 @@ export interface Timed {
 
 /** Timers for things that nearly always end before they are due. */
 export interface TimerSlots {
-  /** Calls `onTime` after `ms` milliseconds, or up to 50 ms earlier, never more than a tenth of `ms` earlier. Replaces an earlier time. */
+  /**
+   * Calls `onTime` after `ms` milliseconds, or up to 50 ms earlier, never more than a tenth of `ms` earlier. Replaces
+   * an earlier time.
+   */
   set(ms: number, timed: Timed): void;
   /** It is not called any more. */
   cancel(timed: Timed): void;
@@ -23,7 +26,8 @@ export interface TimerSlots {
 
 /**
  * Timers that share one timer of the clock when they are due at nearly the same time: setting and cancelling one is an
- * insertion in a set and its removal. A lock that is taken and given back thousands of times a second sets a renewal each
+ * insertion in a set and its removal. A lock that is taken and given back thousands of times a second sets a renewal
+ * each
  * time.
  */
 export function createTimerSlots(clock: Clock): TimerSlots {

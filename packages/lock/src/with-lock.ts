@@ -1,7 +1,8 @@
 import type { AcquireOptions, Lease, LockManager } from "./lock.ts";
 
 /**
- * Runs work under a lock and gives the lock back, whatever comes of it. The work should stop when `lease.signal` aborts,
+ * Runs work under a lock and gives the lock back, whatever comes of it. The work should stop when `lease.signal`
+ * aborts,
  * and pass `lease.fence` to what it writes.
  *
  * A lock that cannot be given back because the server is gone ends with its ttl; the work's own result stands.

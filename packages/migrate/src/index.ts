@@ -1,4 +1,14 @@
-export { defineMapping, mappingHash, type Derivation, type EntityMapping, type FieldRule, type LinkRule, type Mapping, type OnMissing, type ValueKind } from "./mapping/mapping.ts";
+export {
+  defineMapping,
+  mappingHash,
+  type Derivation,
+  type EntityMapping,
+  type FieldRule,
+  type LinkRule,
+  type Mapping,
+  type OnMissing,
+  type ValueKind,
+} from "./mapping/mapping.ts";
 export type { Reject } from "./mapping/transform.ts";
 export { planMigration, readPlan, type MigrationPlan, type Planned, type PlanOptions } from "./plan/plan.ts";
 export { applyPlan, catchUp, type Applied, type ApplyOptions } from "./run/apply.ts";

@@ -6,14 +6,26 @@ import * as zodMini from "zod/mini";
 import { z as z3 } from "zod/v3";
 import { toJsonSchema, validateAgainst } from "./action-schema.ts";
 
-const order = z.object({ id: z.string().describe("Number on the label."), count: z.number().int().default(1), tags: z.array(z.object({ name: z.string() })).optional() });
+const order = z.object({
+  id: z.string().describe("Number on the label."),
+  count: z.number().int().default(1),
+  tags: z.array(z.object({ name: z.string() })).optional(),
+});
 const orderDocument = {
   $schema: "http://json-schema.org/draft-07/schema#",
   type: "object",
   properties: {
     id: { type: "string", description: "Number on the label." },
     count: { type: "integer", default: 1, minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
-    tags: { type: "array", items: { type: "object", properties: { name: { type: "string" } }, required: ["name"], additionalProperties: false } },
+    tags: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { name: { type: "string" } },
+        required: ["name"],
+        additionalProperties: false,
+      },
+    },
   },
   required: ["id"],
   additionalProperties: false,
@@ -24,18 +36,26 @@ const standard = (jsonSchema?: (options: { target: string }) => Record<string, u
   "~standard": {
     version: 1,
     vendor: "own",
-    validate: (value: unknown) => (value === "good" ? { value: "made" } : { issues: [{ message: "not good", path: ["a", { key: 0 }] }, { message: "bad" }] }),
+    validate: (value: unknown) =>
+      value === "good"
+        ? { value: "made" }
+        : { issues: [{ message: "not good", path: ["a", { key: 0 }] }, { message: "bad" }] },
     ...(jsonSchema === undefined ? {} : { jsonSchema: { input: jsonSchema, output: jsonSchema } }),
   },
 });
 
 describe("toJsonSchema", () => {
-  it("describes what goes into a zod schema, as draft-07 with closed objects", () => expect(toJsonSchema(order)).toEqual(orderDocument));
+  it("describes what goes into a zod schema, as draft-07 with closed objects", () =>
+    expect(toJsonSchema(order)).toEqual(orderDocument));
 
   it("agrees with the AI SDK on a zod schema", () => expect(toJsonSchema(zodSchema(order))).toEqual(orderDocument));
 
   it("takes zod mini, zod without the standard's converter, and the schema of an AI SDK tool", () => {
-    expect(toJsonSchema(zodMini.object({ a: zodMini.string() }))).toMatchObject({ type: "object", properties: { a: { type: "string" } }, additionalProperties: false });
+    expect(toJsonSchema(zodMini.object({ a: zodMini.string() }))).toMatchObject({
+      type: "object",
+      properties: { a: { type: "string" } },
+      additionalProperties: false,
+    });
     const { jsonSchema: _, ...older } = order["~standard"];
     expect(toJsonSchema({ _zod: order._zod, "~standard": older })).toEqual(orderDocument);
     expect(toJsonSchema(tool({ inputSchema: order }).inputSchema)).toEqual(orderDocument);
@@ -55,7 +75,12 @@ describe("toJsonSchema", () => {
     expect(toJsonSchema(z.object({ map: z.record(z.string(), z.object({ b: z.string() })) }))).toMatchObject({
       properties: { map: { additionalProperties: { type: "object", additionalProperties: false } } },
     });
-    const joined = { allOf: [{ type: "object", properties: { a: {} } }, { type: "object", properties: { b: {} } }] };
+    const joined = {
+      allOf: [
+        { type: "object", properties: { a: {} } },
+        { type: "object", properties: { b: {} } },
+      ],
+    };
     expect(toJsonSchema(standard(() => joined))).toEqual(joined);
     expect(toJsonSchema(standard(() => ({ type: "object", ...joined })))).toEqual({ type: "object", ...joined });
   });
@@ -80,7 +105,9 @@ describe("toJsonSchema", () => {
     ["a string", "object", /a string is not a schema/],
     ["null", null, /a null is not a schema/],
   ])("refuses %s", (_, schema, message) => {
-    expect(() => toJsonSchema(schema)).toThrow(expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringMatching(message) as string }));
+    expect(() => toJsonSchema(schema)).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringMatching(message) as string }),
+    );
   });
 });
 
@@ -91,17 +118,28 @@ describe("validateAgainst", () => {
     expect(await validateAgainst(order, { id: "a", extra: true })).toEqual({ ok: true, value: { id: "a", count: 1 } });
     expect(await validateAgainst(zodSchema(order), { id: "a" })).toEqual({ ok: true, value: { id: "a", count: 1 } });
     expect(await validateAgainst(standard(), "good")).toEqual({ ok: true, value: "made" });
-    expect(await validateAgainst(z.string().refine(async (text) => text === "x"), "x")).toEqual({ ok: true, value: "x" });
+    expect(
+      await validateAgainst(
+        z.string().refine(async (text) => text === "x"),
+        "x",
+      ),
+    ).toEqual({ ok: true, value: "x" });
     expect(await validateAgainst(z3.object({ a: z3.string() }), { a: "x" })).toEqual({ ok: true, value: { a: "x" } });
   });
 
   it("says where and what is wrong, whatever the library", async () => {
-    const lines = ["id: Invalid input: expected string, received number", "tags[0].name: Invalid input: expected string, received undefined"];
+    const lines = [
+      "id: Invalid input: expected string, received number",
+      "tags[0].name: Invalid input: expected string, received undefined",
+    ];
     expect(await validateAgainst(order, bad)).toEqual({ ok: false, issues: lines });
     expect(await validateAgainst(zodSchema(order), bad)).toEqual({ ok: false, issues: lines });
     expect(await validateAgainst(() => zodSchema(order), bad)).toEqual({ ok: false, issues: lines });
     expect(await validateAgainst(standard(), "no")).toEqual({ ok: false, issues: ["a[0]: not good", "bad"] });
-    const own = jsonSchema({ type: "object" }, { validate: () => ({ success: false, error: new Error("never good") }) });
+    const own = jsonSchema(
+      { type: "object" },
+      { validate: () => ({ success: false, error: new Error("never good") }) },
+    );
     expect(await validateAgainst(own, {})).toEqual({ ok: false, issues: ["never good"] });
   });
 
@@ -113,8 +151,19 @@ describe("validateAgainst", () => {
   });
 
   it("never throws", async () => {
-    const throwing = { "~standard": { version: 1, vendor: "own", validate: () => { throw new Error("broken rule"); } } };
-    expect(await validateAgainst(throwing, {})).toEqual({ ok: false, issues: ["the schema's own validation failed: broken rule"] });
+    const throwing = {
+      "~standard": {
+        version: 1,
+        vendor: "own",
+        validate: () => {
+          throw new Error("broken rule");
+        },
+      },
+    };
+    expect(await validateAgainst(throwing, {})).toEqual({
+      ok: false,
+      issues: ["the schema's own validation failed: broken rule"],
+    });
     expect(await validateAgainst(7, {})).toMatchObject({ ok: false });
   });
 });

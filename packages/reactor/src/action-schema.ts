@@ -1,4 +1,13 @@
-import { describeIssues, errorMessage, HebraError, isStandardSchema, jsonSchemaOf, validateStandard, type JsonObject, type StandardSchema } from "@hebra/core";
+import {
+  describeIssues,
+  errorMessage,
+  HebraError,
+  isStandardSchema,
+  jsonSchemaOf,
+  validateStandard,
+  type JsonObject,
+  type StandardSchema,
+} from "@hebra/core";
 import { z } from "zod";
 import { closeObjects } from "./close-objects.ts";
 import { issueLines } from "./schema-issues.ts";
@@ -22,9 +31,12 @@ export type Validation = { ok: true; value: unknown } | { ok: false; issues: str
 const cache = new WeakMap<object, JsonObject>();
 
 /**
- * The JSON Schema of what may be given as a schema: a Standard Schema that can say it (zod 4.2 and later, arktype), any zod 4
- * schema, an AI SDK `jsonSchema()`, `zodSchema()` or lazy schema, or a JSON Schema document, which is returned as it is.
- * `undefined` stands for an empty object. Generated schemas are draft-07, describe what goes in, and close their objects
+ * The JSON Schema of what may be given as a schema: a Standard Schema that can say it (zod 4.2 and later, arktype), any
+ * zod 4
+ * schema, an AI SDK `jsonSchema()`, `zodSchema()` or lazy schema, or a JSON Schema document, which is returned as it
+ * is.
+ * `undefined` stands for an empty object. Generated schemas are draft-07, describe what goes in, and close their
+ * objects
  * (`additionalProperties: false`), as providers with strict modes ask for.
  *
  * @throws HebraError `UNSUPPORTED` for a schema that cannot be turned into JSON Schema, with what to pass instead.
@@ -39,7 +51,8 @@ const cache = new WeakMap<object, JsonObject>();
  */
 export function toJsonSchema(schema: unknown): JsonObject {
   if (schema === undefined) return emptyObject();
-  if ((typeof schema !== "object" && typeof schema !== "function") || schema === null) throw unsupported(`a ${schema === null ? "null" : typeof schema} is not a schema`);
+  if ((typeof schema !== "object" && typeof schema !== "function") || schema === null)
+    throw unsupported(`a ${schema === null ? "null" : typeof schema} is not a schema`);
   const known = cache.get(schema);
   if (known !== undefined) return known;
   const made = convert(schema);
@@ -48,7 +61,8 @@ export function toJsonSchema(schema: unknown): JsonObject {
 }
 
 /**
- * Validates a value against anything that {@link toJsonSchema} takes, by the schema's own means. A JSON Schema document and an
+ * Validates a value against anything that {@link toJsonSchema} takes, by the schema's own means. A JSON Schema document
+ * and an
  * AI SDK `jsonSchema()` without `validate` bring no validator: any value passes then, and `undefined` takes any object.
  * Never throws: a validator that throws counts as an issue.
  *
@@ -75,17 +89,26 @@ function convert(schema: object): JsonObject {
     const made = fromStandard(schema);
     if (made !== undefined) return closeObjects(made);
   }
-  if (isZod4(schema)) return closeObjects(generate("zod", () => z.toJSONSchema(schema, { target: "draft-7", io: "input" }) as JsonObject));
+  if (isZod4(schema))
+    return closeObjects(
+      generate("zod", () => z.toJSONSchema(schema, { target: "draft-7", io: "input" }) as JsonObject),
+    );
   if (isStandardSchema(schema)) {
-    throw unsupported(`the ${schema["~standard"].vendor} schema does not say its JSON Schema; use a version that implements Standard JSON Schema, or the AI SDK's \`jsonSchema(document, { validate })\``);
+    throw unsupported(
+      `the ${schema["~standard"].vendor} schema does not say its JSON Schema; use a version that implements Standard JSON Schema, or the AI SDK's \`jsonSchema(document, { validate })\``,
+    );
   }
   if (typeof schema === "function") return toJsonSchema((schema as () => unknown)());
   return schema as JsonObject;
 }
 
 async function validate(schema: unknown, value: unknown): Promise<Validation> {
-  if (schema === undefined) return typeof value === "object" && value !== null && !Array.isArray(value) ? { ok: true, value } : { ok: false, issues: ["must be an object"] };
-  if ((typeof schema !== "object" && typeof schema !== "function") || schema === null) throw unsupported(`a ${typeof schema} is not a schema`);
+  if (schema === undefined)
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? { ok: true, value }
+      : { ok: false, issues: ["must be an object"] };
+  if ((typeof schema !== "object" && typeof schema !== "function") || schema === null)
+    throw unsupported(`a ${typeof schema} is not a schema`);
   if (isAiSdkSchema(schema)) {
     const result = await schema.validate?.(value);
     if (result === undefined) return { ok: true, value };
@@ -128,7 +151,8 @@ function generate<T>(vendor: string, make: () => T): T {
 }
 
 function settled(document: unknown): JsonObject {
-  if (typeof (document as PromiseLike<unknown> | undefined)?.then === "function") throw unsupported("the AI SDK schema holds a promise of its JSON Schema; await it first");
+  if (typeof (document as PromiseLike<unknown> | undefined)?.then === "function")
+    throw unsupported("the AI SDK schema holds a promise of its JSON Schema; await it first");
   return document as JsonObject;
 }
 

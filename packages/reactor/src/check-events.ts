@@ -5,7 +5,8 @@ import type { Reactor, ReactorInput } from "./reactor.ts";
 /**
  * Checks a complete recorded answer.
  *
- * @throws HebraError `REACTOR_PROTOCOL` at the first event that breaks the order of `reactor-v1`, or when `finish` is missing.
+ * @throws HebraError `REACTOR_PROTOCOL` at the first event that breaks the order of `reactor-v1`, or when `finish` is
+ * missing.
  */
 export function assertEventOrder(events: Iterable<ReactorEvent>, options?: EventOrderOptions): void {
   const order = createEventOrder(options);
@@ -14,12 +15,16 @@ export function assertEventOrder(events: Iterable<ReactorEvent>, options?: Event
 }
 
 /**
- * Passes events on and checks their order on the way. The source is told to stop when its consumer stops, and when it broke
+ * Passes events on and checks their order on the way. The source is told to stop when its consumer stops, and when it
+ * broke
  * the order.
  *
  * @throws HebraError `REACTOR_PROTOCOL`, in place of the event that broke the order.
  */
-export async function* checkEvents(events: AsyncIterable<ReactorEvent>, options?: EventOrderOptions): AsyncGenerator<ReactorEvent, void, undefined> {
+export async function* checkEvents(
+  events: AsyncIterable<ReactorEvent>,
+  options?: EventOrderOptions,
+): AsyncGenerator<ReactorEvent, void, undefined> {
   const order = createEventOrder(options);
   for await (const event of events) {
     order.accept(event);

@@ -13,11 +13,20 @@ const start = (partId: string): ReactorEvent => ({ type: "part-start", partId, k
 const delta = (partId: string): ReactorEvent => ({ type: "part-delta", partId, delta: "x" });
 const end = (partId: string): ReactorEvent => ({ type: "part-end", partId });
 const whole = (partId: string): ReactorEvent => ({ type: "part", partId, part: { kind: "data", name: "n", data: 1 } });
-const request = (callId: string, ownedByReactor = false): ReactorEvent => ({ type: "action-request", callId, name: "a", input: {}, ownedByReactor });
+const request = (callId: string, ownedByReactor = false): ReactorEvent => ({
+  type: "action-request",
+  callId,
+  name: "a",
+  input: {},
+  ownedByReactor,
+});
 const result = (callId: string): ReactorEvent => ({ type: "action-result", callId, status: "succeeded", output: 1 });
 const approval = (callId: string): ReactorEvent => ({ type: "approval-request", callId });
 
-function problemOf(events: readonly ReactorEvent[], options?: Parameters<typeof assertEventOrder>[1]): string | undefined {
+function problemOf(
+  events: readonly ReactorEvent[],
+  options?: Parameters<typeof assertEventOrder>[1],
+): string | undefined {
   try {
     assertEventOrder(events, options);
     return undefined;
@@ -30,7 +39,10 @@ function problemOf(events: readonly ReactorEvent[], options?: Parameters<typeof 
 describe("the order of events", () => {
   it.each<[string, ReactorEvent[]]>([
     ["an answer without any part", [usage, finish()]],
-    ["parts side by side", [start("a"), start("b"), delta("a"), delta("b"), end("b"), end("a"), usage, usage, finish()]],
+    [
+      "parts side by side",
+      [start("a"), start("b"), delta("a"), delta("b"), end("b"), end("a"), usage, usage, finish()],
+    ],
     ["calls for the engine", [start("a"), end("a"), request("1"), request("2"), usage, finish("actions")]],
     ["calls cut off by the length", [request("1"), usage, finish("length")]],
     ["calls of the reactor", [request("1", true), whole("p"), result("1"), usage, finish()]],
@@ -68,7 +80,10 @@ describe("the order of events", () => {
   ])("refuses %s", (message, events) => expect(problemOf(events)).toMatch(message));
 
   it("knows the calls of earlier steps", () => {
-    const calls = [["old", "settled"], ["approved", "owned"]] as const;
+    const calls = [
+      ["old", "settled"],
+      ["approved", "owned"],
+    ] as const;
     expect(problemOf([request("old"), usage, finish("actions")], { calls })).toMatch(/which is settled/);
     expect(problemOf([usage, finish()], { calls })).toMatch(/1 call\(s\) that the reactor owns/);
     expect(problemOf([result("approved"), usage, finish()], { calls })).toBeUndefined();
@@ -77,17 +92,28 @@ describe("the order of events", () => {
   it("agrees with a plain reading of the rules on random streams", () => {
     const id = fc.constantFrom("a", "b");
     const event = fc.oneof(
-      id.map(start), id.map(delta), id.map(end), id.map(whole), fc.tuple(id, fc.boolean()).map(([callId, own]) => request(callId, own)),
-      id.map(result), id.map(approval), fc.constant(usage), fc.constantFrom<FinishReason>("stop", "actions", "length").map(finish),
+      id.map(start),
+      id.map(delta),
+      id.map(end),
+      id.map(whole),
+      fc.tuple(id, fc.boolean()).map(([callId, own]) => request(callId, own)),
+      id.map(result),
+      id.map(approval),
+      fc.constant(usage),
+      fc.constantFrom<FinishReason>("stop", "actions", "length").map(finish),
     );
     let accepted = 0;
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 9 }), fc.constantFrom<FinishReason>("stop", "actions", "length"), (body, reason) => {
-        const events = [...body, usage, finish(reason)];
-        const legal = isLegal(events);
-        accepted += legal ? 1 : 0;
-        expect(problemOf(events) === undefined).toBe(legal);
-      }),
+      fc.property(
+        fc.array(event, { maxLength: 9 }),
+        fc.constantFrom<FinishReason>("stop", "actions", "length"),
+        (body, reason) => {
+          const events = [...body, usage, finish(reason)];
+          const legal = isLegal(events);
+          accepted += legal ? 1 : 0;
+          expect(problemOf(events) === undefined).toBe(legal);
+        },
+      ),
       { seed: 20261121, numRuns: 3000 },
     );
     expect(accepted).toBeGreaterThan(100);
@@ -97,12 +123,22 @@ describe("the order of events", () => {
 /** The rules again, read off the whole list at once instead of event by event. */
 function isLegal(events: readonly ReactorEvent[]): boolean {
   const last = events.at(-1)!;
-  if (last.type !== "finish" || events.filter((e) => e.type === "finish").length !== 1 || !events.some((e) => e.type === "usage")) return false;
-  const idOf = (e: ReactorEvent, field: "partId" | "callId") => (field in e ? (e as unknown as Record<string, string>)[field]! : undefined);
+  if (
+    last.type !== "finish" ||
+    events.filter((e) => e.type === "finish").length !== 1 ||
+    !events.some((e) => e.type === "usage")
+  )
+    return false;
+  const idOf = (e: ReactorEvent, field: "partId" | "callId") =>
+    field in e ? (e as unknown as Record<string, string>)[field]! : undefined;
   const word = (field: "partId" | "callId", id: string) =>
-    events.filter((e) => idOf(e, field) === id).map((e) => (e.type === "action-request" && e.ownedByReactor ? "own" : e.type)).join(" ");
+    events
+      .filter((e) => idOf(e, field) === id)
+      .map((e) => (e.type === "action-request" && e.ownedByReactor ? "own" : e.type))
+      .join(" ");
   const ids = (field: "partId" | "callId") => new Set(events.flatMap((e) => idOf(e, field) ?? []));
-  for (const id of ids("partId")) if (!/^(part|part-start( part-delta)* part-end)$/.test(word("partId", id))) return false;
+  for (const id of ids("partId"))
+    if (!/^(part|part-start( part-delta)* part-end)$/.test(word("partId", id))) return false;
   let left = 0;
   for (const id of ids("callId")) {
     const history = word("callId", id);

@@ -6,7 +6,8 @@ import type { FinishReason, ReactorEvent } from "./events.ts";
 export type PartState = "absent" | "open" | "closed";
 
 /**
- * Where an action call is. `requested`: the engine runs it. `owned`: the reactor runs it. `waiting`: the reactor runs it once
+ * Where an action call is. `requested`: the engine runs it. `owned`: the reactor runs it. `waiting`: the reactor runs
+ * it once
  * it is approved.
  */
 export type CallState = "absent" | "requested" | "owned" | "waiting" | "settled";
@@ -29,7 +30,9 @@ export const partRules: Readonly<Record<"part-start" | "part-delta" | "part-end"
 };
 
 /** The events of one action call. A request with `ownedByReactor` leads to `owned` instead of `requested`. */
-export const callRules: Readonly<Record<"action-request" | "action-result" | "approval-request", OrderRule<CallState>>> = {
+export const callRules: Readonly<
+  Record<"action-request" | "action-result" | "approval-request", OrderRule<CallState>>
+> = {
   "action-request": { from: ["absent"], to: "requested" },
   "action-result": { from: ["owned"], to: "settled" },
   "approval-request": { from: ["owned"], to: "waiting" },
@@ -44,7 +47,8 @@ export const answerRules: Readonly<Record<"usage" | "finish", OrderRule<AnswerSt
 /** What an {@link EventOrder} knows at its start. */
 export interface EventOrderOptions {
   /**
-   * Calls of earlier steps of the same execution. Their ids may not be used again; an `owned` one is to get its result in
+   * Calls of earlier steps of the same execution. Their ids may not be used again; an `owned` one is to get its result
+   * in
    * this step.
    *
    * @defaultValue none
@@ -57,7 +61,8 @@ export interface EventOrder {
   /**
    * Takes the next event.
    *
-   * @throws HebraError `REACTOR_PROTOCOL` when it is malformed or may not come now. The order must not be used after that.
+   * @throws HebraError `REACTOR_PROTOCOL` when it is malformed or may not come now. The order must not be used after
+   * that.
    */
   accept(event: ReactorEvent): void;
   /**
@@ -71,9 +76,12 @@ export interface EventOrder {
 }
 
 /**
- * Checks the order of events of `reactor-v1` while they come. Ids of parts and calls are unique; parts open, grow and close;
- * only a call that the reactor owns gets a result or an approval request from it; `usage` comes before `finish`; `finish`
- * comes last and once, when every part is closed and every owned call is settled or waiting; its reason is `actions` when
+ * Checks the order of events of `reactor-v1` while they come. Ids of parts and calls are unique; parts open, grow and
+ * close;
+ * only a call that the reactor owns gets a result or an approval request from it; `usage` comes before `finish`;
+ * `finish`
+ * comes last and once, when every part is closed and every owned call is settled or waiting; its reason is `actions`
+ * when
  * something is left to be run or approved, and never `stop` then.
  *
  * @example
@@ -89,15 +97,30 @@ export interface EventOrder {
 export function createEventOrder(options: EventOrderOptions = {}): EventOrder {
   const parts = new Map<string, PartState>();
   const calls = new Map<string, CallState>(options.calls ?? []);
-  const count: Record<PartState | CallState, number> = { absent: 0, open: 0, closed: 0, requested: 0, owned: 0, waiting: 0, settled: 0 };
+  const count: Record<PartState | CallState, number> = {
+    absent: 0,
+    open: 0,
+    closed: 0,
+    requested: 0,
+    owned: 0,
+    waiting: 0,
+    settled: 0,
+  };
   for (const state of calls.values()) count[state]++;
   let answer: AnswerState = "unmetered";
   let index = 0;
 
   /** Moves one part or call along its rule. */
-  function move<S extends PartState | CallState>(states: Map<string, S>, id: string, rule: OrderRule<S>, to: S, what: string): void {
+  function move<S extends PartState | CallState>(
+    states: Map<string, S>,
+    id: string,
+    rule: OrderRule<S>,
+    to: S,
+    what: string,
+  ): void {
     const from = states.get(id) ?? ("absent" as S);
-    if (!rule.from.includes(from)) throw violation(index, `${what} of \`${id}\`, which is ${from}; it must be ${rule.from.join(" or ")}`, id);
+    if (!rule.from.includes(from))
+      throw violation(index, `${what} of \`${id}\`, which is ${from}; it must be ${rule.from.join(" or ")}`, id);
     if (from === to) return;
     count[from]--;
     count[to]++;
@@ -107,12 +130,17 @@ export function createEventOrder(options: EventOrderOptions = {}): EventOrder {
   function finish(reason: FinishReason): void {
     const left = count.requested + count.waiting;
     const problem =
-      answer !== "metered" ? "`finish` before `usage`"
-      : count.open > 0 ? `\`finish\` while ${count.open} part(s) are open`
-      : count.owned > 0 ? `\`finish\` while ${count.owned} call(s) that the reactor owns have no result`
-      : reason === "actions" && left === 0 ? "`finish` with reason `actions`, but nothing is left to be run or approved"
-      : reason === "stop" && left > 0 ? `\`finish\` with reason \`stop\`, but ${left} call(s) are left to be run or approved`
-      : undefined;
+      answer !== "metered"
+        ? "`finish` before `usage`"
+        : count.open > 0
+          ? `\`finish\` while ${count.open} part(s) are open`
+          : count.owned > 0
+            ? `\`finish\` while ${count.owned} call(s) that the reactor owns have no result`
+            : reason === "actions" && left === 0
+              ? "`finish` with reason `actions`, but nothing is left to be run or approved"
+              : reason === "stop" && left > 0
+                ? `\`finish\` with reason \`stop\`, but ${left} call(s) are left to be run or approved`
+                : undefined;
     if (problem !== undefined) throw violation(index, problem);
     answer = answerRules.finish.to;
   }
@@ -133,7 +161,13 @@ export function createEventOrder(options: EventOrderOptions = {}): EventOrder {
           move(parts, event.partId, partRules[event.type], partRules[event.type].to, event.type);
           break;
         case "action-request":
-          move(calls, event.callId, callRules[event.type], event.ownedByReactor === true ? "owned" : "requested", event.type);
+          move(
+            calls,
+            event.callId,
+            callRules[event.type],
+            event.ownedByReactor === true ? "owned" : "requested",
+            event.type,
+          );
           break;
         case "action-result":
         case "approval-request":

@@ -11,13 +11,23 @@ export function shapeProblem(event: ReactorEvent): string | undefined {
     case "part-delta":
       return badId("partId", event.partId) ?? (typeof event.delta === "string" ? undefined : "`delta` is not a string");
     case "part-start":
-      return badId("partId", event.partId) ?? (kinds.has(event.kind) ? undefined : `unknown kind of part \`${String(event.kind)}\``);
+      return (
+        badId("partId", event.partId) ??
+        (kinds.has(event.kind) ? undefined : `unknown kind of part \`${String(event.kind)}\``)
+      );
     case "part-end":
       return badId("partId", event.partId);
     case "part":
-      return badId("partId", event.partId) ?? (wholeKinds.has(event.part?.kind) ? undefined : `unknown kind of part \`${String(event.part?.kind)}\``);
+      return (
+        badId("partId", event.partId) ??
+        (wholeKinds.has(event.part?.kind) ? undefined : `unknown kind of part \`${String(event.part?.kind)}\``)
+      );
     case "action-request":
-      return badId("callId", event.callId) ?? badId("name", event.name) ?? (event.input === undefined ? "`input` is undefined" : undefined);
+      return (
+        badId("callId", event.callId) ??
+        badId("name", event.name) ??
+        (event.input === undefined ? "`input` is undefined" : undefined)
+      );
     case "action-result":
       return badId("callId", event.callId) ?? resultProblem(event.status, event.output);
     case "approval-request":
@@ -47,7 +57,8 @@ function usageProblem(usage: unknown): string | undefined {
   if (typeof usage !== "object" || usage === null) return "`usage` is not an object";
   for (const key of counts) {
     const value = (usage as Record<string, unknown>)[key];
-    if (value !== undefined && !(typeof value === "number" && Number.isFinite(value) && value >= 0)) return `\`usage.${key}\` is not a count`;
+    if (value !== undefined && !(typeof value === "number" && Number.isFinite(value) && value >= 0))
+      return `\`usage.${key}\` is not a count`;
   }
   return undefined;
 }

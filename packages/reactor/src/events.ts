@@ -71,7 +71,10 @@ export interface ActionResultEvent {
   error?: string;
 }
 
-/** A reactor that runs its own actions asks for permission. The step ends after it; the answer comes with the next call, in `decisions`. */
+/**
+ * A reactor that runs its own actions asks for permission. The step ends after it; the answer comes with the next call,
+ * in `decisions`.
+ */
 export interface ApprovalRequestEvent {
   type: "approval-request";
   callId: string;

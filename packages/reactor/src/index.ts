@@ -27,8 +27,22 @@ export type {
   Usage,
   UsageEvent,
 } from "./events.ts";
-export type { ActionChoice, ActionSpec, Reactor, ReactorDecision, ReactorIds, ReactorInput, ReactorLimits } from "./reactor.ts";
-export { scriptedReactor, type ScriptedAction, type ScriptedReactorOptions, type ScriptedStep, type ScriptedStepSource } from "./scripted.ts";
+export type {
+  ActionChoice,
+  ActionSpec,
+  Reactor,
+  ReactorDecision,
+  ReactorIds,
+  ReactorInput,
+  ReactorLimits,
+} from "./reactor.ts";
+export {
+  scriptedReactor,
+  type ScriptedAction,
+  type ScriptedReactorOptions,
+  type ScriptedStep,
+  type ScriptedStepSource,
+} from "./scripted.ts";
 export type {
   ActionPart,
   DataPart,

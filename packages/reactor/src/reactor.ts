@@ -36,7 +36,10 @@ export interface ReactorIds {
 export interface ReactorDecision {
   /** Of the `approval-request`. */
   callId: string;
-  /** `approved`: run it now, and send its `action-result` in this answer. Of the others the call is settled already, and the model is to be told. */
+  /**
+   * `approved`: run it now, and send its `action-result` in this answer. Of the others the call is settled already, and
+   * the model is to be told.
+   */
   decision: "approved" | "denied" | "expired";
   /** The input to run it with, which a person may have changed. Only with `approved`. */
   input?: JsonValue;
@@ -61,7 +64,10 @@ export interface ReactorInput {
   ids: ReactorIds;
   /** Aborts when the turn is cancelled or its lease is lost. The reactor must stop soon after. */
   signal: AbortSignal;
-  /** Answers to the `approval-request`s of the step before; those approved come again after a crash, until they have a result. @defaultValue none */
+  /**
+   * Answers to the `approval-request`s of the step before; those approved come again after a crash, until they have a
+   * result. @defaultValue none
+   */
   decisions?: readonly ReactorDecision[];
   /** What this reactor's last `session` event of this thread held. */
   session?: JsonValue;

@@ -11,15 +11,20 @@ const deltas = z.union([z.string(), z.array(z.string())], "must be a string or a
 const json = z.custom<unknown>((value) => value !== undefined, "is missing");
 const isError = z.custom<Error>((value) => value instanceof Error);
 
-const result = z.union([z.strictObject({ output: json }), z.strictObject({ error: z.string() })], "must be { output } or { error }");
+const result = z.union(
+  [z.strictObject({ output: json }), z.strictObject({ error: z.string() })],
+  "must be { output } or { error }",
+);
 
-const action = z.strictObject({
-  name: z.string().min(1),
-  input: json,
-  callId: z.string().min(1).optional(),
-  result: result.optional(),
-  approval: z.strictObject({ reason: z.string().optional() }).optional(),
-}).refine((value) => value.result === undefined || value.approval === undefined, "has both `result` and `approval`");
+const action = z
+  .strictObject({
+    name: z.string().min(1),
+    input: json,
+    callId: z.string().min(1).optional(),
+    result: result.optional(),
+    approval: z.strictObject({ reason: z.string().optional() }).optional(),
+  })
+  .refine((value) => value.result === undefined || value.approval === undefined, "has both `result` and `approval`");
 
 const stepSchema = z.strictObject({
   reasoning: deltas,
@@ -38,7 +43,10 @@ const stepSchema = z.strictObject({
 /** The options of `scriptedReactor`; steps are parsed one by one, for messages that name the step. */
 export const scriptedOptions = z.strictObject({
   steps: z
-    .custom<Steps | ((input: ReactorInput) => Steps)>((value) => isFunction(value) || Array.isArray(value), "must be a list of steps or a function")
+    .custom<Steps | ((input: ReactorInput) => Steps)>(
+      (value) => isFunction(value) || Array.isArray(value),
+      "must be a list of steps or a function",
+    )
     .refine((value) => typeof value === "function" || value.length > 0, "must hold at least one step"),
   repeatLast: z.boolean().optional(),
   delayMs: z.number().nonnegative().optional(),
@@ -54,12 +62,20 @@ export function parseStep(step: ScriptedStep, where: string): ScriptedStep {
 }
 
 /** The line of the script for one call. */
-export function pickStep(steps: Steps | ((input: ReactorInput) => Steps), repeatLast: boolean, input: ReactorInput): ScriptedStepSource {
+export function pickStep(
+  steps: Steps | ((input: ReactorInput) => Steps),
+  repeatLast: boolean,
+  input: ReactorInput,
+): ScriptedStepSource {
   const script = typeof steps === "function" ? steps(input) : steps;
   const { iteration } = input.ids;
   const step = script[iteration] ?? (repeatLast ? script.at(-1) : undefined);
   if (step !== undefined) return step;
-  throw new HebraError("SCRIPT_EXHAUSTED", `The script has ${script.length} step(s), and iteration ${iteration} was asked for. Add steps, or set \`repeatLast\`.`, {
-    details: { steps: script.length, iteration },
-  });
+  throw new HebraError(
+    "SCRIPT_EXHAUSTED",
+    `The script has ${script.length} step(s), and iteration ${iteration} was asked for. Add steps, or set \`repeatLast\`.`,
+    {
+      details: { steps: script.length, iteration },
+    },
+  );
 }

@@ -31,7 +31,10 @@ export interface ScriptedStep {
   /** Results of calls with `approval` of the step before that were approved, by `callId`. They come first. */
   results?: Readonly<Record<string, { output: JsonValue } | { error: string }>>;
   session?: JsonValue;
-  /** Thrown after all of the above and instead of what follows. A string becomes a `REACTOR_FAILED`; an error is thrown as it is. */
+  /**
+   * Thrown after all of the above and instead of what follows. A string becomes a `REACTOR_FAILED`; an error is thrown
+   * as it is.
+   */
   error?: string | Error;
   /** @defaultValue zero input and output tokens: a script costs nothing */
   usage?: Usage;
@@ -41,12 +44,18 @@ export interface ScriptedStep {
 
 /** The events of one answer, and the error that ends it. Ids depend on nothing but the step's own ids. */
 export function eventsOfStep(step: ScriptedStep, ids: ReactorIds): { events: ReactorEvent[]; error?: Error } {
-  const events: ReactorEvent[] = Object.entries(step.results ?? {}).map(([callId, result]) => resultEvent(callId, result));
+  const events: ReactorEvent[] = Object.entries(step.results ?? {}).map(([callId, result]) =>
+    resultEvent(callId, result),
+  );
   if (step.reasoning !== undefined) pushGrowing(events, "reasoning", step.reasoning);
   if (step.text !== undefined) pushGrowing(events, "text", step.text);
-  step.sources?.forEach((source, i) => events.push({ type: "part", partId: `source-${i}`, part: { kind: "source", ...source } }));
+  step.sources?.forEach((source, i) =>
+    events.push({ type: "part", partId: `source-${i}`, part: { kind: "source", ...source } }),
+  );
   step.files?.forEach((file, i) => events.push({ type: "part", partId: `file-${i}`, part: { kind: "file", ...file } }));
-  step.data?.forEach((data, i) => events.push({ type: "part", partId: `data-${i}`, part: { kind: "data", ...data, data: copyOf(data.data) } }));
+  step.data?.forEach((data, i) =>
+    events.push({ type: "part", partId: `data-${i}`, part: { kind: "data", ...data, data: copyOf(data.data) } }),
+  );
   let left = 0;
   step.actions?.forEach((action, i) => {
     const callId = action.callId ?? deriveId("scripted-call", ids.executionId, ids.iteration, i);
@@ -54,7 +63,10 @@ export function eventsOfStep(step: ScriptedStep, ids: ReactorIds): { events: Rea
   });
   if (step.session !== undefined) events.push({ type: "session", state: copyOf(step.session) });
   if (step.error !== undefined) {
-    return { events, error: typeof step.error === "string" ? new HebraError("REACTOR_FAILED", step.error) : step.error };
+    return {
+      events,
+      error: typeof step.error === "string" ? new HebraError("REACTOR_FAILED", step.error) : step.error,
+    };
   }
   events.push({ type: "usage", usage: step.usage ?? { inputTokens: 0, outputTokens: 0 } });
   events.push({ type: "finish", reason: step.finish ?? (left > 0 ? "actions" : "stop") });
@@ -76,7 +88,13 @@ function pushGrowing(events: ReactorEvent[], kind: "text" | "reasoning", text: s
 function pushAction(events: ReactorEvent[], action: ScriptedAction, callId: string): boolean {
   const { name, input, result, approval } = action;
   const owned = result !== undefined || approval !== undefined;
-  events.push({ type: "action-request", callId, name, input: copyOf(input), ...(owned ? { ownedByReactor: true } : {}) });
+  events.push({
+    type: "action-request",
+    callId,
+    name,
+    input: copyOf(input),
+    ...(owned ? { ownedByReactor: true } : {}),
+  });
   if (approval !== undefined) {
     events.push({ type: "approval-request", callId, ...approval });
     return false;
@@ -87,7 +105,11 @@ function pushAction(events: ReactorEvent[], action: ScriptedAction, callId: stri
 }
 
 function resultEvent(callId: string, result: { output: JsonValue } | { error: string }): ReactorEvent {
-  return { type: "action-result", callId, ...("output" in result ? { status: "succeeded", output: copyOf(result.output) } : { status: "failed", ...result }) };
+  return {
+    type: "action-result",
+    callId,
+    ...("output" in result ? { status: "succeeded", output: copyOf(result.output) } : { status: "failed", ...result }),
+  };
 }
 
 /** A copy, so that nothing that is done with an answer changes the script. */

@@ -7,14 +7,19 @@ import { eventsOfStep, type ScriptedStep } from "./scripted-step.ts";
 
 export type { ScriptedAction, ScriptedStep } from "./scripted-step.ts";
 
-/** One line of a script: a step as data, or a function that makes it. A function must give the same answer for the same input. */
+/**
+ * One line of a script: a step as data, or a function that makes it. A function must give the same answer for the same
+ * input.
+ */
 export type ScriptedStepSource = ScriptedStep | ((input: ReactorInput) => ScriptedStep | Promise<ScriptedStep>);
 
 /** Options of {@link scriptedReactor}. */
 export interface ScriptedReactorOptions {
   /**
-   * The answers of one execution: the first for iteration 0, and so on. Every execution plays them from the start. A function
-   * picks the script of an execution from its input, e.g. from the trigger; it must give the same script for the same input.
+   * The answers of one execution: the first for iteration 0, and so on. Every execution plays them from the start. A
+   * function
+   * picks the script of an execution from its input, e.g. from the trigger; it must give the same script for the same
+   * input.
    */
   steps: readonly ScriptedStepSource[] | ((input: ReactorInput) => readonly ScriptedStepSource[]);
   /** Plays the last step again for every iteration after it. @defaultValue false */
@@ -30,11 +35,14 @@ export interface ScriptedReactorOptions {
 }
 
 /**
- * A reactor that plays a script, for tests, demonstrations and benchmarks. The answer depends on the iteration and, where a
- * step is a function, on its input: nothing is kept between calls, so the same call after a crash or in another process gives
+ * A reactor that plays a script, for tests, demonstrations and benchmarks. The answer depends on the iteration and,
+ * where a
+ * step is a function, on its input: nothing is kept between calls, so the same call after a crash or in another process
+ * gives
  * the same events with the same ids.
  *
- * @throws HebraError `INVALID_OPTIONS` for an empty script or an unknown key; `react` throws `SCRIPT_EXHAUSTED` after the last
+ * @throws HebraError `INVALID_OPTIONS` for an empty script or an unknown key; `react` throws `SCRIPT_EXHAUSTED` after
+ * the last
  * step.
  *
  * @example
@@ -51,9 +59,17 @@ export interface ScriptedReactorOptions {
  * ```
  */
 export function scriptedReactor(options: ScriptedReactorOptions): Reactor {
-  const { steps, repeatLast = false, delayMs = 0, clock = systemClock, name = "scripted", runsActions } = parseOptions("scriptedReactor", scriptedOptions, options);
+  const {
+    steps,
+    repeatLast = false,
+    delayMs = 0,
+    clock = systemClock,
+    name = "scripted",
+    runsActions,
+  } = parseOptions("scriptedReactor", scriptedOptions, options);
   const asData = typeof steps === "function" ? [] : steps.filter((step) => typeof step !== "function");
-  if (typeof steps !== "function") steps.forEach((step, i) => typeof step !== "function" && parseStep(step, `steps[${i}]`));
+  if (typeof steps !== "function")
+    steps.forEach((step, i) => typeof step !== "function" && parseStep(step, `steps[${i}]`));
 
   async function* react(input: ReactorInput): AsyncGenerator<ReactorEvent, void, undefined> {
     const source = pickStep(steps, repeatLast, input);
@@ -66,7 +82,12 @@ export function scriptedReactor(options: ScriptedReactorOptions): Reactor {
     }
     if (error !== undefined) throw error;
   }
-  return { contract: "reactor-v1", name, react, ...(runsActions ?? asData.some(ownsActions) ? { runsActions: true } : {}) };
+  return {
+    contract: "reactor-v1",
+    name,
+    react,
+    ...((runsActions ?? asData.some(ownsActions)) ? { runsActions: true } : {}),
+  };
 }
 
 function ownsActions(step: ScriptedStep): boolean {

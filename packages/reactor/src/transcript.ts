@@ -3,7 +3,10 @@ import type { JsonObject, JsonValue } from "@hebra/core";
 /** Who a message of the transcript is from. */
 export type Role = "user" | "assistant" | "system";
 
-/** Opaque data of one model provider that must come back unchanged with the part it came with, e.g. reasoning signatures. */
+/**
+ * Opaque data of one model provider that must come back unchanged with the part it came with, e.g. reasoning
+ * signatures.
+ */
 export type ProviderMetadata = JsonObject;
 
 /** Words for people. */

@@ -43,5 +43,7 @@ export function wellFormedJson(value: JsonValue): JsonValue {
     return mended.some((member, i) => member !== value[i]) ? mended : value;
   }
   const entries = Object.entries(value).map(([key, member]) => [key.toWellFormed(), wellFormedJson(member)] as const);
-  return entries.some(([key, member]) => !Object.hasOwn(value, key) || value[key] !== member) ? Object.fromEntries(entries) : value;
+  return entries.some(([key, member]) => !Object.hasOwn(value, key) || value[key] !== member)
+    ? Object.fromEntries(entries)
+    : value;
 }

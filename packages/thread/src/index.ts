@@ -34,7 +34,13 @@ export type { TurnResult } from "./engine/turn-result.ts";
 export { bundleCounts, bundleDigest } from "./store/bundle.ts";
 export type { LeaseAnswer, LeasePort, LeaseRequest } from "./store/leases.ts";
 export { storeLocks, type StoreLocksOptions } from "./store/locks.ts";
-export { exportJsonLines, importJsonLines, type ImportJsonLinesOptions, type TransferCursor, type TransferReport } from "./store/transfer.ts";
+export {
+  exportJsonLines,
+  importJsonLines,
+  type ImportJsonLinesOptions,
+  type TransferCursor,
+  type TransferReport,
+} from "./store/transfer.ts";
 export {
   ROW_VERSION,
   type ActionEffect,
@@ -95,11 +101,28 @@ export type {
   ThreadRef,
   ThreadStore,
 } from "./store/store.ts";
-export { ENVELOPE_VERSION, isDurable, type DurableEvent, type DurableEventType, type LiveEvent, type LiveEventType, type ThreadEvent } from "./stream/envelope.ts";
+export {
+  ENVELOPE_VERSION,
+  isDurable,
+  type DurableEvent,
+  type DurableEventType,
+  type LiveEvent,
+  type LiveEventType,
+  type ThreadEvent,
+} from "./stream/envelope.ts";
 
 // Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
 export { createAiSdkReactor, type CreateAiSdkReactorOptions } from "./legacy/call/ai-sdk-reactor.ts";
-export { createStory, createThread, thread, type RegistrableThreadBuilder, type ThreadBuilder, type ThreadBuilderEntry, type ThreadConfig, type ThreadInstance } from "./legacy/call/builder.ts";
+export {
+  createStory,
+  createThread,
+  thread,
+  type RegistrableThreadBuilder,
+  type ThreadBuilder,
+  type ThreadBuilderEntry,
+  type ThreadConfig,
+  type ThreadInstance,
+} from "./legacy/call/builder.ts";
 export {
   AGENT_CHANNEL,
   EMAIL_CHANNEL,
@@ -110,9 +133,28 @@ export {
   SYSTEM_TEXT_ITEM_TYPE,
   WEB_CHANNEL,
 } from "./legacy/call/items.ts";
-export { createCodexThreadBuilder, DEFAULT_CODEX_TOOL_NAME, didCodexToolExecute, threadDomain, useThread } from "./legacy/call/not-carried.ts";
-export { getThread, getThreadFactory, hasThread, listThreads, registerThread, type ThreadFactory, type ThreadKey } from "./legacy/call/registry.ts";
-export { createScriptedReactor, type CreateScriptedReactorOptions, type ScriptedReactionPayload, type ScriptedReactorStep } from "./legacy/call/scripted-reactor.ts";
+export {
+  createCodexThreadBuilder,
+  DEFAULT_CODEX_TOOL_NAME,
+  didCodexToolExecute,
+  threadDomain,
+  useThread,
+} from "./legacy/call/not-carried.ts";
+export {
+  getThread,
+  getThreadFactory,
+  hasThread,
+  listThreads,
+  registerThread,
+  type ThreadFactory,
+  type ThreadKey,
+} from "./legacy/call/registry.ts";
+export {
+  createScriptedReactor,
+  type CreateScriptedReactorOptions,
+  type ScriptedReactionPayload,
+  type ScriptedReactorStep,
+} from "./legacy/call/scripted-reactor.ts";
 export { Thread } from "./legacy/call/thread.ts";
 export { didToolExecute, extractToolCallsFromParts } from "./legacy/call/tool-calls.ts";
 export type {

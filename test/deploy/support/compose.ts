@@ -41,12 +41,18 @@ const formats = {
   subnet_ip_address: true,
 } as const;
 // It names its dialect by an address that nobody knows, and its definitions by the keyword of an older one.
-const schema = JSON.parse(JSON.stringify(composeSchema), (key, value: unknown) => ((key === "$schema" || key === "id") && typeof value === "string" ? undefined : value)) as { properties: object };
+const schema = JSON.parse(JSON.stringify(composeSchema), (key, value: unknown) =>
+  (key === "$schema" || key === "id") && typeof value === "string" ? undefined : value,
+) as { properties: object };
 // The specification took up a project's name after the package's copy was made.
 Object.assign(schema.properties, { name: { type: "string", pattern: "^[a-z0-9][a-z0-9_-]*$" } });
 const validate = new Ajv2019({ strict: false, allErrors: true, formats }).compile(schema);
 
 /** What the Compose specification's schema has against a file. */
 export function composeSchemaProblems(data: unknown): string[] {
-  return validate(data) ? [] : (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath} ${message ?? ""} ${JSON.stringify(params)}`);
+  return validate(data)
+    ? []
+    : (validate.errors ?? []).map(
+        ({ instancePath, message, params }) => `${instancePath} ${message ?? ""} ${JSON.stringify(params)}`,
+      );
 }

@@ -8,9 +8,19 @@ export interface Manifest {
 }
 
 /** Every manifest, that of the migrations before a deploy among them. */
-export const manifestNames = ["namespace", "config", "network", "gateway", "worker", "scaling", "monitoring", "migrations"] as const;
+export const manifestNames = [
+  "namespace",
+  "config",
+  "network",
+  "gateway",
+  "worker",
+  "scaling",
+  "monitoring",
+  "migrations",
+] as const;
 
-export const kubernetesManifests = (): Manifest[] => manifestNames.flatMap((name) => yamlDocuments(readDeploy(`kubernetes/${name}.yaml`)) as Manifest[]);
+export const kubernetesManifests = (): Manifest[] =>
+  manifestNames.flatMap((name) => yamlDocuments(readDeploy(`kubernetes/${name}.yaml`)) as Manifest[]);
 
 /** The one object of a kind and a name. @throws Error when there is none, or are several */
 export function manifest<T>(all: readonly Manifest[], kind: string, name: string): T {

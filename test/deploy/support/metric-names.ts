@@ -21,10 +21,15 @@ const scraped = ["job", "instance"];
 export function knownSeries(): Series {
   const found = new Map<string, ReadonlySet<string>>([["up", new Set(scraped)]]);
   for (const metric of Object.values(threadMetrics)) {
-    for (const series of seriesOf(metric)) found.set(series, new Set([...metric.labels.map(prometheus), ...scraped, ...(series.endsWith("_bucket") ? ["le"] : [])]));
+    for (const series of seriesOf(metric))
+      found.set(
+        series,
+        new Set([...metric.labels.map(prometheus), ...scraped, ...(series.endsWith("_bucket") ? ["le"] : [])]),
+      );
   }
   return found;
 }
 
 /** Those of the flags have a dashboard of their own. */
-export const isFlagSeries = (name: string): boolean => Object.values(flagMetrics).some((metric) => name.startsWith(prometheus(metric)));
+export const isFlagSeries = (name: string): boolean =>
+  Object.values(flagMetrics).some((metric) => name.startsWith(prometheus(metric)));

@@ -33,13 +33,15 @@ export function queryProblems(query: string, known: Series): string[] {
       problems.push(`no process has ${name}`);
       continue;
     }
-    for (const label of inside(selector, "LabelName").map(textOf)) if (!labels.has(label)) problems.push(`${name} has no label ${label}`);
+    for (const label of inside(selector, "LabelName").map(textOf))
+      if (!labels.has(label)) problems.push(`${name} has no label ${label}`);
   }
   for (const aggregate of inside(tree, "AggregateExpr")) {
     const modifier = aggregate.getChild("AggregateModifier");
     const labels = modifier === null ? [] : inside(modifier, "LabelName").map(textOf);
     for (const name of inside(aggregate, "VectorSelector").map(nameOf)) {
-      for (const label of labels) if (known.get(name)?.has(label) === false) problems.push(`${name} has no label ${label} to be grouped by`);
+      for (const label of labels)
+        if (known.get(name)?.has(label) === false) problems.push(`${name} has no label ${label} to be grouped by`);
     }
   }
   return problems;
@@ -49,8 +51,11 @@ export function queryProblems(query: string, known: Series): string[] {
 export function seriesIn(query: string): string[] {
   const text = filledIn(query);
   const found: string[] = [];
-  parser.parse(text).cursor().iterate((at) => {
-    if (at.name === "VectorSelector") found.push(/^[a-zA-Z_:][\w:]*/.exec(text.slice(at.from, at.to))?.[0] ?? "");
-  });
+  parser
+    .parse(text)
+    .cursor()
+    .iterate((at) => {
+      if (at.name === "VectorSelector") found.push(/^[a-zA-Z_:][\w:]*/.exec(text.slice(at.from, at.to))?.[0] ?? "");
+    });
   return found;
 }

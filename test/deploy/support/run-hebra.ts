@@ -37,15 +37,25 @@ export function killAll(): void {
 }
 
 /** Starts `hebra` from source; `/app/` in arguments and environment is the app of deploy/. */
-export function runHebra(args: readonly string[], environment: Readonly<Record<string, string | undefined>>, cwd: string = root): HebraProcess {
+export function runHebra(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  cwd: string = root,
+): HebraProcess {
   const here = (text: string) => text.replace(/(?<=^|\s)\/app\//g, `${deployPath("app")}/`);
   const fromSource = `--conditions=@hebra/source --import ${pathToFileURL(join(root, "node_modules/tsx/dist/loader.mjs")).href}`;
-  const own = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value === undefined ? undefined : here(value)]));
-  const child: ChildProcess = spawn(process.execPath, [join(root, "packages/hebra/src/cli/main.ts"), ...args.map(here)], {
-    cwd,
-    env: { PATH: process.env["PATH"], ...own, NODE_OPTIONS: `${fromSource} ${own["NODE_OPTIONS"] ?? ""}` },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const own = Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name, value === undefined ? undefined : here(value)]),
+  );
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [join(root, "packages/hebra/src/cli/main.ts"), ...args.map(here)],
+    {
+      cwd,
+      env: { PATH: process.env["PATH"], ...own, NODE_OPTIONS: `${fromSource} ${own["NODE_OPTIONS"] ?? ""}` },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   running.add(child);
   const texts = { out: "", err: "" };
   let saidSo = () => {};
@@ -78,7 +88,11 @@ export function runHebra(args: readonly string[], environment: Readonly<Record<s
 }
 
 /** What a process answers; `undefined` while it does not listen. */
-export async function answerOf(port: number, path: string, init?: RequestInit): Promise<{ status: number; text: string } | undefined> {
+export async function answerOf(
+  port: number,
+  path: string,
+  init?: RequestInit,
+): Promise<{ status: number; text: string } | undefined> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
     return { status: response.status, text: await response.text() };
@@ -88,4 +102,10 @@ export async function answerOf(port: number, path: string, init?: RequestInit): 
 }
 
 /** The series that a process serves to Prometheus, without their labels. */
-export const seriesServed = (text: string): Set<string> => new Set(text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).map((line) => /^[\w:]+/.exec(line)![0]));
+export const seriesServed = (text: string): Set<string> =>
+  new Set(
+    text
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => /^[\w:]+/.exec(line)![0]),
+  );

@@ -16,7 +16,9 @@ export const desk = createThread<DeskEnv>("desk.agent")
     const before = stored.content ?? { questions: 0 };
     return { ...before, orgId: env.orgId, questions: before.questions + 1 };
   })
-  .narrative((context, env) => `You are ${env.operator} of ${context.content?.orgId}. Always end with the tool "complete".`)
+  .narrative(
+    (context, env) => `You are ${env.operator} of ${context.content?.orgId}. Always end with the tool "complete".`,
+  )
   .actions((context) => ({
     find_order: tool({
       description: "Finds an order by its number.",
@@ -29,17 +31,30 @@ export const desk = createThread<DeskEnv>("desk.agent")
     }),
     // Only to be had once something was looked at.
     ...((context.content?.questions ?? 0) > 1
-      ? { complete: tool({ description: "Ends the turn with an answer.", inputSchema: z.object({ answer: z.string() }), execute: async ({ answer }) => ({ answer }) }) }
+      ? {
+          complete: tool({
+            description: "Ends the turn with an answer.",
+            inputSchema: z.object({ answer: z.string() }),
+            execute: async ({ answer }) => ({ answer }),
+          }),
+        }
       : {}),
   }))
   .model(deskModel)
   .shouldContinue(({ reactionEvent }) => !didToolExecute(reactionEvent, "complete"))
   .opts({
     onContextCreated: ({ context }) => void log.push(`new context ${context.key}`),
-    onToolCallExecuted: ({ toolCall, success }: { toolCall: { toolName: string }; success: boolean }) => void log.push(`${toolCall.toolName}: ${success ? "ok" : "failed"}`),
+    onToolCallExecuted: ({ toolCall, success }: { toolCall: { toolName: string }; success: boolean }) =>
+      void log.push(`${toolCall.toolName}: ${success ? "ok" : "failed"}`),
   })
   .build();
 
 export function question(id: string, text: string): ThreadItem {
-  return { id, type: "input_text", channel: WEB_CHANNEL, createdAt: new Date().toISOString(), content: { parts: [{ type: "text", text }] } };
+  return {
+    id,
+    type: "input_text",
+    channel: WEB_CHANNEL,
+    createdAt: new Date().toISOString(),
+    content: { parts: [{ type: "text", text }] },
+  };
 }

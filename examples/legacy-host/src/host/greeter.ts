@@ -7,7 +7,12 @@ createStory<DeskEnv>("greeter.agent")
   .initialize((stored) => ({ greeted: (stored.content?.greeted ?? 0) + 1 }))
   .system(() => "Greet.")
   .tools(() => ({}))
-  .reactor(createScriptedReactor({ steps: [{ assistantEvent: { content: { parts: [{ type: "text", text: "Good morning." }] } } }], repeatLast: true }))
+  .reactor(
+    createScriptedReactor({
+      steps: [{ assistantEvent: { content: { parts: [{ type: "text", text: "Good morning." }] } } }],
+      repeatLast: true,
+    }),
+  )
   .register();
 
 export const greeter = () => (hasThread("greeter.agent") ? getThread("greeter.agent") : undefined);

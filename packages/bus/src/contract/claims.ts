@@ -25,10 +25,17 @@ export const claimClauses = {
     const first = await inbox.next();
     await settle(harness, one.bus.publishInbound(texts("a", "2")));
     let held: Awaited<ReturnType<typeof two.bus.claim>> | undefined;
-    two.bus.claim({ session: "a" }, { waitMs: Infinity }).then((claim) => (held = claim), () => {});
+    two.bus.claim({ session: "a" }, { waitMs: Infinity }).then(
+      (claim) => (held = claim),
+      () => {},
+    );
     for (let i = 0; i < 4; i++) await harness.elapse(0);
     await settle(harness, one.bus.publishInbound(texts("a", "3")));
-    assert.deepEqual(payloads({ messages: await settle(harness, first.take({ max: 9 })) }), ["2"], "a take stops at the ticket");
+    assert.deepEqual(
+      payloads({ messages: await settle(harness, first.take({ max: 9 })) }),
+      ["2"],
+      "a take stops at the ticket",
+    );
     await settle(harness, first.ack());
     for (let i = 0; i < 20 && held === undefined; i++) await harness.elapse(0);
     assert.ok(held !== undefined, "the claim was not granted");

@@ -1,13 +1,36 @@
 import assert from "node:assert/strict";
-import { consume, settle, type BusClause, type BusContractHarness, type BusParticipant, type Inbox } from "./harness.ts";
+import {
+  consume,
+  settle,
+  type BusClause,
+  type BusContractHarness,
+  type BusParticipant,
+  type Inbox,
+} from "./harness.ts";
 
-async function fill(harness: BusContractHarness, { bus }: BusParticipant, tenant: string, conversations: number, priority: "normal" | "high" = "normal"): Promise<void> {
-  const messages = Array.from({ length: conversations }, (_, i) => ({ tenant, session: `${priority}${i}`, priority, payload: tenant }));
+async function fill(
+  harness: BusContractHarness,
+  { bus }: BusParticipant,
+  tenant: string,
+  conversations: number,
+  priority: "normal" | "high" = "normal",
+): Promise<void> {
+  const messages = Array.from({ length: conversations }, (_, i) => ({
+    tenant,
+    session: `${priority}${i}`,
+    priority,
+    payload: tenant,
+  }));
   await settle(harness, bus.publishInbound(messages));
 }
 
 /** The tenants (or sessions) served, acked one after another. */
-async function served(harness: BusContractHarness, from: Inbox, count: number, by: "tenant" | "session" = "tenant"): Promise<string> {
+async function served(
+  harness: BusContractHarness,
+  from: Inbox,
+  count: number,
+  by: "tenant" | "session" = "tenant",
+): Promise<string> {
   const order: string[] = [];
   for (let i = 0; i < count; i++) {
     const delivery = await from.next();
@@ -50,7 +73,10 @@ export const fairnessClauses = {
   },
   "a capped tenant's conversations do not wait for a consumer, but for the cap": async (harness) => {
     const one = await harness.connect({ tenants: { byTenant: { a: { maxInFlight: 1 } } } });
-    await settle(harness, one.bus.publishInbound(["x", "y"].map((session) => ({ tenant: "a", session, payload: "1" }))));
+    await settle(
+      harness,
+      one.bus.publishInbound(["x", "y"].map((session) => ({ tenant: "a", session, payload: "1" }))),
+    );
     await harness.elapse(2_000);
     assert.ok((await settle(harness, one.bus.stats())).inbound.oldestWaitingAgeMs >= 2_000);
     const inbox = consume(harness, one, { concurrency: 8 });
@@ -94,11 +120,14 @@ export const fairnessClauses = {
   },
   "priority never changes the order inside a conversation": async (harness) => {
     const one = await harness.connect();
-    await settle(harness, one.bus.publishInbound([
-      { session: "x", payload: 1 },
-      { session: "y", payload: 1 },
-      { session: "y", payload: 2, priority: "high" },
-    ]));
+    await settle(
+      harness,
+      one.bus.publishInbound([
+        { session: "x", payload: 1 },
+        { session: "y", payload: 1 },
+        { session: "y", payload: 2, priority: "high" },
+      ]),
+    );
     const inbox = consume(harness, one, { concurrency: 1 });
     const got: string[] = [];
     for (let i = 0; i < 3; i++) {

@@ -22,7 +22,9 @@ export interface BusContractHarness {
    * `leaseMs`, and `random` always gives 0.5.
    */
   connect(options?: ContractOptions): Promise<BusParticipant>;
-  /** Lets that many milliseconds of the backend's and of the participants' time pass, and what follows from it happen. */
+  /**
+   * Lets that many milliseconds of the backend's and of the participants' time pass, and what follows from it happen.
+   */
   elapse(ms: number): Promise<void>;
   /** Puts a text that is no envelope of this version at the tail of a conversation's inbound mailbox. */
   inject(conversation: { tenant: string; session: string }, text: string): Promise<void>;
@@ -68,7 +70,11 @@ export function inbox(harness: BusContractHarness, iterator: AsyncIterator<Deliv
     },
     async expectNothing() {
       const seen = await look(4);
-      assert.equal(seen, undefined, `a delivery came: ${JSON.stringify(seen?.value === undefined ? seen : (seen.value as Delivery).messages)}`);
+      assert.equal(
+        seen,
+        undefined,
+        `a delivery came: ${JSON.stringify(seen?.value === undefined ? seen : (seen.value as Delivery).messages)}`,
+      );
     },
     async expectEnd() {
       assert.equal((await look(ROUNDS))?.done, true, "the iteration did not end");
@@ -82,7 +88,12 @@ export function consume(harness: BusContractHarness, { bus }: BusParticipant, op
 }
 
 /** Consumes for a gateway. */
-export function consumeFor(harness: BusContractHarness, { bus }: BusParticipant, gatewayId: string, options: ConsumeOptions = {}): Inbox {
+export function consumeFor(
+  harness: BusContractHarness,
+  { bus }: BusParticipant,
+  gatewayId: string,
+  options: ConsumeOptions = {},
+): Inbox {
   return inbox(harness, bus.consumeOutbound({ gatewayId, ...options }));
 }
 

@@ -15,7 +15,9 @@ export const leaseClauses = {
     await settle(harness, held.extend());
     await settle(harness, held.ack());
   },
-  "the lease of a silent holder passes on: its signal aborts, its ack is refused, the attempt counts": async (harness) => {
+  "the lease of a silent holder passes on: its signal aborts, its ack is refused, the attempt counts": async (
+    harness,
+  ) => {
     const one = await harness.connect();
     const two = await harness.connect();
     await settle(harness, one.bus.publishInbound(texts("a", "1", "2")));

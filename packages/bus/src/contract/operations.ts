@@ -22,37 +22,47 @@ export const operationClauses = {
     await inbox.next();
     const { inbound, outbound, dead } = await settle(harness, two.bus.stats());
     assert.ok(inbound.oldestAgeMs >= 500 && inbound.oldestAgeMs < 2_000, `${inbound.oldestAgeMs}`);
-    assert.deepEqual({ ...inbound, oldestAgeMs: 0 }, { depth: 4, oldestAgeMs: 0, oldestWaitingAgeMs: 0, inFlight: 2, delayed: 1, parked: 0, scheduled: 0 });
+    assert.deepEqual(
+      { ...inbound, oldestAgeMs: 0 },
+      { depth: 4, oldestAgeMs: 0, oldestWaitingAgeMs: 0, inFlight: 2, delayed: 1, parked: 0, scheduled: 0 },
+    );
     assert.deepEqual([outbound.depth, dead], [1, 0]);
   },
-  "the oldest that waits is of what could be handed out: not held, not behind one that is, not parked, not delayed": async (harness) => {
-    const one = await harness.connect({ retry: { maxAttempts: 2, onExhausted: "park" } });
-    const waiting = async () => (await settle(harness, one.bus.stats())).inbound.oldestWaitingAgeMs;
-    const expectAge = async (least: number) => {
-      const age = await waiting();
-      assert.ok(age >= least && age < least + 1_000, `${age}, and not about ${least}`);
-    };
-    await settle(harness, one.bus.publishInbound([...texts("held", "1", "2"), ...texts("parked", "1"), ...texts("delayed", "1")]));
-    await harness.elapse(2_000);
-    await expectAge(2_000);
-    const inbox = consume(harness, one, { concurrency: 8 });
-    const first = [await inbox.next(), await inbox.next(), await inbox.next()];
-    const of = (session: string) => first.find((delivery) => delivery.session === session)!;
-    await settle(harness, of("parked").nack({ error: new HebraError("UNSUPPORTED", "No.", { retryable: false }) }));
-    await settle(harness, of("delayed").nack({ delayMs: 20_000 }));
-    await inbox.expectNothing();
-    const { inbound } = await settle(harness, one.bus.stats());
-    assert.deepEqual([inbound.depth, inbound.inFlight, inbound.parked, inbound.delayed, inbound.oldestWaitingAgeMs], [4, 1, 1, 1, 0]);
-    assert.ok(inbound.oldestAgeMs >= 2_000, `${inbound.oldestAgeMs}`);
+  "the oldest that waits is of what could be handed out: not held, not behind one that is, not parked, not delayed":
+    async (harness) => {
+      const one = await harness.connect({ retry: { maxAttempts: 2, onExhausted: "park" } });
+      const waiting = async () => (await settle(harness, one.bus.stats())).inbound.oldestWaitingAgeMs;
+      const expectAge = async (least: number) => {
+        const age = await waiting();
+        assert.ok(age >= least && age < least + 1_000, `${age}, and not about ${least}`);
+      };
+      await settle(
+        harness,
+        one.bus.publishInbound([...texts("held", "1", "2"), ...texts("parked", "1"), ...texts("delayed", "1")]),
+      );
+      await harness.elapse(2_000);
+      await expectAge(2_000);
+      const inbox = consume(harness, one, { concurrency: 8 });
+      const first = [await inbox.next(), await inbox.next(), await inbox.next()];
+      const of = (session: string) => first.find((delivery) => delivery.session === session)!;
+      await settle(harness, of("parked").nack({ error: new HebraError("UNSUPPORTED", "No.", { retryable: false }) }));
+      await settle(harness, of("delayed").nack({ delayMs: 20_000 }));
+      await inbox.expectNothing();
+      const { inbound } = await settle(harness, one.bus.stats());
+      assert.deepEqual(
+        [inbound.depth, inbound.inFlight, inbound.parked, inbound.delayed, inbound.oldestWaitingAgeMs],
+        [4, 1, 1, 1, 0],
+      );
+      assert.ok(inbound.oldestAgeMs >= 2_000, `${inbound.oldestAgeMs}`);
 
-    // Nobody takes more from here on: what is given back waits.
-    const draining = one.bus.drain({ deadlineMs: 1_000 });
-    await settle(harness, of("held").release());
-    await expectAge(2_000);
-    await harness.elapse(1_100);
-    await settle(harness, draining);
-    await expectAge(3_100);
-  },
+      // Nobody takes more from here on: what is given back waits.
+      const draining = one.bus.drain({ deadlineMs: 1_000 });
+      await settle(harness, of("held").release());
+      await expectAge(2_000);
+      await harness.elapse(1_100);
+      await settle(harness, draining);
+      await expectAge(3_100);
+    },
   "what a process held that is gone waits for another as soon as its lease is over": async (harness) => {
     const one = await harness.connect();
     const other = await harness.connect();
@@ -83,7 +93,11 @@ export const operationClauses = {
     assert.deepEqual(await settle(harness, draining), { settled: 1, released: 1 });
     const other = consume(harness, two);
     const rest = [await other.next(), await other.next()];
-    assert.deepEqual([held, ...rest].map((delivery) => delivery.session + String(delivery.attempt)).sort(), ["a1", "b1", "c1"]);
+    assert.deepEqual([held, ...rest].map((delivery) => delivery.session + String(delivery.attempt)).sort(), [
+      "a1",
+      "b1",
+      "c1",
+    ]);
   },
   "a drain releases the rest at its deadline": async (harness) => {
     const one = await harness.connect();

@@ -45,7 +45,10 @@ export const orderClauses = {
   "messages published in one call by several processes keep each call together": async (harness) => {
     const one = await harness.connect();
     const two = await harness.connect();
-    await settle(harness, Promise.all([one.bus.publishInbound(texts("a", "1", "2")), two.bus.publishInbound(texts("a", "x", "y"))]));
+    await settle(
+      harness,
+      Promise.all([one.bus.publishInbound(texts("a", "1", "2")), two.bus.publishInbound(texts("a", "x", "y"))]),
+    );
     const delivery = await consume(harness, one, { maxBatch: 10 }).next();
     const got = payloads(delivery).join("");
     assert.ok(got === "12xy" || got === "xy12", got);
@@ -81,7 +84,11 @@ export const orderClauses = {
     await settle(harness, one.bus.publishInbound(texts("a", "3")));
     await inbox.expectNothing();
     await harness.elapse(250);
-    for (const [expected, attempt] of [["1", 2], ["2", 1], ["3", 1]] as const) {
+    for (const [expected, attempt] of [
+      ["1", 2],
+      ["2", 1],
+      ["3", 1],
+    ] as const) {
       const delivery = await inbox.next();
       assert.deepEqual([...payloads(delivery), delivery.attempt], [expected, attempt]);
       await settle(harness, delivery.ack());
@@ -104,19 +111,33 @@ export const orderClauses = {
     const one = await harness.connect();
     const payload = { text: "¿Qué tal? 🧶|||\u0000", list: [1, null, true], deep: { a: { b: "c" } } };
     const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
-    await settle(harness, one.bus.publishInbound({ tenant: "acme/%2F", session: "tele/gram:9%1", id: "m 1", idempotencyKey: "k:1", interrupt: true, trace, payload }));
+    await settle(
+      harness,
+      one.bus.publishInbound({
+        tenant: "acme/%2F",
+        session: "tele/gram:9%1",
+        id: "m 1",
+        idempotencyKey: "k:1",
+        interrupt: true,
+        trace,
+        payload,
+      }),
+    );
     const [message] = (await consume(harness, one).next()).messages;
-    assert.deepEqual({ ...message, enqueuedAt: 0 }, {
-      id: "m 1",
-      tenant: "acme/%2F",
-      session: "tele/gram:9%1",
-      idempotencyKey: "k:1",
-      enqueuedAt: 0,
-      attempt: 1,
-      interrupt: true,
-      trace,
-      payload,
-    });
+    assert.deepEqual(
+      { ...message, enqueuedAt: 0 },
+      {
+        id: "m 1",
+        tenant: "acme/%2F",
+        session: "tele/gram:9%1",
+        idempotencyKey: "k:1",
+        enqueuedAt: 0,
+        attempt: 1,
+        interrupt: true,
+        trace,
+        payload,
+      },
+    );
     assert.notEqual(message!.payload, payload);
   },
 } satisfies Record<string, BusClause>;

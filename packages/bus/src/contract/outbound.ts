@@ -7,8 +7,20 @@ export const outboundClauses = {
     const one = await harness.connect();
     const north = consumeFor(harness, one, "north");
     const south = consumeFor(harness, one, "south");
-    const message = (gatewayId: string, session: string, payload: string, seq: number) => ({ gatewayId, session, payload, seq });
-    await settle(harness, one.bus.publishOutbound([message("north", "a", "n1", 1), message("north", "a", "n2", 2), message("south", "a", "s1", 1)]));
+    const message = (gatewayId: string, session: string, payload: string, seq: number) => ({
+      gatewayId,
+      session,
+      payload,
+      seq,
+    });
+    await settle(
+      harness,
+      one.bus.publishOutbound([
+        message("north", "a", "n1", 1),
+        message("north", "a", "n2", 2),
+        message("south", "a", "s1", 1),
+      ]),
+    );
     const first = await north.next();
     assert.deepEqual([payloads(first), first.messages[0]!.seq], [["n1"], 1]);
     await north.expectNothing();
@@ -28,7 +40,15 @@ export const outboundClauses = {
     const held = await consume(harness, one).next();
     await rejectsWith("NOT_SERIALIZABLE", held.ack({ outbound: [{ gatewayId: "g", payload: (() => 1) as never }] }));
     await outbound.expectNothing();
-    await settle(harness, held.ack({ outbound: [{ gatewayId: "g", id: "r1", payload: "one" }, { gatewayId: "g", id: "r2", payload: "two" }] }));
+    await settle(
+      harness,
+      held.ack({
+        outbound: [
+          { gatewayId: "g", id: "r1", payload: "one" },
+          { gatewayId: "g", id: "r2", payload: "two" },
+        ],
+      }),
+    );
     const first = await outbound.next();
     assert.deepEqual([first.session, payloads(first), first.messages[0]!.id], ["a", ["one"], "r1"]);
     await settle(harness, first.ack());
@@ -40,14 +60,28 @@ export const outboundClauses = {
     const outbound = consumeFor(harness, one, "g");
     for (let i = 0; i < 2; i++) {
       await settle(harness, one.bus.publishInbound(texts("a", `${i}`)));
-      await settle(harness, (await inbox.next()).ack({ outbound: [{ gatewayId: "g", id: "turn1:0", payload: "reply" }] }));
+      await settle(
+        harness,
+        (await inbox.next()).ack({ outbound: [{ gatewayId: "g", id: "turn1:0", payload: "reply" }] }),
+      );
     }
-    const [receipt] = await settle(harness, one.bus.publishOutbound({ gatewayId: "g", session: "a", id: "turn1:0", payload: "reply" }));
+    const [receipt] = await settle(
+      harness,
+      one.bus.publishOutbound({ gatewayId: "g", session: "a", id: "turn1:0", payload: "reply" }),
+    );
     assert.equal(receipt!.status, "duplicate");
     await settle(harness, (await outbound.next()).ack());
     await outbound.expectNothing();
     await harness.elapse(15_000);
-    assert.equal((await settle(harness, one.bus.publishOutbound({ gatewayId: "g", session: "a", id: "turn1:0", payload: "reply" })))[0]!.status, "accepted");
+    assert.equal(
+      (
+        await settle(
+          harness,
+          one.bus.publishOutbound({ gatewayId: "g", session: "a", id: "turn1:0", payload: "reply" }),
+        )
+      )[0]!.status,
+      "accepted",
+    );
   },
   "replies are never refused for a full mailbox": async (harness) => {
     const one = await harness.connect({ maxBacklog: 1 });
@@ -59,7 +93,10 @@ export const outboundClauses = {
   "`tryConsumeOutbound` gives what is ready, or nothing at once": async (harness) => {
     const one = await harness.connect();
     assert.equal(await settle(harness, one.bus.tryConsumeOutbound({ gatewayId: "g" })), undefined);
-    await settle(harness, one.bus.publishOutbound(["1", "2", "3"].map((payload) => ({ gatewayId: "g", session: "a", payload }))));
+    await settle(
+      harness,
+      one.bus.publishOutbound(["1", "2", "3"].map((payload) => ({ gatewayId: "g", session: "a", payload }))),
+    );
     const got = await settle(harness, one.bus.tryConsumeOutbound({ gatewayId: "g", maxBatch: 2 }));
     assert.deepEqual(payloads(got!), ["1", "2"]);
     assert.equal(await settle(harness, one.bus.tryConsumeOutbound({ gatewayId: "g" })), undefined);

@@ -22,13 +22,23 @@ export const publishClauses = {
     const { bus } = await harness.connect();
     const message = { session: "a", id: "same", payload: 1 };
     const receipts = await settle(harness, bus.publishInbound([message, message, { ...message, id: "other" }]));
-    assert.deepEqual(receipts.map((receipt) => [receipt.id, receipt.status]), [["same", "accepted"], ["same", "duplicate"], ["other", "accepted"]]);
+    assert.deepEqual(
+      receipts.map((receipt) => [receipt.id, receipt.status]),
+      [
+        ["same", "accepted"],
+        ["same", "duplicate"],
+        ["other", "accepted"],
+      ],
+    );
   },
   "what is not plain JSON is refused, and nothing of the call is published": async (harness) => {
     const one = await harness.connect();
     const inbox = consume(harness, one);
     for (const payload of [() => 1, { when: new Date(0) }, NaN, 10n, [undefined], "\ud800"]) {
-      await rejectsWith("NOT_SERIALIZABLE", one.bus.publishInbound([...texts("a", "fine"), { session: "a", payload: payload as never }]));
+      await rejectsWith(
+        "NOT_SERIALIZABLE",
+        one.bus.publishInbound([...texts("a", "fine"), { session: "a", payload: payload as never }]),
+      );
     }
     await rejectsWith("INVALID_ID", one.bus.publishInbound({ session: "", payload: 1 }));
     await rejectsWith("INVALID_ID", one.bus.publishInbound({ session: "a", tenant: "x\u0000", payload: 1 }));
@@ -42,7 +52,8 @@ export const publishClauses = {
   "a full backlog refuses": async (harness) => {
     const one = await harness.connect({ maxBacklog: 2 });
     const message = (id: string) => ({ session: "a", id, payload: id });
-    const statuses = async (...ids: string[]) => (await settle(harness, one.bus.publishInbound(ids.map(message)))).map((receipt) => receipt.status);
+    const statuses = async (...ids: string[]) =>
+      (await settle(harness, one.bus.publishInbound(ids.map(message)))).map((receipt) => receipt.status);
     assert.deepEqual(await statuses("1", "2", "3"), ["accepted", "accepted", "full"]);
     assert.ok(one.events.some((event) => event.type === "message-refused"));
     const inbox = consume(harness, one, { concurrency: 1 });
@@ -60,7 +71,13 @@ export const publishClauses = {
     const next = await inbox.next();
     assert.deepEqual(payloads(next), ["4"]);
     const { letters } = await settle(harness, one.bus.deadLetters.list());
-    assert.deepEqual(letters.map((letter) => [letter.cause, (JSON.parse(letter.envelope) as { payload: unknown }).payload]), [["overflow", "3"], ["overflow", "2"]]);
+    assert.deepEqual(
+      letters.map((letter) => [letter.cause, (JSON.parse(letter.envelope) as { payload: unknown }).payload]),
+      [
+        ["overflow", "3"],
+        ["overflow", "2"],
+      ],
+    );
     assert.equal(letters[0]!.signature.code, "BACKLOG_FULL");
   },
   "a delayed message joins the tail when its time has come": async (harness) => {

@@ -3,7 +3,8 @@ import { HebraError } from "@hebra/core";
 import { consume, payloads, settle, texts, type BusClause, type BusContractHarness, type Inbox } from "./harness.ts";
 
 async function failTimes(harness: BusContractHarness, inbox: Inbox, times: number): Promise<void> {
-  for (let i = 0; i < times; i++) await settle(harness, (await inbox.next()).nack({ error: new Error("no luck"), delayMs: 0 }));
+  for (let i = 0; i < times; i++)
+    await settle(harness, (await inbox.next()).nack({ error: new Error("no luck"), delayMs: 0 }));
 }
 
 /** Attempts, back-off, dead letters. */
@@ -19,7 +20,10 @@ export const retryClauses = {
       await harness.elapse(40);
     }
     assert.equal((await inbox.next()).attempt, 5);
-    assert.deepEqual(one.events.flatMap((event) => (event.type === "delivery-retried" ? [event.delayMs] : [])), [200, 400, 500, 500]);
+    assert.deepEqual(
+      one.events.flatMap((event) => (event.type === "delivery-retried" ? [event.delayMs] : [])),
+      [200, 400, 500, 500],
+    );
   },
   "`Retry-After` is honoured": async (harness) => {
     const one = await harness.connect({ retry: { baseMs: 10, capMs: 10 } });
@@ -42,8 +46,24 @@ export const retryClauses = {
     assert.equal(letters.length, 1);
     const [letter] = letters;
     assert.deepEqual(
-      { direction: letter!.direction, tenant: letter!.tenant, session: letter!.session, messageId: letter!.messageId, attempts: letter!.attempts, cause: letter!.cause, parked: letter!.parked },
-      { direction: "inbound", tenant: "default", session: "a", messageId: "m1", attempts: 3, cause: "exhausted", parked: false },
+      {
+        direction: letter!.direction,
+        tenant: letter!.tenant,
+        session: letter!.session,
+        messageId: letter!.messageId,
+        attempts: letter!.attempts,
+        cause: letter!.cause,
+        parked: letter!.parked,
+      },
+      {
+        direction: "inbound",
+        tenant: "default",
+        session: "a",
+        messageId: "m1",
+        attempts: 3,
+        cause: "exhausted",
+        parked: false,
+      },
     );
     assert.match(letter!.signature.message, /no luck/);
     assert.match(letter!.signature.fingerprint, /^[0-9a-f]{64}$/);
@@ -54,10 +74,18 @@ export const retryClauses = {
     const one = await harness.connect();
     const inbox = consume(harness, one);
     await settle(harness, one.bus.publishInbound(texts("a", "1", "2")));
-    await settle(harness, (await inbox.next()).nack({ error: new HebraError("ACTION_INPUT_INVALID", "token=sk-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ") }));
+    await settle(
+      harness,
+      (await inbox.next()).nack({
+        error: new HebraError("ACTION_INPUT_INVALID", "token=sk-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ"),
+      }),
+    );
     assert.deepEqual(payloads(await inbox.next()), ["2"]);
     const [letter] = (await settle(harness, one.bus.deadLetters.list())).letters;
-    assert.deepEqual([letter!.cause, letter!.attempts, letter!.signature.code], ["permanent", 1, "ACTION_INPUT_INVALID"]);
+    assert.deepEqual(
+      [letter!.cause, letter!.attempts, letter!.signature.code],
+      ["permanent", 1, "ACTION_INPUT_INVALID"],
+    );
     assert.ok(!JSON.stringify(letter!.signature).includes("sk-abc"), "no secret in a dead letter's signature");
   },
   "a permanent error of a batch isolates its messages first": async (harness) => {
@@ -111,8 +139,16 @@ export const retryClauses = {
     await harness.elapse(3_600_000);
     await inbox.expectNothing();
     assert.equal((await settle(harness, one.bus.stats())).inbound.parked, 2);
-    const letters = [...(await settle(harness, one.bus.deadLetters.list())).letters].sort((x, y) => (x.session < y.session ? -1 : 1));
-    assert.deepEqual(letters.map((letter) => [letter.session, letter.parked]), [["a", true], ["b", true]]);
+    const letters = [...(await settle(harness, one.bus.deadLetters.list())).letters].sort((x, y) =>
+      x.session < y.session ? -1 : 1,
+    );
+    assert.deepEqual(
+      letters.map((letter) => [letter.session, letter.parked]),
+      [
+        ["a", true],
+        ["b", true],
+      ],
+    );
     assert.equal(await settle(harness, one.bus.deadLetters.replay(letters[0]!.id)), true);
     const again = await inbox.next();
     assert.deepEqual([payloads(again), again.attempt], [["1"], 1]);
@@ -125,14 +161,23 @@ export const retryClauses = {
     const one = await harness.connect();
     const address = { tenant: "default", session: "a" };
     await harness.inject(address, "{not json");
-    await harness.inject(address, '{"v":1,"enqueuedAt":1,"id":"m","tenant":"default","session":"a","payload":1,"extra":true}');
+    await harness.inject(
+      address,
+      '{"v":1,"enqueuedAt":1,"id":"m","tenant":"default","session":"a","payload":1,"extra":true}',
+    );
     await settle(harness, one.bus.publishInbound(texts("a", "fine")));
     const inbox = consume(harness, one, { maxBatch: 5 });
     const fine = await inbox.next();
     assert.deepEqual(payloads(fine), ["fine"]);
     await settle(harness, fine.ack());
     const { letters } = await settle(harness, one.bus.deadLetters.list());
-    assert.deepEqual(letters.map((letter) => [letter.cause, letter.attempts, letter.signature.code]), [["poison", 0, "ENVELOPE_INVALID"], ["poison", 0, "ENVELOPE_INVALID"]]);
+    assert.deepEqual(
+      letters.map((letter) => [letter.cause, letter.attempts, letter.signature.code]),
+      [
+        ["poison", 0, "ENVELOPE_INVALID"],
+        ["poison", 0, "ENVELOPE_INVALID"],
+      ],
+    );
     assert.equal(one.bus.health().ready, true);
     await harness.inject(address, '{"v":999,"enqueuedAt":1,"id":"m","tenant":"default","session":"a","payload":1}');
     await settle(harness, one.bus.publishInbound(texts("b", "other")));
@@ -155,7 +200,10 @@ export const retryClauses = {
       await settle(harness, (await inbox.next()).nack());
     }
     const page = await settle(harness, one.bus.deadLetters.list({ limit: 2 }));
-    assert.deepEqual(page.letters.map((letter) => letter.messageId), ["m3", "m2"]);
+    assert.deepEqual(
+      page.letters.map((letter) => letter.messageId),
+      ["m3", "m2"],
+    );
     const rest = await settle(harness, one.bus.deadLetters.list({ limit: 2, before: page.cursor! }));
     assert.deepEqual([rest.letters.map((letter) => letter.messageId), rest.cursor], [["m1"], undefined]);
     const { id } = rest.letters[0]!;

@@ -41,7 +41,8 @@ elseif what == 'scheduled' then
   end
   return found
 elseif what == 'hurry' then
-  -- ARGV[4..] a position in due, page size, limits (1 or 0). Returns { next position or -1, conversations that were made ready }
+  -- ARGV[4..] a position in due, page size, limits (1 or 0). Returns { next position or -1, conversations that were
+  -- made ready }
   limits_on = ARGV[6] == '1'
   local space = space_of(ARGV[2])
   local from, size = tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -97,7 +97,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
   const runScript = (script: Script, partition: number, space: Space, args: readonly string[], late = () => args) =>
     run.script(script, roots[partition]!, [time(), space, ...args], () => [time(), space, ...late()]);
   const partitionFor = (conversation: string) => partitionOf(conversation, config.partitions);
-  const admin = (partition: number, space: Space, args: readonly string[]) => runScript(scripts.admin, partition, space, args);
+  const admin = (partition: number, space: Space, args: readonly string[]) =>
+    runScript(scripts.admin, partition, space, args);
   let dead: ReturnType<typeof createDeadStore>;
 
   const writeLimits = async () => {
@@ -120,11 +121,17 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     const found = await agree(proxy, run, namespace, { partitions, newest: options.newestFormat });
     if (first) {
       if (options.partitions !== undefined && options.partitions !== found.partitions) {
-        throw new HebraError("INVALID_OPTIONS", `redisBus: the namespace ${namespace} has ${found.partitions} partitions, not ${options.partitions}. The number is fixed by the first process.`);
+        throw new HebraError(
+          "INVALID_OPTIONS",
+          `redisBus: the namespace ${namespace} has ${found.partitions} partitions, not ${options.partitions}. The number is fixed by the first process.`,
+        );
       }
       roots = partitionTags(found.partitions).map((tag) => `${namespace}:{${tag}}:`);
     } else if (found.partitions !== config.partitions) {
-      throw new HebraError("INVALID_OPTIONS", `redisBus: the namespace ${namespace} was set up anew with ${found.partitions} partitions. Restart this process.`);
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `redisBus: the namespace ${namespace} was set up anew with ${found.partitions} partitions. Restart this process.`,
+      );
     }
     config = found;
     if (first || found.fresh) await writeLimits();
@@ -133,9 +140,13 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
   const assertDurability = (durability: string) => {
     const [major = 0, minor = 0] = serverVersion.split(".").map(Number);
     if (durability === "fsync" && (major < 7 || (major === 7 && minor < 2))) {
-      throw new HebraError("DURABILITY_UNSUPPORTED", `The server is Redis ${serverVersion}; \`fsync\` needs WAITAOF, which came with 7.2. Upgrade it, or ask for \`memory\` or \`replicated\`.`, {
-        details: { server: serverVersion, durability },
-      });
+      throw new HebraError(
+        "DURABILITY_UNSUPPORTED",
+        `The server is Redis ${serverVersion}; \`fsync\` needs WAITAOF, which came with 7.2. Upgrade it, or ask for \`memory\` or \`replicated\`.`,
+        {
+          details: { server: serverVersion, durability },
+        },
+      );
     }
   };
 
@@ -147,7 +158,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       await look(false).then(
         () => listener?.health("ready"),
         (error: unknown) => {
-          if (HebraError.isInstance(error) && error.code === "UPGRADE_REQUIRED") listener?.health("upgrade-required", error);
+          if (HebraError.isInstance(error) && error.code === "UPGRADE_REQUIRED")
+            listener?.health("upgrade-required", error);
           else heard(wrapRedisError(error));
         },
       );
@@ -155,30 +167,56 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
   };
 
   const publishArgs = (space: Space, entries: readonly Entry[], { touch, asks }: { touch: boolean; asks: boolean }) => {
-    const args = [String(settings.maxBacklog), settings.overflow === "drop-oldest" ? "1" : "0", String(settings.dedupWindowMs), String(settings.maxDeadLetters), touch ? "1" : "0", asks ? "1" : "0"];
+    const args = [
+      String(settings.maxBacklog),
+      settings.overflow === "drop-oldest" ? "1" : "0",
+      String(settings.dedupWindowMs),
+      String(settings.maxDeadLetters),
+      touch ? "1" : "0",
+      asks ? "1" : "0",
+    ];
     for (const entry of entries) args.push(...entryArgs(space, entry));
     return args;
   };
-  const statuses = (reply: unknown) => (reply as number[]).map((status): EntryStatus => (status === 0 ? "accepted" : status === 1 ? "duplicate" : "full"));
+  const statuses = (reply: unknown) =>
+    (reply as number[]).map((status): EntryStatus => (status === 0 ? "accepted" : status === 1 ? "duplicate" : "full"));
 
   /** On a connection of its own: `WAIT` counts the replicas that have what this connection wrote. */
   const publishAndWait = async (space: Space, partition: number, entries: readonly Entry[], durability: Durability) => {
     assertDurability(durability);
-    const wait = durability === "fsync" ? ["WAITAOF", "1", "0", String(options.durabilityTimeoutMs)] : ["WAIT", String(options.replicas), String(options.durabilityTimeoutMs)];
+    const wait =
+      durability === "fsync"
+        ? ["WAITAOF", "1", "0", String(options.durabilityTimeoutMs)]
+        : ["WAIT", String(options.replicas), String(options.durabilityTimeoutMs)];
     const connection = (waitingConnection ??= proxy.waiting());
     const args = [time(), space, ...publishArgs(space, entries, { touch: true, asks: false })];
-    const [reply, reached] = await run.bound(() => connection.run(scripts.publish.source, roots[partition]!, args, wait), options.requestTimeoutMs + options.durabilityTimeoutMs).catch((error: unknown) => {
-      connection.close();
-      if (waitingConnection === connection) waitingConnection = undefined;
-      throw error;
-    });
+    const [reply, reached] = await run
+      .bound(
+        () => connection.run(scripts.publish.source, roots[partition]!, args, wait),
+        options.requestTimeoutMs + options.durabilityTimeoutMs,
+      )
+      .catch((error: unknown) => {
+        connection.close();
+        if (waitingConnection === connection) waitingConnection = undefined;
+        throw error;
+      });
     return { statuses: statuses(reply), durable: reached[0]! >= (durability === "fsync" ? 1 : options.replicas) };
   };
 
   const pageStats = async (partition: number, space: Space, stats: RawStats): Promise<number> => {
     let now = 0;
-    for (let from = 0; from >= 0; ) {
-      const reply = (await admin(partition, space, ["count", String(from), String(PAGE)])) as [number, number, string, number, number, number, number, string, string];
+    for (let from = 0; from >= 0;) {
+      const reply = (await admin(partition, space, ["count", String(from), String(PAGE)])) as [
+        number,
+        number,
+        string,
+        number,
+        number,
+        number,
+        number,
+        string,
+        string,
+      ];
       const [next, depth, oldest, inFlight, delayed, parked, scheduled, at, waiting] = reply;
       stats.depth += depth;
       stats.inFlight += inFlight;
@@ -186,7 +224,10 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       stats.parked += parked;
       stats.scheduled += scheduled;
       stats.oldestEnqueuedAt = earlier(stats.oldestEnqueuedAt, Number(oldest) < 0 ? undefined : Number(oldest));
-      stats.oldestWaitingEnqueuedAt = earlier(stats.oldestWaitingEnqueuedAt, Number(waiting) < 0 ? undefined : Number(waiting));
+      stats.oldestWaitingEnqueuedAt = earlier(
+        stats.oldestWaitingEnqueuedAt,
+        Number(waiting) < 0 ? undefined : Number(waiting),
+      );
       now = Number(at);
       from = next;
     }
@@ -237,7 +278,8 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
           notice: (space, conversation, interrupt) => listener?.notice(space, conversation, interrupt),
           mark: (key) => run.bound(() => proxy.call("ZADD", key, "0", "1")),
           // Both leave together; the second does nothing where the first was taken out in between.
-          poke: (key) => run.bound(() => Promise.all([proxy.call("ZADD", key, "0", "!"), proxy.call("PEXPIRE", key, POKE_MS)])),
+          poke: (key) =>
+            run.bound(() => Promise.all([proxy.call("ZADD", key, "0", "!"), proxy.call("PEXPIRE", key, POKE_MS)])),
           heard,
         }),
       );
@@ -268,17 +310,30 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       return { statuses: await queue(entries), durable: true };
     },
     async exchange(partition, request) {
-      const args = exchangeArgs(request, { dedupWindowMs: settings.dedupWindowMs, maxDeadLetters: settings.maxDeadLetters, limited });
+      const args = exchangeArgs(request, {
+        dedupWindowMs: settings.dedupWindowMs,
+        maxDeadLetters: settings.maxDeadLetters,
+        limited,
+      });
       const reply = exchangeReply(await runScript(scripts.exchange, partition, request.space, args));
       if (request.want > reply.leases.length) wakers[partition]?.resume(request.space);
       return reply;
     },
     async extend(partition, space, leases, leaseMs) {
-      const args = [String(leaseMs), limitFlag, ...leases.flatMap(({ conversation, fence }) => [conversation, String(fence)])];
+      const args = [
+        String(leaseMs),
+        limitFlag,
+        ...leases.flatMap(({ conversation, fence }) => [conversation, String(fence)]),
+      ];
       return ((await runScript(scripts.extend, partition, space, args)) as number[]).map((held) => held === 1);
     },
     async take(space, { conversation, fence, have, max }) {
-      const reply = await runScript(scripts.take, partitionFor(conversation), space, [conversation, String(fence), String(have), String(max)]);
+      const reply = await runScript(scripts.take, partitionFor(conversation), space, [
+        conversation,
+        String(fence),
+        String(have),
+        String(max),
+      ]);
       return Array.isArray(reply) ? (reply as string[]) : undefined;
     },
     async ticket(request) {
@@ -288,18 +343,34 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
       return typeof reply === "string" ? { fence: Number(reply) } : reply === 1 ? "busy" : "waiting";
     },
     async cancelTicket(conversation, ticket, as) {
-      await runScript(scripts.ticket, partitionFor(conversation), "in", [conversation, ticket, as, String(settings.leaseMs), "cancel", limitFlag]);
+      await runScript(scripts.ticket, partitionFor(conversation), "in", [
+        conversation,
+        ticket,
+        as,
+        String(settings.leaseMs),
+        "cancel",
+        limitFlag,
+      ]);
     },
     async unschedule({ conversation, id, dedupKey }) {
-      const args = ["unschedule", conversation, id, dedupDigest("in", conversation, dedupKey), String(settings.dedupWindowMs)];
+      const args = [
+        "unschedule",
+        conversation,
+        id,
+        dedupDigest("in", conversation, dedupKey),
+        String(settings.dedupWindowMs),
+      ];
       return (await admin(partitionFor(conversation), "in", args)) === 1;
     },
-    scheduled: (limit, after) => readScheduled(config.partitions, (partition, args) => admin(partition, "in", args), limit, after),
+    scheduled: (limit, after) =>
+      readScheduled(config.partitions, (partition, args) => admin(partition, "in", args), limit, after),
     async hurry() {
-      const counts = await Promise.all(roots.map(async (root, partition) => {
-        const spaces = ["in", ...((await run.bound(() => proxy.call("SMEMBERS", `${root}gws`))) as string[])];
-        return hurryAll(spaces, (space, args) => admin(partition, space, [...args, limitFlag]));
-      }));
+      const counts = await Promise.all(
+        roots.map(async (root, partition) => {
+          const spaces = ["in", ...((await run.bound(() => proxy.call("SMEMBERS", `${root}gws`))) as string[])];
+          return hurryAll(spaces, (space, args) => admin(partition, space, [...args, limitFlag]));
+        }),
+      );
       return counts.reduce((sum, count) => sum + count, 0);
     },
     async seedFence(conversation, fence) {
@@ -330,7 +401,10 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     discardDead: (id) => changeDead(id, "discard", ""),
     async raiseFormat(version) {
       if (!Number.isSafeInteger(version) || version < 1 || version > options.newestFormat) {
-        throw new HebraError("INVALID_OPTIONS", `raiseFormat: this process writes formats up to ${options.newestFormat}.`);
+        throw new HebraError(
+          "INVALID_OPTIONS",
+          `raiseFormat: this process writes formats up to ${options.newestFormat}.`,
+        );
       }
       await run.bound(() => proxy.call("HSET", `${namespace}:cfg`, "format", String(version)));
       config = { ...config, format: version };

@@ -22,7 +22,10 @@ describe.skipIf(withoutRedisServer !== undefined)("the blocking connection", () 
       for (let round = 1; round <= 3; round++) {
         // No limit of time: only the loss can end it.
         const waiting = expect(connection.popMin(["nothing"], 0)).rejects.toThrow();
-        const blocked = async () => String(await server.admin.call("CLIENT", "LIST")).split("\n").find((line) => line.includes("cmd=bzpopmin"));
+        const blocked = async () =>
+          String(await server.admin.call("CLIENT", "LIST"))
+            .split("\n")
+            .find((line) => line.includes("cmd=bzpopmin"));
         await eventually(async () => (await blocked()) !== undefined, "the connection waits on the server");
         await server.admin.call("CLIENT", "KILL", "ID", /\bid=(\d+)/.exec((await blocked())!)![1]!);
         await waiting;

@@ -28,7 +28,10 @@ export interface RedisCommands {
    *
    * @returns the script's reply, and the numbers of the wait
    */
-  waiting(): { run(source: string, key: string, args: readonly string[], wait: readonly string[]): Promise<[unknown, number[]]>; close(): void };
+  waiting(): {
+    run(source: string, key: string, args: readonly string[], wait: readonly string[]): Promise<[unknown, number[]]>;
+    close(): void;
+  };
   /** Closes the connections that this object opened, not those it was given. Pending commands reject or stay silent. */
   close(): Promise<void>;
 }
@@ -65,12 +68,16 @@ interface ClusterClient {
 }
 
 /**
- * A second client with the same destination. It gives up a command as soon as its connection is lost: sent again, it would
+ * A second client with the same destination. It gives up a command as soon as its connection is lost: sent again, it
+ * would
  * wait on although what it should have heard was told to the old connection.
  */
 function duplicate(client: IoredisClient): IoredisClient {
   const own = { lazyConnect: false, maxRetriesPerRequest: 0, enableOfflineQueue: true };
-  const copy = client.isCluster === true ? (client as unknown as Duplicates).duplicate([], { redisOptions: { maxRetriesPerRequest: 0 } }) : (client as unknown as Duplicates).duplicate(own);
+  const copy =
+    client.isCluster === true
+      ? (client as unknown as Duplicates).duplicate([], { redisOptions: { maxRetriesPerRequest: 0 } })
+      : (client as unknown as Duplicates).duplicate(own);
   // Without a listener the client prints each failed attempt; it goes on trying either way.
   copy.on("error", () => {});
   return copy;
@@ -80,7 +87,10 @@ function duplicate(client: IoredisClient): IoredisClient {
 export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
   let corked = false;
 
-  /** Lets the commands of one turn of the event loop leave together: a write that wakes a sleeping server takes longer than all else in the turn. */
+  /**
+   * Lets the commands of one turn of the event loop leave together: a write that wakes a sleeping server takes longer
+   * than all else in the turn.
+   */
   const cork = () => {
     const { stream } = client;
     if (corked || stream?.cork === undefined) return;
@@ -93,7 +103,8 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
     });
   };
 
-  const node = () => (client.isCluster === true ? (client as unknown as ClusterClient).nodes("master")[0] ?? client : client);
+  const node = () =>
+    client.isCluster === true ? ((client as unknown as ClusterClient).nodes("master")[0] ?? client) : client;
   return {
     evalsha(sha1, key, args) {
       cork();
@@ -121,8 +132,15 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
       const copy = duplicate(client);
       return {
         async run(source, key, args, [wait, ...waitArgs]) {
-          const results = await copy.pipeline().eval(source, 1, key, ...args).call(wait!, ...waitArgs).exec();
-          const [[scriptError, reply], [waitError, reached]] = results as [[Error | null, unknown], [Error | null, unknown]];
+          const results = await copy
+            .pipeline()
+            .eval(source, 1, key, ...args)
+            .call(wait!, ...waitArgs)
+            .exec();
+          const [[scriptError, reply], [waitError, reached]] = results as [
+            [Error | null, unknown],
+            [Error | null, unknown],
+          ];
           if (scriptError !== null) throw scriptError;
           if (waitError !== null) throw waitError;
           return [reply, [reached].flat().map(Number)];

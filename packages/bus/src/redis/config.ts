@@ -13,11 +13,21 @@ export interface SharedConfig {
 }
 
 /** Reads the agreement, or makes it. @throws HebraError `UPGRADE_REQUIRED`, `UNREACHABLE` */
-export async function agree(commands: RedisCommands, run: Runner, namespace: string, mine: { partitions: () => Promise<number>; newest: number }): Promise<SharedConfig> {
+export async function agree(
+  commands: RedisCommands,
+  run: Runner,
+  namespace: string,
+  mine: { partitions: () => Promise<number>; newest: number },
+): Promise<SharedConfig> {
   const key = `${namespace}:cfg`;
   const read = async () => {
-    const [partitions, format] = (await run.bound(() => commands.call("HMGET", key, "partitions", "format"))) as (string | null)[];
-    return partitions == null || format == null ? undefined : { partitions: Number(partitions), format: Number(format) };
+    const [partitions, format] = (await run.bound(() => commands.call("HMGET", key, "partitions", "format"))) as (
+      | string
+      | null
+    )[];
+    return partitions == null || format == null
+      ? undefined
+      : { partitions: Number(partitions), format: Number(format) };
   };
   let found = await read();
   const fresh = found === undefined;
@@ -28,9 +38,13 @@ export async function agree(commands: RedisCommands, run: Runner, namespace: str
     found = (await read())!;
   }
   if (found.format > mine.newest) {
-    throw new HebraError("UPGRADE_REQUIRED", `The namespace ${namespace} is at format ${found.format}; this process reads up to ${mine.newest}. Upgrade it.`, {
-      details: { format: found.format, newest: mine.newest },
-    });
+    throw new HebraError(
+      "UPGRADE_REQUIRED",
+      `The namespace ${namespace} is at format ${found.format}; this process reads up to ${mine.newest}. Upgrade it.`,
+      {
+        details: { format: found.format, newest: mine.newest },
+      },
+    );
   }
   return { ...found, fresh };
 }

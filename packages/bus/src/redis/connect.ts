@@ -10,9 +10,13 @@ export interface RedisConnection {
   /** Options of an ioredis `Redis`, for all that a URL cannot say: sentinels, TLS. */
   connection?: Readonly<Record<string, unknown>>;
   /** A Redis Cluster: some of its nodes, as URLs or as ioredis takes them, and the options of an ioredis `Cluster`. */
-  cluster?: { nodes: readonly (string | { host: string; port: number })[]; options?: Readonly<Record<string, unknown>> };
+  cluster?: {
+    nodes: readonly (string | { host: string; port: number })[];
+    options?: Readonly<Record<string, unknown>>;
+  };
   /**
-   * A client of your own: an ioredis `Redis` or `Cluster` without `keyPrefix`, or any other behind {@link RedisCommands}. It
+   * A client of your own: an ioredis `Redis` or `Cluster` without `keyPrefix`, or any other behind {@link
+   * RedisCommands}. It
    * stays open; connections that wait are made from it.
    */
   client?: IoredisClient | RedisCommands;
@@ -32,7 +36,8 @@ interface Ioredis {
 const isCommands = (client: IoredisClient | RedisCommands): client is RedisCommands => !("status" in client);
 
 /**
- * Prepares the commands of a connection. That ioredis is there is checked at once; it is loaded when the result is called.
+ * Prepares the commands of a connection. That ioredis is there is checked at once; it is loaded when the result is
+ * called.
  *
  * @throws HebraError `PEER_MISSING`, `INVALID_OPTIONS`
  */
@@ -41,7 +46,10 @@ export function connector(where: RedisConnection): () => Promise<RedisCommands> 
   if (client !== undefined) {
     if (isCommands(client)) return async () => client;
     if ((client.options.keyPrefix ?? "") !== "") {
-      throw new HebraError("INVALID_OPTIONS", "redisBus: the client has a `keyPrefix`, which scripts do not see. Use `namespace` instead.");
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        "redisBus: the client has a `keyPrefix`, which scripts do not see. Use `namespace` instead.",
+      );
     }
     return async () => ioredisCommands(client, false);
   }
@@ -59,5 +67,8 @@ function construct({ Redis, Cluster }: Ioredis, where: RedisConnection): Ioredis
   if (where.url !== undefined) return new Redis(where.url, patience);
   if (where.connection !== undefined) return new Redis({ ...patience, ...where.connection });
   const { nodes, options } = where.cluster!;
-  return new Cluster(nodes, { ...options, redisOptions: { maxRetriesPerRequest: 2, ...(options?.["redisOptions"] as object | undefined) } });
+  return new Cluster(nodes, {
+    ...options,
+    redisOptions: { maxRetriesPerRequest: 2, ...(options?.["redisOptions"] as object | undefined) },
+  });
 }

@@ -13,7 +13,9 @@ export function parseDeadId(id: string, partitions: number): Place | undefined {
 }
 
 function toLetter(partition: number, stream: Place["stream"], [entry, fields]: StreamEntry): RawDeadLetter {
-  const field = Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i]!, fields[2 * i + 1]!]));
+  const field = Object.fromEntries(
+    Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i]!, fields[2 * i + 1]!]),
+  );
   return {
     id: `${partition}-${stream}-${entry}`,
     space: field["space"]!,
@@ -41,15 +43,23 @@ export function createDeadStore(commands: RedisCommands, run: Runner, roots: rea
       const letters = await Promise.all(
         roots.flatMap((root, partition) =>
           (["dlq", "parked"] as const).map(async (stream) => {
-            const end = cursor === undefined ? "+" : cursor.partition === partition && cursor.stream === stream ? `(${cursor.entry}` : cursor.entry;
+            const end =
+              cursor === undefined
+                ? "+"
+                : cursor.partition === partition && cursor.stream === stream
+                  ? `(${cursor.entry}`
+                  : cursor.entry;
             // One more, as an entry with the cursor's own time may belong to the page before.
-            const entries = (await run.bound(() => commands.call("XREVRANGE", root + stream, end, "-", "COUNT", String(limit + 1)))) as StreamEntry[];
+            const entries = (await run.bound(() =>
+              commands.call("XREVRANGE", root + stream, end, "-", "COUNT", String(limit + 1)),
+            )) as StreamEntry[];
             return entries.map((entry) => toLetter(partition, stream, entry));
           }),
         ),
       );
       const all = letters.flat().sort(newestFirst);
-      const past = before === undefined ? all : all.filter((letter) => newestFirst({ id: before } as RawDeadLetter, letter) < 0);
+      const past =
+        before === undefined ? all : all.filter((letter) => newestFirst({ id: before } as RawDeadLetter, letter) < 0);
       return past.slice(0, limit);
     },
     async get(id: string): Promise<RawDeadLetter | undefined> {
@@ -60,7 +70,11 @@ export function createDeadStore(commands: RedisCommands, run: Runner, roots: rea
       return entry === undefined ? undefined : toLetter(place.partition, place.stream, entry);
     },
     async count(): Promise<number> {
-      const lengths = await Promise.all(roots.flatMap((root) => ["dlq", "parked"].map((stream) => run.bound(() => commands.call("XLEN", root + stream)))));
+      const lengths = await Promise.all(
+        roots.flatMap((root) =>
+          ["dlq", "parked"].map((stream) => run.bound(() => commands.call("XLEN", root + stream))),
+        ),
+      );
       return lengths.reduce<number>((sum, length) => sum + Number(length), 0);
     },
   };

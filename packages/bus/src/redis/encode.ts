@@ -19,12 +19,23 @@ function settleArgs(settle: Settle): string[] {
   const head = [settle.kind, settle.conversation, String(settle.fence)];
   switch (settle.kind) {
     case "ack":
-      return [...head, String(settle.count), String(settle.replies.length), ...settle.replies.flatMap((reply) => [reply.space, ...entryArgs(reply.space, reply)])];
+      return [
+        ...head,
+        String(settle.count),
+        String(settle.replies.length),
+        ...settle.replies.flatMap((reply) => [reply.space, ...entryArgs(reply.space, reply)]),
+      ];
     case "retry":
     case "release":
       return [...head, String(settle.delayMs)];
     case "dead":
-      return [...head, settle.record.cause, String(settle.record.attempts), settle.record.signature, settle.together ? "1" : "0"];
+      return [
+        ...head,
+        settle.record.cause,
+        String(settle.record.attempts),
+        settle.record.signature,
+        settle.together ? "1" : "0",
+      ];
     case "park":
       return [...head, settle.record.cause, String(settle.record.attempts), settle.record.signature];
     case "watch":
@@ -41,7 +52,16 @@ export interface ExchangeSettings {
 
 /** The request as the script takes it, after time and space. */
 export function exchangeArgs(request: ExchangeRequest, settings: ExchangeSettings): string[] {
-  const head = [request.exchanger, request.requestId, request.holder, request.want, request.perConversation, request.leaseMs, settings.dedupWindowMs, settings.maxDeadLetters];
+  const head = [
+    request.exchanger,
+    request.requestId,
+    request.holder,
+    request.want,
+    request.perConversation,
+    request.leaseMs,
+    settings.dedupWindowMs,
+    settings.maxDeadLetters,
+  ];
   const args = [...head.map(String), settings.limited ? "1" : "0", String(request.settles.length)];
   for (const settle of request.settles) args.push(...settleArgs(settle));
   return args;
@@ -51,7 +71,7 @@ export function exchangeArgs(request: ExchangeRequest, settings: ExchangeSetting
 export function exchangeReply(reply: unknown): ExchangeReply {
   const [settled, flat, due] = reply as [number[], (string | number)[], number];
   const leases: RawLease[] = [];
-  for (let at = 0; at < flat.length; ) {
+  for (let at = 0; at < flat.length;) {
     const [conversation, fence, attempt, count] = flat.slice(at, (at += 4)) as [string, string, number, number];
     leases.push({ conversation, fence: Number(fence), attempt, bodies: flat.slice(at, (at += count)) as string[] });
   }

@@ -1,7 +1,9 @@
 -- Settles leases and leases more, in one step.
--- ARGV[3..] exchanger, request id, holder, want, messages of each, lease ms, window ms, dead letters kept, limits (1 or 0),
+-- ARGV[3..] exchanger, request id, holder, want, messages of each, lease ms, window ms, dead letters kept, limits (1 or
+-- 0),
 --           number of settles; then the settles: see shared/settle.lua
--- Returns { results of the settles, for each lease: conversation, fence, attempt, number of envelopes, these; ms until something is due }.
+-- Returns { results of the settles, for each lease: conversation, fence, attempt, number of envelopes, these; ms until
+-- something is due }.
 --- include shared/base.lua
 --- include shared/ready.lua
 --- include shared/append.lua

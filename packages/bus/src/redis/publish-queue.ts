@@ -6,7 +6,10 @@ const BATCH = 256;
 /** Script calls that are out at once. While they are, the next gathers. */
 const IN_FLIGHT = 2;
 
-/** So many calls of callers are worth a script call of their own beside another: the server works while the next is made. */
+/**
+ * So many calls of callers are worth a script call of their own beside another: the server works while the next is
+ * made.
+ */
 const WORTH_SHARING = 8;
 
 interface Waiting {
@@ -16,7 +19,9 @@ interface Waiting {
 }
 
 /** Joins the publications of one space and partition that come close together into one script call. */
-export function createPublishQueue(send: (entries: readonly Entry[]) => Promise<EntryStatus[]>): (entries: readonly Entry[]) => Promise<EntryStatus[]> {
+export function createPublishQueue(
+  send: (entries: readonly Entry[]) => Promise<EntryStatus[]>,
+): (entries: readonly Entry[]) => Promise<EntryStatus[]> {
   let waiting: Waiting[] = [];
   let out = 0;
   let queued = false;
@@ -24,10 +29,12 @@ export function createPublishQueue(send: (entries: readonly Entry[]) => Promise<
   const pump = () => {
     queued = false;
     while (waiting.length > 0 && out < IN_FLIGHT) {
-      const share = waiting.length >= 2 * WORTH_SHARING ? Math.ceil(waiting.length / (IN_FLIGHT - out)) : waiting.length;
+      const share =
+        waiting.length >= 2 * WORTH_SHARING ? Math.ceil(waiting.length / (IN_FLIGHT - out)) : waiting.length;
       let size = 0;
       let count = 0;
-      while (count < share && (count === 0 || size + waiting[count]!.entries.length <= BATCH)) size += waiting[count++]!.entries.length;
+      while (count < share && (count === 0 || size + waiting[count]!.entries.length <= BATCH))
+        size += waiting[count++]!.entries.length;
       const batch = waiting.slice(0, count);
       waiting = waiting.slice(count);
       out++;

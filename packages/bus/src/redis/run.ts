@@ -10,7 +10,8 @@ export interface Script {
 /** Calls the server with a limit of time, and tells whether it answered. */
 export interface Runner {
   /**
-   * Runs a script by its SHA-1, and by its source on a server that does not know it. By then, what was sent behind it has run:
+   * Runs a script by its SHA-1, and by its source on a server that does not know it. By then, what was sent behind it
+   * has run:
    * `late` makes the arguments for that case.
    */
   script(script: Script, key: string, args: readonly string[], late?: () => readonly string[]): Promise<unknown>;
@@ -28,7 +29,9 @@ export function wrapRedisError(error: unknown): HebraError {
   if (HebraError.isInstance(error)) return error;
   const said = messageOf(error);
   const message = lostConnection.test(said) ? "the connection was lost." : said;
-  return new HebraError("UNREACHABLE", `Redis could not be reached, or refused to serve: ${message}`, { cause: new Error(message) });
+  return new HebraError("UNREACHABLE", `Redis could not be reached, or refused to serve: ${message}`, {
+    cause: new Error(message),
+  });
 }
 
 /** Calls through `commands`; `heard` is told of every answer (no argument) and every failure. */
@@ -41,7 +44,11 @@ export function createRunner(commands: RedisCommands, timeoutMs: number, heard: 
         reject(error);
       };
       // Real time, whatever the clock: it bounds a socket.
-      const timer = setTimeout(() => fail(new HebraError("UNREACHABLE", `Redis did not answer within ${limitMs} ms.`, { details: { limitMs } })), limitMs);
+      const timer = setTimeout(
+        () =>
+          fail(new HebraError("UNREACHABLE", `Redis did not answer within ${limitMs} ms.`, { details: { limitMs } })),
+        limitMs,
+      );
       call().then(
         (reply) => {
           clearTimeout(timer);

@@ -51,7 +51,10 @@ export function createWaker(options: WakerOptions): Waker {
     new Promise<[string, string, string] | undefined>((resolve, reject) => {
       connection ??= options.connect();
       // A connection whose other end vanished never answers; the client would not notice.
-      const watchdog = setTimeout(() => reject(new HebraError("UNREACHABLE", "Redis kept silent beyond the time of a blocking call.")), BLOCK_S * 1_000 + WATCHDOG_MS);
+      const watchdog = setTimeout(
+        () => reject(new HebraError("UNREACHABLE", "Redis kept silent beyond the time of a blocking call.")),
+        BLOCK_S * 1_000 + WATCHDOG_MS,
+      );
       watchdog.unref();
       connection
         .popMin(keys, BLOCK_S)
@@ -76,7 +79,10 @@ export function createWaker(options: WakerOptions): Waker {
     if (running || closed) return;
     running = true;
     while (!closed && interest.size > 0) {
-      const keys = [notices, ...[...interest.keys()].filter((space) => space !== "" && !paused.has(space)).map(wakeKey)];
+      const keys = [
+        notices,
+        ...[...interest.keys()].filter((space) => space !== "" && !paused.has(space)).map(wakeKey),
+      ];
       try {
         const popped = await block(keys);
         options.heard();

@@ -49,17 +49,20 @@ export function createFreezer(): Freezer {
           const member: unknown = Reflect.get(target, name, target);
           if (name === "start") {
             return (listener: BackendListener, holder: string) =>
-              target.start({
-                ready: (...args) => {
-                  let hasRoom = false;
-                  whenThawed(() => (hasRoom = listener.ready(...args)));
-                  return hasRoom;
+              target.start(
+                {
+                  ready: (...args) => {
+                    let hasRoom = false;
+                    whenThawed(() => (hasRoom = listener.ready(...args)));
+                    return hasRoom;
+                  },
+                  // Frozen, it asks for nothing.
+                  asks: () => false,
+                  notice: (...args) => void whenThawed(() => listener.notice(...args)),
+                  health: (...args) => void whenThawed(() => listener.health(...args)),
                 },
-                // Frozen, it asks for nothing.
-                asks: () => false,
-                notice: (...args) => void whenThawed(() => listener.notice(...args)),
-                health: (...args) => void whenThawed(() => listener.health(...args)),
-              }, holder);
+                holder,
+              );
           }
           if (typeof member !== "function" || ["partitionOf", "watchSpace"].includes(String(name))) return member;
           return async (...args: unknown[]) => {

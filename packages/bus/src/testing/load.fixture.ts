@@ -9,8 +9,17 @@ import type { RedisBus } from "../redis.ts";
 const workerFile = fileURLToPath(new URL("worker.fixture.ts", import.meta.url));
 
 /** Starts a worker process and waits until it consumes. */
-export async function startWorker(url: string, namespace: string, name: string, handleMs = 5, leaseMs = 1_000): Promise<ChildProcess> {
-  const child = fork(workerFile, [url, namespace, name, String(handleMs), String(leaseMs)], { execArgv: ["--conditions=@hebra/source", "--import", "tsx"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+export async function startWorker(
+  url: string,
+  namespace: string,
+  name: string,
+  handleMs = 5,
+  leaseMs = 1_000,
+): Promise<ChildProcess> {
+  const child = fork(workerFile, [url, namespace, name, String(handleMs), String(leaseMs)], {
+    execArgv: ["--conditions=@hebra/source", "--import", "tsx"],
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
   await once(child, "message");
   return child;
 }
@@ -45,8 +54,15 @@ export async function drained(bus: RedisBus, limitMs = 30_000): Promise<void> {
 }
 
 /** What the workers committed: nothing lost, in order per session, later repetitions only of what was not acked. */
-export async function verifyLog(admin: Redis, namespace: string, sessions: number, perSession: number): Promise<{ repeated: number }> {
-  const entries = (await admin.lrange(`${namespace}:log`, "0", "-1")).map((line) => JSON.parse(line) as { session: string; payload: number; fence: number });
+export async function verifyLog(
+  admin: Redis,
+  namespace: string,
+  sessions: number,
+  perSession: number,
+): Promise<{ repeated: number }> {
+  const entries = (await admin.lrange(`${namespace}:log`, "0", "-1")).map(
+    (line) => JSON.parse(line) as { session: string; payload: number; fence: number },
+  );
   let repeated = 0;
   for (let s = 0; s < sessions; s++) {
     const own = entries.filter((entry) => entry.session === `s${s}`);
@@ -72,9 +88,17 @@ export async function verifyReplies(bus: RedisBus, sessions: number, perSession:
   for (;;) {
     const delivery = await bus.tryConsumeOutbound({ gatewayId: "g", maxBatch: 100 });
     if (delivery === undefined) break;
-    replies.set(delivery.session, [...(replies.get(delivery.session) ?? []), ...delivery.messages.map((message) => message.payload)]);
+    replies.set(delivery.session, [
+      ...(replies.get(delivery.session) ?? []),
+      ...delivery.messages.map((message) => message.payload),
+    ]);
     await delivery.ack();
   }
   assert.equal(replies.size, sessions);
-  for (const [session, got] of replies) assert.deepEqual(got, Array.from({ length: perSession }, (_, n) => n), `replies of ${session}`);
+  for (const [session, got] of replies)
+    assert.deepEqual(
+      got,
+      Array.from({ length: perSession }, (_, n) => n),
+      `replies of ${session}`,
+    );
 }

@@ -35,7 +35,8 @@ export function mailboxSubject(settings: MailboxSettings, now: () => number): Su
     cancelTicket: async (conversation, ticket) => mailboxes.cancelTicket(conversation, ticket, now()),
     unschedule: async (conversation, id) => mailboxes.unschedule({ conversation, id, dedupKey: id }),
     dead: async () => mailboxes.dead.list(1_000, undefined),
-    changeDead: async (id, replay) => (replay ? mailboxes.replayDead(id, mailboxes.dead.get(id)!.body, now()) : mailboxes.discardDead(id, now())),
+    changeDead: async (id, replay) =>
+      replay ? mailboxes.replayDead(id, mailboxes.dead.get(id)!.body, now()) : mailboxes.discardDead(id, now()),
     check: async () => checkMailboxes(mailboxes),
   };
 }
@@ -66,12 +67,24 @@ export async function checkServer(admin: Redis, root: string): Promise<void> {
     const mailboxes = keys.filter((key) => key.startsWith(`${prefix}q:`)).map((key) => key.slice(`${prefix}q:`.length));
     const lines = keys.filter((key) => /^rh?:/.test(key.slice(prefix.length)));
     const ready = (await Promise.all(lines.map((key) => admin.lrange(key, "0", "-1")))).flat();
-    const due = (await admin.zrange(`${prefix}due`, "0", "-1")).filter((member) => member.startsWith("c")).map((member) => member.slice(1));
+    const due = (await admin.zrange(`${prefix}due`, "0", "-1"))
+      .filter((member) => member.startsWith("c"))
+      .map((member) => member.slice(1));
     const leases = await admin.hkeys(`${prefix}m`);
     assert.deepEqual([...ready, ...due].sort(), mailboxes.sort(), `each mailbox of ${space} is in one place`);
-    for (const conversation of leases) assert.ok(mailboxes.includes(conversation), `${conversation} has a lease and no mailbox`);
-    const tenants = [...(await admin.lrange(`${prefix}ring`, "0", "-1")).map((tenant) => `r:${tenant}`), ...(await admin.lrange(`${prefix}ringh`, "0", "-1")).map((tenant) => `rh:${tenant}`)];
-    const parked = (await admin.zrange(`${prefix}due`, "0", "-1")).filter((member) => member.startsWith("p")).map((member) => (member[1] === "h" ? "rh:" : "r:") + member.slice(2));
-    assert.deepEqual([...tenants, ...parked].sort(), lines.map((key) => key.slice(prefix.length)).sort(), `each line of ${space} has its tenant in one place`);
+    for (const conversation of leases)
+      assert.ok(mailboxes.includes(conversation), `${conversation} has a lease and no mailbox`);
+    const tenants = [
+      ...(await admin.lrange(`${prefix}ring`, "0", "-1")).map((tenant) => `r:${tenant}`),
+      ...(await admin.lrange(`${prefix}ringh`, "0", "-1")).map((tenant) => `rh:${tenant}`),
+    ];
+    const parked = (await admin.zrange(`${prefix}due`, "0", "-1"))
+      .filter((member) => member.startsWith("p"))
+      .map((member) => (member[1] === "h" ? "rh:" : "r:") + member.slice(2));
+    assert.deepEqual(
+      [...tenants, ...parked].sort(),
+      lines.map((key) => key.slice(prefix.length)).sort(),
+      `each line of ${space} has its tenant in one place`,
+    );
   }
 }

@@ -34,7 +34,9 @@ function counting(commands: RedisCommands, calls: { out: number }): RedisCommand
 }
 
 /** The contract's harness on a real server or cluster, in logical time: the scripts are sent the clock's. */
-export function redisHarness(connect: () => Redis | Cluster): BusContractHarness & { close(): Promise<void>; readonly namespace: string } {
+export function redisHarness(
+  connect: () => Redis | Cluster,
+): BusContractHarness & { close(): Promise<void>; readonly namespace: string } {
   const clock = createManualClock();
   const leaseMs = 10_000;
   const namespace = freshNamespace();
@@ -43,7 +45,7 @@ export function redisHarness(connect: () => Redis | Cluster): BusContractHarness
   const clients: (Redis | Cluster)[] = [];
   let backend: RedisBackend | undefined;
   const quiet = async () => {
-    for (let still = 0; still < 3; ) {
+    for (let still = 0; still < 3;) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       still = calls.out === 0 ? still + 1 : 0;
     }
@@ -90,11 +92,21 @@ export function redisHarness(connect: () => Redis | Cluster): BusContractHarness
       await quiet();
     },
     async inject({ tenant, session }, body) {
-      const entry = { conversation: lockKey(tenant, session), dedupKey: undefined, id: "injected", body, delayMs: 0, interrupt: false, high: false };
+      const entry = {
+        conversation: lockKey(tenant, session),
+        dedupKey: undefined,
+        id: "injected",
+        body,
+        delayMs: 0,
+        interrupt: false,
+        high: false,
+      };
       await backend!.publish("in", backend!.partitionOf(entry.conversation), [entry], "memory");
     },
     async close() {
-      await Promise.allSettled(buses.map((bus) => Promise.race([bus.close(), new Promise((resolve) => setTimeout(resolve, 50))])));
+      await Promise.allSettled(
+        buses.map((bus) => Promise.race([bus.close(), new Promise((resolve) => setTimeout(resolve, 50))])),
+      );
       for (const client of clients) client.disconnect();
     },
   };

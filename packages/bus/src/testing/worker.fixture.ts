@@ -18,13 +18,29 @@ const write = `
 
 await bus.ready();
 process.send?.("ready");
-process.on("SIGTERM", () => void bus.drain({ deadlineMs: 2_000 }).then(() => bus.close()).then(() => process.exit(0)));
+process.on(
+  "SIGTERM",
+  () =>
+    void bus
+      .drain({ deadlineMs: 2_000 })
+      .then(() => bus.close())
+      .then(() => process.exit(0)),
+);
 
 for await (const delivery of bus.consumeInbound({ concurrency: 10 })) {
   void (async () => {
     const { session, fence } = delivery;
     const [message] = delivery.messages;
-    const store = (entry: object | undefined) => log.eval(write, 2, `${namespace}:fences`, `${namespace}:log`, session, String(fence), entry === undefined ? "" : JSON.stringify(entry));
+    const store = (entry: object | undefined) =>
+      log.eval(
+        write,
+        2,
+        `${namespace}:fences`,
+        `${namespace}:log`,
+        session,
+        String(fence),
+        entry === undefined ? "" : JSON.stringify(entry),
+      );
     // A holder registers its fence before it works, so that an older one is refused from then on.
     if ((await store(undefined)) !== 1) return;
     await new Promise((resolve) => setTimeout(resolve, Number(handleMs)));

@@ -23,7 +23,13 @@ export interface Answer {
 export interface AdminServer {
   readonly world: World;
   readonly url: string;
-  call(who: keyof typeof tokens | undefined, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    who: keyof typeof tokens | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -46,10 +52,20 @@ export async function serveAdmin(more: Partial<AdminHandlerOptions> = {}): Promi
   const server: Server = createServer(nodeListener(handler));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  async function call(who: keyof typeof tokens | undefined, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async function call(
+    who: keyof typeof tokens | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     const response = await fetch(`${url}${path}`, {
       method,
-      headers: { ...(who === undefined ? {} : { authorization: `Bearer ${tokens[who]}` }), ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      headers: {
+        ...(who === undefined ? {} : { authorization: `Bearer ${tokens[who]}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -57,7 +73,9 @@ export async function serveAdmin(more: Partial<AdminHandlerOptions> = {}): Promi
     return { status: response.status, headers: response.headers, body: parsed };
   }
   return {
-    world, url, call,
+    world,
+    url,
+    call,
     async close() {
       handler.close();
       server.closeAllConnections();

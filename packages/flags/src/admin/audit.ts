@@ -48,7 +48,10 @@ function chained(load: () => Promise<AuditEntry[]>, store: (entry: AuditEntry) =
 /** An audit log that ends with its process. */
 export function memoryAudit(): AuditLog {
   const entries: AuditEntry[] = [];
-  return chained(async () => entries, async (entry) => void entries.push(entry));
+  return chained(
+    async () => entries,
+    async (entry) => void entries.push(entry),
+  );
 }
 
 /** An audit log in a file, a JSON line an entry. @throws HebraError `STORE_FAILED` from its methods */
@@ -59,10 +62,16 @@ export function fileAudit(path: string): AuditLog {
     });
   return chained(
     () =>
-      guard(readFile(path, "utf8").then(
-        (text) => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as AuditEntry),
-        (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? [] : Promise.reject(error)),
-      )),
+      guard(
+        readFile(path, "utf8").then(
+          (text) =>
+            text
+              .split("\n")
+              .filter((line) => line !== "")
+              .map((line) => JSON.parse(line) as AuditEntry),
+          (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? [] : Promise.reject(error)),
+        ),
+      ),
     (entry) => guard(appendFile(path, `${JSON.stringify(entry)}\n`, { flush: true })),
   );
 }
@@ -71,7 +80,10 @@ export function fileAudit(path: string): AuditLog {
 export function verifyAudit(entries: readonly AuditEntry[]): void {
   let previous = "";
   for (const [index, { hash, ...rest }] of entries.entries()) {
-    if (rest.sequence !== index + 1 || rest.previous !== previous || digest(rest) !== hash) throw new HebraError("EVIDENCE_TAMPERED", `Audit entry ${index + 1} was changed, moved or removed.`, { details: { entry: index + 1 } });
+    if (rest.sequence !== index + 1 || rest.previous !== previous || digest(rest) !== hash)
+      throw new HebraError("EVIDENCE_TAMPERED", `Audit entry ${index + 1} was changed, moved or removed.`, {
+        details: { entry: index + 1 },
+      });
     previous = hash;
   }
 }

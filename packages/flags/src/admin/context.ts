@@ -32,9 +32,13 @@ export interface CallContext extends AdminContext {
 }
 
 /** The entries of one flag, for its ETag and for the audit. */
-export function entriesOf(document: FlagDocument, key: string): { readonly flag: unknown; readonly rollout: unknown } | undefined {
+export function entriesOf(
+  document: FlagDocument,
+  key: string,
+): { readonly flag: unknown; readonly rollout: unknown } | undefined {
   const flag = Object.hasOwn(document.flags, key) ? document.flags[key] : undefined;
-  const rollout = document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
+  const rollout =
+    document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
   return flag === undefined && rollout === undefined ? undefined : { flag: flag ?? null, rollout: rollout ?? null };
 }
 
@@ -55,14 +59,30 @@ export async function changeFlag(
   for (let attempt = 1; ; attempt++) {
     const { document, revision } = await documents.read();
     const etag = etagOf(document, key);
-    if (about.ifMatch !== undefined && about.ifMatch !== null && about.ifMatch !== etag && !(about.ifMatch === "*" && etag !== '"none"')) {
-      throw new HebraError("REVISION_CONFLICT", `The flag ${key} was changed since it was read.`, { details: { etag } });
+    if (
+      about.ifMatch !== undefined &&
+      about.ifMatch !== null &&
+      about.ifMatch !== etag &&
+      !(about.ifMatch === "*" && etag !== '"none"')
+    ) {
+      throw new HebraError("REVISION_CONFLICT", `The flag ${key} was changed since it was read.`, {
+        details: { etag },
+      });
     }
     const next = change(document);
     try {
       const written = await documents.write(next, revision);
       const digestOf = (of: FlagDocument) => (entriesOf(of, key) === undefined ? "" : digest(entriesOf(of, key)));
-      await audit.append({ at: new Date(clock.now()).toISOString(), actor: principal.name, action: about.action, flag: key, reason: about.reason, from: digestOf(document), to: digestOf(next), revision: written });
+      await audit.append({
+        at: new Date(clock.now()).toISOString(),
+        actor: principal.name,
+        action: about.action,
+        flag: key,
+        reason: about.reason,
+        from: digestOf(document),
+        to: digestOf(next),
+        revision: written,
+      });
       context.changed();
       return { document: next, revision: written };
     } catch (error) {
@@ -73,8 +93,13 @@ export async function changeFlag(
 }
 
 /** The document with another rollout entry of a flag, its version raised; the entry for all flags has none. */
-export function withRollout(document: FlagDocument, key: string, change: (rollout: RolloutConfig | undefined) => Omit<RolloutConfig, "version"> | GlobalRollout): FlagDocument {
-  const before = document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
+export function withRollout(
+  document: FlagDocument,
+  key: string,
+  change: (rollout: RolloutConfig | undefined) => Omit<RolloutConfig, "version"> | GlobalRollout,
+): FlagDocument {
+  const before =
+    document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
   const after = key === ALL_FLAGS ? change(before) : { ...change(before), version: (before?.version ?? 0) + 1 };
   return { ...document, rollouts: { ...document.rollouts, [key]: after as RolloutConfig } };
 }
@@ -84,8 +109,16 @@ export async function kill(context: CallContext, key: string, on: boolean, reaso
   const { principal, clock, notifiers, onError } = context;
   const at = new Date(clock.now()).toISOString();
   await changeFlag(context, key, { action: on ? "kill" : "unkill", reason }, (document) => {
-    if (!on && entriesOf(document, key) === undefined) throw new HebraError("FLAG_NOT_FOUND", `There is no flag ${key}.`);
-    return withRollout(document, key, (rollout) => ({ ...rollout, kill: on ? { at, by: principal.name, reason } : null }));
+    if (!on && entriesOf(document, key) === undefined)
+      throw new HebraError("FLAG_NOT_FOUND", `There is no flag ${key}.`);
+    return withRollout(document, key, (rollout) => ({
+      ...rollout,
+      kill: on ? { at, by: principal.name, reason } : null,
+    }));
   });
-  await notifyAll(notifiers, { type: on ? "flag-killed" : "flag-unkilled", flag: key, at, reason, by: principal.name }, onError);
+  await notifyAll(
+    notifiers,
+    { type: on ? "flag-killed" : "flag-unkilled", flag: key, at, reason, by: principal.name },
+    onError,
+  );
 }

@@ -11,11 +11,16 @@ export interface FlagDocumentStore {
 }
 
 function conflict(revision: number, expected: number): HebraError {
-  return new HebraError("REVISION_CONFLICT", `The flags are at revision ${revision}, not ${expected}.`, { details: { revision, expected } });
+  return new HebraError("REVISION_CONFLICT", `The flags are at revision ${revision}, not ${expected}.`, {
+    details: { revision, expected },
+  });
 }
 
 /** A document in memory. @param onWrite - told of each write; `staticProvider().set` fits */
-export function memoryFlagDocuments(initial: FlagDocument = { flags: {} }, onWrite: (document: FlagDocument) => void = () => {}): FlagDocumentStore {
+export function memoryFlagDocuments(
+  initial: FlagDocument = { flags: {} },
+  onWrite: (document: FlagDocument) => void = () => {},
+): FlagDocumentStore {
   let document = parseFlagDocument(initial);
   let revision = 0;
   return {
@@ -41,13 +46,19 @@ export function fileFlagDocuments(path: string): FlagDocumentStore {
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const run = last.then(work).catch((error: unknown) => {
-      throw HebraError.isInstance(error) ? error : new HebraError("STORE_FAILED", `The flag file cannot be read or written: ${errorMessage(error)}`, { cause: error });
+      throw HebraError.isInstance(error)
+        ? error
+        : new HebraError("STORE_FAILED", `The flag file cannot be read or written: ${errorMessage(error)}`, {
+            cause: error,
+          });
     });
     last = run.catch(() => undefined);
     return run;
   };
   async function read(): Promise<{ document: FlagDocument; revision: number }> {
-    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? '{"flags":{}}' : Promise.reject(error)));
+    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
+      error.code === "ENOENT" ? '{"flags":{}}' : Promise.reject(error),
+    );
     const document = parseFlagText(text);
     return { document, revision: Number(document.metadata?.[REVISION] ?? 0) };
   }

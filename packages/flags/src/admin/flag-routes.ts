@@ -10,64 +10,140 @@ const notFound = (key: string) => new HebraError("FLAG_NOT_FOUND", `There is no 
 
 /** A context out of a body's member. */
 export function contextOf(value: unknown): FlagContext {
-  if (typeof value !== "object" || value === null) throw new HebraError("PARSE_ERROR", "The `context` must be an object.");
+  if (typeof value !== "object" || value === null)
+    throw new HebraError("PARSE_ERROR", "The `context` must be an object.");
   const given = value as Record<string, unknown>;
-  const id = (name: string) => (typeof given[name] === "string" && given[name] !== "" ? { [name]: given[name] as string } : {});
+  const id = (name: string) =>
+    typeof given[name] === "string" && given[name] !== "" ? { [name]: given[name] as string } : {};
   const { session: _, project: __, org: ___, targetingKey, attributes, ...rest } = given;
-  const session = typeof given["session"] !== "string" && typeof targetingKey === "string" && targetingKey !== "" ? { session: targetingKey } : {};
-  return { ...session, ...id("session"), ...id("project"), ...id("org"), attributes: { ...rest, ...(attributes as Record<string, unknown> | undefined) } };
+  const session =
+    typeof given["session"] !== "string" && typeof targetingKey === "string" && targetingKey !== ""
+      ? { session: targetingKey }
+      : {};
+  return {
+    ...session,
+    ...id("session"),
+    ...id("project"),
+    ...id("org"),
+    attributes: { ...rest, ...(attributes as Record<string, unknown> | undefined) },
+  };
 }
 
 /** Flags: read, set, kill, explain, and the merged document for HTTP providers. */
 export const flagRoutes: readonly RouteEntry<CallContext>[] = [
-  ["GET", "/v1/flags", async ({ context }) => {
-    requireRole(context.principal, "read");
-    const { document, overrides, revision } = await readView(context.documents, context.service.store);
-    const keys = [...new Set([...Object.keys(document.flags), ...Object.keys(document.rollouts ?? {}), ...Object.keys(overrides)])].filter((key) => key !== ALL_FLAGS).sort();
-    const everything = entriesOf(document, ALL_FLAGS)?.rollout ?? null;
-    return json({ revision, everything, flags: keys.map((key) => ({ key, etag: etagOf(document, key), ...entriesOf(document, key), override: overrides[key] ?? null })) });
-  }],
-  ["GET", "/v1/flags/:key", async ({ context, params }) => {
-    requireRole(context.principal, "read");
-    const key = params["key"]!;
-    const { document, overrides } = await readView(context.documents, context.service.store);
-    const entries = entriesOf(document, key);
-    if (entries === undefined && overrides[key] === undefined) throw notFound(key);
-    return json({ key, ...entries, override: overrides[key] ?? null }, 200, { etag: etagOf(document, key) });
-  }],
-  ["PUT", "/v1/flags/:key", async ({ context, params, request }) => {
-    requireRole(context.principal, "operate");
-    const key = params["key"]!;
-    const ifMatch = request.headers.get("if-match") ?? (request.headers.get("if-none-match") === "*" ? '"none"' : null);
-    if (ifMatch === null) return json({ type: "about:blank", status: 428, title: "PRECONDITION_REQUIRED", detail: "Send `If-Match` with the ETag that you read, or `If-None-Match: *` for a new flag." }, 428);
-    const body = await bodyOf(request);
-    const reason = text(body, "reason");
-    const { document } = await changeFlag(context, key, { action: "set", reason, ifMatch }, (before) => {
-      const next = body["flag"] === undefined ? before : { ...before, flags: { ...before.flags, [key]: body["flag"] as FlagdFlag } };
-      return body["rollout"] === undefined ? next : withRollout(next, key, () => body["rollout"] as RolloutConfig);
-    });
-    return json({ key, ...entriesOf(document, key) }, 200, { etag: etagOf(document, key) });
-  }],
-  ["POST", "/v1/flags/:key/kill", async ({ context, params, request }) => {
-    requireRole(context.principal, "operate");
-    await kill(context, params["key"]!, true, text(await bodyOf(request), "reason"));
-    return json({ key: params["key"], killed: true });
-  }],
-  ["POST", "/v1/flags/:key/unkill", async ({ context, params, request }) => {
-    requireRole(context.principal, "operate");
-    await kill(context, params["key"]!, false, text(await bodyOf(request), "reason"));
-    return json({ key: params["key"], killed: false });
-  }],
-  ["POST", "/v1/explain", async ({ context, request }) => {
-    requireRole(context.principal, "read");
-    const body = await bodyOf(request);
-    return json(await explain(await readView(context.documents, context.service.store), context.environment, text(body, "flag"), contextOf(body["context"] ?? {})));
-  }],
-  ["GET", "/v1/document", async ({ context, request }) => {
-    requireRole(context.principal, "read");
-    const document = mergedDocument(await readView(context.documents, context.service.store));
-    const etag = `"${digest(document).slice(0, 32)}"`;
-    if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: { etag } });
-    return json(document, 200, { etag });
-  }],
+  [
+    "GET",
+    "/v1/flags",
+    async ({ context }) => {
+      requireRole(context.principal, "read");
+      const { document, overrides, revision } = await readView(context.documents, context.service.store);
+      const keys = [
+        ...new Set([
+          ...Object.keys(document.flags),
+          ...Object.keys(document.rollouts ?? {}),
+          ...Object.keys(overrides),
+        ]),
+      ]
+        .filter((key) => key !== ALL_FLAGS)
+        .sort();
+      const everything = entriesOf(document, ALL_FLAGS)?.rollout ?? null;
+      return json({
+        revision,
+        everything,
+        flags: keys.map((key) => ({
+          key,
+          etag: etagOf(document, key),
+          ...entriesOf(document, key),
+          override: overrides[key] ?? null,
+        })),
+      });
+    },
+  ],
+  [
+    "GET",
+    "/v1/flags/:key",
+    async ({ context, params }) => {
+      requireRole(context.principal, "read");
+      const key = params["key"]!;
+      const { document, overrides } = await readView(context.documents, context.service.store);
+      const entries = entriesOf(document, key);
+      if (entries === undefined && overrides[key] === undefined) throw notFound(key);
+      return json({ key, ...entries, override: overrides[key] ?? null }, 200, { etag: etagOf(document, key) });
+    },
+  ],
+  [
+    "PUT",
+    "/v1/flags/:key",
+    async ({ context, params, request }) => {
+      requireRole(context.principal, "operate");
+      const key = params["key"]!;
+      const ifMatch =
+        request.headers.get("if-match") ?? (request.headers.get("if-none-match") === "*" ? '"none"' : null);
+      if (ifMatch === null)
+        return json(
+          {
+            type: "about:blank",
+            status: 428,
+            title: "PRECONDITION_REQUIRED",
+            detail: "Send `If-Match` with the ETag that you read, or `If-None-Match: *` for a new flag.",
+          },
+          428,
+        );
+      const body = await bodyOf(request);
+      const reason = text(body, "reason");
+      const { document } = await changeFlag(context, key, { action: "set", reason, ifMatch }, (before) => {
+        const next =
+          body["flag"] === undefined
+            ? before
+            : { ...before, flags: { ...before.flags, [key]: body["flag"] as FlagdFlag } };
+        return body["rollout"] === undefined ? next : withRollout(next, key, () => body["rollout"] as RolloutConfig);
+      });
+      return json({ key, ...entriesOf(document, key) }, 200, { etag: etagOf(document, key) });
+    },
+  ],
+  [
+    "POST",
+    "/v1/flags/:key/kill",
+    async ({ context, params, request }) => {
+      requireRole(context.principal, "operate");
+      await kill(context, params["key"]!, true, text(await bodyOf(request), "reason"));
+      return json({ key: params["key"], killed: true });
+    },
+  ],
+  [
+    "POST",
+    "/v1/flags/:key/unkill",
+    async ({ context, params, request }) => {
+      requireRole(context.principal, "operate");
+      await kill(context, params["key"]!, false, text(await bodyOf(request), "reason"));
+      return json({ key: params["key"], killed: false });
+    },
+  ],
+  [
+    "POST",
+    "/v1/explain",
+    async ({ context, request }) => {
+      requireRole(context.principal, "read");
+      const body = await bodyOf(request);
+      return json(
+        await explain(
+          await readView(context.documents, context.service.store),
+          context.environment,
+          text(body, "flag"),
+          contextOf(body["context"] ?? {}),
+        ),
+      );
+    },
+  ],
+  [
+    "GET",
+    "/v1/document",
+    async ({ context, request }) => {
+      requireRole(context.principal, "read");
+      const document = mergedDocument(await readView(context.documents, context.service.store));
+      const etag = `"${digest(document).slice(0, 32)}"`;
+      if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: { etag } });
+      return json(document, 200, { etag });
+    },
+  ],
 ];

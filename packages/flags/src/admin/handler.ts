@@ -30,9 +30,15 @@ export interface AdminHandlerOptions {
   readonly environment?: string;
   /** What stands before every path, without a trailing slash. @defaultValue "" */
   readonly basePath?: string;
-  /** The flag that the short verbs speak of (`enable-shadow-mode` …), the plan that `v2_enabled` starts, and what stands before their paths. */
+  /**
+   * The flag that the short verbs speak of (`enable-shadow-mode` …), the plan that `v2_enabled` starts, and what stands
+   * before their paths.
+   */
   readonly alias?: { readonly flag: string; readonly plan: RolloutPlan; readonly basePath: string };
-  /** Use of the old endpoints, asked for when they are to be retired; `createDeprecation().usage` over the last day fits. */
+  /**
+   * Use of the old endpoints, asked for when they are to be retired; `createDeprecation().usage` over the last day
+   * fits.
+   */
   readonly usage?: () => { readonly unpinned: number };
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
@@ -45,7 +51,8 @@ export interface AdminHandler {
   close(): void;
 }
 
-const has = <T>(method: keyof T) => z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", `must have ${String(method)}()`);
+const has = <T>(method: keyof T) =>
+  z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", `must have ${String(method)}()`);
 const path = z.string().regex(/^(\/[^/?#]+)*$/, "must begin with a slash and not end with one");
 const schema = z.strictObject({
   tokens: z.array(z.unknown()),
@@ -56,14 +63,28 @@ const schema = z.strictObject({
   notifiers: z.array(z.custom<Notifier>((value) => typeof value === "function", "must be a function")).default([]),
   environment: z.string().min(1).optional(),
   basePath: path.default(""),
-  alias: z.strictObject({ flag: z.string().min(1), plan: z.custom<RolloutPlan>((value) => Array.isArray((value as RolloutPlan | null)?.steps), "must be a plan made by rolloutPlan()"), basePath: path }).optional(),
-  usage: z.custom<() => { readonly unpinned: number }>((value) => typeof value === "function", "must be a function").optional(),
-  onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
+  alias: z
+    .strictObject({
+      flag: z.string().min(1),
+      plan: z.custom<RolloutPlan>(
+        (value) => Array.isArray((value as RolloutPlan | null)?.steps),
+        "must be a plan made by rolloutPlan()",
+      ),
+      basePath: path,
+    })
+    .optional(),
+  usage: z
+    .custom<() => { readonly unpinned: number }>((value) => typeof value === "function", "must be a function")
+    .optional(),
+  onError: z
+    .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
+    .default(() => () => {}),
   clock: has<Clock>("now").optional(),
 });
 
 /**
- * Everything that people and machines do to flags and rollouts, as one Web-standard handler: it fits Hono, Next, Bun, Deno and, through `nodeListener`,
+ * Everything that people and machines do to flags and rollouts, as one Web-standard handler: it fits Hono, Next, Bun,
+ * Deno and, through `nodeListener`,
  * Node's own server. Every route but `/healthz` needs a bearer token.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -78,7 +99,8 @@ const schema = z.strictObject({
  *   documents: memoryFlagDocuments(),
  *   service: createRolloutService({ store: memoryRolloutStore() }),
  * });
- * const response = await admin(new Request("http://localhost/v1/flags", { headers: { authorization: "Bearer a-long-random-secret" } }));
+ * const response = await admin(new Request("http://localhost/v1/flags", { headers: { authorization: "Bearer
+ * a-long-random-secret" } }));
  * console.log(response.status); // 200
  * admin.close();
  * ```
@@ -90,19 +112,39 @@ export function createAdminHandler(options: AdminHandlerOptions): AdminHandler {
   const stream = createChangeStream(clock);
   const stopWatching = parsed.service.store.watch?.(() => stream.changed());
   const context: AdminContext = {
-    documents: parsed.documents, service: parsed.service, audit: parsed.audit ?? memoryAudit(), incidents: parsed.incidents, notifiers: parsed.notifiers,
-    environment: parsed.environment, alias: parsed.alias, usage: parsed.usage, clock, onError: parsed.onError, changed: () => stream.changed(),
+    documents: parsed.documents,
+    service: parsed.service,
+    audit: parsed.audit ?? memoryAudit(),
+    incidents: parsed.incidents,
+    notifiers: parsed.notifiers,
+    environment: parsed.environment,
+    alias: parsed.alias,
+    usage: parsed.usage,
+    clock,
+    onError: parsed.onError,
+    changed: () => stream.changed(),
   };
   const routes: readonly RouteEntry<CallContext>[] = [
-    ...[...flagRoutes, ...rolloutRoutes, ...ofrepRoutes].map(([method, pattern, serve]): RouteEntry<CallContext> => [method, `${parsed.basePath}${pattern}`, serve]),
+    ...[...flagRoutes, ...rolloutRoutes, ...ofrepRoutes].map(([method, pattern, serve]): RouteEntry<CallContext> => [
+      method,
+      `${parsed.basePath}${pattern}`,
+      serve,
+    ]),
     [
-      "GET", `${parsed.basePath}/v1/events`,
+      "GET",
+      `${parsed.basePath}/v1/events`,
       async ({ context: call, request }) => {
         requireRole(call.principal, "read");
         return stream.open(request.signal);
       },
     ],
-    ...(parsed.alias === undefined ? [] : aliasRoutes.map(([method, pattern, serve]): RouteEntry<CallContext> => [method, `${parsed.alias!.basePath}${pattern}`, serve])),
+    ...(parsed.alias === undefined
+      ? []
+      : aliasRoutes.map(([method, pattern, serve]): RouteEntry<CallContext> => [
+          method,
+          `${parsed.alias!.basePath}${pattern}`,
+          serve,
+        ])),
   ];
 
   async function serve(request: Request): Promise<Response> {
@@ -113,9 +155,16 @@ export function createAdminHandler(options: AdminHandlerOptions): AdminHandler {
       const params = matchPath(pattern, url.pathname);
       return params === undefined ? [] : [{ method, params, handle }];
     });
-    if (fitting.length === 0) return json({ type: "about:blank", status: 404, title: "NOT_FOUND", detail: `There is nothing at ${url.pathname}.` }, 404);
+    if (fitting.length === 0)
+      return json(
+        { type: "about:blank", status: 404, title: "NOT_FOUND", detail: `There is nothing at ${url.pathname}.` },
+        404,
+      );
     const route = fitting.find(({ method }) => method === request.method);
-    if (route === undefined) return json({ type: "about:blank", status: 405, title: "METHOD_NOT_ALLOWED" }, 405, { allow: [...new Set(fitting.map(({ method }) => method))].join(", ") });
+    if (route === undefined)
+      return json({ type: "about:blank", status: 405, title: "METHOD_NOT_ALLOWED" }, 405, {
+        allow: [...new Set(fitting.map(({ method }) => method))].join(", "),
+      });
     return route.handle({ request, url, params: route.params, context: { ...context, principal } });
   }
 

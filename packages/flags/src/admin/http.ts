@@ -1,25 +1,48 @@
 import { errorMessage, HebraError, type ErrorCode } from "@hebra/core";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
-  UNAUTHENTICATED: 401, FORBIDDEN: 403, FLAG_NOT_FOUND: 404,
-  ILLEGAL_TRANSITION: 409, EVIDENCE_MISSING: 409, EVIDENCE_TAMPERED: 409, ROLLOUT_CONFLICT: 409, STALE_FENCE: 409, REVISION_CONFLICT: 412,
-  INVALID_OPTIONS: 400, FLAG_INVALID: 400, PARSE_ERROR: 400, INVALID_ID: 400, TARGETING_KEY_MISSING: 400,
-  UNREACHABLE: 503, STORE_FAILED: 503, TIMEOUT: 504,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  FLAG_NOT_FOUND: 404,
+  ILLEGAL_TRANSITION: 409,
+  EVIDENCE_MISSING: 409,
+  EVIDENCE_TAMPERED: 409,
+  ROLLOUT_CONFLICT: 409,
+  STALE_FENCE: 409,
+  REVISION_CONFLICT: 412,
+  INVALID_OPTIONS: 400,
+  FLAG_INVALID: 400,
+  PARSE_ERROR: 400,
+  INVALID_ID: 400,
+  TARGETING_KEY_MISSING: 400,
+  UNREACHABLE: 503,
+  STORE_FAILED: 503,
+  TIMEOUT: 504,
 };
 
 /** A JSON answer. */
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", "cache-control": "no-store", ...headers } });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+  });
 }
 
 /** An error as `application/problem+json` (RFC 9457). What is not ours shows nothing of itself. */
 export function problem(error: unknown): Response {
   const known = HebraError.isInstance(error);
   const status = known ? (STATUS[error.code] ?? 500) : 500;
-  const body = known && status !== 500 ? { title: error.code, detail: error.message, code: error.code, details: error.details } : { title: "INTERNAL", detail: "The request failed; see the server's log.", code: "INTERNAL" };
+  const body =
+    known && status !== 500
+      ? { title: error.code, detail: error.message, code: error.code, details: error.details }
+      : { title: "INTERNAL", detail: "The request failed; see the server's log.", code: "INTERNAL" };
   return new Response(JSON.stringify({ type: "about:blank", status, ...body }), {
     status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...(status === 401 ? { "www-authenticate": 'Bearer realm="hebra-flags"' } : {}) },
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      ...(status === 401 ? { "www-authenticate": 'Bearer realm="hebra-flags"' } : {}),
+    },
   });
 }
 
@@ -29,7 +52,8 @@ const MOST_BYTES = 1_000_000;
 /** The JSON body; `{}` when there is none. @throws HebraError `PARSE_ERROR` */
 export async function bodyOf(request: Request): Promise<Record<string, unknown>> {
   const text = await request.text();
-  if (text.length > MOST_BYTES) throw new HebraError("PARSE_ERROR", `The body is larger than ${MOST_BYTES} characters.`);
+  if (text.length > MOST_BYTES)
+    throw new HebraError("PARSE_ERROR", `The body is larger than ${MOST_BYTES} characters.`);
   if (text.trim() === "") return {};
   let value: unknown;
   try {
@@ -37,14 +61,16 @@ export async function bodyOf(request: Request): Promise<Record<string, unknown>>
   } catch (error) {
     throw new HebraError("PARSE_ERROR", `The body is not JSON: ${errorMessage(error)}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new HebraError("PARSE_ERROR", "The body must be a JSON object.");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new HebraError("PARSE_ERROR", "The body must be a JSON object.");
   return value as Record<string, unknown>;
 }
 
 /** A text member of a body. @throws HebraError `INVALID_OPTIONS` */
 export function text(body: Readonly<Record<string, unknown>>, name: string): string {
   const value = body[name];
-  if (typeof value !== "string" || value.trim() === "") throw new HebraError("INVALID_OPTIONS", `The body needs a text \`${name}\`.`);
+  if (typeof value !== "string" || value.trim() === "")
+    throw new HebraError("INVALID_OPTIONS", `The body needs a text \`${name}\`.`);
   return value;
 }
 
@@ -58,7 +84,11 @@ export interface RouteCall<C> {
 }
 
 /** One route: method, pattern (`/v1/flags/:key`), what it does. */
-export type RouteEntry<C> = readonly [method: string, pattern: string, serve: (call: RouteCall<C>) => Promise<Response>];
+export type RouteEntry<C> = readonly [
+  method: string,
+  pattern: string,
+  serve: (call: RouteCall<C>) => Promise<Response>,
+];
 
 /** The parts of a path that a pattern names, or nothing when it does not fit. */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {

@@ -13,15 +13,20 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
  * export const server = createServer(nodeListener(async () => new Response("hello")));
  * ```
  */
-export function nodeListener(handler: (request: Request) => Promise<Response>): (request: IncomingMessage, response: ServerResponse) => void {
+export function nodeListener(
+  handler: (request: Request) => Promise<Response>,
+): (request: IncomingMessage, response: ServerResponse) => void {
   return (incoming, outgoing) => {
     const gone = new AbortController();
     outgoing.on("close", () => gone.abort());
     const headers = new Headers();
-    for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) headers.append(incoming.rawHeaders[at]!, incoming.rawHeaders[at + 1]!);
+    for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2)
+      headers.append(incoming.rawHeaders[at]!, incoming.rawHeaders[at + 1]!);
     const withBody = incoming.method !== "GET" && incoming.method !== "HEAD";
     const request = new Request(new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? "localhost"}`), {
-      method: incoming.method ?? "GET", headers, signal: gone.signal,
+      method: incoming.method ?? "GET",
+      headers,
+      signal: gone.signal,
       ...(withBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: "half" } : {}),
     } as RequestInit);
     handler(request).then(

@@ -21,7 +21,12 @@ function roleFor(verb: string, body: Readonly<Record<string, unknown>>): AdminRo
 }
 
 /** A command out of a request. @throws HebraError `INVALID_OPTIONS`, `FORBIDDEN` */
-export function commandOf(verb: string, body: Readonly<Record<string, unknown>>, principal: Principal, headers: Headers): RolloutCommand {
+export function commandOf(
+  verb: string,
+  body: Readonly<Record<string, unknown>>,
+  principal: Principal,
+  headers: Headers,
+): RolloutCommand {
   requireRole(principal, roleFor(verb, body));
   onlyKnown(verb, body);
   const ifMatch = /^"?(\d+)"?$/.exec(headers.get("if-match") ?? "")?.[1];
@@ -35,13 +40,22 @@ export function commandOf(verb: string, body: Readonly<Record<string, unknown>>,
   switch (verb) {
     case "approve": {
       const role = text(body, "role") as ApprovalRole;
-      if (!principal.approves.includes(role)) throw new HebraError("FORBIDDEN", `${principal.name} does not give the ${role} approval.`);
+      if (!principal.approves.includes(role))
+        throw new HebraError("FORBIDDEN", `${principal.name} does not give the ${role} approval.`);
       return { ...actor, event: "approve", role };
     }
     case "attest":
-      return { ...actor, event: "attest", item: text(body, "item"), ...optional(body, "link"), ...optional(body, "digest"), ...(body["report"] === undefined ? {} : { report: body["report"] }) };
+      return {
+        ...actor,
+        event: "attest",
+        item: text(body, "item"),
+        ...optional(body, "link"),
+        ...optional(body, "digest"),
+        ...(body["report"] === undefined ? {} : { report: body["report"] }),
+      };
     case "smoke":
-      if (typeof body["ok"] !== "boolean") throw new HebraError("INVALID_OPTIONS", "The body needs `ok`: true or false.");
+      if (typeof body["ok"] !== "boolean")
+        throw new HebraError("INVALID_OPTIONS", "The body needs `ok`: true or false.");
       return { ...actor, event: "smoke", ok: body["ok"], ...optional(body, "link") };
     case "legacy-usage":
       return { ...actor, event: "legacy-usage", calls: count(body, "calls") };
@@ -53,7 +67,8 @@ export function commandOf(verb: string, body: Readonly<Record<string, unknown>>,
   const event = rolloutEvents.find((one) => one === verb);
   if (event === undefined) throw unknownVerb(verb);
   const { to } = body;
-  if (to !== undefined && to !== "internal" && to !== "shadow") throw new HebraError("INVALID_OPTIONS", "`to` must be internal or shadow.");
+  if (to !== undefined && to !== "internal" && to !== "shadow")
+    throw new HebraError("INVALID_OPTIONS", "`to` must be internal or shadow.");
   return {
     ...actor,
     event,
@@ -66,22 +81,37 @@ export function commandOf(verb: string, body: Readonly<Record<string, unknown>>,
 function unknownVerb(verb: string): HebraError {
   const known = [...rolloutEvents, ...records];
   const near = didYouMean(verb, known);
-  return new HebraError("INVALID_OPTIONS", `There is no rollout verb \`${verb}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} There are: ${known.join(", ")}.`);
+  return new HebraError(
+    "INVALID_OPTIONS",
+    `There is no rollout verb \`${verb}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} There are: ${known.join(", ")}.`,
+  );
 }
 
 /** What each verb's body may hold besides a reason. */
 const members: Readonly<Record<string, readonly string[]>> = {
-  start: ["plan"], reset: ["plan", "to"], "set-hold-back": ["holdBack"],
-  approve: ["role"], attest: ["item", "link", "digest", "report"], smoke: ["ok", "link"], "legacy-usage": ["calls"], "close-postmortem": ["id", "link"],
+  start: ["plan"],
+  reset: ["plan", "to"],
+  "set-hold-back": ["holdBack"],
+  approve: ["role"],
+  attest: ["item", "link", "digest", "report"],
+  smoke: ["ok", "link"],
+  "legacy-usage": ["calls"],
+  "close-postmortem": ["id", "link"],
 };
 
-/** A member that a verb does not know is a mistake of whoever sent it: left aside it would be missed. @throws HebraError `INVALID_OPTIONS` */
+/**
+ * A member that a verb does not know is a mistake of whoever sent it: left aside it would be missed. @throws HebraError
+ * `INVALID_OPTIONS`
+ */
 function onlyKnown(verb: string, body: Readonly<Record<string, unknown>>): void {
   const known = ["reason", ...(Object.hasOwn(members, verb) ? members[verb]! : [])];
   const stranger = Object.keys(body).find((name) => !known.includes(name));
   if (stranger === undefined || ![...rolloutEvents, ...records].some((one) => one === verb)) return;
   const near = didYouMean(stranger, known);
-  throw new HebraError("INVALID_OPTIONS", `\`${verb}\` takes no \`${stranger}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} It takes: ${known.join(", ")}.`);
+  throw new HebraError(
+    "INVALID_OPTIONS",
+    `\`${verb}\` takes no \`${stranger}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} It takes: ${known.join(", ")}.`,
+  );
 }
 
 function optional<K extends string>(body: Readonly<Record<string, unknown>>, name: K): { readonly [P in K]?: string } {
@@ -90,65 +120,106 @@ function optional<K extends string>(body: Readonly<Record<string, unknown>>, nam
 
 function count(body: Readonly<Record<string, unknown>>, name: string): number {
   const value = body[name];
-  if (typeof value !== "number" || !(value >= 0)) throw new HebraError("INVALID_OPTIONS", `The body needs a number \`${name}\`.`);
+  if (typeof value !== "number" || !(value >= 0))
+    throw new HebraError("INVALID_OPTIONS", `The body needs a number \`${name}\`.`);
   return value;
 }
 
 /** @throws HebraError `INVALID_OPTIONS` */
 function limitOf(given: string | null): number {
   const limit = Number(given ?? 100);
-  if (!Number.isInteger(limit) || limit < 1) throw new HebraError("INVALID_OPTIONS", "`limit` must be a whole number from 1 on.");
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new HebraError("INVALID_OPTIONS", "`limit` must be a whole number from 1 on.");
   return Math.min(1_000, limit);
 }
 
 /** Rollouts, their evidence, incidents and postmortems. */
 export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
-  ["GET", "/v1/flags/:key/rollout", async ({ context, params }) => {
-    requireRole(context.principal, "read");
-    const status = await context.service.status(params["key"]!);
-    return json(status, 200, { etag: `"${status.state.revision}"` });
-  }],
-  ["POST", "/v1/flags/:key/rollout/:verb", async ({ context, params, request }) => {
-    const command = commandOf(params["verb"]!, await bodyOf(request), context.principal, request.headers);
-    const state = await context.service.act(params["key"]!, command);
-    context.changed();
-    return json({ state }, 200, { etag: `"${state.revision}"` });
-  }],
-  ["GET", "/v1/flags/:key/audit", async ({ context, params }) => {
-    requireRole(context.principal, "read");
-    const key = params["key"]!;
-    const [evidence, state, everyChange] = await Promise.all([context.service.store.evidence(key), context.service.store.read(key), context.audit.list()]);
-    const problems = [() => verifyEvidence(evidence, state?.head ?? ""), () => verifyAudit(everyChange)].flatMap((verify) => {
-      try {
-        verify();
-        return [];
-      } catch (error) {
-        return [errorMessage(error)];
-      }
-    });
-    // Changes of all flags are one chain; it is verified whole, and shown for one flag.
-    return json({ intact: problems.length === 0, problems, evidence, changes: everyChange.filter((change) => change.flag === key) });
-  }],
-  ["GET", "/v1/flags/:key/postmortems/:id", async ({ context, params }) => {
-    requireRole(context.principal, "read");
-    const key = params["key"]!;
-    const { state } = await context.service.status(key);
-    const postmortem = state.postmortems.find((one) => one.id === params["id"]);
-    if (postmortem === undefined) throw new HebraError("FLAG_NOT_FOUND", `There is no postmortem ${params["id"]} of ${key}.`);
-    const since = new Date(postmortem.openedAt - 3_600_000).toISOString();
-    const incidents = (await context.incidents?.list({ flag: key, since, limit: 1_000 })) ?? [];
-    return new Response(postmortemDocument({ flag: key, postmortem, evidence: await context.service.store.evidence(key), incidents }), { headers: { "content-type": "text/markdown; charset=utf-8" } });
-  }],
-  ["GET", "/v1/incidents", async ({ context, url }) => {
-    requireRole(context.principal, "read");
-    if (context.incidents === undefined) return json({ incidents: [] });
-    const { searchParams } = url;
-    const given = (name: string) => searchParams.get(name);
-    const query: IncidentQuery = {
-      ...Object.fromEntries(["flag", "org", "fingerprint", "code", "since"].flatMap((name) => (given(name) === null ? [] : [[name, given(name)]]))),
-      ...(given("matched") === null ? {} : { matched: given("matched") === "true" }),
-      limit: limitOf(given("limit")),
-    };
-    return json({ incidents: await context.incidents.list(query) });
-  }],
+  [
+    "GET",
+    "/v1/flags/:key/rollout",
+    async ({ context, params }) => {
+      requireRole(context.principal, "read");
+      const status = await context.service.status(params["key"]!);
+      return json(status, 200, { etag: `"${status.state.revision}"` });
+    },
+  ],
+  [
+    "POST",
+    "/v1/flags/:key/rollout/:verb",
+    async ({ context, params, request }) => {
+      const command = commandOf(params["verb"]!, await bodyOf(request), context.principal, request.headers);
+      const state = await context.service.act(params["key"]!, command);
+      context.changed();
+      return json({ state }, 200, { etag: `"${state.revision}"` });
+    },
+  ],
+  [
+    "GET",
+    "/v1/flags/:key/audit",
+    async ({ context, params }) => {
+      requireRole(context.principal, "read");
+      const key = params["key"]!;
+      const [evidence, state, everyChange] = await Promise.all([
+        context.service.store.evidence(key),
+        context.service.store.read(key),
+        context.audit.list(),
+      ]);
+      const problems = [() => verifyEvidence(evidence, state?.head ?? ""), () => verifyAudit(everyChange)].flatMap(
+        (verify) => {
+          try {
+            verify();
+            return [];
+          } catch (error) {
+            return [errorMessage(error)];
+          }
+        },
+      );
+      // Changes of all flags are one chain; it is verified whole, and shown for one flag.
+      return json({
+        intact: problems.length === 0,
+        problems,
+        evidence,
+        changes: everyChange.filter((change) => change.flag === key),
+      });
+    },
+  ],
+  [
+    "GET",
+    "/v1/flags/:key/postmortems/:id",
+    async ({ context, params }) => {
+      requireRole(context.principal, "read");
+      const key = params["key"]!;
+      const { state } = await context.service.status(key);
+      const postmortem = state.postmortems.find((one) => one.id === params["id"]);
+      if (postmortem === undefined)
+        throw new HebraError("FLAG_NOT_FOUND", `There is no postmortem ${params["id"]} of ${key}.`);
+      const since = new Date(postmortem.openedAt - 3_600_000).toISOString();
+      const incidents = (await context.incidents?.list({ flag: key, since, limit: 1_000 })) ?? [];
+      return new Response(
+        postmortemDocument({ flag: key, postmortem, evidence: await context.service.store.evidence(key), incidents }),
+        { headers: { "content-type": "text/markdown; charset=utf-8" } },
+      );
+    },
+  ],
+  [
+    "GET",
+    "/v1/incidents",
+    async ({ context, url }) => {
+      requireRole(context.principal, "read");
+      if (context.incidents === undefined) return json({ incidents: [] });
+      const { searchParams } = url;
+      const given = (name: string) => searchParams.get(name);
+      const query: IncidentQuery = {
+        ...Object.fromEntries(
+          ["flag", "org", "fingerprint", "code", "since"].flatMap((name) =>
+            given(name) === null ? [] : [[name, given(name)]],
+          ),
+        ),
+        ...(given("matched") === null ? {} : { matched: given("matched") === "true" }),
+        limit: limitOf(given("limit")),
+      };
+      return json({ incidents: await context.incidents.list(query) });
+    },
+  ],
 ];

@@ -26,25 +26,37 @@ export interface Principal {
 }
 
 const schema = z
-  .array(z.strictObject({ token: z.string().min(16, "must have at least 16 characters"), name: z.string().min(1), roles: z.array(z.enum(["read", "operate", "approve"])).min(1), approves: z.array(z.enum(["technical", "operational"])).optional() }))
+  .array(
+    z.strictObject({
+      token: z.string().min(16, "must have at least 16 characters"),
+      name: z.string().min(1),
+      roles: z.array(z.enum(["read", "operate", "approve"])).min(1),
+      approves: z.array(z.enum(["technical", "operational"])).optional(),
+    }),
+  )
   .min(1, "at least one token is needed: there are no default credentials")
   .refine((tokens) => new Set(tokens.map((one) => one.token)).size === tokens.length, "two entries share a token");
 
 const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 /**
- * Finds out who calls. All tokens are compared, each in constant time over digests of equal length, so that the time of a refusal tells nothing.
+ * Finds out who calls. All tokens are compared, each in constant time over digests of equal length, so that the time of
+ * a refusal tells nothing.
  *
  * @throws HebraError `INVALID_OPTIONS`; the result throws `UNAUTHENTICATED`.
  */
 export function authenticator(tokens: readonly AdminToken[]): (request: Request) => Principal {
-  const known = parseOptions("adminHandler", schema, tokens).map(({ token, name, roles, approves = [] }) => ({ digest: hash(token), principal: { name, roles, approves } }));
+  const known = parseOptions("adminHandler", schema, tokens).map(({ token, name, roles, approves = [] }) => ({
+    digest: hash(token),
+    principal: { name, roles, approves },
+  }));
   return (request) => {
     const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
     let found: Principal | undefined;
     const digest = hash(given ?? "");
     for (const { digest: own, principal } of known) if (timingSafeEqual(own, digest)) found = principal;
-    if (given === undefined || found === undefined) throw new HebraError("UNAUTHENTICATED", "This request has no valid bearer token.");
+    if (given === undefined || found === undefined)
+      throw new HebraError("UNAUTHENTICATED", "This request has no valid bearer token.");
     return found;
   };
 }

@@ -35,7 +35,9 @@ export async function flagsOf({ document, overrides }: FlagView, environment: st
 
 /** The document with every rollout's effect written into it, for processes that know documents only. */
 export function mergedDocument({ document, overrides }: FlagView): FlagDocument {
-  const rollouts: Record<string, RolloutConfig> = { ...(document.rollouts as Record<string, RolloutConfig> | undefined) };
+  const rollouts: Record<string, RolloutConfig> = {
+    ...(document.rollouts as Record<string, RolloutConfig> | undefined),
+  };
   for (const [flag, override] of Object.entries(overrides)) {
     const own = rollouts[flag];
     const version = Math.max(own?.version ?? 0, 0) + (override.version ?? 0);
@@ -46,7 +48,9 @@ export function mergedDocument({ document, overrides }: FlagView): FlagDocument 
       holdBack: { percent: override.holdBackPercent ?? own?.holdBack?.percent ?? 0 },
       shadow: { ...own?.shadow, percent: override.shadowPercent ?? own?.shadow?.percent ?? 0 },
       // The format has no ceiling for modes, but a kill says the same: legacy, whatever is listed.
-      ...(override.maxMode === "legacy" ? { kill: own?.kill ?? { at: "1970-01-01T00:00:00Z", by: "rollout", reason: "The rollout stands at legacy." } } : {}),
+      ...(override.maxMode === "legacy"
+        ? { kill: own?.kill ?? { at: "1970-01-01T00:00:00Z", by: "rollout", reason: "The rollout stands at legacy." } }
+        : {}),
     };
   }
   return { ...document, rollouts };
@@ -54,8 +58,29 @@ export function mergedDocument({ document, overrides }: FlagView): FlagDocument 
 
 /** The rules in the order in which they are asked. */
 export const ruleOrder: readonly RuleId[] = [
-  "not-ready", "not-found", "invalid", "kill.flag", "kill.environment", "kill.global", "breaker", "environment", "deny.session", "deny.project", "deny.org",
-  "pin.session", "pin.project", "pin.org", "prerequisite", "allow.session", "allow.project", "allow.org", "missing-unit", "hold-back", "canary", "shadow", "default",
+  "not-ready",
+  "not-found",
+  "invalid",
+  "kill.flag",
+  "kill.environment",
+  "kill.global",
+  "breaker",
+  "environment",
+  "deny.session",
+  "deny.project",
+  "deny.org",
+  "pin.session",
+  "pin.project",
+  "pin.org",
+  "prerequisite",
+  "allow.session",
+  "allow.project",
+  "allow.org",
+  "missing-unit",
+  "hold-back",
+  "canary",
+  "shadow",
+  "default",
 ];
 
 /** Why a decision came out as it did. */
@@ -68,7 +93,12 @@ export interface Explanation {
 }
 
 /** Decides and tells the way there. */
-export async function explain(view: FlagView, environment: string | undefined, flag: string, context: FlagContext): Promise<Explanation> {
+export async function explain(
+  view: FlagView,
+  environment: string | undefined,
+  flag: string,
+  context: FlagContext,
+): Promise<Explanation> {
   const flags = await flagsOf(view, environment);
   try {
     const decision = flags.decide(flag, context);
@@ -77,10 +107,19 @@ export async function explain(view: FlagView, environment: string | undefined, f
     const override = view.overrides[flag];
     const globals = view.document.rollouts?.["*"] as never as { kill?: null } | undefined;
     const effective = effectiveRollout({
-      key: flag, rollout: view.document.rollouts?.[flag], kills: [], globals: globals === undefined ? [] : [globals], overrides: override === undefined ? [] : [override],
-      environment, defaultPercent: 0,
+      key: flag,
+      rollout: view.document.rollouts?.[flag],
+      kills: [],
+      globals: globals === undefined ? [] : [globals],
+      overrides: override === undefined ? [] : [override],
+      environment,
+      defaultPercent: 0,
     });
-    return { decision, effective, trace: asked.map((rule, index) => ({ rule, outcome: index === asked.length - 1 ? "decided" : "passed" })) };
+    return {
+      decision,
+      effective,
+      trace: asked.map((rule, index) => ({ rule, outcome: index === asked.length - 1 ? "decided" : "passed" })),
+    };
   } finally {
     await flags.close();
   }

@@ -15,7 +15,13 @@ export interface Call extends Parsed {
 }
 
 /** Asks the admin; a change carries its idempotency key. */
-export function ask<T>({ client, given }: Call, method: string, path: string, body?: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer<T>> {
+export function ask<T>(
+  { client, given }: Call,
+  method: string,
+  path: string,
+  body?: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer<T>> {
   const key = given.key === undefined || method === "GET" ? {} : { "idempotency-key": String(given.key) };
   return client().call<T>(method, path, body, { ...key, ...headers });
 }
@@ -28,14 +34,16 @@ export function show({ io, given }: Call, value: unknown, human: () => string): 
 
 /** @throws HebraError `INVALID_OPTIONS` */
 export function reasonOf({ given }: Call): string {
-  if (typeof given.reason !== "string" || given.reason.trim() === "") throw new HebraError("INVALID_OPTIONS", "Say why: --reason TEXT. It goes into the evidence.");
+  if (typeof given.reason !== "string" || given.reason.trim() === "")
+    throw new HebraError("INVALID_OPTIONS", "Say why: --reason TEXT. It goes into the evidence.");
   return given.reason;
 }
 
 /** A text option. @throws HebraError `INVALID_OPTIONS` */
 export function needed(given: Given, name: OptionName, what: string): string {
   const value = given[name];
-  if (typeof value !== "string" || value === "") throw new HebraError("INVALID_OPTIONS", `${what}: --${name} is missing.`);
+  if (typeof value !== "string" || value === "")
+    throw new HebraError("INVALID_OPTIONS", `${what}: --${name} is missing.`);
   return value;
 }
 
@@ -44,7 +52,8 @@ export function numberOption(given: Given, name: OptionName, otherwise: number, 
   const value = given[name];
   if (value === undefined) return otherwise;
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : Number.NaN;
-  if (!Number.isFinite(parsed) || parsed < least) throw new HebraError("INVALID_OPTIONS", `--${name} must be a number from ${least} on, not ${String(value)}.`);
+  if (!Number.isFinite(parsed) || parsed < least)
+    throw new HebraError("INVALID_OPTIONS", `--${name} must be a number from ${least} on, not ${String(value)}.`);
   return parsed;
 }
 
@@ -54,7 +63,11 @@ export async function readJsonFile(path: string): Promise<unknown> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new HebraError("PARSE_ERROR", `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? "error"}).`, { cause: error });
+    throw new HebraError(
+      "PARSE_ERROR",
+      `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? "error"}).`,
+      { cause: error },
+    );
   }
   try {
     return JSON.parse(text) as unknown;

@@ -54,18 +54,31 @@ afterEach(async () => {
 async function serve(made: Backend): Promise<void> {
   backend = made;
   handler = createAdminHandler({
-    tokens: [{ token: tokens.ana, name: "ana", roles: ["operate"] }, { token: tokens.bo, name: "bo", roles: ["approve"], approves: ["technical"] }],
-    documents: made.documents, service: createRolloutService({ store: made.store }), incidents: fileIncidents(join(directory, "incidents.jsonl")), audit: fileAudit(join(directory, "audit.jsonl")),
+    tokens: [
+      { token: tokens.ana, name: "ana", roles: ["operate"] },
+      { token: tokens.bo, name: "bo", roles: ["approve"], approves: ["technical"] },
+    ],
+    documents: made.documents,
+    service: createRolloutService({ store: made.store }),
+    incidents: fileIncidents(join(directory, "incidents.jsonl")),
+    audit: fileAudit(join(directory, "audit.jsonl")),
   });
   server = createServer(nodeListener(handler));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  flags = createFlags({ providers: [rolloutProvider({ store: made.store, pollMs: 100 }), made.provider], logger: { warn() {} } });
+  flags = createFlags({
+    providers: [rolloutProvider({ store: made.store, pollMs: 100 }), made.provider],
+    logger: { warn() {} },
+  });
   flags.subscribe(() => {});
 }
 
 /** `hebra-flags` as a process of its own. */
 function cli(line: string, who: keyof typeof tokens = "ana"): Promise<{ code: number; out: string; err: string }> {
-  const env = { ...process.env, HEBRA_FLAGS_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, HEBRA_FLAGS_TOKEN: tokens[who] };
+  const env = {
+    ...process.env,
+    HEBRA_FLAGS_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    HEBRA_FLAGS_TOKEN: tokens[who],
+  };
   return new Promise((resolve) => {
     execFile(process.execPath, [program, ...wordsOf(line)], { env, cwd: directory }, (error, out, err) =>
       resolve({ code: error === null ? 0 : Number(error.code), out, err }),
@@ -73,7 +86,11 @@ function cli(line: string, who: keyof typeof tokens = "ana"): Promise<{ code: nu
   });
 }
 
-const served = (mode: string) => eventually(() => flags.decide("engine-v2", { session: "s1", org: "acme" }).mode === mode, `this process serves ${mode}`);
+const served = (mode: string) =>
+  eventually(
+    () => flags.decide("engine-v2", { session: "s1", org: "acme" }).mode === mode,
+    `this process serves ${mode}`,
+  );
 const ok = async (line: string, who: keyof typeof tokens = "ana") => {
   const { code, out, err } = await cli(line, who);
   expect([line, code, err]).toEqual([line, 0, ""]);
@@ -83,7 +100,16 @@ const ok = async (line: string, who: keyof typeof tokens = "ana") => {
 /** The life of a rollout, every verb a process; another process' flags follow. */
 async function wholeLife(): Promise<void> {
   await writeFile(join(directory, "entry.json"), JSON.stringify({ version: 0, allow: { org: ["acme"] } }));
-  await writeFile(join(directory, "plan.json"), JSON.stringify({ owner: "team", shadow: { evidence: [], leastMs: 0, minCompared: 0 }, steps: [{ percent: 10 }], full: { evidence: [], approvals: ["technical"] }, coolDownMs: 0 }));
+  await writeFile(
+    join(directory, "plan.json"),
+    JSON.stringify({
+      owner: "team",
+      shadow: { evidence: [], leastMs: 0, minCompared: 0 },
+      steps: [{ percent: 10 }],
+      full: { evidence: [], approvals: ["technical"] },
+      coolDownMs: 0,
+    }),
+  );
   await ok("set engine-v2 --file entry.json --reason begin");
   expect(await cli("list --json")).toMatchObject({ code: 0, out: expect.stringContaining('"engine-v2"') as string });
   await served("new");
@@ -99,7 +125,10 @@ async function wholeLife(): Promise<void> {
   await ok("rollout resume engine-v2 --reason fine");
   expect(await cli("rollout approve engine-v2 --role technical --reason me")).toMatchObject({ code: 3 });
   await ok("rollout approve engine-v2 --role technical --reason reviewed", "bo");
-  expect(await cli("rollout advance engine-v2 --reason go")).toMatchObject({ code: 1, err: expect.stringContaining("Nothing is known of the legacy engine") as string });
+  expect(await cli("rollout advance engine-v2 --reason go")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("Nothing is known of the legacy engine") as string,
+  });
   await ok("rollout rollback engine-v2 --reason errors");
   await served("legacy");
   await ok("rollout reset engine-v2 --to shadow --reason fixed");
@@ -110,14 +139,29 @@ async function wholeLife(): Promise<void> {
 }
 
 describe("hebra-flags as processes of their own", () => {
-  it("moves a rollout from file to file, and the processes that watch the file follow", { timeout: 180_000 }, async () => {
-    const path = join(directory, "flags.json");
-    const store = fileRolloutStore(join(directory, "rollouts"));
-    await serve({ documents: fileFlagDocuments(path), store, provider: fileProvider({ path, pollMs: 200 }), close: () => store.close() });
-    await wholeLife();
-    expect(await cli("get engine-v2 --json")).toMatchObject({ code: 0, out: expect.stringContaining('"version":3') as string });
-    expect(await cli("simulate --errors 50 --legacy-errors 1 --json")).toMatchObject({ code: 1, out: expect.stringContaining("rolledBack") as string });
-  });
+  it(
+    "moves a rollout from file to file, and the processes that watch the file follow",
+    { timeout: 180_000 },
+    async () => {
+      const path = join(directory, "flags.json");
+      const store = fileRolloutStore(join(directory, "rollouts"));
+      await serve({
+        documents: fileFlagDocuments(path),
+        store,
+        provider: fileProvider({ path, pollMs: 200 }),
+        close: () => store.close(),
+      });
+      await wholeLife();
+      expect(await cli("get engine-v2 --json")).toMatchObject({
+        code: 0,
+        out: expect.stringContaining('"version":3') as string,
+      });
+      expect(await cli("simulate --errors 50 --legacy-errors 1 --json")).toMatchObject({
+        code: 1,
+        out: expect.stringContaining("rolledBack") as string,
+      });
+    },
+  );
 
   describe.skipIf(withoutRedisServer !== undefined)("over Redis", () => {
     let redis: TestRedis;
@@ -128,7 +172,9 @@ describe("hebra-flags as processes of their own", () => {
       const documents = redisFlagWriter({ url: redis.url });
       const store = redisRolloutStore({ url: redis.url });
       await serve({
-        documents, store, provider: redisProvider({ url: redis.url }),
+        documents,
+        store,
+        provider: redisProvider({ url: redis.url }),
         async close() {
           await documents.close();
           await store.close();

@@ -10,14 +10,29 @@ export interface CliResult {
 }
 
 /** Words, or `"quoted words"`. */
-export const wordsOf = (line: string): string[] => [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!);
+export const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!);
 
 /** A command line in this process, against an admin. */
-export async function runLine(url: string, line: string, who: keyof typeof tokens | "nobody" = "ana", more: Partial<CliIo> = {}): Promise<CliResult> {
+export async function runLine(
+  url: string,
+  line: string,
+  who: keyof typeof tokens | "nobody" = "ana",
+  more: Partial<CliIo> = {},
+): Promise<CliResult> {
   let [out, err] = ["", ""];
   const io: CliIo = {
-    out: (text) => void (out += text), err: (text) => void (err += text), fetch, url, token: who === "nobody" ? undefined : tokens[who], terminal: false, colour: false,
-    size: () => ({ columns: 200, rows: 100 }), signal: new AbortController().signal, sleep: async () => {}, ...more,
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    fetch,
+    url,
+    token: who === "nobody" ? undefined : tokens[who],
+    terminal: false,
+    colour: false,
+    size: () => ({ columns: 200, rows: 100 }),
+    signal: new AbortController().signal,
+    sleep: async () => {},
+    ...more,
   };
   const code = await runCli(wordsOf(line), io);
   return { code, out, err };

@@ -22,7 +22,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-const run = (line: string, who: Parameters<typeof runLine>[2] = "ana", more: Partial<CliIo> = {}) => runLine(admin.url, line, who, more);
+const run = (line: string, who: Parameters<typeof runLine>[2] = "ana", more: Partial<CliIo> = {}) =>
+  runLine(admin.url, line, who, more);
 const write = async (name: string, value: unknown) => {
   const path = join(directory, name);
   await writeFile(path, typeof value === "string" ? value : JSON.stringify(value));
@@ -33,10 +34,16 @@ describe("flags", () => {
   it("are listed, read, written, killed, revived and explained", async () => {
     expect((await run("list")).out).toMatch(/engine-v2 +1 +0 % +0 % +no rollout/);
     const file = await write("rollout.json", { version: 0, canary: { percent: 25 } });
-    expect(await run(`set ${FLAG} --file ${file} --reason "a quarter"`)).toMatchObject({ code: 0, out: "engine-v2 is written, version 2.\n" });
+    expect(await run(`set ${FLAG} --file ${file} --reason "a quarter"`)).toMatchObject({
+      code: 0,
+      out: "engine-v2 is written, version 2.\n",
+    });
     expect(await run(`set fresh --file ${file} --reason new`)).toMatchObject({ code: 0 });
     expect((await run(`get ${FLAG} --json`)).out).toContain('"percent":25');
-    expect(await run(`set ${FLAG} --file ${file} --reason x --etag stale`)).toMatchObject({ code: 1, err: expect.stringContaining("REVISION_CONFLICT") as string });
+    expect(await run(`set ${FLAG} --file ${file} --reason x --etag stale`)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("REVISION_CONFLICT") as string,
+    });
     expect((await run(`kill ${FLAG} --reason smoke`)).out).toContain("legacy serves");
     expect((await run(`explain ${FLAG} --session s1`)).out).toMatch(/^legacy by kill\.flag[\s\S]*→ kill\.flag/);
     expect((await run("list")).out).toContain("KILLED by ana: smoke");
@@ -49,7 +56,12 @@ describe("flags", () => {
   });
 
   it("have incidents that can be asked for by flag, code and match", async () => {
-    const recorder = createIncidentRecorder({ sink: incidents, table: createDecisionTable([{ id: "t", when: { code: "TIMEOUT" }, action: "retry", reason: "slow" }]), component: "x", retryMs: 0 });
+    const recorder = createIncidentRecorder({
+      sink: incidents,
+      table: createDecisionTable([{ id: "t", when: { code: "TIMEOUT" }, action: "retry", reason: "slow" }]),
+      component: "x",
+      retryMs: 0,
+    });
     recorder.record({ code: "TIMEOUT" }, { flag: FLAG });
     recorder.record(new Error("odd"), { flag: FLAG });
     await recorder.close();
@@ -60,10 +72,18 @@ describe("flags", () => {
 });
 
 describe("a rollout", () => {
-  const plan = { owner: "team", ...bare, steps: [{ percent: 10, observeMs: 600_000, minSessions: 20 }], full: { evidence: ["customer-notice"], approvals: ["technical"] } };
+  const plan = {
+    owner: "team",
+    ...bare,
+    steps: [{ percent: 10, observeMs: 600_000, minSessions: 20 }],
+    full: { evidence: ["customer-notice"], approvals: ["technical"] },
+  };
 
   it("is moved, and told what an edge lacks, down to its postmortem", async () => {
-    expect(await run(`rollout start ${FLAG} --plan ${await write("plan.json", plan)} --reason go`)).toMatchObject({ code: 0, out: "Done: engine-v2 is internal, revision 1.\n" });
+    expect(await run(`rollout start ${FLAG} --plan ${await write("plan.json", plan)} --reason go`)).toMatchObject({
+      code: 0,
+      out: "Done: engine-v2 is internal, revision 1.\n",
+    });
     await run(`rollout advance ${FLAG} --reason go --key once`);
     expect((await run(`rollout advance ${FLAG} --reason go --key once`)).out).toContain("is shadow");
     await admin.world.traffic(2, 300);
@@ -71,7 +91,13 @@ describe("a rollout", () => {
     await admin.world.traffic(4, 300);
     const refused = await run(`rollout advance ${FLAG} --reason go`);
     expect([refused.code, refused.err.split("\n")]).toEqual([
-      1, ["EVIDENCE_MISSING: canary(0) cannot `advance` yet", "  ✗ 0 of 1 records of `customer-notice`.", "  ✗ The technical approval is missing.", ""],
+      1,
+      [
+        "EVIDENCE_MISSING: canary(0) cannot `advance` yet",
+        "  ✗ 0 of 1 records of `customer-notice`.",
+        "  ✗ The technical approval is missing.",
+        "",
+      ],
     ]);
     await run(`rollout attest ${FLAG} --item customer-notice --link https://x.example --reason sent`);
     expect(await run(`rollout approve ${FLAG} --role technical --reason fine`, "bo")).toMatchObject({ code: 0 });
@@ -79,7 +105,9 @@ describe("a rollout", () => {
     expect((await run(`rollout rollback ${FLAG} --reason "errors in the log"`)).code).toBe(0);
     const id = /postmortem (engine-v2-\d+) due/.exec((await run(`rollout status ${FLAG}`)).out)![1]!;
     expect((await run(`rollout postmortem ${FLAG} --id ${id}`)).out).toContain("errors in the log");
-    expect((await run(`rollout close-postmortem ${FLAG} --id ${id} --link https://x.example/p --reason done`)).code).toBe(0);
+    expect(
+      (await run(`rollout close-postmortem ${FLAG} --id ${id} --link https://x.example/p --reason done`)).code,
+    ).toBe(0);
     expect((await run(`rollout status ${FLAG}`)).out).not.toContain("postmortem");
     expect((await run("list")).out).toContain("legacy by rollout");
     expect((await run(`explain ${FLAG} --session s1`)).out).toContain("the rollout stands at legacy");
@@ -87,15 +115,29 @@ describe("a rollout", () => {
   });
 
   it("is unlocked by the very reports that the verdicts wrote", async () => {
-    const parity = await write("parity.mjs", "export default { cases: [{ id: 'a', input: 1 }], legacy: (n) => ({ n }), next: (n) => ({ n }) };");
-    const load = await write("load.mjs", "export default () => ({ operations: [{ name: 'noop', run: () => 1 }], warmupMs: 0, durationMs: 100 });");
+    const parity = await write(
+      "parity.mjs",
+      "export default { cases: [{ id: 'a', input: 1 }], legacy: (n) => ({ n }), next: (n) => ({ n }) };",
+    );
+    const load = await write(
+      "load.mjs",
+      "export default () => ({ operations: [{ name: 'noop', run: () => 1 }], warmupMs: 0, durationMs: 100 });",
+    );
     const [regression, performance_] = [join(directory, "parity.json"), join(directory, "load.json")];
     expect(await run(`validate-no-regression ${parity} --out ${regression}`)).toMatchObject({ code: 0 });
     expect(await run(`perf-baseline ${load} --out ${performance_}`)).toMatchObject({ code: 0 });
-    await run(`rollout start ${FLAG} --plan ${await write("plan.json", { ...plan, shadow: { evidence: ["no-regression", "performance-baseline"] } })} --reason go`);
+    await run(
+      `rollout start ${FLAG} --plan ${await write("plan.json", { ...plan, shadow: { evidence: ["no-regression", "performance-baseline"] } })} --reason go`,
+    );
     expect((await run(`rollout advance ${FLAG} --reason go`)).err).toContain("Hand in the report itself");
-    const attest = (item: string, file: string) => run(`rollout attest ${FLAG} --item ${item} --report ${file} --reason measured`);
-    expect(await attest("no-regression", await write("edited.json", (await readFile(regression, "utf8")).replace('"n"', '"m"')))).toMatchObject({ code: 1, err: expect.stringContaining("EVIDENCE_TAMPERED") as string });
+    const attest = (item: string, file: string) =>
+      run(`rollout attest ${FLAG} --item ${item} --report ${file} --reason measured`);
+    expect(
+      await attest(
+        "no-regression",
+        await write("edited.json", (await readFile(regression, "utf8")).replace('"n"', '"m"')),
+      ),
+    ).toMatchObject({ code: 1, err: expect.stringContaining("EVIDENCE_TAMPERED") as string });
     expect(await attest("no-regression", regression)).toMatchObject({ code: 0 });
     expect(await attest("performance-baseline", performance_)).toMatchObject({ code: 0 });
     expect(await run(`rollout advance ${FLAG} --reason go`)).toMatchObject({ code: 0 });
@@ -103,27 +145,49 @@ describe("a rollout", () => {
 });
 
 describe("without an admin", () => {
-  it("a plan is simulated with the real controller: a good engine reaches full, a bad one is rolled back", { timeout: 60_000 }, async () => {
-    const good = await run("simulate --json --seed 3");
-    expect(good.code).toBe(0);
-    expect(JSON.parse(good.out)).toMatchObject({ phase: "full" });
-    const bad = await run("simulate --errors 10 --legacy-errors 1");
-    expect(bad.code).toBe(1);
-    expect(bad.out).toMatch(/rolledBack\(canary\(\d\)\) +guard (errors|error-ceiling)/);
-  });
+  it(
+    "a plan is simulated with the real controller: a good engine reaches full, a bad one is rolled back",
+    { timeout: 60_000 },
+    async () => {
+      const good = await run("simulate --json --seed 3");
+      expect(good.code).toBe(0);
+      expect(JSON.parse(good.out)).toMatchObject({ phase: "full" });
+      const bad = await run("simulate --errors 10 --legacy-errors 1");
+      expect(bad.code).toBe(1);
+      expect(bad.out).toMatch(/rolledBack\(canary\(\d\)\) +guard (errors|error-ceiling)/);
+    },
+  );
 
   it("verdicts come out of a module, with a report and an honest exit code", async () => {
     const out = join(directory, "report.json");
-    const source = (factor: number) => `export default { cases: [{ id: "a", input: 1 }, { id: "b", input: 2 }], legacy: (n) => ({ price: n * 100 }), next: (n) => ({ price: n * ${factor} }) };`;
-    expect(await run(`validate-no-regression ${await write("parity.mjs", source(101))} --out ${out}`)).toMatchObject({ code: 0 });
+    const source = (factor: number) =>
+      `export default { cases: [{ id: "a", input: 1 }, { id: "b", input: 2 }], legacy: (n) => ({ price: n * 100 }), next: (n) => ({ price: n * ${factor} }) };`;
+    expect(await run(`validate-no-regression ${await write("parity.mjs", source(101))} --out ${out}`)).toMatchObject({
+      code: 0,
+    });
     expect(JSON.parse(await readFile(out, "utf8"))).toMatchObject({ kind: "no-regression", ok: true });
-    expect(await run(`validate-no-regression ${await write("worse.mjs", source(120))}`)).toMatchObject({ code: 1, out: expect.stringContaining("✗ price") as string });
-    const perf = await write("perf.mjs", `export default { operations: [{ name: "noop", run: () => 1, ratePerSecond: 100, targetP95Ms: 5000 }], warmupMs: 0, durationMs: 100 };`);
+    expect(await run(`validate-no-regression ${await write("worse.mjs", source(120))}`)).toMatchObject({
+      code: 1,
+      out: expect.stringContaining("✗ price") as string,
+    });
+    const perf = await write(
+      "perf.mjs",
+      `export default { operations: [{ name: "noop", run: () => 1, ratePerSecond: 100, targetP95Ms: 5000 }], warmupMs: 0, durationMs: 100 };`,
+    );
     expect(await run(`perf-baseline ${perf} --json --out ${out}`)).toMatchObject({ code: 0 });
     const baseline = JSON.parse(await readFile(out, "utf8")) as { at: string };
     await writeFile(out, JSON.stringify({ ...baseline, at: "changed" }));
-    expect(await run(`perf-baseline ${perf} --baseline ${out}`)).toMatchObject({ code: 1, out: expect.stringContaining("was changed") as string });
-    expect(await run(`validate-no-regression ${join(directory, "absent.mjs")}`)).toMatchObject({ code: 2, err: expect.stringContaining("cannot be loaded") as string });
-    expect(await run(`validate-no-regression ${await write("empty.mjs", "export const x = 1;")}`)).toMatchObject({ code: 2, err: expect.stringContaining("no default export") as string });
+    expect(await run(`perf-baseline ${perf} --baseline ${out}`)).toMatchObject({
+      code: 1,
+      out: expect.stringContaining("was changed") as string,
+    });
+    expect(await run(`validate-no-regression ${join(directory, "absent.mjs")}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("cannot be loaded") as string,
+    });
+    expect(await run(`validate-no-regression ${await write("empty.mjs", "export const x = 1;")}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("no default export") as string,
+    });
   });
 });

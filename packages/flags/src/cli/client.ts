@@ -42,31 +42,60 @@ const TIMEOUT_MS = 15_000;
 
 /** @throws HebraError `INVALID_OPTIONS` without an address, or with one that is none */
 export function adminClient(io: CliIo, url: string | undefined, token: string | undefined): AdminClient {
-  if (url === undefined || url === "") throw new HebraError("INVALID_OPTIONS", "Where is the admin? Set HEBRA_FLAGS_URL, or give --url.");
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new HebraError("INVALID_OPTIONS", `The admin's address ${url} is no http or https URL.`);
+  if (url === undefined || url === "")
+    throw new HebraError("INVALID_OPTIONS", "Where is the admin? Set HEBRA_FLAGS_URL, or give --url.");
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new HebraError("INVALID_OPTIONS", `The admin's address ${url} is no http or https URL.`);
   const base = url.replace(/\/+$/, "");
   return {
-    async call<T>(method: string, path: string, body?: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer<T>> {
+    async call<T>(
+      method: string,
+      path: string,
+      body?: object,
+      headers: Readonly<Record<string, string>> = {},
+    ): Promise<Answer<T>> {
       let response: Response;
       let text: string;
       try {
         response = await io.fetch(`${base}${path}`, {
-          method, signal: AbortSignal.any([io.signal, AbortSignal.timeout(TIMEOUT_MS)]),
-          headers: { ...(token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+          method,
+          signal: AbortSignal.any([io.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+          headers: {
+            ...(token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` }),
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...headers,
+          },
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         });
         text = await response.text();
       } catch (error) {
-        throw new HebraError("UNREACHABLE", `The admin at ${new URL(base).host} did not answer: ${whyOf(error)}.`, { cause: error });
+        throw new HebraError("UNREACHABLE", `The admin at ${new URL(base).host} did not answer: ${whyOf(error)}.`, {
+          cause: error,
+        });
       }
       const type = response.headers.get("content-type") ?? "";
       const parsed = /json/.test(type) ? parse(text) : type.startsWith("text/markdown") ? text : undefined;
       if (response.ok && parsed !== undefined) return { body: parsed as T, etag: response.headers.get("etag") };
-      const problem = (typeof parsed === "object" && parsed !== null ? parsed : {}) as { code?: string; title?: string; detail?: string; details?: { missing?: Refusal["missing"] } };
+      const problem = (typeof parsed === "object" && parsed !== null ? parsed : {}) as {
+        code?: string;
+        title?: string;
+        detail?: string;
+        details?: { missing?: Refusal["missing"] };
+      };
       if (response.ok || parsed === undefined) {
-        throw new Refused({ status: response.ok ? 502 : response.status, code: "UNREACHABLE", detail: `What answers at ${new URL(base).host} is no admin of @hebra/flags (status ${response.status}, no JSON).`, missing: [] });
+        throw new Refused({
+          status: response.ok ? 502 : response.status,
+          code: "UNREACHABLE",
+          detail: `What answers at ${new URL(base).host} is no admin of @hebra/flags (status ${response.status}, no JSON).`,
+          missing: [],
+        });
       }
-      throw new Refused({ status: response.status, code: problem.code ?? problem.title ?? "ERROR", detail: problem.detail ?? `status ${response.status}`, missing: problem.details?.missing ?? [] });
+      throw new Refused({
+        status: response.status,
+        code: problem.code ?? problem.title ?? "ERROR",
+        detail: problem.detail ?? `status ${response.status}`,
+        missing: problem.details?.missing ?? [],
+      });
     },
   };
 }

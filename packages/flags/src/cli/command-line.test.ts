@@ -14,7 +14,8 @@ import { fromEnvironment, type CliIo } from "./io.ts";
 let admin: AdminServer;
 beforeAll(async () => void (admin = await serveAdmin()));
 afterAll(() => admin.close());
-const run = (line: string, who: Parameters<typeof runLine>[2] = "ana", more: Partial<CliIo> = {}) => runLine(admin.url, line, who, more);
+const run = (line: string, who: Parameters<typeof runLine>[2] = "ana", more: Partial<CliIo> = {}) =>
+  runLine(admin.url, line, who, more);
 
 describe("the help", () => {
   it("tells of every command, every verb and every option, with an example", async () => {
@@ -41,7 +42,8 @@ describe("the help", () => {
 
   it("fits a terminal of 100 columns", async () => {
     for (const name of ["", ...Object.keys(commands), ...Object.keys(rolloutVerbs).map((verb) => `rollout ${verb}`)]) {
-      for (const line of (await run(`${name} --help`)).out.split("\n")) if (!line.startsWith("  hebra-flags")) expect(line.length, line).toBeLessThanOrEqual(100);
+      for (const line of (await run(`${name} --help`)).out.split("\n"))
+        if (!line.startsWith("  hebra-flags")) expect(line.length, line).toBeLessThanOrEqual(100);
     }
   });
 });
@@ -79,31 +81,67 @@ describe("what is not understood", () => {
   });
 
   it("is told as JSON where JSON was asked for, also by what the admin does not understand", async () => {
-    expect(JSON.parse((await run("kill x --json")).err)).toMatchObject({ code: "INVALID_OPTIONS", detail: expect.stringContaining("--reason") as string });
+    expect(JSON.parse((await run("kill x --json")).err)).toMatchObject({
+      code: "INVALID_OPTIONS",
+      detail: expect.stringContaining("--reason") as string,
+    });
     const directory = await mkdtemp(join(tmpdir(), "cli-"));
     const file = join(directory, "bad.json");
     await writeFile(file, '{"canary":{"percnt":25}}');
-    expect(await run(`set ${FLAG} --file ${file} --reason x`)).toMatchObject({ code: 2, err: expect.stringContaining("`rollouts.engine-v2.canary.percnt`; did you mean `rollouts.engine-v2.canary.percent`?") as string });
+    expect(await run(`set ${FLAG} --file ${file} --reason x`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(
+        "`rollouts.engine-v2.canary.percnt`; did you mean `rollouts.engine-v2.canary.percent`?",
+      ) as string,
+    });
     await writeFile(file, "{bad");
-    expect(await run(`set ${FLAG} --file ${file} --reason x`)).toMatchObject({ code: 2, err: expect.stringContaining("is not JSON") as string });
+    expect(await run(`set ${FLAG} --file ${file} --reason x`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("is not JSON") as string,
+    });
     await rm(directory, { recursive: true });
   });
 
   it("is not the same as not being reached, let in, or told no", async () => {
-    expect(await run("list", "nobody")).toMatchObject({ code: 3, err: expect.stringContaining("UNAUTHENTICATED") as string });
-    expect(await run(`kill ${FLAG} --reason x`, "reader")).toMatchObject({ code: 3, err: expect.stringContaining("FORBIDDEN") as string });
-    expect(await run("list --url http://127.0.0.1:1")).toMatchObject({ code: 3, err: "UNREACHABLE: The admin at 127.0.0.1:1 did not answer: bad port.\n" });
-    expect(await run("list --url http://127.0.0.1:2")).toMatchObject({ code: 3, err: "UNREACHABLE: The admin at 127.0.0.1:2 did not answer: ECONNREFUSED.\n" });
-    expect(await run("list", "ana", { url: undefined })).toMatchObject({ code: 2, err: expect.stringContaining("HEBRA_FLAGS_URL") as string });
-    expect(await run("get absent --json")).toMatchObject({ code: 1, err: expect.stringContaining('"status":404') as string });
+    expect(await run("list", "nobody")).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("UNAUTHENTICATED") as string,
+    });
+    expect(await run(`kill ${FLAG} --reason x`, "reader")).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("FORBIDDEN") as string,
+    });
+    expect(await run("list --url http://127.0.0.1:1")).toMatchObject({
+      code: 3,
+      err: "UNREACHABLE: The admin at 127.0.0.1:1 did not answer: bad port.\n",
+    });
+    expect(await run("list --url http://127.0.0.1:2")).toMatchObject({
+      code: 3,
+      err: "UNREACHABLE: The admin at 127.0.0.1:2 did not answer: ECONNREFUSED.\n",
+    });
+    expect(await run("list", "ana", { url: undefined })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("HEBRA_FLAGS_URL") as string,
+    });
+    expect(await run("get absent --json")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('"status":404') as string,
+    });
     const other = createServer((_, response) => response.end("<html>hello</html>")).listen(0, "127.0.0.1");
     await once(other, "listening");
-    expect(await run(`list --url http://127.0.0.1:${(other.address() as AddressInfo).port}`)).toMatchObject({ code: 3, err: expect.stringContaining("is no admin of @hebra/flags") as string });
+    expect(await run(`list --url http://127.0.0.1:${(other.address() as AddressInfo).port}`)).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("is no admin of @hebra/flags") as string,
+    });
     other.close();
   });
 
   it("reads the environment in one place", () => {
-    expect(fromEnvironment({ HEBRA_FLAGS_URL: "u", HEBRA_FLAGS_TOKEN: "t", NO_COLOR: "1" })).toEqual({ url: "u", token: "t", plain: true });
+    expect(fromEnvironment({ HEBRA_FLAGS_URL: "u", HEBRA_FLAGS_TOKEN: "t", NO_COLOR: "1" })).toEqual({
+      url: "u",
+      token: "t",
+      plain: true,
+    });
     expect(fromEnvironment({ TERM: "xterm" })).toEqual({ url: undefined, token: undefined, plain: false });
   });
 });

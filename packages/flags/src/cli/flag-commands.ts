@@ -13,8 +13,17 @@ const flagPath = ({ operand }: Call): string => `/v1/flags/${encode(operand)}`;
 /** One flag of the admin's list. */
 export interface FlagRow {
   readonly key: string;
-  readonly rollout: { readonly version?: number; readonly kill?: Kill | null; readonly canary?: { readonly percent: number }; readonly shadow?: { readonly percent: number } } | null;
-  readonly override: { readonly canaryPercent?: number; readonly shadowPercent?: number; readonly maxMode?: string } | null;
+  readonly rollout: {
+    readonly version?: number;
+    readonly kill?: Kill | null;
+    readonly canary?: { readonly percent: number };
+    readonly shadow?: { readonly percent: number };
+  } | null;
+  readonly override: {
+    readonly canaryPercent?: number;
+    readonly shadowPercent?: number;
+    readonly maxMode?: string;
+  } | null;
 }
 
 /** The admin's list of flags. */
@@ -29,13 +38,24 @@ export async function list(call: Call): Promise<ExitCode> {
   const { body } = await ask<FlagList>(call, "GET", "/v1/flags");
   return show(call, body, () => {
     const rows = body.flags.map(({ key, rollout, override }) => [
-      key, String(rollout?.version ?? "–"), `${override?.canaryPercent ?? rollout?.canary?.percent ?? 0} %`, `${override?.shadowPercent ?? rollout?.shadow?.percent ?? 0} %`,
-      rollout?.kill ? paint("red", `KILLED by ${rollout.kill.by}: ${rollout.kill.reason}`) : override?.maxMode === "legacy" ? paint("yellow", "legacy by rollout") : override === null ? "no rollout" : "rollout",
+      key,
+      String(rollout?.version ?? "–"),
+      `${override?.canaryPercent ?? rollout?.canary?.percent ?? 0} %`,
+      `${override?.shadowPercent ?? rollout?.shadow?.percent ?? 0} %`,
+      rollout?.kill
+        ? paint("red", `KILLED by ${rollout.kill.by}: ${rollout.kill.reason}`)
+        : override?.maxMode === "legacy"
+          ? paint("yellow", "legacy by rollout")
+          : override === null
+            ? "no rollout"
+            : "rollout",
     ]);
     const all = body.everything?.kill;
     return [
       ...(all ? [paint("red", `EVERYTHING is killed by ${all.by}: ${all.reason}`), ""] : []),
-      rows.length === 0 ? "There is no flag." : table([["flag", ">version", ">canary", ">shadow", "state"], ...rows], paint),
+      rows.length === 0
+        ? "There is no flag."
+        : table([["flag", ">version", ">canary", ">shadow", "state"], ...rows], paint),
     ].join("\n");
   });
 }
@@ -50,7 +70,13 @@ export async function set(call: Call): Promise<ExitCode> {
   const reason = reasonOf(call);
   const rollout = await readJsonFile(needed(given, "file", "Which entry"));
   const precondition = typeof given.etag === "string" ? { "if-match": given.etag } : await unchanged(call);
-  const { body, etag } = await ask<{ rollout: { version: number } }>(call, "PUT", flagPath(call), { rollout, reason }, precondition);
+  const { body, etag } = await ask<{ rollout: { version: number } }>(
+    call,
+    "PUT",
+    flagPath(call),
+    { rollout, reason },
+    precondition,
+  );
   return show(call, { ...body, etag }, () => `${call.operand} is written, version ${body.rollout.version}.`);
 }
 
@@ -72,30 +98,61 @@ export const unkill = (call: Call): Promise<ExitCode> => switchKill(call, "unkil
 
 export async function explain(call: Call): Promise<ExitCode> {
   const { given, operand, paint } = call;
-  const context = Object.fromEntries((["session", "project", "org"] as const).flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+  const context = Object.fromEntries(
+    (["session", "project", "org"] as const).flatMap((name) =>
+      given[name] === undefined ? [] : [[name, given[name]]],
+    ),
+  );
   const { body } = await ask<Explanation>(call, "POST", "/v1/explain", { flag: operand, context });
   const { decision, effective, trace } = body;
   return show(call, body, () => {
     const drawn = decision.bucket < 0 ? "" : `, bucket ${decision.bucket} of 100000`;
     const arm = decision.arm === undefined ? "" : `, arm ${decision.arm}`;
-    const capped = effective.maxMode === "legacy" && effective.killedBy === undefined ? ["  the rollout stands at legacy: no rule leads further"] : [];
+    const capped =
+      effective.maxMode === "legacy" && effective.killedBy === undefined
+        ? ["  the rollout stands at legacy: no rule leads further"]
+        : [];
     return [
       `${paint("bold", decision.mode)} by ${decision.ruleId} (${decision.reason})${drawn}${arm}`,
       ...capped,
-      ...trace.map((one) => (one.outcome === "decided" ? `  ${paint("green", "→")} ${one.rule}` : paint("dim", `    ${one.rule}`))),
+      ...trace.map((one) =>
+        one.outcome === "decided" ? `  ${paint("green", "→")} ${one.rule}` : paint("dim", `    ${one.rule}`),
+      ),
     ].join("\n");
   });
 }
 
 export async function audit(call: Call): Promise<ExitCode> {
   const { paint } = call;
-  const { body } = await ask<{ intact: boolean; problems: readonly string[]; evidence: readonly EvidenceRecord[]; changes: readonly AuditEntry[] }>(call, "GET", `${flagPath(call)}/audit`);
+  const { body } = await ask<{
+    intact: boolean;
+    problems: readonly string[];
+    evidence: readonly EvidenceRecord[];
+    changes: readonly AuditEntry[];
+  }>(call, "GET", `${flagPath(call)}/audit`);
   show(call, body, () => {
     const rows = [
-      ...body.evidence.map(({ at, event, from, to, cause, reason }) => [at, event, from === to ? from : `${from} → ${to}`, cause.kind === "operator" ? cause.by : cause.kind === "guard" ? `guard ${cause.guard}` : "schedule", reason]),
-      ...body.changes.map(({ at, action, actor, reason, revision }) => [at, action, `document ${revision}`, actor, reason]),
+      ...body.evidence.map(({ at, event, from, to, cause, reason }) => [
+        at,
+        event,
+        from === to ? from : `${from} → ${to}`,
+        cause.kind === "operator" ? cause.by : cause.kind === "guard" ? `guard ${cause.guard}` : "schedule",
+        reason,
+      ]),
+      ...body.changes.map(({ at, action, actor, reason, revision }) => [
+        at,
+        action,
+        `document ${revision}`,
+        actor,
+        reason,
+      ]),
     ].sort((a, b) => (a[0]! < b[0]! ? -1 : a[0]! > b[0]! ? 1 : 0));
-    const verdict = body.intact ? paint("green", "The chains of evidence and of changes are intact.") : [paint("red", "A chain is BROKEN."), ...body.problems.map((problem) => `  ${paint("red", "✗")} ${problem}`)].join("\n");
+    const verdict = body.intact
+      ? paint("green", "The chains of evidence and of changes are intact.")
+      : [
+          paint("red", "A chain is BROKEN."),
+          ...body.problems.map((problem) => `  ${paint("red", "✗")} ${problem}`),
+        ].join("\n");
     return `${rows.length === 0 ? "Nothing happened to this flag yet." : table([["at", "event", "where", "by", "reason"], ...rows], paint)}\n\n${verdict}`;
   });
   return body.intact ? 0 : 1;
@@ -111,6 +168,19 @@ export async function incidents(call: Call): Promise<ExitCode> {
   return show(call, body, () =>
     body.incidents.length === 0
       ? "There is no such incident."
-      : table([["at", "code", "action", "fingerprint", "org", "message"], ...body.incidents.map(({ at, signature, decision, org }) => [at, signature.code, decision.matched ? decision.action : paint("yellow", decision.action), signature.fingerprint.slice(0, 12), org ?? "–", signature.message.slice(0, 60)])], paint),
+      : table(
+          [
+            ["at", "code", "action", "fingerprint", "org", "message"],
+            ...body.incidents.map(({ at, signature, decision, org }) => [
+              at,
+              signature.code,
+              decision.matched ? decision.action : paint("yellow", decision.action),
+              signature.fingerprint.slice(0, 12),
+              org ?? "–",
+              signature.message.slice(0, 60),
+            ]),
+          ],
+          paint,
+        ),
   );
 }

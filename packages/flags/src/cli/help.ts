@@ -26,7 +26,9 @@ function wrap(text: string, width = WIDTH): string[] {
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.flatMap(([left, right]) => wrap(right, Math.max(30, WIDTH - width)).map((line, at) => `  ${(at === 0 ? left : "").padEnd(width)}  ${line}`));
+  return rows.flatMap(([left, right]) =>
+    wrap(right, Math.max(30, WIDTH - width)).map((line, at) => `  ${(at === 0 ? left : "").padEnd(width)}  ${line}`),
+  );
 }
 
 const optionRows = (names: readonly OptionName[]): (readonly [string, string])[] =>
@@ -41,17 +43,36 @@ const exitCodes = "Exit codes: 0 done, 1 refused or the verdict is no, 2 not und
 export function helpText(name?: CommandName, verb?: string): string {
   if (name === undefined) {
     return [
-      "hebra-flags says which engine serves, and moves rollouts.", "",
-      "Usage: hebra-flags <command> [options]", "",
-      ...columns(Object.entries(commands).map(([command, { summary }]) => [command, summary] as const)), "",
-      ...wrap("Most commands ask the admin handler of @hebra/flags/admin: set HEBRA_FLAGS_URL and HEBRA_FLAGS_TOKEN. simulate, validate-no-regression and perf-baseline need none."), "",
-      exitCodes, "", "hebra-flags <command> --help tells more.", "",
+      "hebra-flags says which engine serves, and moves rollouts.",
+      "",
+      "Usage: hebra-flags <command> [options]",
+      "",
+      ...columns(Object.entries(commands).map(([command, { summary }]) => [command, summary] as const)),
+      "",
+      ...wrap(
+        "Most commands ask the admin handler of @hebra/flags/admin: set HEBRA_FLAGS_URL and HEBRA_FLAGS_TOKEN. simulate, validate-no-regression and perf-baseline need none.",
+      ),
+      "",
+      exitCodes,
+      "",
+      "hebra-flags <command> --help tells more.",
+      "",
     ].join("\n");
   }
   const command: Command = (verb === undefined ? undefined : rolloutVerbs[verb]) ?? commands[name];
-  const operands = name === "rollout" && verb !== undefined ? [verb, "<flag>"] : (command.operands ?? []).map((operand) => `<${operand}>`);
+  const operands =
+    name === "rollout" && verb !== undefined
+      ? [verb, "<flag>"]
+      : (command.operands ?? []).map((operand) => `<${operand}>`);
   const lines = [command.summary, "", `Usage: hebra-flags ${[name, ...operands].join(" ")} [options]`, ""];
-  if (name === "rollout" && verb === undefined) lines.push("Verbs:", ...columns(Object.entries(rolloutVerbs).map(([one, { summary }]) => [one, summary] as const)), "", "hebra-flags rollout <verb> --help tells what it takes.", "");
+  if (name === "rollout" && verb === undefined)
+    lines.push(
+      "Verbs:",
+      ...columns(Object.entries(rolloutVerbs).map(([one, { summary }]) => [one, summary] as const)),
+      "",
+      "hebra-flags rollout <verb> --help tells what it takes.",
+      "",
+    );
   lines.push("Options:", ...columns(optionRows(optionsOf(name, verb))), "");
   for (const detail of command.details ?? []) lines.push(...wrap(detail), "");
   lines.push(command.examples.length === 1 ? "Example:" : "Examples:");

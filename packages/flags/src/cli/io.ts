@@ -20,7 +20,18 @@ export interface CliIo {
 /** How a command ends: 0 done, 1 refused or a verdict that says no, 2 not understood, 3 not reached or not let in. */
 export type ExitCode = 0 | 1 | 2 | 3;
 
-/** Reads `HEBRA_FLAGS_URL`, `HEBRA_FLAGS_TOKEN`, `NO_COLOR` and `TERM`: the only place where this command line looks at the environment. */
-export function fromEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): { readonly url: string | undefined; readonly token: string | undefined; readonly plain: boolean } {
-  return { url: variables["HEBRA_FLAGS_URL"], token: variables["HEBRA_FLAGS_TOKEN"], plain: (variables["NO_COLOR"] ?? "") !== "" || variables["TERM"] === "dumb" };
+/**
+ * Reads `HEBRA_FLAGS_URL`, `HEBRA_FLAGS_TOKEN`, `NO_COLOR` and `TERM`: the only place where this command line looks at
+ * the environment.
+ */
+export function fromEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): {
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  readonly plain: boolean;
+} {
+  return {
+    url: variables["HEBRA_FLAGS_URL"],
+    token: variables["HEBRA_FLAGS_TOKEN"],
+    plain: (variables["NO_COLOR"] ?? "") !== "" || variables["TERM"] === "dumb",
+  };
 }

@@ -5,23 +5,42 @@ import { pathToFileURL } from "node:url";
 import { rolloutPlan, type RolloutPlanInput } from "../rollout/plan.ts";
 import { simulateRollout } from "../rollout/simulation.ts";
 import { perfBaseline, type PerfBaselineOptions, type PerfReport } from "../shadow/perf-baseline.ts";
-import { validateNoRegression, type NoRegressionReport, type ValidateNoRegressionOptions } from "../shadow/validate-no-regression.ts";
+import {
+  validateNoRegression,
+  type NoRegressionReport,
+  type ValidateNoRegressionOptions,
+} from "../shadow/validate-no-regression.ts";
 import { numberOption, readJsonFile, type Call } from "./call.ts";
 import type { ExitCode } from "./io.ts";
 import { table } from "./paint.ts";
 
 /** The real controller over made-up traffic. */
 export async function simulate({ io, given, paint }: Call): Promise<ExitCode> {
-  const plan = rolloutPlan(typeof given.plan === "string" ? ((await readJsonFile(given.plan)) as RolloutPlanInput) : { owner: "simulation" });
+  const plan = rolloutPlan(
+    typeof given.plan === "string" ? ((await readJsonFile(given.plan)) as RolloutPlanInput) : { owner: "simulation" },
+  );
   const legacy = { failing: numberOption(given, "legacy-errors", 0.4) / 100, medianMs: 400 };
-  const next = { failing: numberOption(given, "errors", legacy.failing * 100) / 100, medianMs: 400 * numberOption(given, "latency", 1) };
-  const result = await simulateRollout({ plan, legacy, next, seed: numberOption(given, "seed", 1), sessionsPerHour: numberOption(given, "sessions", 1_200, 1) });
+  const next = {
+    failing: numberOption(given, "errors", legacy.failing * 100) / 100,
+    medianMs: 400 * numberOption(given, "latency", 1),
+  };
+  const result = await simulateRollout({
+    plan,
+    legacy,
+    next,
+    seed: numberOption(given, "seed", 1),
+    sessionsPerHour: numberOption(given, "sessions", 1_200, 1),
+  });
   if (given.json === true) io.out(`${JSON.stringify(result)}\n`);
   else {
     const began = Date.parse(result.evidence[0]?.at ?? "");
     const moves = result.evidence.filter((record) => record.from !== record.to);
-    io.out(`${table([[">after", "from", "to", "by", "reason"], ...moves.map(({ at, from, to, cause, reason }) => [`${((Date.parse(at) - began) / 3_600_000).toFixed(1)} h`, from, to, cause.kind === "guard" ? `guard ${cause.guard}` : cause.kind, reason])], paint)}\n\n`);
-    io.out(`${paint("bold", result.phase)} after ${result.hours.toFixed(1)} h, ${result.sessions} sessions, ${result.newSessions} of them on the new engine.\n`);
+    io.out(
+      `${table([[">after", "from", "to", "by", "reason"], ...moves.map(({ at, from, to, cause, reason }) => [`${((Date.parse(at) - began) / 3_600_000).toFixed(1)} h`, from, to, cause.kind === "guard" ? `guard ${cause.guard}` : cause.kind, reason])], paint)}\n\n`,
+    );
+    io.out(
+      `${paint("bold", result.phase)} after ${result.hours.toFixed(1)} h, ${result.sessions} sessions, ${result.newSessions} of them on the new engine.\n`,
+    );
   }
   return result.phase === "full" ? 0 : 1;
 }
@@ -33,7 +52,11 @@ async function optionsOf(path: string): Promise<unknown> {
   } catch (error) {
     throw new HebraError("INVALID_OPTIONS", `${path} cannot be loaded: ${errorMessage(error)}.`, { cause: error });
   }
-  if (loaded.default === undefined) throw new HebraError("INVALID_OPTIONS", `${path} has no default export: it must be the options, or a function that makes them.`);
+  if (loaded.default === undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `${path} has no default export: it must be the options, or a function that makes them.`,
+    );
   return typeof loaded.default === "function" ? await (loaded.default as () => unknown)() : loaded.default;
 }
 
@@ -41,9 +64,12 @@ async function optionsOf(path: string): Promise<unknown> {
 export async function verdict(call: Call): Promise<ExitCode> {
   const { io, given, operand, paint } = call;
   const options = await optionsOf(operand);
-  const baseline = typeof given.baseline === "string" ? { baseline: (await readJsonFile(given.baseline)) as PerfReport } : {};
+  const baseline =
+    typeof given.baseline === "string" ? { baseline: (await readJsonFile(given.baseline)) as PerfReport } : {};
   const report =
-    call.command === "validate-no-regression" ? await validateNoRegression(options as ValidateNoRegressionOptions<unknown>) : await perfBaseline({ ...(options as PerfBaselineOptions), ...baseline });
+    call.command === "validate-no-regression"
+      ? await validateNoRegression(options as ValidateNoRegressionOptions<unknown>)
+      : await perfBaseline({ ...(options as PerfBaselineOptions), ...baseline });
   if (typeof given.out === "string") await writeFile(given.out, `${JSON.stringify(report, null, 2)}\n`);
   if (given.json === true) io.out(`${JSON.stringify(report)}\n`);
   else {
@@ -56,10 +82,28 @@ export async function verdict(call: Call): Promise<ExitCode> {
 
 const fieldRows = ({ fields }: NoRegressionReport): string[][] => [
   ["field", ">n", ">coverage", ">p50", ">p95", ">max", ">limit", "verdict"],
-  ...fields.map((one) => [one.field, String(one.n), `${(one.coverage * 100).toFixed(1)} %`, one.p50.toFixed(4), one.p95.toFixed(4), one.max.toFixed(4), String(one.limit), one.ok ? (one.exception === undefined ? "ok" : "excepted") : "NO"]),
+  ...fields.map((one) => [
+    one.field,
+    String(one.n),
+    `${(one.coverage * 100).toFixed(1)} %`,
+    one.p50.toFixed(4),
+    one.p95.toFixed(4),
+    one.max.toFixed(4),
+    String(one.limit),
+    one.ok ? (one.exception === undefined ? "ok" : "excepted") : "NO",
+  ]),
 ];
 
 const operationRows = ({ operations }: PerfReport): string[][] => [
   ["operation", ">calls", ">failed", ">timed out", ">p50 ms", ">p95 ms", ">p99 ms", ">growth"],
-  ...operations.map((one) => [one.name, String(one.calls), String(one.failed), String(one.timedOut), one.p50.toFixed(1), one.p95.toFixed(1), one.p99.toFixed(1), one.growth === undefined ? "" : `${(one.growth * 100).toFixed(1)} %`]),
+  ...operations.map((one) => [
+    one.name,
+    String(one.calls),
+    String(one.failed),
+    String(one.timedOut),
+    one.p50.toFixed(1),
+    one.p95.toFixed(1),
+    one.p99.toFixed(1),
+    one.growth === undefined ? "" : `${(one.growth * 100).toFixed(1)} %`,
+  ]),
 ];

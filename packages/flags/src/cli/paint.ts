@@ -38,11 +38,17 @@ export function cut(text: string, columns: number): string {
 export function table(rows: readonly (readonly string[])[], paint: Paint = (_, text) => text): string {
   const right = rows[0]?.map((cell) => cell.startsWith(">")) ?? [];
   const cells = rows.map((row, at) => (at === 0 ? row.map((cell) => cell.replace(/^>/, "")) : row));
-  const widths = cells.reduce<number[]>((most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, widthOf(cell))), []);
+  const widths = cells.reduce<number[]>(
+    (most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, widthOf(cell))),
+    [],
+  );
   const line = (row: readonly string[]) =>
-    row.map((cell, at) => {
-      const gap = " ".repeat(widths[at]! - widthOf(cell));
-      return right[at] === true ? `${gap}${cell}` : `${cell}${gap}`;
-    }).join("  ").trimEnd();
+    row
+      .map((cell, at) => {
+        const gap = " ".repeat(widths[at]! - widthOf(cell));
+        return right[at] === true ? `${gap}${cell}` : `${cell}${gap}`;
+      })
+      .join("  ")
+      .trimEnd();
   return cells.map((row, at) => (at === 0 ? paint("dim", line(row)) : line(row))).join("\n");
 }

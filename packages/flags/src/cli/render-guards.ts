@@ -10,10 +10,19 @@ export function bar(share: number, width: number): string {
 
 export const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
 export const duration = (ms: number): string =>
-  ms >= 2 * 86_400_000 ? `${(ms / 86_400_000).toFixed(1)} d` : ms >= 3_600_000 ? `${(ms / 3_600_000).toFixed(1)} h` : ms >= 60_000 ? `${Math.floor(ms / 60_000)} min` : `${Math.max(0, Math.floor(ms / 1_000))} s`;
+  ms >= 2 * 86_400_000
+    ? `${(ms / 86_400_000).toFixed(1)} d`
+    : ms >= 3_600_000
+      ? `${(ms / 3_600_000).toFixed(1)} h`
+      : ms >= 60_000
+        ? `${Math.floor(ms / 60_000)} min`
+        : `${Math.max(0, Math.floor(ms / 1_000))} s`;
 
 const looks: Readonly<Record<GuardAction, { readonly mark: string; readonly colour: Colour | undefined }>> = {
-  quiet: { mark: "·", colour: undefined }, hold: { mark: "…", colour: "cyan" }, pause: { mark: "!", colour: "yellow" }, rollback: { mark: "✗", colour: "red" },
+  quiet: { mark: "·", colour: undefined },
+  hold: { mark: "…", colour: "cyan" },
+  pause: { mark: "!", colour: "yellow" },
+  rollback: { mark: "✗", colour: "red" },
 };
 
 const METER = 12;
@@ -39,17 +48,32 @@ function seen({ guard, values, off }: GuardVerdict): string {
   const logE = value("logE");
   if (logE !== undefined) {
     const [pauseAt, rollbackAt, ratio] = [value("pauseAtLogE"), value("rollbackAtLogE"), value("ratio")];
-    const lines = [pauseAt === undefined ? undefined : `pause at ${line(pauseAt)}`, rollbackAt === undefined ? undefined : `roll back at ${line(rollbackAt)}`].filter((one) => one !== undefined).join(", ");
+    const lines = [
+      pauseAt === undefined ? undefined : `pause at ${line(pauseAt)}`,
+      rollbackAt === undefined ? undefined : `roll back at ${line(rollbackAt)}`,
+    ]
+      .filter((one) => one !== undefined)
+      .join(", ");
     const least = value("rollbackAtRatio");
-    const compared = ratio === undefined ? (value("share") === undefined ? "" : `; ${percent(value("share")!)}, limit ${percent(value("limit") ?? 0)}`) : `; × ${ratio.toFixed(2)}${least === undefined ? "" : ` of × ${least}`}`;
+    const compared =
+      ratio === undefined
+        ? value("share") === undefined
+          ? ""
+          : `; ${percent(value("share")!)}, limit ${percent(value("limit") ?? 0)}`
+        : `; × ${ratio.toFixed(2)}${least === undefined ? "" : ` of × ${least}`}`;
     return `${meter(logE, rollbackAt ?? pauseAt ?? 1)}  E ${eValue(logE)}, ${lines}${compared}`;
   }
   const blank = " ".repeat(METER);
-  if (guard === "persistence") return `${blank}  ${value("checked") ?? 0} executions verified, ${value("missing") ?? 0} with a missing row; one rolls back`;
-  if (guard === "silence") return `${blank}  ${value("new") ?? 0} new and ${value("legacy") ?? 0} legacy sessions heard of lately`;
+  if (guard === "persistence")
+    return `${blank}  ${value("checked") ?? 0} executions verified, ${value("missing") ?? 0} with a missing row; one rolls back`;
+  if (guard === "silence")
+    return `${blank}  ${value("new") ?? 0} new and ${value("legacy") ?? 0} legacy sessions heard of lately`;
   if (guard === "frozen-baseline") return `${blank}  from a share of 80 % on`;
-  if (guard === "critical" && Object.keys(values).length === 0) return `${blank}  no listed error, no operation that only fails`;
-  const rest = Object.entries(values).map(([name, found]) => `${name} ${found}`).join(", ");
+  if (guard === "critical" && Object.keys(values).length === 0)
+    return `${blank}  no listed error, no operation that only fails`;
+  const rest = Object.entries(values)
+    .map(([name, found]) => `${name} ${found}`)
+    .join(", ");
   return `${blank}  ${rest === "" ? "nothing to tell" : rest}`;
 }
 
@@ -59,11 +83,17 @@ const loudness: Readonly<Record<GuardAction, number>> = { rollback: 0, pause: 1,
 export function renderGuards(report: GuardReport, paint: Paint, columns: number): string[] {
   if (report.verdicts.length === 0) return [];
   const width = Math.max(...report.verdicts.map(({ guard }) => guard.length));
-  const told = report.action === "quiet" ? [] : [`  ${paint(looks[report.action].colour ?? "dim", `→ ${report.action}: ${report.reason}`)}`];
-  const lines = [...report.verdicts].sort((a, b) => loudness[a.action] - loudness[b.action]).map((verdict) => {
-    const { mark, colour } = looks[verdict.off === undefined ? verdict.action : "quiet"];
-    const text = `  ${mark} ${verdict.guard.padEnd(width)}  ${(verdict.off === undefined ? verdict.action : "off").padEnd(8)}  ${seen(verdict)}`.trimEnd();
-    return colour === undefined ? cut(text, columns) : paint(colour, cut(text, columns));
-  });
+  const told =
+    report.action === "quiet"
+      ? []
+      : [`  ${paint(looks[report.action].colour ?? "dim", `→ ${report.action}: ${report.reason}`)}`];
+  const lines = [...report.verdicts]
+    .sort((a, b) => loudness[a.action] - loudness[b.action])
+    .map((verdict) => {
+      const { mark, colour } = looks[verdict.off === undefined ? verdict.action : "quiet"];
+      const text =
+        `  ${mark} ${verdict.guard.padEnd(width)}  ${(verdict.off === undefined ? verdict.action : "off").padEnd(8)}  ${seen(verdict)}`.trimEnd();
+      return colour === undefined ? cut(text, columns) : paint(colour, cut(text, columns));
+    });
   return ["", paint("dim", "guards"), ...told, ...lines];
 }

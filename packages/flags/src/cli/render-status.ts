@@ -22,15 +22,29 @@ export function renderStatus(flag: string, status: RolloutStatus, { paint, colum
     `${paint("bold", flag)}   ${paint(colourOf(status), phase)}   version ${state.version}, revision ${state.revision}, owner ${state.plan.owner}`,
     `new engine ${paint("green", bar(share, 30))} ${percent(share)}   in this phase for ${duration(at - state.enteredAt)}, ${duration(gathered.observedMs)} of them with traffic`,
     "",
-    table([["arm", ">sessions", ">failed", ">unknown", ">actions failed", ">p95"], armRow("new", gathered.new, paint), armRow("legacy", gathered.legacy, paint)], paint),
+    table(
+      [
+        ["arm", ">sessions", ">failed", ">unknown", ">actions failed", ">p95"],
+        armRow("new", gathered.new, paint),
+        armRow("legacy", gathered.legacy, paint),
+      ],
+      paint,
+    ),
   ];
   if (state.phase.name === "shadow") {
     const { compared, equal, mismatched, onlyNewFailed, timedOut, dropped } = gathered.shadow;
-    lines.push("", `shadow   ${compared} compared, ${equal} equal, ${mismatched} differ, ${onlyNewFailed} failed, ${timedOut} timed out, ${dropped} dropped`);
+    lines.push(
+      "",
+      `shadow   ${compared} compared, ${equal} equal, ${mismatched} differ, ${onlyNewFailed} failed, ${timedOut} timed out, ${dropped} dropped`,
+    );
   }
   lines.push("", ...renderEdges(status, paint));
   const open = state.postmortems.filter((one) => one.closedAt === undefined);
-  for (const one of open) lines.push("", `postmortem ${one.id} ${at > one.dueAt ? paint("red", "OVERDUE since") : "due"} ${new Date(one.dueAt).toISOString()}`);
+  for (const one of open)
+    lines.push(
+      "",
+      `postmortem ${one.id} ${at > one.dueAt ? paint("red", "OVERDUE since") : "due"} ${new Date(one.dueAt).toISOString()}`,
+    );
   // Last, as there are many of them: what a small terminal cuts off is the quiet ones.
   lines.push(...renderGuards(status.report, paint, columns));
   return lines.flatMap((line) => line.split("\n"));
@@ -44,7 +58,14 @@ function colourOf({ state: { phase } }: RolloutStatus): Colour {
 function armRow(name: string, arm: ArmSum, paint: Paint): string[] {
   const failed = arm.assigned === 0 ? "0" : `${arm.failed} (${percent(arm.failed / arm.assigned)})`;
   const p95 = quantile(arm.durations, 0.95);
-  return [name, String(arm.assigned), arm.failed === 0 ? failed : paint("yellow", failed), String(arm.unknown), String(arm.actionFailed), p95 === undefined ? "–" : `${Math.round(p95)} ms`];
+  return [
+    name,
+    String(arm.assigned),
+    arm.failed === 0 ? failed : paint("yellow", failed),
+    String(arm.unknown),
+    String(arm.actionFailed),
+    p95 === undefined ? "–" : `${Math.round(p95)} ms`,
+  ];
 }
 
 function renderEdges({ state, edges }: RolloutStatus, paint: Paint): string[] {
@@ -52,10 +73,14 @@ function renderEdges({ state, edges }: RolloutStatus, paint: Paint): string[] {
   for (const { event, to, missing } of edges) {
     if (backward.includes(event)) continue;
     const open = missing.length === 0;
-    lines.push(`  ${open ? paint("green", "✓") : paint("red", "✗")} ${event.padEnd(14)}→ ${to}${event === "advance" && open ? whoLeads(state) : ""}`);
+    lines.push(
+      `  ${open ? paint("green", "✓") : paint("red", "✗")} ${event.padEnd(14)}→ ${to}${event === "advance" && open ? whoLeads(state) : ""}`,
+    );
     for (const one of missing) lines.push(`      ${paint("yellow", one.detail)}`);
   }
-  const back = edges.filter(({ event }) => backward.includes(event)).map(({ event, to }) => (event === "retreat" ? `retreat → ${to}` : event));
+  const back = edges
+    .filter(({ event }) => backward.includes(event))
+    .map(({ event, to }) => (event === "retreat" ? `retreat → ${to}` : event));
   if (back.length > 0) lines.push(paint("dim", `  always: ${back.join(", ")}`));
   if (edges.length === 0) lines.push("  no edge leads out of here");
   return lines;

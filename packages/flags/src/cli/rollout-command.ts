@@ -7,7 +7,11 @@ import { renderStatus } from "./render-status.ts";
 
 /** What a verb sends besides the reason. */
 async function bodyOf(verb: string, { given }: Call): Promise<Record<string, unknown>> {
-  const copied = Object.fromEntries((["role", "item", "link", "digest", "to", "id"] as const).flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+  const copied = Object.fromEntries(
+    (["role", "item", "link", "digest", "to", "id"] as const).flatMap((name) =>
+      given[name] === undefined ? [] : [[name, given[name]]],
+    ),
+  );
   const plan = typeof given.plan === "string" ? { plan: await readJsonFile(given.plan) } : {};
   switch (verb) {
     case "start":
@@ -40,18 +44,34 @@ async function bodyOf(verb: string, { given }: Call): Promise<Record<string, unk
 /** Looks at a rollout, moves it, or leaves a record. */
 export async function rollout(call: Call): Promise<ExitCode> {
   const { operand: flag, verb, given } = call;
-  if (verb === undefined) throw new HebraError("INVALID_OPTIONS", "`rollout` needs a verb. See hebra-flags rollout --help.");
+  if (verb === undefined)
+    throw new HebraError("INVALID_OPTIONS", "`rollout` needs a verb. See hebra-flags rollout --help.");
   const path = `/v1/flags/${encodeURIComponent(flag)}`;
   if (verb === "status") {
     const { body } = await ask<RolloutStatus>(call, "GET", `${path}/rollout`);
-    return show(call, body, () => renderStatus(flag, body, { paint: call.paint, columns: call.io.size().columns }).join("\n"));
+    return show(call, body, () =>
+      renderStatus(flag, body, { paint: call.paint, columns: call.io.size().columns }).join("\n"),
+    );
   }
   if (verb === "postmortem") {
-    const { body } = await ask<string>(call, "GET", `${path}/postmortems/${encodeURIComponent(needed(given, "id", "Which postmortem"))}`);
+    const { body } = await ask<string>(
+      call,
+      "GET",
+      `${path}/postmortems/${encodeURIComponent(needed(given, "id", "Which postmortem"))}`,
+    );
     return show(call, { markdown: body }, () => body.trimEnd());
   }
   const reason = reasonOf(call);
-  const answer = await ask<{ state: { phase: Phase; revision: number } }>(call, "POST", `${path}/rollout/${encodeURIComponent(verb)}`, { ...(await bodyOf(verb, call)), reason });
+  const answer = await ask<{ state: { phase: Phase; revision: number } }>(
+    call,
+    "POST",
+    `${path}/rollout/${encodeURIComponent(verb)}`,
+    { ...(await bodyOf(verb, call)), reason },
+  );
   const { phase, revision } = answer.body.state;
-  return show(call, answer.body, () => `Done: ${flag} is ${call.paint("bold", phaseLabel(phase))}, revision ${revision}.`);
+  return show(
+    call,
+    answer.body,
+    () => `Done: ${flag} is ${call.paint("bold", phaseLabel(phase))}, revision ${revision}.`,
+  );
 }

@@ -13,8 +13,19 @@ import { watch } from "./watch.ts";
 
 const { list, get, set, kill, unkill, explain, audit, incidents } = flagCommands;
 const commands: Readonly<Record<CommandName, (call: Call) => Promise<ExitCode>>> = {
-  list, get, set, kill, unkill, explain, rollout, watch, audit, incidents, simulate,
-  "validate-no-regression": verdict, "perf-baseline": verdict,
+  list,
+  get,
+  set,
+  kill,
+  unkill,
+  explain,
+  rollout,
+  watch,
+  audit,
+  incidents,
+  simulate,
+  "validate-no-regression": verdict,
+  "perf-baseline": verdict,
 };
 
 /**
@@ -32,7 +43,12 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCo
     }
     const url = typeof given.url === "string" ? given.url : io.url;
     const token = typeof given.token === "string" ? given.token : io.token;
-    return await commands[command]({ ...parsed, io, paint: createPaint(io.colour), client: () => adminClient(io, url, token) });
+    return await commands[command]({
+      ...parsed,
+      io,
+      paint: createPaint(io.colour),
+      client: () => adminClient(io, url, token),
+    });
   } catch (error) {
     return failed(error, argv.includes("--json"), io);
   }
@@ -50,7 +66,10 @@ interface Described {
   readonly exitCode: ExitCode;
   readonly code: string;
   readonly detail: string;
-  readonly more: { readonly status?: number; readonly missing?: readonly { readonly item: string; readonly detail: string }[] };
+  readonly more: {
+    readonly status?: number;
+    readonly missing?: readonly { readonly item: string; readonly detail: string }[];
+  };
 }
 
 function described(error: unknown): Described {
@@ -62,5 +81,10 @@ function described(error: unknown): Described {
   }
   const code = errorCode(error) ?? "ERROR";
   const understood = HebraError.isInstance(error);
-  return { exitCode: code === "UNREACHABLE" ? 3 : understood ? 2 : 1, code: understood ? code : "ERROR", detail: errorMessage(error), more: {} };
+  return {
+    exitCode: code === "UNREACHABLE" ? 3 : understood ? 2 : 1,
+    code: understood ? code : "ERROR",
+    detail: errorMessage(error),
+    more: {},
+  };
 }

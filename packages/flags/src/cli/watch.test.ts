@@ -55,7 +55,11 @@ describe("watch on a terminal", () => {
 
   it("fits the terminal, whatever its size, and colours what is loud", async () => {
     await harm();
-    const { out } = await watched(`watch ${FLAG}`, [() => {}], { terminal: true, colour: true, size: () => ({ columns: 60, rows: 16 }) });
+    const { out } = await watched(`watch ${FLAG}`, [() => {}], {
+      terminal: true,
+      colour: true,
+      size: () => ({ columns: 60, rows: 16 }),
+    });
     const [screen] = screensOf(out.slice(0, out.indexOf("\u001b[?1049l")));
     // eslint-disable-next-line no-control-regex -- what a terminal does not show
     const lines = screen!.replace(/\u001b\[(\d+m|K|J)/g, "").split("\r\n");
@@ -67,7 +71,9 @@ describe("watch on a terminal", () => {
 
   it("says KILLED over everything else", async () => {
     await admin.call("ana", "POST", `/v1/flags/${FLAG}/kill`, { reason: "wrong prices" });
-    expect((await watched(`watch ${FLAG}`, [() => {}], { terminal: true })).out).toMatch(/KILLED by ana at \S+: wrong prices/);
+    expect((await watched(`watch ${FLAG}`, [() => {}], { terminal: true })).out).toMatch(
+      /KILLED by ana at \S+: wrong prices/,
+    );
     await admin.call("ana", "POST", `/v1/flags/${FLAG}/unkill`, { reason: "right" });
     await admin.call("ana", "POST", "/v1/flags/*/kill", { reason: "storm" });
     expect((await watched(`watch ${FLAG} --once`, [])).out).toMatch(/KILLED by ana at \S+: storm/);
@@ -91,13 +97,19 @@ describe("watch elsewhere", () => {
     const plain = await watched(`watch ${FLAG}`, [harm, () => {}]);
     expect(plain.out).not.toContain("\u001b");
     expect(plain.out.match(/^engine-v2 /gm)).toHaveLength(2);
-    const lines = (await watched(`watch ${FLAG} --json`, [harm, () => {}])).out.trim().split("\n").map((line) => JSON.parse(line) as { phase: string; killed: null });
+    const lines = (await watched(`watch ${FLAG} --json`, [harm, () => {}])).out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { phase: string; killed: null });
     expect(lines).toMatchObject([{ phase: "canary(0)", killed: null }, { phase: "canary(0)" }]);
     expect((await runLine(admin.url, `watch ${FLAG} --once --json`, "reader")).out.trim().split("\n")).toHaveLength(1);
   });
 
   it("ends at once when there is nothing to watch or nobody to ask", async () => {
-    expect(await watched("watch absent", [() => {}])).toMatchObject({ code: 1, err: expect.stringContaining("FLAG_NOT_FOUND") as string });
+    expect(await watched("watch absent", [() => {}])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("FLAG_NOT_FOUND") as string,
+    });
     expect(await watched(`watch ${FLAG} --url http://127.0.0.1:2`, [() => {}])).toMatchObject({ code: 3 });
   });
 });

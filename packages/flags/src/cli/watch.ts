@@ -24,10 +24,17 @@ interface Look {
 
 async function look(call: Call): Promise<Look> {
   const path = `/v1/flags/${encodeURIComponent(call.operand)}/rollout`;
-  const [{ body: status }, { body: list }] = await Promise.all([ask<RolloutStatus>(call, "GET", path), ask<FlagList>(call, "GET", "/v1/flags")]);
+  const [{ body: status }, { body: list }] = await Promise.all([
+    ask<RolloutStatus>(call, "GET", path),
+    ask<FlagList>(call, "GET", "/v1/flags"),
+  ]);
   const own = list.flags.find(({ key }) => key === call.operand)?.rollout?.kill;
   const kill = list.everything?.kill ?? own;
-  return { status, killed: kill ? `KILLED by ${kill.by} at ${kill.at}: ${kill.reason}` : undefined, seenAt: Date.now() };
+  return {
+    status,
+    killed: kill ? `KILLED by ${kill.by} at ${kill.at}: ${kill.reason}` : undefined,
+    seenAt: Date.now(),
+  };
 }
 
 /** Whether asking again may help. */
@@ -48,14 +55,26 @@ export async function watch(call: Call): Promise<ExitCode> {
     if (last === undefined) return;
     const { columns, rows } = io.size();
     const head = [
-      ...(failure === undefined ? [] : [paint("red", `${failure} Asking again; what is below was seen at ${new Date(last.seenAt).toISOString()}.`), ""]),
+      ...(failure === undefined
+        ? []
+        : [
+            paint("red", `${failure} Asking again; what is below was seen at ${new Date(last.seenAt).toISOString()}.`),
+            "",
+          ]),
       ...(last.killed === undefined ? [] : [paint("red", last.killed), ""]),
     ];
-    const foot = live ? ["", paint("dim", `seen ${new Date(last.seenAt).toISOString()}, every ${every / 1_000} s, Ctrl-C ends`)] : [];
-    const lines = [...head, ...renderStatus(call.operand, last.status, { paint, columns }), ...foot].map((line) => cut(line, columns));
+    const foot = live
+      ? ["", paint("dim", `seen ${new Date(last.seenAt).toISOString()}, every ${every / 1_000} s, Ctrl-C ends`)]
+      : [];
+    const lines = [...head, ...renderStatus(call.operand, last.status, { paint, columns }), ...foot].map((line) =>
+      cut(line, columns),
+    );
     if (!live) return io.out(`${lines.join("\n")}\n`);
     const room = rows - 1;
-    const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), paint("dim", `… ${lines.length - room + 1} more lines: enlarge the terminal`)];
+    const shown =
+      lines.length <= room
+        ? lines
+        : [...lines.slice(0, room - 1), paint("dim", `… ${lines.length - room + 1} more lines: enlarge the terminal`)];
     // Written over what stands there, line by line: clearing first would flicker.
     io.out(`${entered ? "" : ENTER}${HOME}${shown.join(LINE_END)}${LINE_END}${REST}`);
     entered = true;
@@ -72,7 +91,10 @@ export async function watch(call: Call): Promise<ExitCode> {
         if (once || last === undefined || !passes(error)) throw error;
         failure = errorMessage(error);
       }
-      if (given.json === true) io.out(`${JSON.stringify(failure === undefined ? { ...last!.status, killed: last!.killed ?? null } : { code: "UNREACHABLE", detail: failure })}\n`);
+      if (given.json === true)
+        io.out(
+          `${JSON.stringify(failure === undefined ? { ...last!.status, killed: last!.killed ?? null } : { code: "UNREACHABLE", detail: failure })}\n`,
+        );
       else if (failure !== undefined && !live) io.err(`${failure} Asking again.\n`);
       else draw(failure);
       if (once || io.signal.aborted) return 0;
@@ -83,7 +105,12 @@ export async function watch(call: Call): Promise<ExitCode> {
     if (entered) {
       io.out(LEAVE);
       const seen = last as Look | undefined;
-      if (seen !== undefined) io.out(`${renderStatus(call.operand, seen.status, { paint, columns: io.size().columns }).map((line) => cut(line, io.size().columns)).join("\n")}\n`);
+      if (seen !== undefined)
+        io.out(
+          `${renderStatus(call.operand, seen.status, { paint, columns: io.size().columns })
+            .map((line) => cut(line, io.size().columns))
+            .join("\n")}\n`,
+        );
     }
   }
 }

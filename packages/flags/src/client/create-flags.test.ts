@@ -5,14 +5,18 @@ import type { FlagProvider, ProviderEvent, ProviderSnapshot } from "../provider/
 import { staticProvider } from "../provider/static.ts";
 import { createFlags, type FlagsEvent } from "./create-flags.ts";
 
-const document = (version: number, rollout: Omit<RolloutConfig, "version"> = {}): FlagDocument => ({ flags: {}, rollouts: { f: { version, ...rollout } } });
+const document = (version: number, rollout: Omit<RolloutConfig, "version"> = {}): FlagDocument => ({
+  flags: {},
+  rollouts: { f: { version, ...rollout } },
+});
 const kill = { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" };
 
 /** A provider that says what the test tells it to. */
 function scripted(load: () => ProviderSnapshot | Promise<ProviderSnapshot>) {
   let listener: ((event: ProviderEvent) => void) | undefined;
   const provider: FlagProvider = {
-    name: "scripted", load,
+    name: "scripted",
+    load,
     watch(it) {
       listener = it;
       return () => void (listener = undefined);
@@ -50,8 +54,12 @@ describe("createFlags", () => {
   });
 
   it("takes the stronger layer's entry whole, and a kill from any layer", () => {
-    const layers = (a: Omit<RolloutConfig, "version">, b: Omit<RolloutConfig, "version">) => createFlags({ providers: [staticProvider(document(3, a)), staticProvider(document(9, b))] });
-    expect(mode(layers({ canary: { percent: 0 } }, { canary: { percent: 100 } }))).toMatchObject({ mode: "legacy", flagVersion: 3 });
+    const layers = (a: Omit<RolloutConfig, "version">, b: Omit<RolloutConfig, "version">) =>
+      createFlags({ providers: [staticProvider(document(3, a)), staticProvider(document(9, b))] });
+    expect(mode(layers({ canary: { percent: 0 } }, { canary: { percent: 100 } }))).toMatchObject({
+      mode: "legacy",
+      flagVersion: 3,
+    });
     expect(mode(layers({ canary: { percent: 100 } }, { canary: { percent: 100 }, kill })).ruleId).toBe("kill.flag");
   });
 
@@ -74,7 +82,11 @@ describe("createFlags", () => {
     const flags = createFlags({ provider, clock, maxStaleMs: 60_000, logger: { warn() {} } });
     flags.subscribe(({ type }) => void events.push(type));
     say({ type: "source-lost", error: lost });
-    expect(flags.status()).toMatchObject({ ready: true, stale: true, providers: [{ name: "scripted", staleSince: clock.now(), error: lost }] });
+    expect(flags.status()).toMatchObject({
+      ready: true,
+      stale: true,
+      providers: [{ name: "scripted", staleSince: clock.now(), error: lost }],
+    });
     await clock.advance(59_999);
     expect(mode(flags).mode).toBe("new");
     await clock.advance(1);
@@ -96,10 +108,22 @@ describe("createFlags", () => {
 
   it("serves those that need a flag in a circle from legacy", () => {
     const rollouts = (needs: Record<string, string[]>) =>
-      Object.fromEntries(Object.entries(needs).map(([key, flags]) => [key, { version: 1, canary: { percent: 100 }, prerequisites: flags.map((flag) => ({ flag })) }]));
-    const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: rollouts({ a: ["b"], b: ["a"], c: ["a"], d: [] }) }) });
+      Object.fromEntries(
+        Object.entries(needs).map(([key, flags]) => [
+          key,
+          { version: 1, canary: { percent: 100 }, prerequisites: flags.map((flag) => ({ flag })) },
+        ]),
+      );
+    const flags = createFlags({
+      provider: staticProvider({ flags: {}, rollouts: rollouts({ a: ["b"], b: ["a"], c: ["a"], d: [] }) }),
+    });
     const of = (key: string) => flags.decide(key, { session: "s" });
-    expect([of("a").errorCode, of("b").errorCode, of("c").ruleId, of("d").mode]).toEqual(["FLAG_INVALID", "FLAG_INVALID", "prerequisite", "new"]);
+    expect([of("a").errorCode, of("b").errorCode, of("c").ruleId, of("d").mode]).toEqual([
+      "FLAG_INVALID",
+      "FLAG_INVALID",
+      "prerequisite",
+      "new",
+    ]);
   });
 
   it("outlives listeners that throw, and after close neither listens nor keeps a timer, but still decides", async () => {
@@ -117,13 +141,16 @@ describe("createFlags", () => {
 
   it("remembers no more than so many keys that nobody knows", () => {
     const flags = createFlags({ provider: staticProvider({ flags: {} }) });
-    for (let count = 0; count < 5_000; count++) expect(flags.decide(`made-up-${count}`, {}).errorCode).toBe("FLAG_NOT_FOUND");
+    for (let count = 0; count < 5_000; count++)
+      expect(flags.decide(`made-up-${count}`, {}).errorCode).toBe("FLAG_NOT_FOUND");
     expect(flags.keys()).toEqual([]);
   });
 
   it("checks its options", () => {
     expect(() => createFlags({} as never)).toThrow(/`provider` or `providers`/);
-    expect(() => createFlags({ provider: staticProvider({ flags: {} }), enviroment: "x" } as never)).toThrow(/did you mean `environment`/);
+    expect(() => createFlags({ provider: staticProvider({ flags: {} }), enviroment: "x" } as never)).toThrow(
+      /did you mean `environment`/,
+    );
     expect(() => createFlags({ provider: {} as never })).toThrow(/not a flag provider/);
   });
 });

@@ -35,7 +35,10 @@ export interface Flags {
    * @param assigned - the engine that serves the session already, when it does; the router knows.
    */
   decide(key: string, context: FlagContext, assigned?: Assigned): Decision;
-  /** Resolves when every provider has loaded. @throws HebraError what the first failing `load` threw; the flags go on, and may get ready later */
+  /**
+   * Resolves when every provider has loaded. @throws HebraError what the first failing `load` threw; the flags go on,
+   * and may get ready later
+   */
   ready(): Promise<void>;
   status(): FlagsStatus;
   /** What is known of one flag. */
@@ -61,7 +64,8 @@ export interface Flags {
  * import { createFlags, envProvider, staticProvider } from "@hebra/flags";
  *
  * const flags = createFlags({
- *   providers: [envProvider(), staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: { percent: 10 } } } })],
+ *   providers: [envProvider(), staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: { percent: 10
+ * } } } })],
  *   environment: "production",
  * });
  * await flags.ready();
@@ -101,7 +105,14 @@ export function createFlags(options: FlagsOptions): Flags {
   const layers = createLayers({ providers, clock, logger, maxStaleMs, emit, changed: recompile });
 
   function compileInput(): CompileAllInput {
-    return { layers: layers.snapshots(), environment, now: clock.now(), local, target: layers.target, expired: layers.expired() };
+    return {
+      layers: layers.snapshots(),
+      environment,
+      now: clock.now(),
+      local,
+      target: layers.target,
+      expired: layers.expired(),
+    };
   }
 
   function recompile(): void {
@@ -113,7 +124,8 @@ export function createFlags(options: FlagsOptions): Flags {
     cancelExpiry();
     const ends = [...next.values()].map(({ expiresAt }) => expiresAt).filter((at) => at !== undefined);
     // Pins end by compiling again: a decision itself never looks at a clock.
-    cancelExpiry = ends.length === 0 || closed ? () => {} : clock.after(Math.max(1, Math.min(...ends) - clock.now()), recompile);
+    cancelExpiry =
+      ends.length === 0 || closed ? () => {} : clock.after(Math.max(1, Math.min(...ends) - clock.now()), recompile);
     emit({ type: "flags-changed", keys });
   }
 

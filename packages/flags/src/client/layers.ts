@@ -50,7 +50,13 @@ export function createLayers(input: {
 }): Layers {
   const { providers, clock, logger, maxStaleMs, emit, changed } = input;
   const layers: Layer[] = providers.map((provider) => ({
-    provider, snapshot: undefined, staleSince: undefined, staleAt: undefined, error: undefined, stop: () => {}, turn: 0,
+    provider,
+    snapshot: undefined,
+    staleSince: undefined,
+    staleAt: undefined,
+    error: undefined,
+    stop: () => {},
+    turn: 0,
   }));
   const targets = createTargets();
   const loads: Promise<void>[] = [];
@@ -80,9 +86,16 @@ export function createLayers(input: {
       if (last === undefined || rollout.version >= last.version) continue;
       // A version that goes back is somebody's mistake or an old copy of the source; but its kill may be meant.
       kept[key] = rollout.kill === undefined || rollout.kill === null ? last : { ...last, kill: rollout.kill };
-      reject(layer, new HebraError("FLAG_INVALID", `The flag ${key} went back from version ${last.version} to ${rollout.version}; the newer one stays in force.`, {
-        details: { key, version: rollout.version, inForce: last.version },
-      }));
+      reject(
+        layer,
+        new HebraError(
+          "FLAG_INVALID",
+          `The flag ${key} went back from version ${last.version} to ${rollout.version}; the newer one stays in force.`,
+          {
+            details: { key, version: rollout.version, inForce: last.version },
+          },
+        ),
+      );
     }
     if (Object.keys(kept).length === 0) return next;
     return { ...next, document: { ...next.document, rollouts: { ...next.document.rollouts, ...kept } } };
@@ -129,7 +142,9 @@ export function createLayers(input: {
   function load(layer: Layer): void | Promise<void> {
     const failed = (cause: unknown) => {
       const { name } = layer.provider;
-      const error = HebraError.isInstance(cause) ? cause : new HebraError("UNREACHABLE", `The flag provider ${name} could not load: ${errorMessage(cause)}.`, { cause });
+      const error = HebraError.isInstance(cause)
+        ? cause
+        : new HebraError("UNREACHABLE", `The flag provider ${name} could not load: ${errorMessage(cause)}.`, { cause });
       setStale(layer, error);
       logger.warn(error.message, { provider: name, code: error.code });
       throw error;
@@ -160,7 +175,12 @@ export function createLayers(input: {
     status: () => ({
       ready: layers.every(({ snapshot }) => snapshot !== undefined),
       stale: layers.some(({ staleSince }) => staleSince !== undefined),
-      providers: layers.map(({ provider, snapshot, staleSince, error }) => ({ name: provider.name, ready: snapshot !== undefined, staleSince, error })),
+      providers: layers.map(({ provider, snapshot, staleSince, error }) => ({
+        name: provider.name,
+        ready: snapshot !== undefined,
+        staleSince,
+        error,
+      })),
     }),
     async close() {
       closed = true;

@@ -11,27 +11,36 @@ export interface FlagsOptions {
   readonly provider?: FlagProvider;
   /** The layers, the strongest first: environment, controller state, source. A kill counts from any of them. */
   readonly providers?: readonly FlagProvider[];
-  /** The environment this process runs in, such as `production`. A flag with an `environments` map is legacy when it is not listed there. */
+  /**
+   * The environment this process runs in, such as `production`. A flag with an `environments` map is legacy when it is
+   * not listed there.
+   */
   readonly environment?: string;
-  /** After this many milliseconds without its source, a flag is legacy. @defaultValue never: the last known good stays in force */
+  /**
+   * After this many milliseconds without its source, a flag is legacy. @defaultValue never: the last known good stays
+   * in force
+   */
   readonly maxStaleMs?: number;
   readonly clock?: Clock;
   /** @defaultValue `consoleLogger()`: a document that is refused must not go unseen */
   readonly logger?: FlagsLogger;
 }
 
-const isProvider = (value: unknown) => typeof (value as FlagProvider | null)?.load === "function" && typeof (value as FlagProvider).close === "function";
+const isProvider = (value: unknown) =>
+  typeof (value as FlagProvider | null)?.load === "function" && typeof (value as FlagProvider).close === "function";
 const provider = z.custom<FlagProvider>(isProvider, { message: "not a flag provider" });
-const schema = z.strictObject({
-  provider: provider.optional(),
-  providers: z.array(provider).min(1).optional(),
-  environment: z.string().min(1).optional(),
-  maxStaleMs: z.number().positive().optional(),
-  clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function").optional(),
-  logger: z.custom<FlagsLogger>((value) => typeof (value as FlagsLogger | null)?.warn === "function").optional(),
-}).refine((options) => (options.provider === undefined) !== (options.providers === undefined), {
-  message: "give either `provider` or `providers`",
-});
+const schema = z
+  .strictObject({
+    provider: provider.optional(),
+    providers: z.array(provider).min(1).optional(),
+    environment: z.string().min(1).optional(),
+    maxStaleMs: z.number().positive().optional(),
+    clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function").optional(),
+    logger: z.custom<FlagsLogger>((value) => typeof (value as FlagsLogger | null)?.warn === "function").optional(),
+  })
+  .refine((options) => (options.provider === undefined) !== (options.providers === undefined), {
+    message: "give either `provider` or `providers`",
+  });
 
 /** Options with every default filled in. */
 export interface ParsedFlagsOptions {

@@ -10,7 +10,9 @@ import { flagdContext } from "./targets.ts";
 
 const variants = { legacy: "legacy", shadow: "shadow", new: "new" };
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
-const targeting = { if: [{ "==": [{ var: "plan" }, "gold"] }, "new", { "==": [{ var: "org" }, "acme"] }, "shadow", "legacy"] };
+const targeting = {
+  if: [{ "==": [{ var: "plan" }, "gold"] }, "new", { "==": [{ var: "org" }, "acme"] }, "shadow", "legacy"],
+};
 
 /** What flagd's own evaluator makes of a document. */
 function flagd(document: FlagDocument) {
@@ -23,7 +25,10 @@ describe("flags of flagd's format", () => {
   it("are decided by hand-written targeting through flagd's evaluator; the rollout's kill, deny and cap still hold", async () => {
     const decide = async (rollout?: Omit<RolloutConfig, "version">, context = {}) => {
       const flags = createFlags({
-        provider: staticProvider({ flags: { f: { state: "ENABLED", variants, defaultVariant: "legacy", targeting } }, ...(rollout === undefined ? {} : { rollouts: { f: { version: 1, ...rollout } } }) }),
+        provider: staticProvider({
+          flags: { f: { state: "ENABLED", variants, defaultVariant: "legacy", targeting } },
+          ...(rollout === undefined ? {} : { rollouts: { f: { version: 1, ...rollout } } }),
+        }),
       });
       expect(flags.decide("f", { session: "s1" })).toMatchObject({ mode: "legacy", errorCode: "PROVIDER_NOT_READY" });
       await flags.ready();
@@ -39,32 +44,59 @@ describe("flags of flagd's format", () => {
   });
 
   it("without targeting give their default variant; booleans count; anything else is an error, and a disabled flag is legacy", () => {
-    const mode = (flag: object) => createFlags({ provider: staticProvider({ flags: { f: { state: "ENABLED", variants, ...flag } as never } }) }).decide("f", { session: "s" });
+    const mode = (flag: object) =>
+      createFlags({
+        provider: staticProvider({ flags: { f: { state: "ENABLED", variants, ...flag } as never } }),
+      }).decide("f", { session: "s" });
     expect(mode({ defaultVariant: "new" }).mode).toBe("new");
     expect(mode({ variants: { on: true, off: false }, defaultVariant: "on" }).mode).toBe("new");
-    expect(mode({ variants: { a: 1 }, defaultVariant: "a" })).toMatchObject({ mode: "legacy", errorCode: "TYPE_MISMATCH" });
+    expect(mode({ variants: { a: 1 }, defaultVariant: "a" })).toMatchObject({
+      mode: "legacy",
+      errorCode: "TYPE_MISMATCH",
+    });
     expect(mode({ state: "DISABLED", defaultVariant: "new" })).toMatchObject({ mode: "legacy", reason: "DISABLED" });
   });
 
   it("get an error, not an exception, when the targeting's answer is no mode", async () => {
-    const flags = createFlags({ provider: staticProvider({ flags: { f: { state: "ENABLED", variants: { a: "something" }, defaultVariant: "a", targeting: { if: [true, "a"] } } } }) });
+    const flags = createFlags({
+      provider: staticProvider({
+        flags: {
+          f: { state: "ENABLED", variants: { a: "something" }, defaultVariant: "a", targeting: { if: [true, "a"] } },
+        },
+      }),
+    });
     await flags.ready();
-    expect(flags.decide("f", { session: "s" })).toMatchObject({ mode: "legacy", reason: "ERROR", errorCode: "GENERAL" });
+    expect(flags.decide("f", { session: "s" })).toMatchObject({
+      mode: "legacy",
+      reason: "ERROR",
+      errorCode: "GENERAL",
+    });
   });
 });
 
 describe("the file, read by flagd's own evaluator", () => {
   it("agrees on 20,000 ASCII ids; the difference off ASCII is printed", () => {
-    const source: FlagDocument = { flags: {}, rollouts: { "engine-v2": { version: 1, canary: { percent: 12.5 }, holdBack: { percent: 5 }, shadow: { percent: 20 } } } };
+    const source: FlagDocument = {
+      flags: {},
+      rollouts: {
+        "engine-v2": { version: 1, canary: { percent: 12.5 }, holdBack: { percent: 5 }, shadow: { percent: 20 } },
+      },
+    };
     const core = flagd(exportFlagd(source));
     const flags = createFlags({ provider: staticProvider(source) });
     const agree = (ids: readonly string[]) =>
-      ids.filter((session) => core.resolveStringEvaluation("engine-v2", "none", flagdContext({ session }), silent).value === flags.decide("engine-v2", { session }).mode).length;
+      ids.filter(
+        (session) =>
+          core.resolveStringEvaluation("engine-v2", "none", flagdContext({ session }), silent).value ===
+          flags.decide("engine-v2", { session }).mode,
+      ).length;
     const ascii = Array.from({ length: 20_000 }, (_, index) => `session-${index.toString(36)}`);
     expect(agree(ascii)).toBe(20_000);
     const beyond = Array.from({ length: 20_000 }, (_, index) => `sesión-${index.toString(36)}`);
     const same = agree(beyond);
-    console.info(`flagd-core agrees on 20000 of 20000 ASCII ids and on ${same} of 20000 beyond ASCII: its hash runs over code units, ours over UTF-8 bytes.`);
+    console.info(
+      `flagd-core agrees on 20000 of 20000 ASCII ids and on ${same} of 20000 beyond ASCII: its hash runs over code units, ours over UTF-8 bytes.`,
+    );
     expect(same).toBeLessThan(20_000);
   });
 
@@ -76,11 +108,17 @@ describe("the file, read by flagd's own evaluator", () => {
       const rollouts = Object.fromEntries(
         Object.entries(world.rollouts).map(([key, rollout]) => {
           const { prerequisites: _, pin, ...rest } = rollout;
-          return [key, { ...rest, ...(pin === undefined ? {} : { pin: pin.filter(({ until }) => until === undefined) }) }];
+          return [
+            key,
+            { ...rest, ...(pin === undefined ? {} : { pin: pin.filter(({ until }) => until === undefined) }) },
+          ];
         }),
       );
       const all = document.rollouts?.["*"];
-      const source: FlagDocument = { ...document, rollouts: { ...rollouts, ...(all === undefined ? {} : { "*": all }) } };
+      const source: FlagDocument = {
+        ...document,
+        rollouts: { ...rollouts, ...(all === undefined ? {} : { "*": all }) },
+      };
       const environment = world.environment === undefined ? {} : { environment: world.environment };
       const core = flagd(exportFlagd(source, environment));
       const flags = createFlags({ provider: staticProvider(source), ...environment });
@@ -91,7 +129,10 @@ describe("the file, read by flagd's own evaluator", () => {
           const drawn = `${rollouts[key]?.bucketing?.salt ?? key}:${context[unit] ?? ""}`;
           if (/[^\x20-\x7e]/.test(drawn)) continue;
           compared++;
-          expect(core.resolveStringEvaluation(key, "none", flagdContext(context), silent).value, JSON.stringify({ rollout: rollouts[key], context })).toBe(flags.decide(key, context).mode);
+          expect(
+            core.resolveStringEvaluation(key, "none", flagdContext(context), silent).value,
+            JSON.stringify({ rollout: rollouts[key], context }),
+          ).toBe(flags.decide(key, context).mode);
         }
       }
     }

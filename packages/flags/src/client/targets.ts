@@ -6,7 +6,10 @@ import type { ProviderSnapshot } from "../provider/provider.ts";
 
 /** Answers of flags that have no rollout, or hand-written targeting. */
 export interface Targets {
-  /** Fetches what a snapshot needs to be evaluated; `undefined` when all is there. Never rejects: {@link Targets.of} says what is missing. */
+  /**
+   * Fetches what a snapshot needs to be evaluated; `undefined` when all is there. Never rejects: {@link Targets.of}
+   * says what is missing.
+   */
   prepare(snapshot: ProviderSnapshot): Promise<void> | undefined;
   of(key: string, flag: FlagdFlag, snapshot: ProviderSnapshot | undefined): Target;
 }
@@ -19,7 +22,10 @@ export const flagdPeer = { name: "@openfeature/flagd-core", range: "^4.0.1" } as
 
 /** Loads flagd's evaluator. @throws HebraError `PEER_MISSING` */
 export function loadFlagd(): Promise<FlagdModule> {
-  return loadPeer({ ...flagdPeer, neededBy: "a flag with hand-written `targeting`" }, () => import("@openfeature/flagd-core"));
+  return loadPeer(
+    { ...flagdPeer, neededBy: "a flag with hand-written `targeting`" },
+    () => import("@openfeature/flagd-core"),
+  );
 }
 
 /** flagd's evaluator over one document. What is ours alone stays out. */
@@ -45,14 +51,20 @@ export function createTargets(): Targets {
     },
     of(key, flag, snapshot) {
       if (!isHandWritten(flag)) {
-        const mode = toMode(flag.defaultVariant === undefined || flag.defaultVariant === null ? undefined : flag.variants[flag.defaultVariant]);
+        const mode = toMode(
+          flag.defaultVariant === undefined || flag.defaultVariant === null
+            ? undefined
+            : flag.variants[flag.defaultVariant],
+        );
         return mode === undefined ? { defect: "TYPE_MISMATCH" } : { mode: () => mode };
       }
       if (loaded === undefined || snapshot === undefined) return { defect: missing?.code ?? "PROVIDER_NOT_READY" };
       let core = cores.get(snapshot.document);
       if (core === undefined) cores.set(snapshot.document, (core = createFlagd(loaded, snapshot.document)));
       const found = core.getFlag(key);
-      return found === undefined ? { defect: "FLAG_INVALID" } : { mode: (context) => modeOf(found.evaluate(flagdContext(context), silent)) };
+      return found === undefined
+        ? { defect: "FLAG_INVALID" }
+        : { mode: (context) => modeOf(found.evaluate(flagdContext(context), silent)) };
     },
   };
 }
@@ -69,7 +81,11 @@ export function flagdContext({ session, project, org, attributes }: FlagContext)
 
 function modeOf(details: { readonly value?: unknown; readonly errorMessage?: string }): Mode {
   const mode = toMode(details.value);
-  if (mode === undefined) throw new HebraError("GENERAL", `The targeting gave no mode: ${details.errorMessage ?? JSON.stringify(details.value)}.`);
+  if (mode === undefined)
+    throw new HebraError(
+      "GENERAL",
+      `The targeting gave no mode: ${details.errorMessage ?? JSON.stringify(details.value)}.`,
+    );
   return mode;
 }
 

@@ -6,11 +6,21 @@ function setup() {
   const clock = createManualClock(Date.UTC(2026, 2, 20));
   let stage: DeprecationStage = "current";
   const old = createDeprecation({
-    stage: () => stage, deprecatedAt: "2026-03-13", sunsetAt: "2026-03-28", successor: "https://api.example/v2", documentation: "https://docs.example/v1",
-    caller: (request) => request.headers.get("x-client") ?? "unknown", pinned: (caller) => caller === "batch", maxCallers: 3, clock,
+    stage: () => stage,
+    deprecatedAt: "2026-03-13",
+    sunsetAt: "2026-03-28",
+    successor: "https://api.example/v2",
+    documentation: "https://docs.example/v1",
+    caller: (request) => request.headers.get("x-client") ?? "unknown",
+    pinned: (caller) => caller === "batch",
+    maxCallers: 3,
+    clock,
   });
-  const handler = old.wrap(() => new Response("ok", { status: 201, headers: { link: '</self>; rel="self"', "x-own": "1" } }));
-  const call = (client: string, path = "/api/v1/predict") => handler(new Request(`https://api.example${path}`, { headers: { "x-client": client } }));
+  const handler = old.wrap(
+    () => new Response("ok", { status: 201, headers: { link: '</self>; rel="self"', "x-own": "1" } }),
+  );
+  const call = (client: string, path = "/api/v1/predict") =>
+    handler(new Request(`https://api.example${path}`, { headers: { "x-client": client } }));
   return { clock, old, call, set: (next: DeprecationStage) => void (stage = next) };
 }
 
@@ -23,7 +33,9 @@ describe("the way out", () => {
     expect([announced.status, await announced.text(), announced.headers.get("x-own")]).toEqual([201, "ok", "1"]);
     expect(announced.headers.get("deprecation")).toBe(`@${Date.UTC(2026, 2, 13) / 1_000}`);
     expect(announced.headers.get("sunset")).toBe("Sat, 28 Mar 2026 00:00:00 GMT");
-    expect(announced.headers.get("link")).toBe('</self>; rel="self", <https://api.example/v2>; rel="successor-version", <https://docs.example/v1>; rel="deprecation"; type="text/html"');
+    expect(announced.headers.get("link")).toBe(
+      '</self>; rel="self", <https://api.example/v2>; rel="successor-version", <https://docs.example/v1>; rel="deprecation"; type="text/html"',
+    );
     set("gone");
     const refused = await call("a");
     expect([refused.status, refused.headers.get("content-type")]).toEqual([410, "application/problem+json"]);
@@ -45,7 +57,12 @@ describe("the way out", () => {
     await call("fourth");
     await call("fifth");
     expect(old.usage()).toMatchObject({ calls: 8, unpinned: 7 });
-    expect(old.usage().callers.map(({ caller, calls, refused }) => [caller, calls, refused])).toEqual([["mobile", 4, 1], ["(others)", 2, 2], ["batch", 1, 0], ["web", 1, 1]]);
+    expect(old.usage().callers.map(({ caller, calls, refused }) => [caller, calls, refused])).toEqual([
+      ["mobile", 4, 1],
+      ["(others)", 2, 2],
+      ["batch", 1, 0],
+      ["web", 1, 1],
+    ]);
     expect(old.usage().callers[0]!.endpoints).toEqual({ "GET /api/v1/predict": 4 });
     expect(old.usage(later)).toMatchObject({ calls: 4, unpinned: 4 });
   });

@@ -67,7 +67,9 @@ const schema = z.strictObject({
   successor: z.string().min(1).optional(),
   documentation: z.string().min(1).optional(),
   caller: z.custom<DeprecationOptions["caller"]>((value) => typeof value === "function", "must be a function"),
-  pinned: z.custom<(caller: string) => boolean>((value) => typeof value === "function", "must be a function").default(() => () => false),
+  pinned: z
+    .custom<(caller: string) => boolean>((value) => typeof value === "function", "must be a function")
+    .default(() => () => false),
   maxCallers: z.int().positive().default(1_000),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
@@ -85,7 +87,8 @@ const KEEP_HOURS = 31 * 24;
 const ENDPOINTS = 50;
 
 /**
- * Headers first (`Deprecation`, RFC 9745; `Sunset`, RFC 8594; `Link`, RFC 8288), then 410 as `application/problem+json` (RFC 9457). Each call is counted
+ * Headers first (`Deprecation`, RFC 9745; `Sunset`, RFC 8594; `Link`, RFC 8288), then 410 as `application/problem+json`
+ * (RFC 9457). Each call is counted
  * by caller, so that one knows whom to write to and when nobody is left.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -95,7 +98,8 @@ const ENDPOINTS = 50;
  * import { createDeprecation } from "@hebra/flags";
  *
  * const old = createDeprecation({
- *   stage: () => "deprecated", deprecatedAt: "2026-03-01", sunsetAt: "2026-03-28", successor: "/api/v2", caller: (request) => request.headers.get("x-client") ?? "unknown",
+ *   stage: () => "deprecated", deprecatedAt: "2026-03-01", sunsetAt: "2026-03-28", successor: "/api/v2", caller:
+ * (request) => request.headers.get("x-client") ?? "unknown",
  * });
  * const handler = old.wrap(() => new Response("ok"));
  * const response = await handler(new Request("http://localhost/api/v1/predict"));
@@ -146,7 +150,10 @@ export function createDeprecation(options: DeprecationOptions): Deprecation {
       detail: `This endpoint was retired on ${new Date(parsed.sunsetAt).toISOString().slice(0, 10)}.${successor === undefined ? "" : ` Use ${successor}.`}`,
       ...(successor === undefined ? {} : { successor }),
     };
-    return new Response(JSON.stringify(body), { status: 410, headers: [["content-type", "application/problem+json"], ...headers] });
+    return new Response(JSON.stringify(body), {
+      status: 410,
+      headers: [["content-type", "application/problem+json"], ...headers],
+    });
   }
 
   return {
@@ -168,14 +175,23 @@ export function createDeprecation(options: DeprecationOptions): Deprecation {
         const inside = [...hours].filter(([start]) => start + HOUR > since).map(([, hour]) => hour);
         if (inside.length === 0) return [];
         const endpoints: Record<string, number> = {};
-        for (const hour of inside) for (const [path, calls] of hour.endpoints) endpoints[path] = (endpoints[path] ?? 0) + calls;
-        return [{
-          caller: name, pinned: pinned(name), calls: inside.reduce((sum, hour) => sum + hour.calls, 0), refused: inside.reduce((sum, hour) => sum + hour.refused, 0),
-          firstAt: new Date(Math.min(...inside.map((hour) => hour.first))).toISOString(), lastAt: new Date(Math.max(...inside.map((hour) => hour.last))).toISOString(), endpoints,
-        }];
+        for (const hour of inside)
+          for (const [path, calls] of hour.endpoints) endpoints[path] = (endpoints[path] ?? 0) + calls;
+        return [
+          {
+            caller: name,
+            pinned: pinned(name),
+            calls: inside.reduce((sum, hour) => sum + hour.calls, 0),
+            refused: inside.reduce((sum, hour) => sum + hour.refused, 0),
+            firstAt: new Date(Math.min(...inside.map((hour) => hour.first))).toISOString(),
+            lastAt: new Date(Math.max(...inside.map((hour) => hour.last))).toISOString(),
+            endpoints,
+          },
+        ];
       });
       return {
-        since: new Date(since).toISOString(), until: new Date(clock.now()).toISOString(),
+        since: new Date(since).toISOString(),
+        until: new Date(clock.now()).toISOString(),
         calls: callers.reduce((sum, one) => sum + one.calls, 0),
         unpinned: callers.reduce((sum, one) => sum + (one.pinned ? 0 : one.calls), 0),
         callers: callers.sort((a, b) => b.calls - a.calls),

@@ -24,7 +24,7 @@ interface Gathered {
   rollout: RolloutConfig | undefined;
   flag: FlagdFlag | undefined;
   flagLayer: number;
-  readonly kills: (RolloutConfig["kill"])[];
+  readonly kills: RolloutConfig["kill"][];
 }
 
 /** Compiles every flag of all layers. For one key the strongest layer's entry counts whole; a kill counts from any. */
@@ -35,7 +35,10 @@ export function compileAll(input: CompileAllInput): ReadonlyMap<string, Compiled
   const circular = inCircle(gathered);
   const ready = input.layers.every((layer) => layer !== undefined);
   for (const [key, { rollout, flag, flagLayer, kills }] of gathered) {
-    const target = flag !== undefined && (rollout === undefined || isHandWritten(flag)) ? input.target(key, flag, flagLayer) : undefined;
+    const target =
+      flag !== undefined && (rollout === undefined || isHandWritten(flag))
+        ? input.target(key, flag, flagLayer)
+        : undefined;
     const defect = defectOf({ ready, expired: input.expired, circular: circular.has(key), target, flag });
     compiled.set(
       key,
@@ -74,7 +77,9 @@ export function compileUnknown(key: string, input: CompileAllInput): CompiledFla
     local: input.local(key),
     resolve: () => undefined,
     disabled: false,
-    defect: ready ? { ruleId: "not-found", code: "FLAG_NOT_FOUND" } : { ruleId: "not-ready", code: "PROVIDER_NOT_READY" },
+    defect: ready
+      ? { ruleId: "not-found", code: "FLAG_NOT_FOUND" }
+      : { ruleId: "not-ready", code: "PROVIDER_NOT_READY" },
   });
 }
 
@@ -109,7 +114,8 @@ function gather(layers: readonly (ProviderSnapshot | undefined)[]): Map<string, 
 /** An environment's placeholder goes when a document holds the flag, also under a key that is only spelt alike. */
 function dropPlaceholders(all: Map<string, Gathered>): void {
   const names = new Set<string>();
-  for (const [key, entry] of all) if (entry.flag !== undefined || entry.rollout?.version !== 0) names.add(environmentName(key));
+  for (const [key, entry] of all)
+    if (entry.flag !== undefined || entry.rollout?.version !== 0) names.add(environmentName(key));
   for (const [key, entry] of all) {
     if (entry.rollout?.version !== 0) continue;
     if (entry.flag !== undefined) entry.rollout = undefined;
@@ -130,18 +136,30 @@ function overridesOf(key: string, layers: readonly (ProviderSnapshot | undefined
   const own = (record: Readonly<Record<string, FlagOverride>> | undefined, field: string) =>
     record !== undefined && Object.hasOwn(record, field) ? record[field] : undefined;
   return layers.flatMap((layer) =>
-    [own(layer?.overrides, key), own(layer?.environmentOverrides, name)].filter((override) => override !== undefined));
+    [own(layer?.overrides, key), own(layer?.environmentOverrides, name)].filter((override) => override !== undefined),
+  );
 }
 
-function defectOf(state: { ready: boolean; expired: boolean; circular: boolean; target: Target | undefined; flag: FlagdFlag | undefined }): { ruleId: RuleId; code: ErrorCode } | undefined {
+function defectOf(state: {
+  ready: boolean;
+  expired: boolean;
+  circular: boolean;
+  target: Target | undefined;
+  flag: FlagdFlag | undefined;
+}): { ruleId: RuleId; code: ErrorCode } | undefined {
   if (!state.ready) return { ruleId: "not-ready", code: "PROVIDER_NOT_READY" };
   if (state.expired) return { ruleId: "stale", code: "PROVIDER_NOT_READY" };
   if (state.circular) return { ruleId: "invalid", code: "FLAG_INVALID" };
   if (state.flag?.state === "DISABLED") return undefined;
-  return state.target !== undefined && "defect" in state.target ? { ruleId: "invalid", code: state.target.defect } : undefined;
+  return state.target !== undefined && "defect" in state.target
+    ? { ruleId: "invalid", code: state.target.defect }
+    : undefined;
 }
 
-/** Flags that need themselves, directly or through others. Those that merely need such a flag are not in the circle: it is legacy to them. */
+/**
+ * Flags that need themselves, directly or through others. Those that merely need such a flag are not in the circle: it
+ * is legacy to them.
+ */
 function inCircle(all: ReadonlyMap<string, Gathered>): ReadonlySet<string> {
   const needs = (key: string) => (all.get(key)?.rollout?.prerequisites ?? []).map(({ flag }) => flag);
   const circular = new Set<string>();

@@ -18,7 +18,10 @@ export interface CompiledFlag {
   readonly expiresAt: number | undefined;
   /** The answer, where it is the same for everybody whatever happens in this process: a kill. */
   readonly constant?: Decision;
-  /** Pure in the context until the flag is compiled again or the breaker moves. May throw on contexts that are not what their type says. */
+  /**
+   * Pure in the context until the flag is compiled again or the breaker moves. May throw on contexts that are not what
+   * their type says.
+   */
   readonly evaluate: (context: FlagContext, assigned?: Assigned) => Decision;
 }
 
@@ -31,20 +34,31 @@ export interface CompileInput extends Layers {
   readonly resolve: (key: string) => CompiledFlag | undefined;
   /** flagd's `DISABLED`: as if there were no flag. */
   readonly disabled: boolean;
-  /** Why no decision but legacy can be had: a bad document, a missing peer, a circle of prerequisites. A kill still says it is one. */
+  /**
+   * Why no decision but legacy can be had: a bad document, a missing peer, a circle of prerequisites. A kill still says
+   * it is one.
+   */
   readonly defect?: { readonly ruleId: RuleId; readonly code: ErrorCode };
   /** The answer of a rule language or of a foreign provider; the rollout caps it. */
   readonly target?: (context: FlagContext) => Mode;
 }
 
 /** A decision that is the same for everybody, made once. */
-export function fixedDecision(mode: Mode, reason: Reason, ruleId: RuleId, flagVersion: number, errorCode?: ErrorCode): Decision {
+export function fixedDecision(
+  mode: Mode,
+  reason: Reason,
+  ruleId: RuleId,
+  flagVersion: number,
+  errorCode?: ErrorCode,
+): Decision {
   return Object.freeze({ mode, reason, ruleId, bucket: -1, arm: undefined, flagVersion, errorCode });
 }
 
 /**
- * Turns one flag into a closure. Everything that can be decided without the caller is decided here; a killed flag is a closure that returns one
- * frozen object. Rule order: kill, breaker, disabled, environment, deny, pin, prerequisite, allow, hold-back, canary, shadow, default.
+ * Turns one flag into a closure. Everything that can be decided without the caller is decided here; a killed flag is a
+ * closure that returns one
+ * frozen object. Rule order: kill, breaker, disabled, environment, deny, pin, prerequisite, allow, hold-back, canary,
+ * shadow, default.
  */
 export function compileFlag(input: CompileInput): CompiledFlag {
   const effective = effectiveRollout(input);
@@ -63,7 +77,9 @@ export function compileFlag(input: CompileInput): CompiledFlag {
   }
   const { local } = input;
   if (input.disabled || !effective.active) {
-    const inactive = input.disabled ? fixedDecision("legacy", "DISABLED", "disabled", version) : fixedDecision("legacy", "STATIC", "environment", version);
+    const inactive = input.disabled
+      ? fixedDecision("legacy", "DISABLED", "disabled", version)
+      : fixedDecision("legacy", "STATIC", "environment", version);
     return { ...shape, expiresAt: undefined, evaluate: () => (local.breakerOpen ? broken : inactive) };
   }
   const pins = livePins(input.rollout?.pin ?? [], input.now);
@@ -71,10 +87,16 @@ export function compileFlag(input: CompileInput): CompiledFlag {
   const split = compileSplit(effective, input.target);
   return {
     ...shape,
-    expiresAt: pins.reduce<number | undefined>((least, { until }) => (until === undefined ? least : Math.min(least ?? Infinity, Date.parse(until))), undefined),
+    expiresAt: pins.reduce<number | undefined>(
+      (least, { until }) => (until === undefined ? least : Math.min(least ?? Infinity, Date.parse(until))),
+      undefined,
+    ),
     evaluate(context, assigned) {
       if (local.breakerOpen) return broken;
-      return (lists === undefined ? undefined : lists(context, assigned)) ?? (assigned === undefined ? split(context) : keep(assigned, effective));
+      return (
+        (lists === undefined ? undefined : lists(context, assigned)) ??
+        (assigned === undefined ? split(context) : keep(assigned, effective))
+      );
     },
   };
 }
@@ -86,7 +108,15 @@ function livePins(pins: readonly Pin[], now: number): Pin[] {
 /** A session that has its engine keeps it through every change of percentages and allow lists. */
 function keep(assigned: Assigned, { maxMode, version }: EffectiveRollout): Decision {
   const mode = lesserMode(assigned.mode, maxMode);
-  return { mode, reason: "ASSIGNED", ruleId: "assigned", bucket: -1, arm: assigned.arm, flagVersion: version, errorCode: undefined };
+  return {
+    mode,
+    reason: "ASSIGNED",
+    ruleId: "assigned",
+    bucket: -1,
+    arm: assigned.arm,
+    flagVersion: version,
+    errorCode: undefined,
+  };
 }
 
 type PartialRule = (context: FlagContext, assigned?: Assigned) => Decision | undefined;
@@ -98,8 +128,11 @@ function compileLists(input: CompileInput, effective: EffectiveRollout, pins: re
   const deny = memberRule(rollout?.deny, (unit) => fixedDecision("legacy", "TARGETING_MATCH", `deny.${unit}`, version));
   const pinned = pinRule(pins, maxMode, version);
   const needed = prerequisiteRule(input, version);
-  const listed = memberRule(rollout?.allow, (unit) => fixedDecision(allowMode, "TARGETING_MATCH", `allow.${unit}`, version));
-  const allow: PartialRule | undefined = listed === undefined ? undefined : (context, assigned) => (assigned === undefined ? listed(context) : undefined);
+  const listed = memberRule(rollout?.allow, (unit) =>
+    fixedDecision(allowMode, "TARGETING_MATCH", `allow.${unit}`, version),
+  );
+  const allow: PartialRule | undefined =
+    listed === undefined ? undefined : (context, assigned) => (assigned === undefined ? listed(context) : undefined);
   const rules = [deny, pinned, needed, allow].filter((rule) => rule !== undefined);
   const [first, second] = rules;
   if (first === undefined) return undefined;
@@ -161,19 +194,30 @@ function prerequisiteRule(input: CompileInput, version: number): PartialRule | u
 }
 
 /** Hold-back, canary, shadow, default: the rules that draw lots. The only ones that allocate: one object a decision. */
-function compileSplit(effective: EffectiveRollout, target: ((context: FlagContext) => Mode) | undefined): (context: FlagContext) => Decision {
+function compileSplit(
+  effective: EffectiveRollout,
+  target: ((context: FlagContext) => Mode) | undefined,
+): (context: FlagContext) => Decision {
   const { version, unit, canaryBelow, holdBackFrom, shadowBelow } = effective;
   const prefix = hashPrefix(`${effective.salt}:`);
   // A salt of its own: who is shadowed says nothing about who is next in the canary.
   const shadowPrefix = hashPrefix(`${effective.salt}/shadow:`);
   const missing = fixedDecision("legacy", "ERROR", "missing-unit", version, "TARGETING_KEY_MISSING");
-  const make = (mode: Mode, reason: Reason, ruleId: RuleId, bucket: number, arm: Arm): Decision =>
-    ({ mode, reason, ruleId, bucket, arm, flagVersion: version, errorCode: undefined });
+  const make = (mode: Mode, reason: Reason, ruleId: RuleId, bucket: number, arm: Arm): Decision => ({
+    mode,
+    reason,
+    ruleId,
+    bucket,
+    arm,
+    flagVersion: version,
+    errorCode: undefined,
+  });
   const draw = (id: string): Decision => {
     const bucket = bucketAfter(prefix, id);
     if (bucket >= holdBackFrom) return make("legacy", "SPLIT", "hold-back", bucket, "control");
     if (bucket < canaryBelow) return make("new", "SPLIT", "canary", bucket, "new");
-    if (shadowBelow > 0 && (shadowBelow === BUCKETS || bucketAfter(shadowPrefix, id) < shadowBelow)) return make("shadow", "SPLIT", "shadow", bucket, "control");
+    if (shadowBelow > 0 && (shadowBelow === BUCKETS || bucketAfter(shadowPrefix, id) < shadowBelow))
+      return make("shadow", "SPLIT", "shadow", bucket, "control");
     return make("legacy", "DEFAULT", "default", bucket, "control");
   };
   const base: (context: FlagContext) => Decision =
@@ -189,6 +233,14 @@ function compileSplit(effective: EffectiveRollout, target: ((context: FlagContex
     if (drawn.mode === "legacy") return drawn;
     const wanted = target(context);
     if (reaches(wanted, drawn.mode)) return drawn;
-    return { mode: wanted, reason: "TARGETING_MATCH", ruleId: "targeting", bucket: drawn.bucket, arm: undefined, flagVersion: version, errorCode: undefined };
+    return {
+      mode: wanted,
+      reason: "TARGETING_MATCH",
+      ruleId: "targeting",
+      bucket: drawn.bucket,
+      arm: undefined,
+      flagVersion: version,
+      errorCode: undefined,
+    };
   };
 }

@@ -7,7 +7,10 @@ import type { FlagDocument, GlobalRollout, RolloutConfig } from "./types.ts";
 export const ALL_FLAGS = "*";
 
 const percent = z.number().min(0).max(100).describe("0 to 100; three decimals count");
-const instant = z.string().refine((text) => !Number.isNaN(Date.parse(text)), { message: "not an ISO 8601 date" }).describe("ISO 8601 date or instant");
+const instant = z
+  .string()
+  .refine((text) => !Number.isNaN(Date.parse(text)), { message: "not an ISO 8601 date" })
+  .describe("ISO 8601 date or instant");
 const mode = z.enum(["legacy", "shadow", "new"]);
 const unit = z.enum(["session", "project", "org"]);
 const kill = z.strictObject({ at: instant, by: z.string(), reason: z.string() }).nullable().optional();
@@ -19,7 +22,9 @@ const rolloutSchema = z.strictObject({
   owner: z.string().optional(),
   expires: instant.optional(),
   kill,
-  environments: z.record(z.string(), z.strictObject({ active: z.boolean(), maxPercent: percent.optional(), kill })).optional(),
+  environments: z
+    .record(z.string(), z.strictObject({ active: z.boolean(), maxPercent: percent.optional(), kill }))
+    .optional(),
   maxPercent: percent.optional().describe("Cap of the canary percent in every environment"),
   deny: z.strictObject(lists).optional(),
   pin: z.array(z.strictObject({ unit, id: z.string().min(1), mode, until: instant.optional() })).optional(),
@@ -74,7 +79,13 @@ const documentSchema = z.looseObject({
 
 function sameType(values: readonly unknown[]): boolean {
   const types = new Set(values.map((value) => typeof value));
-  return types.size === 1 && (types.has("boolean") || types.has("string") || types.has("number") || (types.has("object") && values.every((value) => value !== null && !Array.isArray(value))));
+  return (
+    types.size === 1 &&
+    (types.has("boolean") ||
+      types.has("string") ||
+      types.has("number") ||
+      (types.has("object") && values.every((value) => value !== null && !Array.isArray(value))))
+  );
 }
 
 /** The `rollouts` map, for its published JSON Schema. @internal */
@@ -100,12 +111,17 @@ export function parseFlagDocument(input: unknown): FlagDocument {
   for (const [key, flag] of Object.entries(document?.flags ?? {})) {
     if (flag.targeting !== undefined) checkTargeting(flag.targeting, `flags.${key}.targeting`, problems);
   }
-  for (const [name, rule] of Object.entries(document?.$evaluators ?? {})) checkTargeting(rule, `$evaluators.${name}`, problems);
+  for (const [name, rule] of Object.entries(document?.$evaluators ?? {}))
+    checkTargeting(rule, `$evaluators.${name}`, problems);
   for (const [key, entry] of Object.entries(document?.rollouts ?? {})) {
     check(key === ALL_FLAGS ? globalSchema : rolloutSchema, entry, ["rollouts", key], problems);
   }
   if (problems.length > 0) {
-    throw new HebraError("FLAG_INVALID", `The flag document is not valid: ${problems.join("; ")}${problems.at(-1)?.endsWith("?") === true ? "" : "."}`, { details: { problems } });
+    throw new HebraError(
+      "FLAG_INVALID",
+      `The flag document is not valid: ${problems.join("; ")}${problems.at(-1)?.endsWith("?") === true ? "" : "."}`,
+      { details: { problems } },
+    );
   }
   return document as unknown as FlagDocument;
 }
@@ -125,7 +141,12 @@ export function parseFlagText(text: string): FlagDocument {
   return parseFlagDocument(input);
 }
 
-function check<S extends z.ZodType>(schema: S, input: unknown, at: readonly PropertyKey[], problems: string[]): z.output<S> | undefined {
+function check<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  at: readonly PropertyKey[],
+  problems: string[],
+): z.output<S> | undefined {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   for (const issue of result.error.issues) problems.push(describeOptionIssue(issue, schema, at));

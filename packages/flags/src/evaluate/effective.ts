@@ -61,8 +61,12 @@ export function effectiveRollout(layers: Layers): EffectiveRollout {
     cap = Math.min(cap, override.maxPercent ?? 100);
   }
   const stated = overrides.map(({ canaryPercent }) => canaryPercent).filter((percent) => percent !== undefined);
-  const first = (field: "shadowPercent" | "holdBackPercent") => overrides.find((override) => override[field] !== undefined)?.[field];
-  const percent = Math.min(cap, stated.length > 0 ? Math.min(...stated) : (rollout?.canary?.percent ?? layers.defaultPercent));
+  const first = (field: "shadowPercent" | "holdBackPercent") =>
+    overrides.find((override) => override[field] !== undefined)?.[field];
+  const percent = Math.min(
+    cap,
+    stated.length > 0 ? Math.min(...stated) : (rollout?.canary?.percent ?? layers.defaultPercent),
+  );
   const holdBack = first("holdBackPercent") ?? rollout?.holdBack?.percent ?? 0;
   const shadow = first("shadowPercent") ?? rollout?.shadow?.percent ?? 0;
   return {
@@ -81,8 +85,10 @@ export function effectiveRollout(layers: Layers): EffectiveRollout {
 
 function killedBy(layers: Layers, environmentKill: Kill | null | undefined): EffectiveRollout["killedBy"] {
   const { rollout, globals, overrides, environment } = layers;
-  if (isKill(rollout?.kill) || layers.kills.some(isKill) || overrides.some((override) => isKill(override.kill))) return "kill.flag";
-  const byEnvironment = (entry: GlobalRollout) => environment !== undefined && isKill(ownEntry(entry.environments, environment)?.kill);
+  if (isKill(rollout?.kill) || layers.kills.some(isKill) || overrides.some((override) => isKill(override.kill)))
+    return "kill.flag";
+  const byEnvironment = (entry: GlobalRollout) =>
+    environment !== undefined && isKill(ownEntry(entry.environments, environment)?.kill);
   if (isKill(environmentKill) || globals.some(byEnvironment)) return "kill.environment";
   return globals.some((entry) => isKill(entry.kill)) ? "kill.global" : undefined;
 }
@@ -95,7 +101,10 @@ function ownEntry<T>(record: Readonly<Record<string, T>> | undefined, name: stri
 }
 
 /** A set of listed ids, or nothing when the list is empty. */
-export function idSet(lists: UnitLists | undefined, unit: "session" | "project" | "org"): ReadonlySet<string> | undefined {
+export function idSet(
+  lists: UnitLists | undefined,
+  unit: "session" | "project" | "org",
+): ReadonlySet<string> | undefined {
   const ids = lists?.[unit];
   return ids === undefined || ids.length === 0 ? undefined : new Set(ids);
 }

@@ -12,13 +12,20 @@ const published = join(import.meta.dirname, "../../schema/rollouts.schema.json")
 const rollouts = {
   "*": { kill: null },
   "engine-v2": {
-    version: 42, owner: "team-x", expires: "2027-03-31", kill: null,
+    version: 42,
+    owner: "team-x",
+    expires: "2027-03-31",
+    kill: null,
     environments: { production: { active: true, maxPercent: 50 }, staging: { active: true } },
-    deny: { org: [], session: ["s9"] }, pin: [{ unit: "session", id: "s1", mode: "new", until: "2027-01-01T00:00:00Z" }],
-    allow: { org: ["acme"], mode: "new" }, prerequisites: [{ flag: "base" }],
+    deny: { org: [], session: ["s9"] },
+    pin: [{ unit: "session", id: "s1", mode: "new", until: "2027-01-01T00:00:00Z" }],
+    allow: { org: ["acme"], mode: "new" },
+    prerequisites: [{ flag: "base" }],
     bucketing: { algorithm: "murmur3-32-utf8-1e5", unit: "session", salt: "engine-v2", missingUnit: "legacy" },
     shadow: { percent: 5, timeoutMs: 2000, maxInFlight: 8, aaPercent: 0.5, comparator: "incident-v1" },
-    holdBack: { percent: 5 }, canary: { percent: 10 }, plan: { steps: [] },
+    holdBack: { percent: 5 },
+    canary: { percent: 10 },
+    plan: { steps: [] },
   },
 };
 
@@ -26,7 +33,11 @@ function documents(folder: "flags" | "flagd" | "targeting"): [string, boolean, R
   return ["positive", "negative"].flatMap((label) => {
     const directory = join(suite, "test", folder, label);
     if (!existsSync(directory)) return [];
-    return readdirSync(directory).map((name): [string, boolean, Record<string, unknown>] => [`${folder}/${label}/${name}`, label === "positive", json(join(directory, name))]);
+    return readdirSync(directory).map((name): [string, boolean, Record<string, unknown>] => [
+      `${folder}/${label}/${name}`,
+      label === "positive",
+      json(join(directory, name)),
+    ]);
   });
 }
 
@@ -52,10 +63,15 @@ describe.skipIf(!present)("flagd's own documents (needs ../shared/suites/flagd-s
     for (const [name, valid, document] of flagDocuments) {
       expect(accepts(document), name).toBe(valid);
       expect(accepts({ ...document, rollouts }), `${name} with rollouts`).toBe(valid);
-      expect(accepts({ ...document, rollouts: { f: { version: 1, canary: { percent: 101 } } } }), `${name} with bad rollouts`).toBe(false);
+      expect(
+        accepts({ ...document, rollouts: { f: { version: 1, canary: { percent: 101 } } } }),
+        `${name} with bad rollouts`,
+      ).toBe(false);
     }
     for (const [name, valid, targeting] of targetings) {
-      const document = { flags: { f: { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off", targeting } } };
+      const document = {
+        flags: { f: { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off", targeting } },
+      };
       expect(accepts(document), name).toBe(valid);
       expect(accepts({ ...document, rollouts }), `${name} with rollouts`).toBe(valid);
     }
@@ -85,9 +101,19 @@ describe("the published schema of rollouts", () => {
     const validate = new Ajv({ strict: false }).compile(json(published));
     const entry = rollouts["engine-v2"];
     const cases: unknown[] = [
-      rollouts, {}, { f: { version: 1 } }, { f: {} }, { f: { version: 0 } }, { f: { version: 1.5 } }, { f: { version: 1, canarry: {} } },
-      { f: { ...entry, pin: [{ unit: "tenant", id: "x", mode: "new" }] } }, { f: { ...entry, allow: { org: [""] } } }, { f: { ...entry, maxPercent: -1 } },
-      { f: { ...entry, bucketing: { algorithm: "fnv" } } }, { f: { ...entry, kill: { at: "2026-01-01", by: "a" } } }, { "*": { canary: { percent: 1 } } },
+      rollouts,
+      {},
+      { f: { version: 1 } },
+      { f: {} },
+      { f: { version: 0 } },
+      { f: { version: 1.5 } },
+      { f: { version: 1, canarry: {} } },
+      { f: { ...entry, pin: [{ unit: "tenant", id: "x", mode: "new" }] } },
+      { f: { ...entry, allow: { org: [""] } } },
+      { f: { ...entry, maxPercent: -1 } },
+      { f: { ...entry, bucketing: { algorithm: "fnv" } } },
+      { f: { ...entry, kill: { at: "2026-01-01", by: "a" } } },
+      { "*": { canary: { percent: 1 } } },
     ];
     for (const each of cases) expect(accepts({ flags: {}, rollouts: each }), JSON.stringify(each)).toBe(validate(each));
   });

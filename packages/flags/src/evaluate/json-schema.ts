@@ -9,7 +9,8 @@ export function rolloutsJsonSchema(): string {
     $schema,
     $id: "urn:hebra:schema:v0:rollouts",
     title: "Hebra rollouts",
-    description: "The `rollouts` map that stands beside `flags` in flagd's flags.json: one entry a flag, and `*` for kills of all flags.",
+    description:
+      "The `rollouts` map that stands beside `flags` in flagd's flags.json: one entry a flag, and `*` for kills of all flags.",
     ...rest,
   };
   return `${JSON.stringify(document, null, 2)}\n`;

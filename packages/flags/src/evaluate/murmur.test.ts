@@ -8,16 +8,20 @@ const file = join(import.meta.dirname, "../../../../../shared/suites/hash-vector
 const present = existsSync(file);
 
 describe("murmur3 x86-32 over UTF-8", () => {
-  it.skipIf(!present)("gives the hash and the bucket of every published vector (needs ../shared/suites/hash-vectors)", () => {
-    const { vectors } = JSON.parse(readFileSync(file, "utf8")) as {
-      vectors: { input: string; seed: number; hash: number; bucket100000: number }[];
-    };
-    expect(vectors.length).toBeGreaterThan(20);
-    for (const vector of vectors) {
-      expect(murmur3(vector.input, vector.seed), vector.input).toBe(vector.hash);
-      if (vector.seed === 0) expect(bucketAfter(hashPrefix(""), vector.input), vector.input).toBe(vector.bucket100000);
-    }
-  });
+  it.skipIf(!present)(
+    "gives the hash and the bucket of every published vector (needs ../shared/suites/hash-vectors)",
+    () => {
+      const { vectors } = JSON.parse(readFileSync(file, "utf8")) as {
+        vectors: { input: string; seed: number; hash: number; bucket100000: number }[];
+      };
+      expect(vectors.length).toBeGreaterThan(20);
+      for (const vector of vectors) {
+        expect(murmur3(vector.input, vector.seed), vector.input).toBe(vector.hash);
+        if (vector.seed === 0)
+          expect(bucketAfter(hashPrefix(""), vector.input), vector.input).toBe(vector.bucket100000);
+      }
+    },
+  );
 
   it("knows the reference's own test values", () => {
     expect(murmur3("", 0)).toBe(0);
@@ -28,7 +32,11 @@ describe("murmur3 x86-32 over UTF-8", () => {
   });
 
   it("is the same wherever the string is cut into prefix and unit, for any string", () => {
-    const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme-ascii", maxLength: 70 }), fc.string({ unit: "grapheme" }));
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.string({ unit: "grapheme-ascii", maxLength: 70 }),
+      fc.string({ unit: "grapheme" }),
+    );
     fc.assert(
       fc.property(text, text, (prefix, unit) => {
         // Only a surrogate pair that the cut itself tears apart is another string.

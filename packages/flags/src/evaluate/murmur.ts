@@ -1,5 +1,6 @@
 /**
- * MurmurHash3 x86-32 (Austin Appleby, public domain) over the UTF-8 bytes of a string, without building the bytes: ASCII goes four code units
+ * MurmurHash3 x86-32 (Austin Appleby, public domain) over the UTF-8 bytes of a string, without building the bytes:
+ * ASCII goes four code units
  * at a time, anything else is encoded on the fly. A lone surrogate counts as U+FFFD, as `TextEncoder` has it.
  */
 
@@ -98,10 +99,17 @@ export function bucketAfter(prefix: HashState, unit: string): number {
 }
 
 function toBucket(hash: number): number {
-  return ((hash >>> 0) * BUCKETS) / 4_294_967_296 | 0;
+  return (((hash >>> 0) * BUCKETS) / 4_294_967_296) | 0;
 }
 
-function bucketSlow(startHash: number, startPending: number, startBits: number, startLength: number, unit: string, from: number): number {
+function bucketSlow(
+  startHash: number,
+  startPending: number,
+  startBits: number,
+  startLength: number,
+  unit: string,
+  from: number,
+): number {
   let hash = startHash;
   let pending = startPending;
   let bits = startBits;

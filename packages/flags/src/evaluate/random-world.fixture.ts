@@ -16,7 +16,11 @@ const ids = {
   org: ["acme", "umbrella", "ünion"],
 };
 
-export function randomWorld(choices: Choices): { world: World; document: FlagDocument; overrides: Record<string, FlagOverride>[] } {
+export function randomWorld(choices: Choices): {
+  world: World;
+  document: FlagDocument;
+  overrides: Record<string, FlagOverride>[];
+} {
   const { chance, one, some, below } = choices;
   const percent = () => one([0, 0.001, 0.5, 1, 5, 10, 33.333, 50, 99.999, 100, below(100_001) / 1000]);
   const lists = (): UnitLists => ({
@@ -30,7 +34,10 @@ export function randomWorld(choices: Choices): { world: World; document: FlagDoc
     ...(chance(40)
       ? {
           environments: Object.fromEntries(
-            some([...ENVIRONMENTS, ...ENVIRONMENTS]).map((name) => [name, { active: chance(80), ...(chance(40) ? { maxPercent: percent() } : {}), ...(chance(8) ? { kill } : {}) }]),
+            some([...ENVIRONMENTS, ...ENVIRONMENTS]).map((name) => [
+              name,
+              { active: chance(80), ...(chance(40) ? { maxPercent: percent() } : {}), ...(chance(8) ? { kill } : {}) },
+            ]),
           ),
         }
       : {}),
@@ -40,13 +47,34 @@ export function randomWorld(choices: Choices): { world: World; document: FlagDoc
       ? {
           pin: Array.from({ length: below(4) }, () => {
             const unit = one(UNITS);
-            return { unit, id: one(ids[unit]) || "s0", mode: one(MODES), ...(chance(40) ? { until: one(["2026-05-31T23:59:59Z", "2026-06-01T00:00:00Z", "2026-06-01T00:00:01Z"]) } : {}) };
+            return {
+              unit,
+              id: one(ids[unit]) || "s0",
+              mode: one(MODES),
+              ...(chance(40)
+                ? { until: one(["2026-05-31T23:59:59Z", "2026-06-01T00:00:00Z", "2026-06-01T00:00:01Z"]) }
+                : {}),
+            };
           }),
         }
       : {}),
-    ...(chance(25) ? { prerequisites: Array.from({ length: 1 + below(2) }, () => ({ flag: one([...KEYS, "nowhere"]), ...(chance(50) ? { mode: one(MODES) } : {}) })) } : {}),
+    ...(chance(25)
+      ? {
+          prerequisites: Array.from({ length: 1 + below(2) }, () => ({
+            flag: one([...KEYS, "nowhere"]),
+            ...(chance(50) ? { mode: one(MODES) } : {}),
+          })),
+        }
+      : {}),
     ...(chance(40) ? { allow: { ...lists(), ...(chance(40) ? { mode: one(MODES) } : {}) } } : {}),
-    ...(chance(50) ? { bucketing: { ...(chance(50) ? { unit: one(UNITS) } : {}), ...(chance(50) ? { salt: one(["", "x", "salz-ä", "engine-v2"]) } : {}) } } : {}),
+    ...(chance(50)
+      ? {
+          bucketing: {
+            ...(chance(50) ? { unit: one(UNITS) } : {}),
+            ...(chance(50) ? { salt: one(["", "x", "salz-ä", "engine-v2"]) } : {}),
+          },
+        }
+      : {}),
     ...(chance(30) ? { holdBack: { percent: percent() } } : {}),
     ...(chance(70) ? { canary: { percent: percent() } } : {}),
     ...(chance(50) ? { shadow: { percent: percent() } } : {}),
@@ -62,11 +90,21 @@ export function randomWorld(choices: Choices): { world: World; document: FlagDoc
   });
   const keys = KEYS.filter(() => chance(70));
   const rollouts = Object.fromEntries((keys.length === 0 ? ["engine-v2"] : keys).map((key) => [key, rollout()]));
-  const global = chance(12) ? { ...(chance(30) ? { kill } : {}), environments: { [one(ENVIRONMENTS)]: chance(30) ? { kill } : {} } } : undefined;
-  const overrides = Array.from({ length: below(3) }, () => Object.fromEntries(some([...KEYS, ...KEYS]).map((key) => [key, override()])));
-  const document: FlagDocument = { flags: {}, rollouts: { ...rollouts, ...(global === undefined ? {} : { "*": global as unknown as RolloutConfig }) } };
+  const global = chance(12)
+    ? { ...(chance(30) ? { kill } : {}), environments: { [one(ENVIRONMENTS)]: chance(30) ? { kill } : {} } }
+    : undefined;
+  const overrides = Array.from({ length: below(3) }, () =>
+    Object.fromEntries(some([...KEYS, ...KEYS]).map((key) => [key, override()])),
+  );
+  const document: FlagDocument = {
+    flags: {},
+    rollouts: { ...rollouts, ...(global === undefined ? {} : { "*": global as unknown as RolloutConfig }) },
+  };
   const world: World = {
-    rollouts, global, overrides, now: NOW,
+    rollouts,
+    global,
+    overrides,
+    now: NOW,
     environment: chance(80) ? one(ENVIRONMENTS) : undefined,
     breakers: new Set(some(KEYS).filter(() => chance(20))),
   };

@@ -6,7 +6,10 @@ export type Mode = "legacy" | "shadow" | "new";
 /** Which kind of thing is listed, pinned or put into buckets. */
 export type Unit = "session" | "project" | "org";
 
-/** Who asks. Ids are opaque: no case folding, no Unicode normalisation. The environment is the client's, not the caller's. */
+/**
+ * Who asks. Ids are opaque: no case folding, no Unicode normalisation. The environment is the client's, not the
+ * caller's.
+ */
 export interface FlagContext {
   /** The conversation. The usual unit of a percentage. */
   readonly session?: string;
@@ -31,16 +34,28 @@ export type Reason =
 
 /** The rule that decided; stable, for logs and counters. */
 export type RuleId =
-  | "not-ready" | "not-found" | "invalid" | "failed" | "stale"
-  | "kill.flag" | "kill.environment" | "kill.global"
+  | "not-ready"
+  | "not-found"
+  | "invalid"
+  | "failed"
+  | "stale"
+  | "kill.flag"
+  | "kill.environment"
+  | "kill.global"
   | "breaker"
   | "disabled"
   | "environment"
-  | "deny.session" | "deny.project" | "deny.org"
-  | "pin.session" | "pin.project" | "pin.org"
+  | "deny.session"
+  | "deny.project"
+  | "deny.org"
+  | "pin.session"
+  | "pin.project"
+  | "pin.org"
   | "prerequisite"
   | "assigned"
-  | "allow.session" | "allow.project" | "allow.org"
+  | "allow.session"
+  | "allow.project"
+  | "allow.org"
   | "missing-unit"
   | "hold-back"
   | "canary"
@@ -48,7 +63,10 @@ export type RuleId =
   | "targeting"
   | "default";
 
-/** The side of the comparison a unit counts for. Listed, denied and pinned units were not drawn at random and count for neither. */
+/**
+ * The side of the comparison a unit counts for. Listed, denied and pinned units were not drawn at random and count for
+ * neither.
+ */
 export type Arm = "new" | "control";
 
 /** The answer of one evaluation. Frozen or fresh; never mutate it. */
@@ -65,7 +83,9 @@ export interface Decision {
   readonly errorCode: ErrorCode | undefined;
 }
 
-/** The engine that serves a session already. Only a kill, deny, pin or rollback (`maxMode`) takes it from the new one. */
+/**
+ * The engine that serves a session already. Only a kill, deny, pin or rollback (`maxMode`) takes it from the new one.
+ */
 export interface Assigned {
   readonly mode: "new";
   readonly arm: Arm | undefined;
@@ -183,12 +203,16 @@ export interface FlagDocument {
 }
 
 /**
- * What a layer above the document (environment variables, the rollout controller) changes of one flag. It can kill, cap and set percentages;
+ * What a layer above the document (environment variables, the rollout controller) changes of one flag. It can kill, cap
+ * and set percentages;
  * nothing in it can lift a kill or a cap that another layer set.
  */
 export interface FlagOverride {
   readonly kill?: Kill;
-  /** Replaces the document's canary percent, still capped. Of several layers the smallest counts: an environment's `new` does not outrun a rollout. */
+  /**
+   * Replaces the document's canary percent, still capped. Of several layers the smallest counts: an environment's `new`
+   * does not outrun a rollout.
+   */
   readonly canaryPercent?: number;
   /** Replaces the shadow percent. */
   readonly shadowPercent?: number;

@@ -47,7 +47,15 @@ interface Window {
  *
  * @param options - `now`: milliseconds since the epoch; `windowMs` (default 300,000); `keep`: windows (default 288).
  */
-export function createIncidentAggregator({ now, windowMs = 300_000, keep = 288 }: { readonly now: () => number; readonly windowMs?: number; readonly keep?: number }): IncidentAggregator {
+export function createIncidentAggregator({
+  now,
+  windowMs = 300_000,
+  keep = 288,
+}: {
+  readonly now: () => number;
+  readonly windowMs?: number;
+  readonly keep?: number;
+}): IncidentAggregator {
   const windows = new Map<number, Window>();
 
   function at(time: number): Window {
@@ -66,9 +74,22 @@ export function createIncidentAggregator({ now, windowMs = 300_000, keep = 288 }
       const { fingerprint, code, component } = incident.signature;
       const before = rows.get(fingerprint);
       const start = Math.floor(Date.parse(incident.at) / windowMs) * windowMs;
-      rows.set(fingerprint, before === undefined
-        ? { start, fingerprint, code, component, matched: incident.decision.matched, count: 1, firstAt: incident.at, lastAt: incident.at, example: incident.id }
-        : { ...before, count: before.count + 1, lastAt: incident.at });
+      rows.set(
+        fingerprint,
+        before === undefined
+          ? {
+              start,
+              fingerprint,
+              code,
+              component,
+              matched: incident.decision.matched,
+              count: 1,
+              firstAt: incident.at,
+              lastAt: incident.at,
+              example: incident.id,
+            }
+          : { ...before, count: before.count + 1, lastAt: incident.at },
+      );
     },
     success(component, count = 1) {
       const { successes } = at(now());
@@ -82,9 +103,14 @@ export function createIncidentAggregator({ now, windowMs = 300_000, keep = 288 }
       const out: IncidentWindow[] = [];
       for (let start = first; start <= last; start += windowMs) {
         const window = windows.get(start);
-        const rows = [...(window?.rows.values() ?? [])].filter((row) => component === undefined || row.component === component);
+        const rows = [...(window?.rows.values() ?? [])].filter(
+          (row) => component === undefined || row.component === component,
+        );
         const failures = rows.reduce((sum, row) => sum + row.count, 0);
-        const successes = [...(window?.successes ?? [])].reduce((sum, [name, count]) => sum + (component === undefined || name === component ? count : 0), 0);
+        const successes = [...(window?.successes ?? [])].reduce(
+          (sum, [name, count]) => sum + (component === undefined || name === component ? count : 0),
+          0,
+        );
         const unknown = rows.filter((row) => !row.matched).reduce((sum, row) => sum + row.count, 0);
         out.push({ start, end: start + windowMs, attempts: failures + successes, failures, unknown });
       }

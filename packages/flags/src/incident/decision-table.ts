@@ -29,14 +29,20 @@ const schema = z.array(
   z.strictObject({
     id: z.string().min(1),
     when: z.strictObject({ code: oneOrMore, component: oneOrMore, fingerprint: z.string().min(1) }).partial(),
-    action: z.string().min(1).refine((action) => action !== UNMATCHED, `must not be ${UNMATCHED}`),
+    action: z
+      .string()
+      .min(1)
+      .refine((action) => action !== UNMATCHED, `must not be ${UNMATCHED}`),
     reason: z.string().min(1),
     runbook: z.string().min(1).optional(),
   }),
 );
 
 const fits = (patterns: string | readonly string[] | undefined, value: string): boolean =>
-  patterns === undefined || [patterns].flat().some((pattern) => (pattern.endsWith("*") ? value.startsWith(pattern.slice(0, -1)) : value === pattern));
+  patterns === undefined ||
+  [patterns]
+    .flat()
+    .some((pattern) => (pattern.endsWith("*") ? value.startsWith(pattern.slice(0, -1)) : value === pattern));
 
 /**
  * A table from code to runbook. A code of `UNKNOWN` never fits a wildcard: an error without identity is nobody's.
@@ -48,8 +54,10 @@ const fits = (patterns: string | readonly string[] | undefined, value: string): 
  * import { errorSignature } from "@hebra/core";
  * import { createDecisionTable } from "@hebra/flags";
  *
- * const table = createDecisionTable([{ id: "dns", when: { code: ["ENOTFOUND", "EAI_AGAIN"] }, action: "retry", reason: "name resolution", runbook: "runbooks/dns.md" }]);
- * console.log(table.decide(errorSignature(new Error("odd"), { component: "ingest" })).decision.action); // __UNMATCHED__
+ * const table = createDecisionTable([{ id: "dns", when: { code: ["ENOTFOUND", "EAI_AGAIN"] }, action: "retry", reason:
+ * "name resolution", runbook: "runbooks/dns.md" }]);
+ * console.log(table.decide(errorSignature(new Error("odd"), { component: "ingest" })).decision.action); //
+ * __UNMATCHED__
  * ```
  */
 export function createDecisionTable(rules: readonly DecisionRule[]): DecisionTable {
@@ -58,12 +66,26 @@ export function createDecisionTable(rules: readonly DecisionRule[]): DecisionTab
     decide(signature) {
       const rule = parsed.find(
         ({ when }) =>
-          fits(signature.code === "UNKNOWN" && [when.code ?? []].flat().every((code) => code.endsWith("*")) && when.code !== undefined ? [] : when.code, signature.code) &&
+          fits(
+            signature.code === "UNKNOWN" &&
+              [when.code ?? []].flat().every((code) => code.endsWith("*")) &&
+              when.code !== undefined
+              ? []
+              : when.code,
+            signature.code,
+          ) &&
           fits(when.component, signature.component) &&
           (when.fingerprint === undefined || when.fingerprint === signature.fingerprint),
       );
-      if (rule === undefined) return { decision: { action: UNMATCHED, matched: false, reason: `No rule knows the code ${signature.code}.` }, runbook: null };
-      return { decision: { action: rule.action, matched: true, reason: rule.reason, rule: rule.id }, runbook: rule.runbook ?? null };
+      if (rule === undefined)
+        return {
+          decision: { action: UNMATCHED, matched: false, reason: `No rule knows the code ${signature.code}.` },
+          runbook: null,
+        };
+      return {
+        decision: { action: rule.action, matched: true, reason: rule.reason, rule: rule.id },
+        runbook: rule.runbook ?? null,
+      };
     },
   };
 }

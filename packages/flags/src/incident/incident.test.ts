@@ -20,7 +20,13 @@ beforeEach(async () => void (directory = await mkdtemp(join(tmpdir(), "incident-
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
 const table = createDecisionTable([
-  { id: "dns", when: { code: ["ENOTFOUND", "EAI_AGAIN"] }, action: "retry", reason: "A name could not be resolved.", runbook: "runbooks/dns.md" },
+  {
+    id: "dns",
+    when: { code: ["ENOTFOUND", "EAI_AGAIN"] },
+    action: "retry",
+    reason: "A name could not be resolved.",
+    runbook: "runbooks/dns.md",
+  },
   { id: "fault", when: { code: "TEST_FAULT" }, action: "ignore", reason: "Somebody tests." },
   { id: "http", when: { code: "HTTP_5*", component: "ingest" }, action: "page", reason: "The source is down." },
 ]);
@@ -28,15 +34,43 @@ const table = createDecisionTable([
 describe("the recorder", () => {
   it("leaves one incident with code, decision, fingerprint and sanitised context after a controlled DNS failure", async () => {
     const incidents = memoryIncidents();
-    const recorder = createIncidentRecorder({ sink: incidents, table, component: "ingest", retryMs: 0, versions: { "@hebra/flags": "1.0.0" } });
-    const error: unknown = await lookup("nowhere.invalid").then(() => undefined, (caught: unknown) => caught);
-    recorder.record(error, { org: "acme", session: "s1", executionId: "e1", contextId: "c1", flag: "engine-v2", mode: "new", flagVersion: 7, traceId: "t1", context: { apiKey: "k-12345", attempt: 1, nested: { authorization: "Bearer abc.def" } } });
+    const recorder = createIncidentRecorder({
+      sink: incidents,
+      table,
+      component: "ingest",
+      retryMs: 0,
+      versions: { "@hebra/flags": "1.0.0" },
+    });
+    const error: unknown = await lookup("nowhere.invalid").then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
+    recorder.record(error, {
+      org: "acme",
+      session: "s1",
+      executionId: "e1",
+      contextId: "c1",
+      flag: "engine-v2",
+      mode: "new",
+      flagVersion: 7,
+      traceId: "t1",
+      context: { apiKey: "k-12345", attempt: 1, nested: { authorization: "Bearer abc.def" } },
+    });
     await recorder.close();
     const [incident, ...others] = await incidents.list();
     expect(others).toEqual([]);
     expect(incident).toMatchObject({
-      org: "acme", session: "s1", executionId: "e1", contextId: "c1", flag: "engine-v2", mode: "new", flagVersion: 7, traceId: "t1",
-      decision: { action: "retry", matched: true, rule: "dns" }, runbook: "runbooks/dns.md", versions: { "@hebra/flags": "1.0.0" },
+      org: "acme",
+      session: "s1",
+      executionId: "e1",
+      contextId: "c1",
+      flag: "engine-v2",
+      mode: "new",
+      flagVersion: 7,
+      traceId: "t1",
+      decision: { action: "retry", matched: true, rule: "dns" },
+      runbook: "runbooks/dns.md",
+      versions: { "@hebra/flags": "1.0.0" },
     });
     expect(["ENOTFOUND", "EAI_AGAIN"]).toContain(incident!.signature.code);
     expect(incident!.signature.fingerprint).toMatch(/^[0-9a-f]{64}$/);
@@ -54,8 +88,12 @@ describe("the recorder", () => {
       recorder.record(error);
     }
     await recorder.close();
-    expect(await incidents.list()).toMatchObject([{ signature: { code: "TEST_FAULT" }, decision: { action: "ignore" }, context: {}, runbook: null }]);
-    expect(() => createFaultSwitch("production", { [FAULT_VARIABLE]: "1" })).toThrow(/HEBRA_TEST_ERROR is set in production/);
+    expect(await incidents.list()).toMatchObject([
+      { signature: { code: "TEST_FAULT" }, decision: { action: "ignore" }, context: {}, runbook: null },
+    ]);
+    expect(() => createFaultSwitch("production", { [FAULT_VARIABLE]: "1" })).toThrow(
+      /HEBRA_TEST_ERROR is set in production/,
+    );
     expect(() => createFaultSwitch("PROD", { [FAULT_VARIABLE]: "x" })).toThrow(/Remove it/);
     expect(createFaultSwitch("production", {})()).toBeUndefined();
   });
@@ -65,16 +103,28 @@ describe("the recorder", () => {
     expect(recorder.record({ code: "HTTP_500" }).decision).toMatchObject({ action: "__UNMATCHED__", matched: false });
     expect(recorder.record({ code: "HTTP_500" }, { component: "ingest" }).decision.action).toBe("page");
     expect(recorder.record(undefined).decision).toMatchObject({ action: "__UNMATCHED__" });
-    expect(() => createDecisionTable([{ id: "x", when: {}, action: "__UNMATCHED__", reason: "no" }])).toThrow(/must not be __UNMATCHED__/);
+    expect(() => createDecisionTable([{ id: "x", when: {}, action: "__UNMATCHED__", reason: "no" }])).toThrow(
+      /must not be __UNMATCHED__/,
+    );
   });
 
   it("keeps incidents on the disk while the sink is away, also over a restart, and replays them in order once", async () => {
     const clock = createManualClock();
     const stored = memoryIncidents();
     let away = true;
-    const sink = { write: (incidents: readonly Incident[]) => (away ? Promise.reject(new Error("away")) : stored.write(incidents)) };
+    const sink = {
+      write: (incidents: readonly Incident[]) => (away ? Promise.reject(new Error("away")) : stored.write(incidents)),
+    };
     const path = join(directory, "spool.jsonl");
-    const make = () => createIncidentRecorder({ sink, table, component: "ingest", spool: fileIncidentSpool(path), clock, retryMs: 1_000 });
+    const make = () =>
+      createIncidentRecorder({
+        sink,
+        table,
+        component: "ingest",
+        spool: fileIncidentSpool(path),
+        clock,
+        retryMs: 1_000,
+      });
     const first = make();
     for (let at = 0; at < 3; at++) {
       first.record(new Error(`failure number ${at}`), { session: `s${at}` });
@@ -100,7 +150,9 @@ describe("the recorder", () => {
     const recorder = createIncidentRecorder({ sink: memoryIncidents(), table, component: "x", retryMs: 0 });
     for (let at = 0; at < 150; at++) await spool.append(recorder.record(new Error("e"), { session: `s${at}` }));
     let calls = 0;
-    await expect(spool.drain(async () => void (++calls === 2 ? await Promise.reject(new Error("away")) : 0))).rejects.toThrow();
+    await expect(
+      spool.drain(async () => void (++calls === 2 ? await Promise.reject(new Error("away")) : 0)),
+    ).rejects.toThrow();
     expect(await spool.size()).toBe(50);
     const tiny = fileIncidentSpool(join(directory, "tiny.jsonl"), { maxBytes: 10 });
     await tiny.append(recorder.record(new Error("e")));
@@ -120,14 +172,25 @@ describe("the recorder", () => {
 
   it("aggregates by fingerprint and window, with successes beside", async () => {
     const clock = createManualClock(0);
-    const recorder = createIncidentRecorder({ sink: memoryIncidents(), table, component: "ingest", clock, retryMs: 0, windowMs: 60_000 });
+    const recorder = createIncidentRecorder({
+      sink: memoryIncidents(),
+      table,
+      component: "ingest",
+      clock,
+      retryMs: 0,
+      windowMs: 60_000,
+    });
     const fail = (message: string) => recorder.record(new Error(message));
     for (let at = 0; at < 3; at++) fail(`order ${at} has no price`);
     for (let at = 0; at < 7; at++) recorder.success();
     await clock.advance(120_000);
     fail("order 9 has no price");
     recorder.record({ code: "ENOTFOUND" });
-    expect(recorder.aggregate.rows().map(({ start, code, count }) => [start, code, count])).toEqual([[0, "UNKNOWN", 3], [120_000, "UNKNOWN", 1], [120_000, "ENOTFOUND", 1]]);
+    expect(recorder.aggregate.rows().map(({ start, code, count }) => [start, code, count])).toEqual([
+      [0, "UNKNOWN", 3],
+      [120_000, "UNKNOWN", 1],
+      [120_000, "ENOTFOUND", 1],
+    ]);
     expect(recorder.aggregate.windows()).toEqual([
       { start: 0, end: 60_000, attempts: 10, failures: 3, unknown: 3 },
       { start: 60_000, end: 120_000, attempts: 0, failures: 0, unknown: 0 },
@@ -137,7 +200,13 @@ describe("the recorder", () => {
 });
 
 describe("the triggers of an immediate rollback", () => {
-  const window = (attempts: number, failures: number, unknown = 0): IncidentWindow => ({ start: 0, end: 1, attempts, failures, unknown });
+  const window = (attempts: number, failures: number, unknown = 0): IncidentWindow => ({
+    start: 0,
+    end: 1,
+    attempts,
+    failures,
+    unknown,
+  });
 
   it("fire on twice the baseline's error rate only with enough attempts and above the floor", () => {
     const baseline = window(10_000, 100);
@@ -156,14 +225,18 @@ describe("the triggers of an immediate rollback", () => {
     expect(unknownGrowthTrigger(series(4, 4, 4, 4, 4, 4, 4)).fired).toBe(false);
     expect(unknownGrowthTrigger(series(1, 2)).fired).toBe(false);
     // Traffic doubles, so does everything: no growth of the rate.
-    expect(unknownGrowthTrigger([1, 2, 4, 8, 16, 32, 64].map((factor) => window(1_000 * factor, factor, factor))).fired).toBe(false);
+    expect(
+      unknownGrowthTrigger([1, 2, 4, 8, 16, 32, 64].map((factor) => window(1_000 * factor, factor, factor))).fired,
+    ).toBe(false);
   });
 
   it("fire on zero successes and on listed classes", () => {
     expect(criticalTrigger({ attempts: 5, successes: 0 }, []).fired).toBe(true);
     expect(criticalTrigger({ attempts: 4, successes: 0 }, []).fired).toBe(false);
     expect(criticalTrigger({ attempts: 50, successes: 1 }, ["TIMEOUT"], { classes: ["DATA_LOSS"] }).fired).toBe(false);
-    expect(criticalTrigger({ attempts: 1, successes: 1 }, ["DATA_LOSS"], { classes: ["DATA_LOSS"] }).reason).toMatch(/DATA_LOSS/);
+    expect(criticalTrigger({ attempts: 1, successes: 1 }, ["DATA_LOSS"], { classes: ["DATA_LOSS"] }).reason).toMatch(
+      /DATA_LOSS/,
+    );
   });
 });
 
@@ -178,9 +251,23 @@ describe("the postmortem", () => {
     await world.traffic(4, 400, { new: { failing: 0.3 } });
     await world.controller.tick();
     const state = (await world.store.read(FLAG))!;
-    const recorder = createIncidentRecorder({ sink: memoryIncidents(), table, component: "ingest", clock: world.clock, retryMs: 0 });
-    const incidents = [recorder.record(new Error("order 1 has no price")), recorder.record(new Error("order 2 has no price"))];
-    const text = postmortemDocument({ flag: FLAG, postmortem: state.postmortems[0]!, evidence: await world.store.evidence(FLAG), incidents });
+    const recorder = createIncidentRecorder({
+      sink: memoryIncidents(),
+      table,
+      component: "ingest",
+      clock: world.clock,
+      retryMs: 0,
+    });
+    const incidents = [
+      recorder.record(new Error("order 1 has no price")),
+      recorder.record(new Error("order 2 has no price")),
+    ];
+    const text = postmortemDocument({
+      flag: FLAG,
+      postmortem: state.postmortems[0]!,
+      evidence: await world.store.evidence(FLAG),
+      incidents,
+    });
     expect(text).toContain(`# Postmortem ${FLAG}-4`);
     expect(text).toMatch(/\| rollback \| canary\(0\) \| rolledBack\(canary\(0\)\) \| guard (errors|error-ceiling) \|/);
     expect(text).toContain("shadow is clean");

@@ -14,7 +14,8 @@ export interface PostmortemSources {
 const instant = (ms: number) => new Date(ms).toISOString();
 
 /**
- * A postmortem in Markdown, with everything that the records know filled in and the questions that only people can answer left open.
+ * A postmortem in Markdown, with everything that the records know filled in and the questions that only people can
+ * answer left open.
  */
 export function postmortemDocument({ flag, postmortem, evidence, incidents }: PostmortemSources): string {
   const rollback = evidence.find((record) => record.sequence === postmortem.evidence);
@@ -29,7 +30,8 @@ export function postmortemDocument({ flag, postmortem, evidence, incidents }: Po
     `- Due: ${instant(postmortem.dueAt)}`,
     `- Evidence: record ${postmortem.evidence}, hash \`${rollback?.hash ?? "unknown"}\``,
   ];
-  if (rollback?.engines !== undefined) lines.push(`- Engines: legacy ${rollback.engines.legacy ?? "?"}, new ${rollback.engines.new ?? "?"}`);
+  if (rollback?.engines !== undefined)
+    lines.push(`- Engines: legacy ${rollback.engines.legacy ?? "?"}, new ${rollback.engines.new ?? "?"}`);
   lines.push("", "## Timeline", "", "| at | event | from | to | by | reason |", "|---|---|---|---|---|---|");
   for (const { at, event, from, to, cause, reason } of before) {
     const by = cause.kind === "operator" ? cause.by : cause.kind === "guard" ? `guard ${cause.guard}` : "schedule";
@@ -38,8 +40,22 @@ export function postmortemDocument({ flag, postmortem, evidence, incidents }: Po
   if (rollback?.judgement !== undefined) lines.push(...verdicts(rollback.judgement));
   lines.push("", "## Incidents", "");
   if (incidents.length === 0) lines.push("None was recorded around the rollback.");
-  else lines.push("| fingerprint | code | count | action | first message |", "|---|---|---|---|---|", ...byFingerprint(incidents));
-  lines.push("", "## To be answered", "", "1. What did users notice, and for how long?", "2. What was the cause?", "3. Why did it not show in shadow or in an earlier step?", "4. What changes, who does it, until when?", "");
+  else
+    lines.push(
+      "| fingerprint | code | count | action | first message |",
+      "|---|---|---|---|---|",
+      ...byFingerprint(incidents),
+    );
+  lines.push(
+    "",
+    "## To be answered",
+    "",
+    "1. What did users notice, and for how long?",
+    "2. What was the cause?",
+    "3. Why did it not show in shadow or in an earlier step?",
+    "4. What changes, who does it, until when?",
+    "",
+  );
   return lines.join("\n");
 }
 
@@ -52,7 +68,8 @@ function verdicts(judgement: NonNullable<EvidenceRecord["judgement"]>): string[]
 
 function byFingerprint(incidents: readonly Incident[]): string[] {
   const groups = new Map<string, Incident[]>();
-  for (const incident of incidents) groups.set(incident.signature.fingerprint, [...(groups.get(incident.signature.fingerprint) ?? []), incident]);
+  for (const incident of incidents)
+    groups.set(incident.signature.fingerprint, [...(groups.get(incident.signature.fingerprint) ?? []), incident]);
   return [...groups.values()]
     .sort((a, b) => b.length - a.length)
     .map((group) => {

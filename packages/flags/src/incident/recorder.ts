@@ -1,4 +1,13 @@
-import { createIdGenerator, createRedactor, errorSignature, parseOptions, systemClock, type Clock, type IdGenerator, type Redactor } from "@hebra/core";
+import {
+  createIdGenerator,
+  createRedactor,
+  errorSignature,
+  parseOptions,
+  systemClock,
+  type Clock,
+  type IdGenerator,
+  type Redactor,
+} from "@hebra/core";
 import { z } from "zod";
 import { createIncidentAggregator, type IncidentAggregator } from "./aggregate.ts";
 import type { DecisionTable } from "./decision-table.ts";
@@ -40,7 +49,8 @@ export interface IncidentRecorder {
   close(): Promise<void>;
 }
 
-const has = <T>(method: keyof T) => z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", `must have ${String(method)}()`);
+const has = <T>(method: keyof T) =>
+  z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", `must have ${String(method)}()`);
 const schema = z.strictObject({
   sink: has<IncidentSink>("write"),
   table: has<DecisionTable>("decide"),
@@ -50,7 +60,9 @@ const schema = z.strictObject({
   redactor: has<Redactor>("redact").optional(),
   retryMs: z.number().min(0).default(10_000),
   windowMs: z.number().positive().default(300_000),
-  onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
+  onError: z
+    .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
+    .default(() => () => {}),
   id: z.custom<IdGenerator>((value) => typeof value === "function", "must be a function").optional(),
   clock: has<Clock>("now").optional(),
 });
@@ -59,7 +71,8 @@ const schema = z.strictObject({
 const MEMORY = 1_000;
 
 /**
- * Records incidents with signature, decision and sanitised context, counts them, and keeps them on the disk while their sink is away.
+ * Records incidents with signature, decision and sanitised context, counts them, and keeps them on the disk while their
+ * sink is away.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -130,7 +143,10 @@ export function createIncidentRecorder(options: IncidentRecorderOptions): Incide
 
   function schedule(): void {
     if (retryMs === 0 || closed) return;
-    cancel = clock.after(retryMs, () => void (waiting || fresh.length > 0 ? flush() : Promise.resolve(true)).finally(schedule));
+    cancel = clock.after(
+      retryMs,
+      () => void (waiting || fresh.length > 0 ? flush() : Promise.resolve(true)).finally(schedule),
+    );
   }
   // What an earlier life of the process left behind is handed over at once.
   if (spool !== undefined) waiting = true;
@@ -141,7 +157,13 @@ export function createIncidentRecorder(options: IncidentRecorderOptions): Incide
       const { component = parsed.component, context, ...known } = about;
       const signature = errorSignature(error, { component });
       const incident: Incident = {
-        id: newId(), at: new Date(clock.now()).toISOString(), ...known, signature, ...table.decide(signature), versions, context: context === undefined ? {} : redactor.redact(context),
+        id: newId(),
+        at: new Date(clock.now()).toISOString(),
+        ...known,
+        signature,
+        ...table.decide(signature),
+        versions,
+        context: context === undefined ? {} : redactor.redact(context),
       };
       aggregate.add(incident);
       fresh.push(incident);

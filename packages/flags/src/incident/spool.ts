@@ -5,7 +5,9 @@ import type { Incident } from "./incident.ts";
 
 /** Keeps incidents on the local disk while their sink is away. */
 export interface IncidentSpool {
-  /** Durable when it resolves. Beyond the limit the incident is dropped and counted. @throws HebraError `STORE_FAILED` */
+  /**
+   * Durable when it resolves. Beyond the limit the incident is dropped and counted. @throws HebraError `STORE_FAILED`
+   */
   append(incident: Incident): Promise<void>;
   /** Hands everything over in order, in batches; what the sink does not take stays. @returns how many were taken */
   drain(write: (incidents: readonly Incident[]) => Promise<void>): Promise<number>;
@@ -18,12 +20,16 @@ export interface IncidentSpool {
 const BATCH = 100;
 
 /**
- * A spool in one file, a line an incident, flushed to the disk line by line. A line that a crash tore is left out when the spool is read.
+ * A spool in one file, a line an incident, flushed to the disk line by line. A line that a crash tore is left out when
+ * the spool is read.
  *
  * @param path - of the file; each process needs its own.
  * @param options - `maxBytes` (default 10 MiB).
  */
-export function fileIncidentSpool(path: string, { maxBytes = 10 * 1024 * 1024 }: { readonly maxBytes?: number } = {}): IncidentSpool {
+export function fileIncidentSpool(
+  path: string,
+  { maxBytes = 10 * 1024 * 1024 }: { readonly maxBytes?: number } = {},
+): IncidentSpool {
   let last: Promise<unknown> = Promise.resolve();
   let dropped = 0;
 
@@ -37,7 +43,9 @@ export function fileIncidentSpool(path: string, { maxBytes = 10 * 1024 * 1024 }:
   }
 
   async function read(): Promise<Incident[]> {
-    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? "" : Promise.reject(error)));
+    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
+      error.code === "ENOENT" ? "" : Promise.reject(error),
+    );
     return text.split("\n").flatMap((line) => {
       try {
         return line === "" ? [] : [JSON.parse(line) as Incident];
@@ -61,7 +69,10 @@ export function fileIncidentSpool(path: string, { maxBytes = 10 * 1024 * 1024 }:
       inTurn(async () => {
         await mkdir(dirname(path), { recursive: true });
         const line = `\n${JSON.stringify(incident)}\n`;
-        const size = await stat(path).then((found) => found.size, () => 0);
+        const size = await stat(path).then(
+          (found) => found.size,
+          () => 0,
+        );
         if (size + line.length > maxBytes) return void dropped++;
         const handle = await open(path, "a");
         try {

@@ -16,7 +16,10 @@ export function answers(query: IncidentQuery, incident: Incident): boolean {
 }
 
 function select(incidents: readonly Incident[], query: IncidentQuery): Incident[] {
-  return incidents.filter((incident) => answers(query, incident)).sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, query.limit ?? 100);
+  return incidents
+    .filter((incident) => answers(query, incident))
+    .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
+    .slice(0, query.limit ?? 100);
 }
 
 /** Incidents in memory. @param most - the oldest beyond it are forgotten. @defaultValue 10,000 */
@@ -42,8 +45,13 @@ export function memoryIncidents(most = 10_000): IncidentStore {
 export function fileIncidents(path: string): IncidentStore {
   let last: Promise<unknown> = Promise.resolve();
   async function read(): Promise<Map<string, Incident>> {
-    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? "" : Promise.reject(error)));
-    const incidents = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Incident);
+    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
+      error.code === "ENOENT" ? "" : Promise.reject(error),
+    );
+    const incidents = text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Incident);
     return new Map(incidents.map((incident) => [incident.id, incident]));
   }
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -58,7 +66,14 @@ export function fileIncidents(path: string): IncidentStore {
       inTurn(async () => {
         await mkdir(dirname(path), { recursive: true });
         const known = await read();
-        await appendFile(path, fresh.filter(({ id }) => !known.has(id)).map((incident) => `${JSON.stringify(incident)}\n`).join(""), { flush: true });
+        await appendFile(
+          path,
+          fresh
+            .filter(({ id }) => !known.has(id))
+            .map((incident) => `${JSON.stringify(incident)}\n`)
+            .join(""),
+          { flush: true },
+        );
       }),
     list: (query = {}) => inTurn(async () => select([...(await read()).values()], query)),
   };

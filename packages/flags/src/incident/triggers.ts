@@ -26,17 +26,26 @@ export interface ErrorRateLimits {
 }
 
 /**
- * Error rate at least `factor` times the baseline: the lower confidence limit of the present share must be over it, so that few attempts prove nothing.
+ * Error rate at least `factor` times the baseline: the lower confidence limit of the present share must be over it, so
+ * that few attempts prove nothing.
  * One look at one window; a rollout's controller uses the guards' sequential tests instead.
  */
-export function errorRateTrigger(present: Pick<IncidentWindow, "attempts" | "failures">, baseline: Pick<IncidentWindow, "attempts" | "failures">, limits: ErrorRateLimits = {}): TriggerResult {
+export function errorRateTrigger(
+  present: Pick<IncidentWindow, "attempts" | "failures">,
+  baseline: Pick<IncidentWindow, "attempts" | "failures">,
+  limits: ErrorRateLimits = {},
+): TriggerResult {
   const { factor = 2, minAttempts = 100, floor = 0.005 } = limits;
-  if (present.attempts < minAttempts) return { fired: false, reason: `${present.attempts} of at least ${minAttempts} attempts.` };
+  if (present.attempts < minAttempts)
+    return { fired: false, reason: `${present.attempts} of at least ${minAttempts} attempts.` };
   const usual = baseline.attempts === 0 ? 0 : baseline.failures / baseline.attempts;
   const bound = Math.max(floor, usual * factor);
   const lower = wilsonLower(present.failures, present.attempts);
   const share = present.failures / present.attempts;
-  return { fired: lower > bound, reason: `${percent(share)} of ${present.attempts} attempts fail (lower limit ${percent(lower)}); the bound is ${percent(bound)}.` };
+  return {
+    fired: lower > bound,
+    reason: `${percent(share)} of ${present.attempts} attempts fail (lower limit ${percent(lower)}); the bound is ${percent(bound)}.`,
+  };
 }
 
 /** Limits of {@link unknownGrowthTrigger}. */
@@ -49,11 +58,15 @@ export interface GrowthLimits {
   readonly least?: number;
 }
 
-/** UNKNOWN incidents in sustained growth: most of the last windows have a higher rate than the one before, and the slope of the line through them is positive. */
+/**
+ * UNKNOWN incidents in sustained growth: most of the last windows have a higher rate than the one before, and the slope
+ * of the line through them is positive.
+ */
 export function unknownGrowthTrigger(windows: readonly IncidentWindow[], limits: GrowthLimits = {}): TriggerResult {
   const { windows: wanted = 6, rising: needed = 4, least = 5 } = limits;
   const latest = windows.slice(-(wanted + 1));
-  if (latest.length < wanted + 1) return { fired: false, reason: `${latest.length} of ${wanted + 1} windows are known.` };
+  if (latest.length < wanted + 1)
+    return { fired: false, reason: `${latest.length} of ${wanted + 1} windows are known.` };
   const rates = latest.map((window) => (window.attempts === 0 ? 0 : window.unknown / window.attempts));
   const rising = rates.filter((rate, at) => at > 0 && rate > rates[at - 1]!).length;
   const total = latest.slice(1).reduce((sum, window) => sum + window.unknown, 0);

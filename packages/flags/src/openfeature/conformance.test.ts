@@ -9,10 +9,21 @@ import { runStep, type World } from "./steps.fixture.ts";
 const suite = join(import.meta.dirname, "../../../../../shared/suites/openfeature-gherkin");
 const present = existsSync(suite);
 const features = ["evaluation", "evaluation_v2", "contextMerging", "hooks", "metadata"];
-const scenarios = present ? features.flatMap((feature) => readScenarios(readFileSync(join(suite, `${feature}.feature`), "utf8")).map((scenario) => ({ feature, ...scenario }))) : [];
+const scenarios = present
+  ? features.flatMap((feature) =>
+      readScenarios(readFileSync(join(suite, `${feature}.feature`), "utf8")).map((scenario) => ({
+        feature,
+        ...scenario,
+      })),
+    )
+  : [];
 
 describe.skipIf(!present)("OpenFeature's own scenarios (need ../shared/suites/openfeature-gherkin)", () => {
-  const document = present ? convertTestFlags(JSON.parse(readFileSync(join(suite, "test-flags.json"), "utf8")) as Parameters<typeof convertTestFlags>[0]) : { flags: {} };
+  const document = present
+    ? convertTestFlags(
+        JSON.parse(readFileSync(join(suite, "test-flags.json"), "utf8")) as Parameters<typeof convertTestFlags>[0],
+      )
+    : { flags: {} };
   let world: World | undefined;
   let count = 0;
   afterEach(async () => {
@@ -26,7 +37,16 @@ describe.skipIf(!present)("OpenFeature's own scenarios (need ../shared/suites/op
   for (const [index, { feature, name, steps }] of scenarios.entries()) {
     test(`${feature} ${index}: ${name}`, async () => {
       const domain = `scenario-${++count}`;
-      world = { document, domain, client: () => OpenFeature.getClient(domain), context: {}, levels: {}, precedence: [], hooks: [], calls: [] };
+      world = {
+        document,
+        domain,
+        client: () => OpenFeature.getClient(domain),
+        context: {},
+        levels: {},
+        precedence: [],
+        hooks: [],
+        calls: [],
+      };
       for (const { text, table } of steps) await runStep(world, text, table);
     });
   }

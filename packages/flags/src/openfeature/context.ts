@@ -1,11 +1,15 @@
 import type { EvaluationContext } from "@openfeature/core";
 import type { FlagContext, Unit } from "../evaluate/types.ts";
 
-/** OpenFeature's context as ours: `targetingKey` is the flag's unit, `session`, `project` and `org` are attributes of their names. @internal */
+/**
+ * OpenFeature's context as ours: `targetingKey` is the flag's unit, `session`, `project` and `org` are attributes of
+ * their names. @internal
+ */
 export function toFlagContext(context: EvaluationContext, unit: Unit): FlagContext {
   const { targetingKey, session, project, org, ...attributes } = context;
   const ids: Partial<Record<Unit, string>> = {};
-  for (const [name, id] of Object.entries({ session, project, org })) if (typeof id === "string") ids[name as Unit] = id;
+  for (const [name, id] of Object.entries({ session, project, org }))
+    if (typeof id === "string") ids[name as Unit] = id;
   if (typeof targetingKey === "string") ids[unit] ??= targetingKey;
   return { ...ids, attributes };
 }

@@ -9,7 +9,10 @@ interface TestFlag {
   readonly contextEvaluator?: string;
 }
 
-/** The deprecated `evaluation.feature` asks for a flag that `test-flags.json` no longer has; this is what its scenario says of it. */
+/**
+ * The deprecated `evaluation.feature` asks for a flag that `test-flags.json` no longer has; this is what its scenario
+ * says of it.
+ */
 const contextAware: TestFlag = {
   variants: { internal: "INTERNAL", external: "EXTERNAL" },
   defaultVariant: "external",
@@ -31,7 +34,9 @@ export function convertTestFlags(source: Readonly<Record<string, TestFlag>>): Fl
   return { flags };
 }
 
-/** `a == 'x' && !b && c > 10 ? 'variant' : ''` as JsonLogic. An empty variant is none: the default, with that reason. */
+/**
+ * `a == 'x' && !b && c > 10 ? 'variant' : ''` as JsonLogic. An empty variant is none: the default, with that reason.
+ */
 function toTargeting(expression: string): Record<string, unknown> {
   const parts = /^(.*?) \? '(.*?)' : ''$/.exec(expression);
   if (parts === null) throw new Error(`not understood: ${expression}`);

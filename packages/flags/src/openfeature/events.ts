@@ -6,12 +6,17 @@ type Emitter = ProviderEventEmitter<ServerProviderEvents>;
 type Handler = (details?: Record<string, unknown>) => unknown;
 
 /** What the SDK asks of a provider's events, without loading the SDK. @internal */
-export function createProviderEvents(): { emitter: Emitter; emit(event: `${ServerProviderEvents}`, details?: Record<string, unknown>): void } {
+export function createProviderEvents(): {
+  emitter: Emitter;
+  emit(event: `${ServerProviderEvents}`, details?: Record<string, unknown>): void;
+} {
   const handlers = new Map<string, Set<Handler>>();
   let warn: (message: string) => void = () => {};
   const emit = (event: string, details?: Record<string, unknown>) => {
     for (const handler of [...(handlers.get(event) ?? [])]) {
-      void (async () => handler(details))().catch((error: unknown) => warn(`A handler of ${event} threw: ${errorMessage(error)}`));
+      void (async () => handler(details))().catch((error: unknown) =>
+        warn(`A handler of ${event} threw: ${errorMessage(error)}`),
+      );
     }
   };
   const emitter = {

@@ -7,16 +7,25 @@ import { toEvaluationContext } from "./context.ts";
 /** The part of an OpenFeature client that is used; the server SDK's fits. */
 export interface OpenFeatureClientLike {
   getStringDetails(key: string, defaultValue: string, context?: EvaluationContext): Promise<EvaluationDetails<string>>;
-  getBooleanDetails(key: string, defaultValue: boolean, context?: EvaluationContext): Promise<EvaluationDetails<boolean>>;
+  getBooleanDetails(
+    key: string,
+    defaultValue: boolean,
+    context?: EvaluationContext,
+  ): Promise<EvaluationDetails<boolean>>;
 }
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
-  FLAG_NOT_FOUND: "FLAG_NOT_FOUND", PARSE_ERROR: "PARSE_ERROR", TYPE_MISMATCH: "TYPE_MISMATCH", TARGETING_KEY_MISSING: "TARGETING_KEY_MISSING",
-  PROVIDER_NOT_READY: "PROVIDER_NOT_READY", PROVIDER_FATAL: "PROVIDER_NOT_READY",
+  FLAG_NOT_FOUND: "FLAG_NOT_FOUND",
+  PARSE_ERROR: "PARSE_ERROR",
+  TYPE_MISMATCH: "TYPE_MISMATCH",
+  TARGETING_KEY_MISSING: "TARGETING_KEY_MISSING",
+  PROVIDER_NOT_READY: "PROVIDER_NOT_READY",
+  PROVIDER_FATAL: "PROVIDER_NOT_READY",
 };
 
 /**
- * Takes the target of a flag from anybody's OpenFeature provider: a string flag whose values are modes, or a boolean one, `true` for new. Hand it to
+ * Takes the target of a flag from anybody's OpenFeature provider: a string flag whose values are modes, or a boolean
+ * one, `true` for new. Hand it to
  * a router as `target`, or to `decideWithTarget`: local kills, lists, percentages and the breaker cap it.
  *
  * @returns a target that rejects with the provider's error code
@@ -41,7 +50,11 @@ export function fromOpenFeature(client: OpenFeatureClientLike): RemoteTarget {
       if (details.errorCode === undefined) {
         const mode = toMode(details.value);
         if (mode !== undefined) return mode;
-        throw new HebraError("TYPE_MISMATCH", `The flag ${flag} is "${details.value}", which is none of legacy, shadow and new.`, { details: { flag } });
+        throw new HebraError(
+          "TYPE_MISMATCH",
+          `The flag ${flag} is "${details.value}", which is none of legacy, shadow and new.`,
+          { details: { flag } },
+        );
       }
       if (details.errorCode !== "TYPE_MISMATCH") throw failure(flag, details);
     }
@@ -58,5 +71,9 @@ export function fromOpenFeature(client: OpenFeatureClientLike): RemoteTarget {
 function failure(flag: string, details: EvaluationDetails<string | boolean>): HebraError {
   const errorCode: string = details.errorCode ?? "GENERAL";
   const { errorMessage } = details;
-  return new HebraError(CODES[errorCode] ?? "GENERAL", `The OpenFeature provider gave no target for ${flag}: ${errorMessage ?? errorCode}.`, { details: { flag, errorCode } });
+  return new HebraError(
+    CODES[errorCode] ?? "GENERAL",
+    `The OpenFeature provider gave no target for ${flag}: ${errorMessage ?? errorCode}.`,
+    { details: { flag, errorCode } },
+  );
 }

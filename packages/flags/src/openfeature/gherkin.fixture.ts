@@ -17,9 +17,17 @@ interface Block {
   readonly examples: string[][][];
 }
 
-const cells = (line: string) => line.replace(/^\|/, "").replace(/\|$/, "").split("|").map((cell) => cell.trim());
+const cells = (line: string) =>
+  line
+    .replace(/^\|/, "")
+    .replace(/\|$/, "")
+    .split("|")
+    .map((cell) => cell.trim());
 
-/** Reads as much Gherkin as OpenFeature's feature files use: Background, Scenario, Scenario Outline, Examples, tables, tags, comments. */
+/**
+ * Reads as much Gherkin as OpenFeature's feature files use: Background, Scenario, Scenario Outline, Examples, tables,
+ * tags, comments.
+ */
 export function readScenarios(source: string): Scenario[] {
   const blocks: Block[] = [];
   let rows: string[][] | undefined;
@@ -31,7 +39,13 @@ export function readScenarios(source: string): Scenario[] {
     if (head !== null) {
       const [, keyword, name = ""] = head;
       if (keyword === "Examples") current!.examples.push((rows = []));
-      else if (keyword !== "Feature") blocks.push({ kind: keyword === "Background" ? "background" : keyword === "Scenario" ? "scenario" : "outline", name, steps: [], examples: [] });
+      else if (keyword !== "Feature")
+        blocks.push({
+          kind: keyword === "Background" ? "background" : keyword === "Scenario" ? "scenario" : "outline",
+          name,
+          steps: [],
+          examples: [],
+        });
     } else if (line.startsWith("|")) {
       rows!.push(cells(line));
     } else if (/^(Given|When|Then|And|But) /.test(line)) {
@@ -45,11 +59,17 @@ export function readScenarios(source: string): Scenario[] {
   return blocks.flatMap(({ kind, name, steps, examples }) => {
     if (kind === "background") return [];
     if (kind === "scenario") return [{ name, steps: [...background, ...steps] }];
-    return examples.flatMap(([header = [], ...lines]) => lines.map((line) => fill(name, [...background, ...steps], header, line)));
+    return examples.flatMap(([header = [], ...lines]) =>
+      lines.map((line) => fill(name, [...background, ...steps], header, line)),
+    );
   });
 }
 
 function fill(name: string, steps: readonly Step[], header: readonly string[], line: readonly string[]): Scenario {
-  const put = (text: string) => header.reduce((filled, column, index) => filled.replaceAll(`<${column}>`, line[index] ?? ""), text);
-  return { name: `${name} (${line.join(", ")})`, steps: steps.map(({ text, table }) => ({ text: put(text), table: table.map((row) => row.map(put)) })) };
+  const put = (text: string) =>
+    header.reduce((filled, column, index) => filled.replaceAll(`<${column}>`, line[index] ?? ""), text);
+  return {
+    name: `${name} (${line.join(", ")})`,
+    steps: steps.map(({ text, table }) => ({ text: put(text), table: table.map((row) => row.map(put)) })),
+  };
 }

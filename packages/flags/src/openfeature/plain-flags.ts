@@ -6,17 +6,27 @@ import type { FlagdFlag, FlagDocument } from "../evaluate/types.ts";
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
-/** The flags of all layers that have nothing to do with modes: of any type, evaluated by flagd's evaluator. @internal */
+/**
+ * The flags of all layers that have nothing to do with modes: of any type, evaluated by flagd's evaluator. @internal
+ */
 export interface PlainFlags {
   /** Loads the evaluator. @throws HebraError `PEER_MISSING` */
   load(): Promise<void>;
   /** The flags changed. */
   reload(): void;
-  /** Whether the flag decides between engines: it has a rollout, or its values are modes, or nobody but a layer of overrides knows it. */
+  /**
+   * Whether the flag decides between engines: it has a rollout, or its values are modes, or nobody but a layer of
+   * overrides knows it.
+   */
   isMode(key: string): boolean;
   /** Whether the same context always gets the same answer: not when a rule looks at the clock. */
   isStable(key: string): boolean;
-  evaluate(type: FlagValueType, key: string, defaultValue: JsonValue, context: EvaluationContext): ResolutionDetails<JsonValue>;
+  evaluate(
+    type: FlagValueType,
+    key: string,
+    defaultValue: JsonValue,
+    context: EvaluationContext,
+  ): ResolutionDetails<JsonValue>;
 }
 
 /** @internal */
@@ -28,12 +38,28 @@ export function createPlainFlags(flags: Flags): PlainFlags {
   /** One document of all layers: for one key the strongest layer's flag. */
   const merged = (): FlagDocument =>
     (document ??= {
-      flags: Object.assign({}, ...flags.snapshots().map((layer) => layer?.document.flags ?? {}).reverse()) as Record<string, FlagdFlag>,
-      $evaluators: Object.assign({}, ...flags.snapshots().map((layer) => layer?.document.$evaluators ?? {}).reverse()) as Record<string, unknown>,
+      flags: Object.assign(
+        {},
+        ...flags
+          .snapshots()
+          .map((layer) => layer?.document.flags ?? {})
+          .reverse(),
+      ) as Record<string, FlagdFlag>,
+      $evaluators: Object.assign(
+        {},
+        ...flags
+          .snapshots()
+          .map((layer) => layer?.document.$evaluators ?? {})
+          .reverse(),
+      ) as Record<string, unknown>,
     });
   const flagOf = (key: string) => (Object.hasOwn(merged().flags, key) ? merged().flags[key] : undefined);
-  const hasRollout = (key: string) => flags.snapshots().some((layer) => layer?.document.rollouts !== undefined && Object.hasOwn(layer.document.rollouts, key));
-  const hasModes = (flag: FlagdFlag) => Object.values(flag.variants).every((value) => typeof value === "string" && toMode(value) !== undefined);
+  const hasRollout = (key: string) =>
+    flags
+      .snapshots()
+      .some((layer) => layer?.document.rollouts !== undefined && Object.hasOwn(layer.document.rollouts, key));
+  const hasModes = (flag: FlagdFlag) =>
+    Object.values(flag.variants).every((value) => typeof value === "string" && toMode(value) !== undefined);
 
   return {
     load: async () => void (module ??= await loadFlagd()),
@@ -44,8 +70,10 @@ export function createPlainFlags(flags: Flags): PlainFlags {
     },
     isStable: (key) => !JSON.stringify([flagOf(key)?.targeting, merged().$evaluators]).includes("$flagd.timestamp"),
     evaluate(type, key, defaultValue, context) {
-      if (module === undefined) return { value: defaultValue, reason: "ERROR", errorCode: "PROVIDER_NOT_READY" as never };
-      if (flagOf(key)?.state === "DISABLED") return { value: defaultValue, reason: "DISABLED", flagMetadata: flagOf(key)?.metadata ?? {} };
+      if (module === undefined)
+        return { value: defaultValue, reason: "ERROR", errorCode: "PROVIDER_NOT_READY" as never };
+      if (flagOf(key)?.state === "DISABLED")
+        return { value: defaultValue, reason: "DISABLED", flagMetadata: flagOf(key)?.metadata ?? {} };
       core ??= createFlagd(module, merged());
       return core.resolve(type, key, defaultValue, context, silent);
     },

@@ -10,16 +10,25 @@ import { fromOpenFeature } from "./from-open-feature.ts";
 import { openFeatureProvider } from "./provider.ts";
 
 const kill = { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" };
-const document = (version: number, rollout: Omit<RolloutConfig, "version">, flags: FlagDocument["flags"] = {}): FlagDocument => ({ flags, rollouts: { "engine-v2": { version, ...rollout } } });
+const document = (
+  version: number,
+  rollout: Omit<RolloutConfig, "version">,
+  flags: FlagDocument["flags"] = {},
+): FlagDocument => ({ flags, rollouts: { "engine-v2": { version, ...rollout } } });
 afterEach(() => OpenFeature.clearProviders());
 
 describe("openFeatureProvider", () => {
   test("shows a rollout as a boolean and as a string, with what decided as metadata", async () => {
-    const flags = createFlags({ provider: staticProvider(document(7, { allow: { org: ["acme"] }, canary: { percent: 100 } })) });
+    const flags = createFlags({
+      provider: staticProvider(document(7, { allow: { org: ["acme"] }, canary: { percent: 100 } })),
+    });
     await OpenFeature.setProviderAndWait("view", openFeatureProvider({ flags }));
     const client = OpenFeature.getClient("view");
     expect(await client.getBooleanDetails("engine-v2", false, { targetingKey: "s1" })).toMatchObject({
-      value: true, variant: "new", reason: "SPLIT", flagMetadata: { flagVersion: 7, ruleId: "canary", arm: "new", bucket: expect.any(Number) as number },
+      value: true,
+      variant: "new",
+      reason: "SPLIT",
+      flagMetadata: { flagVersion: 7, ruleId: "canary", arm: "new", bucket: expect.any(Number) as number },
     });
     expect(await client.getStringValue("engine-v2", "legacy", { session: "s1", org: "acme" })).toBe("new");
     expect(await client.getNumberDetails("engine-v2", 3)).toMatchObject({ value: 3, errorCode: "TYPE_MISMATCH" });
@@ -30,9 +39,16 @@ describe("openFeatureProvider", () => {
     const flags = createFlags({ provider: source });
     await OpenFeature.setProviderAndWait("kill", openFeatureProvider({ flags }));
     const client = OpenFeature.getClient("kill");
-    expect(await client.getBooleanDetails("engine-v2", true, {})).toMatchObject({ value: false, variant: "legacy", flagMetadata: { errorCode: "TARGETING_KEY_MISSING" } });
+    expect(await client.getBooleanDetails("engine-v2", true, {})).toMatchObject({
+      value: false,
+      variant: "legacy",
+      flagMetadata: { errorCode: "TARGETING_KEY_MISSING" },
+    });
     source.set(document(2, { canary: { percent: 100 }, kill }));
-    expect(await client.getBooleanDetails("engine-v2", true, { targetingKey: "s1" })).toMatchObject({ value: false, reason: "KILL_SWITCH" });
+    expect(await client.getBooleanDetails("engine-v2", true, { targetingKey: "s1" })).toMatchObject({
+      value: false,
+      reason: "KILL_SWITCH",
+    });
     expect(await client.getStringValue("engine-v2", "new", { targetingKey: "s1" })).toBe("legacy");
   });
 
@@ -57,14 +73,27 @@ describe("openFeatureProvider", () => {
     const plain = (defaultVariant: string): FlagDocument => ({
       flags: {
         colour: { state: "ENABLED", variants, defaultVariant },
-        timed: { state: "ENABLED", variants, defaultVariant, targeting: { if: [{ ">": [{ var: "$flagd.timestamp" }, 0] }, "a", "b"] } },
+        timed: {
+          state: "ENABLED",
+          variants,
+          defaultVariant,
+          targeting: { if: [{ ">": [{ var: "$flagd.timestamp" }, 0] }, "a", "b"] },
+        },
       },
     });
     const source = staticProvider(plain("a"));
-    await OpenFeature.setProviderAndWait("cache", openFeatureProvider({ flags: createFlags({ provider: source }), cacheSize: 1 }));
+    await OpenFeature.setProviderAndWait(
+      "cache",
+      openFeatureProvider({ flags: createFlags({ provider: source }), cacheSize: 1 }),
+    );
     const client = OpenFeature.getClient("cache");
     const reason = async (key: string, context = {}) => (await client.getStringDetails(key, "", context)).reason;
-    expect([await reason("colour"), await reason("colour"), await reason("colour", { x: 1 }), await reason("colour")]).toEqual(["STATIC", "CACHED", "STATIC", "STATIC"]);
+    expect([
+      await reason("colour"),
+      await reason("colour"),
+      await reason("colour", { x: 1 }),
+      await reason("colour"),
+    ]).toEqual(["STATIC", "CACHED", "STATIC", "STATIC"]);
     expect([await reason("timed"), await reason("timed")]).toEqual(["TARGETING_MATCH", "TARGETING_MATCH"]);
     source.set(plain("b"));
     expect(await client.getStringValue("colour", "")).toBe("b");
@@ -72,7 +101,13 @@ describe("openFeatureProvider", () => {
 
   test("passes on what is tracked", async () => {
     const tracked: unknown[] = [];
-    await OpenFeature.setProviderAndWait("track", openFeatureProvider({ flags: createFlags({ provider: staticProvider({ flags: {} }) }), onTrack: (...args) => void tracked.push(args) }));
+    await OpenFeature.setProviderAndWait(
+      "track",
+      openFeatureProvider({
+        flags: createFlags({ provider: staticProvider({ flags: {} }) }),
+        onTrack: (...args) => void tracked.push(args),
+      }),
+    );
     OpenFeature.getClient("track").track("turn-failed", { targetingKey: "s1" }, { value: 1 });
     expect(tracked).toEqual([["turn-failed", { targetingKey: "s1" }, { value: 1 }]]);
   });
@@ -83,7 +118,12 @@ describe("fromOpenFeature", () => {
     await OpenFeature.setProviderAndWait("remote", new InMemoryProvider(flags));
     return fromOpenFeature(OpenFeature.getClient("remote"));
   }
-  const bySession = (mode: (session: unknown) => string) => ({ variants: { legacy: "legacy", shadow: "shadow", new: "new" }, defaultVariant: "legacy", disabled: false, contextEvaluator: (context: Record<string, unknown>) => mode(context["session"]) });
+  const bySession = (mode: (session: unknown) => string) => ({
+    variants: { legacy: "legacy", shadow: "shadow", new: "new" },
+    defaultVariant: "legacy",
+    disabled: false,
+    contextEvaluator: (context: Record<string, unknown>) => mode(context["session"]),
+  });
 
   test("takes modes and booleans from anybody's provider, and rejects with its error", async () => {
     const target = await remote({
@@ -91,7 +131,12 @@ describe("fromOpenFeature", () => {
       switch: { variants: { on: true, off: false }, defaultVariant: "on", disabled: false },
       colour: { variants: { red: "red" }, defaultVariant: "red", disabled: false },
     });
-    expect([await target("mode", { session: "s1" }), await target("mode", { session: "s2" }), await target("switch", {}), await target("switch", {})]).toEqual(["new", "shadow", "new", "new"]);
+    expect([
+      await target("mode", { session: "s1" }),
+      await target("mode", { session: "s2" }),
+      await target("switch", {}),
+      await target("switch", {}),
+    ]).toEqual(["new", "shadow", "new", "new"]);
     await expect(target("colour", {})).rejects.toMatchObject({ code: "TYPE_MISMATCH" });
     await expect(target("nobody", {})).rejects.toMatchObject({ code: "FLAG_NOT_FOUND" });
   });
@@ -99,19 +144,39 @@ describe("fromOpenFeature", () => {
   test("is capped by the local state: kill, deny, percent, breaker; and by nothing where no document here holds the flag", async () => {
     const target = await remote({ "engine-v2": bySession(() => "new"), calm: bySession(() => "shadow") });
     const decide = (rollout: Omit<RolloutConfig, "version"> | undefined, variables = {}, key = "engine-v2") => {
-      const source = staticProvider(rollout === undefined ? { flags: {} } : { flags: {}, rollouts: { [key]: { version: 1, ...rollout } } });
-      return decideWithTarget(createFlags({ providers: [envProvider({ variables }), source] }), target, key, { session: "s1", org: "acme" });
+      const source = staticProvider(
+        rollout === undefined ? { flags: {} } : { flags: {}, rollouts: { [key]: { version: 1, ...rollout } } },
+      );
+      return decideWithTarget(createFlags({ providers: [envProvider({ variables }), source] }), target, key, {
+        session: "s1",
+        org: "acme",
+      });
     };
     expect((await decide({ canary: { percent: 100 } })).mode).toBe("new");
     expect(await decide({ canary: { percent: 0 } })).toMatchObject({ mode: "legacy", ruleId: "default" });
-    expect(await decide({ canary: { percent: 100 }, deny: { org: ["acme"] } })).toMatchObject({ mode: "legacy", ruleId: "deny.org" });
-    expect(await decide({ canary: { percent: 100 } }, { HEBRA_FLAGS: "kill" })).toMatchObject({ mode: "legacy", reason: "KILL_SWITCH" });
-    expect(await decide({ canary: { percent: 100 } }, {}, "calm")).toMatchObject({ mode: "shadow", ruleId: "targeting" });
+    expect(await decide({ canary: { percent: 100 }, deny: { org: ["acme"] } })).toMatchObject({
+      mode: "legacy",
+      ruleId: "deny.org",
+    });
+    expect(await decide({ canary: { percent: 100 } }, { HEBRA_FLAGS: "kill" })).toMatchObject({
+      mode: "legacy",
+      reason: "KILL_SWITCH",
+    });
+    expect(await decide({ canary: { percent: 100 } }, {}, "calm")).toMatchObject({
+      mode: "shadow",
+      ruleId: "targeting",
+    });
     expect(await decide(undefined)).toMatchObject({ mode: "new", ruleId: "targeting", errorCode: undefined });
-    expect(await decide(undefined, { HEBRA_FLAG_ENGINE_V2: "kill" })).toMatchObject({ mode: "legacy", ruleId: "kill.flag" });
+    expect(await decide(undefined, { HEBRA_FLAG_ENGINE_V2: "kill" })).toMatchObject({
+      mode: "legacy",
+      ruleId: "kill.flag",
+    });
     const flags = createFlags({ provider: staticProvider({ flags: {} }) });
     flags.setBreaker("engine-v2", true);
-    expect(await decideWithTarget(flags, target, "engine-v2", { session: "s1" })).toMatchObject({ mode: "legacy", reason: "BREAKER" });
+    expect(await decideWithTarget(flags, target, "engine-v2", { session: "s1" })).toMatchObject({
+      mode: "legacy",
+      reason: "BREAKER",
+    });
   });
 
   test("routes by it: sessions stay while it cannot be asked, and go back when it takes them back", async () => {
@@ -120,7 +185,12 @@ describe("fromOpenFeature", () => {
     const flags = createFlags({ provider: staticProvider({ flags: {} }) });
     const handovers: string[] = [];
     const router = createRouter({ flags, target, breaker: false });
-    const turn = (session: string) => router.route("engine-v2", { session }, { legacy: () => "legacy", next: () => "new", handover: ({ session: each }) => void handovers.push(each) });
+    const turn = (session: string) =>
+      router.route(
+        "engine-v2",
+        { session },
+        { legacy: () => "legacy", next: () => "new", handover: ({ session: each }) => void handovers.push(each) },
+      );
     expect(await turn("s1")).toBe("new");
     answer = () => {
       throw new Error("remote down");

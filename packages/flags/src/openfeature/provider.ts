@@ -1,5 +1,11 @@
 import { assertPeer, errorMessage, HebraError, parseOptions } from "@hebra/core";
-import type { EvaluationContext, FlagValueType, JsonValue, ResolutionDetails, TrackingEventDetails } from "@openfeature/core";
+import type {
+  EvaluationContext,
+  FlagValueType,
+  JsonValue,
+  ResolutionDetails,
+  TrackingEventDetails,
+} from "@openfeature/core";
 import type { Provider } from "@openfeature/server-sdk";
 import { z } from "zod";
 import type { Flags, FlagsEvent } from "../client/create-flags.ts";
@@ -22,15 +28,19 @@ export interface OpenFeatureProviderOptions {
 const schema = z.strictObject({
   flags: z.custom<Flags>((value) => typeof (value as Flags | null)?.decide === "function", { message: "not flags" }),
   cacheSize: z.int().min(0).default(0),
-  onTrack: z.custom<NonNullable<OpenFeatureProviderOptions["onTrack"]>>((value) => typeof value === "function").optional(),
+  onTrack: z
+    .custom<NonNullable<OpenFeatureProviderOptions["onTrack"]>>((value) => typeof value === "function")
+    .optional(),
 });
 
 /** Errors that waiting does not cure. */
 const FATAL = new Set(["PEER_MISSING", "UNAUTHENTICATED", "FORBIDDEN", "CLOSED", "INVALID_OPTIONS"]);
 
 /**
- * Our flags as a server provider of OpenFeature. A flag with a rollout is a boolean (`true`: new) or a string (the mode), and is legacy explicitly
- * whatever default the caller gives: a kill must not be overruled by one. Plain flags of any type are evaluated by flagd's evaluator.
+ * Our flags as a server provider of OpenFeature. A flag with a rollout is a boolean (`true`: new) or a string (the
+ * mode), and is legacy explicitly
+ * whatever default the caller gives: a kill must not be overruled by one. Plain flags of any type are evaluated by
+ * flagd's evaluator.
  * Closing the provider leaves the flags open.
  *
  * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`
@@ -41,9 +51,11 @@ const FATAL = new Set(["PEER_MISSING", "UNAUTHENTICATED", "FORBIDDEN", "CLOSED",
  * import { openFeatureProvider } from "@hebra/flags/openfeature";
  * import { OpenFeature } from "@openfeature/server-sdk";
  *
- * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, allow: { org: ["acme"] } } } }) });
+ * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, allow: {
+ * org: ["acme"] } } } }) });
  * await OpenFeature.setProviderAndWait(openFeatureProvider({ flags }));
- * console.log(await OpenFeature.getClient().getBooleanValue("engine-v2", false, { targetingKey: "s1", org: "acme" })); // true
+ * console.log(await OpenFeature.getClient().getBooleanValue("engine-v2", false, { targetingKey: "s1", org: "acme" }));
+ * // true
  * await OpenFeature.close();
  * await flags.close();
  * ```
@@ -63,21 +75,50 @@ export function openFeatureProvider(options: OpenFeatureProviderOptions): Provid
     else if (event.type === "provider-recovered" && !flags.status().stale) emit("PROVIDER_READY");
   }
 
-  function resolve<T extends JsonValue>(type: FlagValueType, key: string, defaultValue: T, context: EvaluationContext): Promise<ResolutionDetails<T>> {
+  function resolve<T extends JsonValue>(
+    type: FlagValueType,
+    key: string,
+    defaultValue: T,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<T>> {
     try {
-      const details = plain.isMode(key) ? modeDetails(type, key, defaultValue, context) : cache.through(type, key, context, plain.isStable(key), () => plain.evaluate(type, key, defaultValue, context));
+      const details = plain.isMode(key)
+        ? modeDetails(type, key, defaultValue, context)
+        : cache.through(type, key, context, plain.isStable(key), () =>
+            plain.evaluate(type, key, defaultValue, context),
+          );
       return Promise.resolve(details as ResolutionDetails<T>);
     } catch (error) {
-      return Promise.resolve({ value: defaultValue, reason: "ERROR", errorCode: "GENERAL" as never, errorMessage: errorMessage(error) });
+      return Promise.resolve({
+        value: defaultValue,
+        reason: "ERROR",
+        errorCode: "GENERAL" as never,
+        errorMessage: errorMessage(error),
+      });
     }
   }
 
-  function modeDetails(type: FlagValueType, key: string, defaultValue: JsonValue, context: EvaluationContext): ResolutionDetails<JsonValue> {
+  function modeDetails(
+    type: FlagValueType,
+    key: string,
+    defaultValue: JsonValue,
+    context: EvaluationContext,
+  ): ResolutionDetails<JsonValue> {
     if (type !== "boolean" && type !== "string") {
-      return { value: defaultValue, reason: "ERROR", errorCode: "TYPE_MISMATCH" as never, errorMessage: `The flag ${key} is a boolean or a string, not a ${type}.` };
+      return {
+        value: defaultValue,
+        reason: "ERROR",
+        errorCode: "TYPE_MISMATCH" as never,
+        errorMessage: `The flag ${key} is a boolean or a string, not a ${type}.`,
+      };
     }
     const decision = flags.decide(key, toFlagContext(context, flags.describe(key)?.unit ?? "session"));
-    return { value: type === "boolean" ? decision.mode === "new" : decision.mode, variant: decision.mode, reason: decision.reason, flagMetadata: metadataOf(decision) };
+    return {
+      value: type === "boolean" ? decision.mode === "new" : decision.mode,
+      variant: decision.mode,
+      reason: decision.reason,
+      flagMetadata: metadataOf(decision),
+    };
   }
 
   return {
@@ -111,10 +152,21 @@ export function openFeatureProvider(options: OpenFeatureProviderOptions): Provid
     resolveStringEvaluation: (key, defaultValue, context) => resolve("string", key, defaultValue, context),
     resolveNumberEvaluation: (key, defaultValue, context) => resolve("number", key, defaultValue, context),
     resolveObjectEvaluation: (key, defaultValue, context) => resolve("object", key, defaultValue, context),
-    ...(onTrack === undefined ? {} : { track: (name: string, context?: EvaluationContext, details?: TrackingEventDetails) => onTrack(name, context ?? {}, details ?? {}) }),
+    ...(onTrack === undefined
+      ? {}
+      : {
+          track: (name: string, context?: EvaluationContext, details?: TrackingEventDetails) =>
+            onTrack(name, context ?? {}, details ?? {}),
+        }),
   };
 }
 
 function metadataOf({ flagVersion, ruleId, bucket, arm, errorCode }: Decision): Record<string, string | number> {
-  return { flagVersion, ruleId, ...(bucket < 0 ? {} : { bucket }), ...(arm === undefined ? {} : { arm }), ...(errorCode === undefined ? {} : { errorCode }) };
+  return {
+    flagVersion,
+    ruleId,
+    ...(bucket < 0 ? {} : { bucket }),
+    ...(arm === undefined ? {} : { arm }),
+    ...(errorCode === undefined ? {} : { errorCode }),
+  };
 }

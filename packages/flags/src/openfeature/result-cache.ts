@@ -8,7 +8,13 @@ export function createResultCache(size: number) {
   const kept = new Map<string, Details>();
   return {
     clear: () => kept.clear(),
-    through(type: FlagValueType, key: string, context: EvaluationContext, stable: boolean, evaluate: () => Details): Details {
+    through(
+      type: FlagValueType,
+      key: string,
+      context: EvaluationContext,
+      stable: boolean,
+      evaluate: () => Details,
+    ): Details {
       const name = size > 0 && stable ? nameOf(type, key, context) : undefined;
       if (name === undefined) return evaluate();
       const found = kept.get(name);

@@ -19,8 +19,10 @@ function readEnvironment(): Readonly<Record<string, string | undefined>> {
 }
 
 /**
- * Flags from the environment: `HEBRA_FLAG_<KEY>=percent:10 | new | legacy | kill`, and `HEBRA_FLAGS=kill` for all flags. The key is upper-cased and
- * everything but letters and digits becomes `_`. A kill wins over every other layer, also when they are down; `new` and `percent` are
+ * Flags from the environment: `HEBRA_FLAG_<KEY>=percent:10 | new | legacy | kill`, and `HEBRA_FLAGS=kill` for all
+ * flags. The key is upper-cased and
+ * everything but letters and digits becomes `_`. A kill wins over every other layer, also when they are down; `new` and
+ * `percent` are
  * capped by `maxPercent`. A value that cannot be read holds the flag at legacy: a misspelt kill must not run on.
  *
  * @example
@@ -48,18 +50,23 @@ export function envProvider(options: EnvProviderOptions = {}): FlagProvider {
   };
 }
 
-function readOverrides(variables: Readonly<Record<string, string | undefined>>, warn: (message: string) => void): ProviderSnapshot {
+function readOverrides(
+  variables: Readonly<Record<string, string | undefined>>,
+  warn: (message: string) => void,
+): ProviderSnapshot {
   const overrides: Record<string, FlagOverride> = {};
   const rollouts: Record<string, { version: 0 }> = {};
   for (const [name, value] of Object.entries(variables)) {
-    if (!name.startsWith(PREFIX) || name.length === PREFIX.length || value === undefined || value.trim() === "") continue;
+    if (!name.startsWith(PREFIX) || name.length === PREFIX.length || value === undefined || value.trim() === "")
+      continue;
     const flag = name.slice(PREFIX.length);
     overrides[flag] = parseValue(name, value, warn);
     // A flag that no document holds is the environment's own, under its plain key.
     rollouts[flag.toLowerCase().replaceAll("_", "-")] = { version: 0 };
   }
   const all = variables[ALL]?.trim().toLowerCase();
-  if (all !== undefined && all !== "" && all !== "kill") warn(`${ALL}: the only value is "kill"; "${all}" is taken for it.`);
+  if (all !== undefined && all !== "" && all !== "kill")
+    warn(`${ALL}: the only value is "kill"; "${all}" is taken for it.`);
   return {
     document: { flags: {}, rollouts },
     environmentOverrides: overrides,

@@ -49,7 +49,10 @@ describe("fileProvider", () => {
     const { path, write } = source();
     rmSync(join(path, ".."), { recursive: true });
     const flags = createFlags({ provider: fileProvider({ path, pollMs: 30 }), logger: { warn() {} } });
-    await expect(flags.ready()).rejects.toMatchObject({ code: "UNREACHABLE", message: expect.not.stringContaining(tmpdir()) as string });
+    await expect(flags.ready()).rejects.toMatchObject({
+      code: "UNREACHABLE",
+      message: expect.not.stringContaining(tmpdir()) as string,
+    });
     const { mkdirSync } = await import("node:fs");
     mkdirSync(join(path, ".."));
     write(JSON.stringify(firstDocument));
@@ -61,7 +64,10 @@ describe("fileProvider", () => {
   test("a corrupt file leaves the last good flags in force, with a warning", async () => {
     const { path, write } = source();
     const warnings: string[] = [];
-    const flags = createFlags({ provider: fileProvider({ path }), logger: { warn: (message) => void warnings.push(message) } });
+    const flags = createFlags({
+      provider: fileProvider({ path }),
+      logger: { warn: (message) => void warnings.push(message) },
+    });
     await flags.ready();
     const before = flags.decide("contract", { session: "s" });
     write("not json");
@@ -77,7 +83,10 @@ describe("fileProvider", () => {
   test("a writer that does not rename is not taken at half a document", async () => {
     const { path } = source();
     const warnings: string[] = [];
-    const flags = createFlags({ provider: fileProvider({ path }), logger: { warn: (message) => void warnings.push(message) } });
+    const flags = createFlags({
+      provider: fileProvider({ path }),
+      logger: { warn: (message) => void warnings.push(message) },
+    });
     await flags.ready();
     const text = JSON.stringify({ flags: {}, rollouts: { contract: { version: 2, canary: { percent: 100 } } } });
     writeFileSync(path, text.slice(0, 20));

@@ -26,7 +26,8 @@ const schema = z.strictObject({
 });
 
 /**
- * Flags from a file, watched. A file that is missing or corrupt leaves the last good document in force. Write it by renaming
+ * Flags from a file, watched. A file that is missing or corrupt leaves the last good document in force. Write it by
+ * renaming
  * a finished file over it.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -35,7 +36,8 @@ const schema = z.strictObject({
  * ```ts
  * import { createFlags, envProvider, fileProvider } from "@hebra/flags";
  *
- * export const flags = createFlags({ providers: [envProvider(), fileProvider({ path: "flags.json" })], environment: "production" });
+ * export const flags = createFlags({ providers: [envProvider(), fileProvider({ path: "flags.json" })], environment:
+ * "production" });
  * ```
  */
 export function fileProvider(options: FileProviderOptions): FlagProvider {
@@ -110,6 +112,10 @@ async function readText(path: string): Promise<string> {
     return await readFile(path, "utf8");
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? "error";
-    throw new HebraError("UNREACHABLE", `The flag file ${basename(path)} cannot be read (${code}); the last known good flags stay in force.`, { cause, details: { file: basename(path), code } });
+    throw new HebraError(
+      "UNREACHABLE",
+      `The flag file ${basename(path)} cannot be read (${code}); the last known good flags stay in force.`,
+      { cause, details: { file: basename(path), code } },
+    );
   }
 }

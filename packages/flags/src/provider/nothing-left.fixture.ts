@@ -13,7 +13,8 @@ import { redisProvider } from "./redis/redis-provider.ts";
 import { staticProvider } from "./static.ts";
 
 /**
- * A process of its own that uses every provider, with its source up, down and silent, closes it, and says what then still keeps the process. It has to end by
+ * A process of its own that uses every provider, with its source up, down and silent, closes it, and says what then
+ * still keeps the process. It has to end by
  * itself: nothing here calls `exit`.
  */
 const [httpUrl, silentUrl, redisUrl] = process.argv.slice(2) as [string, string, string | undefined];
@@ -31,21 +32,24 @@ const providers: Readonly<Record<string, () => Made>> = {
   file: () => [fileProvider({ path })],
   "file that is not there": () => [fileProvider({ path: join(directory, "no", "flags.json") })],
   http: () => [httpProvider({ url: `${httpUrl}/document`, eventsUrl: `${httpUrl}/events` })],
-  "http, down": () => [httpProvider({ url: `http://127.0.0.1:${DOWN}/`, eventsUrl: `http://127.0.0.1:${DOWN}/events` })],
+  "http, down": () => [
+    httpProvider({ url: `http://127.0.0.1:${DOWN}/`, eventsUrl: `http://127.0.0.1:${DOWN}/events` }),
+  ],
   "http, silent": () => [httpProvider({ url: silentUrl, eventsUrl: silentUrl, timeoutMs: 100 })],
   rollouts: () => overStore(fileRolloutStore(join(directory, "rollouts"))),
   ...(redisUrl === undefined
     ? {}
-    : {
+    : ({
         redis: () => [redisProvider({ url: redisUrl })],
         "redis, down": () => [redisProvider({ url: `redis://127.0.0.1:${DOWN}` })],
         "redis, silent": () => [redisProvider({ url: silentUrl.replace("http", "redis"), commandTimeoutMs: 100 })],
         "rollouts in redis": () => overStore(redisRolloutStore({ url: redisUrl })),
         "rollouts in redis, down": () => overStore(redisRolloutStore({ url: `redis://127.0.0.1:${DOWN}` })),
-      } satisfies Record<string, () => Made>),
+      } satisfies Record<string, () => Made>)),
 };
 
-const kept = () => process.getActiveResourcesInfo().filter((name) => !/^(TTYWrap|PipeWrap|FSReqPromise|Immediate)$/.test(name));
+const kept = () =>
+  process.getActiveResourcesInfo().filter((name) => !/^(TTYWrap|PipeWrap|FSReqPromise|Immediate)$/.test(name));
 for (const [name, make] of Object.entries(providers)) {
   const [provider, ...others] = make();
   const flags = createFlags({ provider, logger: { warn() {} }, maxStaleMs: 60_000 });

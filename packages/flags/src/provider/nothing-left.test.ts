@@ -31,14 +31,29 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-test("after close no provider leaves a timer, a socket or a watcher, whether its source is up, down or silent: the process ends by itself", { timeout: 120_000 }, async () => {
-  const args = [`http://127.0.0.1:${portOf(flagServer)}`, `http://127.0.0.1:${portOf(silent)}`, ...(redis === undefined ? [] : [redis.url])];
-  const child = spawn(process.execPath, ["--conditions=@hebra/source", "--import", "tsx", join(import.meta.dirname, "nothing-left.fixture.ts"), ...args], { cwd: join(import.meta.dirname, "../../../.."), stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  child.stdout.on("data", (chunk: Buffer) => void (text += chunk.toString()));
-  const [code] = (await once(child, "close")) as [number];
-  const lines = text.trim().split("\n").map((line) => JSON.parse(line) as { name: string; left: string[] });
-  expect(code).toBe(0);
-  expect(lines.filter(({ left }) => left.length > 0)).toEqual([]);
-  expect(lines).toHaveLength(redis === undefined ? 8 : 13);
-});
+test(
+  "after close no provider leaves a timer, a socket or a watcher, whether its source is up, down or silent: the process ends by itself",
+  { timeout: 120_000 },
+  async () => {
+    const args = [
+      `http://127.0.0.1:${portOf(flagServer)}`,
+      `http://127.0.0.1:${portOf(silent)}`,
+      ...(redis === undefined ? [] : [redis.url]),
+    ];
+    const child = spawn(
+      process.execPath,
+      ["--conditions=@hebra/source", "--import", "tsx", join(import.meta.dirname, "nothing-left.fixture.ts"), ...args],
+      { cwd: join(import.meta.dirname, "../../../.."), stdio: ["ignore", "pipe", "inherit"] },
+    );
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => void (text += chunk.toString()));
+    const [code] = (await once(child, "close")) as [number];
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { name: string; left: string[] });
+    expect(code).toBe(0);
+    expect(lines.filter(({ left }) => left.length > 0)).toEqual([]);
+    expect(lines).toHaveLength(redis === undefined ? 8 : 13);
+  },
+);

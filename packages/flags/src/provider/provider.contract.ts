@@ -3,7 +3,9 @@ import { errorCode } from "@hebra/core";
 import type { FlagDocument } from "../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "./provider.ts";
 
-/** What a provider's author gives the contract. Each clause gets a fresh one, whose source holds {@link firstDocument}. */
+/**
+ * What a provider's author gives the contract. Each clause gets a fresh one, whose source holds {@link firstDocument}.
+ */
 export interface ProviderContractHarness {
   /** A provider of the source. Every one that was connected is closed by the clause. */
   connect(): FlagProvider;
@@ -22,9 +24,18 @@ export interface ProviderContractHarness {
 }
 
 /** What the source holds before each clause. */
-export const firstDocument: FlagDocument = { flags: {}, rollouts: { contract: { version: 1, canary: { percent: 10 } } } };
-const second: FlagDocument = { flags: {}, rollouts: { contract: { version: 2, canary: { percent: 20 } }, other: { version: 1 } } };
-const third: FlagDocument = { flags: {}, rollouts: { contract: { version: 3, kill: { at: "2026-01-01T00:00:00.000Z", by: "contract", reason: "clause" } } } };
+export const firstDocument: FlagDocument = {
+  flags: {},
+  rollouts: { contract: { version: 1, canary: { percent: 10 } } },
+};
+const second: FlagDocument = {
+  flags: {},
+  rollouts: { contract: { version: 2, canary: { percent: 20 } }, other: { version: 1 } },
+};
+const third: FlagDocument = {
+  flags: {},
+  rollouts: { contract: { version: 3, kill: { at: "2026-01-01T00:00:00.000Z", by: "contract", reason: "clause" } } },
+};
 
 /** One promise of the port, as a test over a harness. */
 export type ProviderClause = (harness: ProviderContractHarness) => Promise<void>;
@@ -32,7 +43,14 @@ export type ProviderClause = (harness: ProviderContractHarness) => Promise<void>
 const percent = (document: FlagDocument) => document.rollouts?.["contract"]?.canary?.percent;
 
 /** Opens a watched provider, runs, and closes it. */
-async function watched(harness: ProviderContractHarness, run: (provider: FlagProvider, events: ProviderEvent[], until: (what: string, holds: () => boolean) => Promise<void>) => Promise<void>): Promise<void> {
+async function watched(
+  harness: ProviderContractHarness,
+  run: (
+    provider: FlagProvider,
+    events: ProviderEvent[],
+    until: (what: string, holds: () => boolean) => Promise<void>,
+  ) => Promise<void>,
+): Promise<void> {
   const provider = harness.connect();
   const events: ProviderEvent[] = [];
   try {
@@ -40,7 +58,10 @@ async function watched(harness: ProviderContractHarness, run: (provider: FlagPro
     provider.watch?.((event) => void events.push(event));
     await run(provider, events, async (what, holds) => {
       for (let count = 0; !holds(); count++) {
-        assert.ok(count < 400, `${what}: it did not happen; events so far: ${events.map(({ type }) => type).join(", ")}`);
+        assert.ok(
+          count < 400,
+          `${what}: it did not happen; events so far: ${events.map(({ type }) => type).join(", ")}`,
+        );
         await harness.elapse();
       }
     });
@@ -50,10 +71,12 @@ async function watched(harness: ProviderContractHarness, run: (provider: FlagPro
 }
 
 const loaded = (events: readonly ProviderEvent[]) => events.filter((event) => event.type === "snapshot-loaded");
-const has = (events: readonly ProviderEvent[], type: ProviderEvent["type"]) => events.some((event) => event.type === type);
+const has = (events: readonly ProviderEvent[], type: ProviderEvent["type"]) =>
+  events.some((event) => event.type === type);
 
 /**
- * What every provider of flags promises, by title. Run each clause against a fresh harness of the real source; the clauses on a source that is corrupt or
+ * What every provider of flags promises, by title. Run each clause against a fresh harness of the real source; the
+ * clauses on a source that is corrupt or
  * out of reach pass by themselves where it cannot be.
  *
  * @example
@@ -85,7 +108,10 @@ export const providerContract: Readonly<Record<string, ProviderClause>> = {
       await until("the second document", () => loaded(events).length > 0);
       assert.deepEqual(loaded(events).at(-1)!.snapshot.document.rollouts, second.rollouts);
       await harness.publish(third);
-      await until("the third document", () => loaded(events).at(-1)!.snapshot.document.rollouts?.["contract"]?.version === 3);
+      await until(
+        "the third document",
+        () => loaded(events).at(-1)!.snapshot.document.rollouts?.["contract"]?.version === 3,
+      );
       assert.deepEqual(loaded(events).at(-1)!.snapshot.document.rollouts, third.rollouts);
     }),
 
@@ -115,7 +141,10 @@ export const providerContract: Readonly<Record<string, ProviderClause>> = {
   "an unchanged source is silent": (harness) =>
     watched(harness, async (_, events) => {
       for (let count = 0; count < 10; count++) await harness.elapse();
-      assert.deepEqual(events.map(({ type }) => type), []);
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        [],
+      );
     }),
 
   "a corrupt source is refused, and what follows it is taken": async (harness) => {
@@ -135,7 +164,10 @@ export const providerContract: Readonly<Record<string, ProviderClause>> = {
     await harness.corrupt();
     const provider = harness.connect();
     const events: ProviderEvent[] = [];
-    await assert.rejects(async () => provider.load(), (error) => ["FLAG_INVALID", "PARSE_ERROR"].includes(errorCode(error) ?? ""));
+    await assert.rejects(
+      async () => provider.load(),
+      (error) => ["FLAG_INVALID", "PARSE_ERROR"].includes(errorCode(error) ?? ""),
+    );
     provider.watch?.((event) => void events.push(event));
     await harness.publish(second);
     for (let count = 0; loaded(events).length === 0; count++) {
@@ -162,19 +194,27 @@ export const providerContract: Readonly<Record<string, ProviderClause>> = {
     if (harness.cutOff === undefined) return;
     await harness.cutOff();
     const provider = harness.connect();
-    await assert.rejects(async () => provider.load(), (error) => errorCode(error) === "UNREACHABLE");
+    await assert.rejects(
+      async () => provider.load(),
+      (error) => errorCode(error) === "UNREACHABLE",
+    );
     await provider.close();
     await harness.restore!();
   },
 
-  "after close: load fails with CLOSED, nobody hears anything, no timer is left; closing again is fine": async (harness) => {
+  "after close: load fails with CLOSED, nobody hears anything, no timer is left; closing again is fine": async (
+    harness,
+  ) => {
     const provider = harness.connect();
     const events: ProviderEvent[] = [];
     await provider.load();
     provider.watch?.((event) => void events.push(event));
     await provider.close();
     await provider.close();
-    await assert.rejects(async () => provider.load(), (error) => errorCode(error) === "CLOSED");
+    await assert.rejects(
+      async () => provider.load(),
+      (error) => errorCode(error) === "CLOSED",
+    );
     await harness.publish(second);
     for (let count = 0; count < 5; count++) await harness.elapse();
     assert.deepEqual(events, []);

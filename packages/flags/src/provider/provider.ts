@@ -30,12 +30,16 @@ export interface FlagProvider {
   /** For logs and status. */
   readonly name: string;
   /**
-   * Reads the source. A provider that has its data at hand returns it at once, so that the flags are ready when `createFlags` returns.
+   * Reads the source. A provider that has its data at hand returns it at once, so that the flags are ready when
+   * `createFlags` returns.
    *
    * @throws HebraError `FLAG_INVALID`, `PARSE_ERROR`, `UNREACHABLE`; `CLOSED` after `close`.
    */
   load(): ProviderSnapshot | Promise<ProviderSnapshot>;
-  /** Reports changes until stopped; also the first success after a failed `load`. Absent: the source never changes by itself. @returns stops */
+  /**
+   * Reports changes until stopped; also the first success after a failed `load`. Absent: the source never changes by
+   * itself. @returns stops
+   */
   watch?(listener: (event: ProviderEvent) => void): () => void;
   /** Lets go of everything: no timer, connection or file handle is left. May be called twice. */
   close(): Promise<void>;

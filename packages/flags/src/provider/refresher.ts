@@ -59,7 +59,13 @@ export function createRefresher({ name, clock, pollMs, read }: RefresherInput): 
       return current!;
     } catch (cause) {
       if (closing.signal.aborted) throw closed();
-      const error = HebraError.isInstance(cause) ? cause : new HebraError("UNREACHABLE", `The flags' source ${name} cannot be read; the last known good flags stay in force.`, { cause });
+      const error = HebraError.isInstance(cause)
+        ? cause
+        : new HebraError(
+            "UNREACHABLE",
+            `The flags' source ${name} cannot be read; the last known good flags stay in force.`,
+            { cause },
+          );
       if (error.code === "FLAG_INVALID" || error.code === "PARSE_ERROR") reject(error);
       else lost(error);
       throw error;
@@ -84,7 +90,10 @@ export function createRefresher({ name, clock, pollMs, read }: RefresherInput): 
     if (looking !== undefined) return void (again = true);
     cancelPoll();
     looking = look()
-      .then(() => {}, () => {})
+      .then(
+        () => {},
+        () => {},
+      )
       .then(() => {
         looking = undefined;
         if (again) {

@@ -27,7 +27,10 @@ export function isEdge(command: RolloutCommand): command is Edge {
 export function takeEdge(state: RolloutState, command: Edge, facts: Facts): RolloutState {
   const { event } = command;
   const plan = command.plan !== undefined && (event === "start" || event === "reset") ? command.plan : state.plan;
-  const phase = nextPhase(state.phase, event, { steps: plan.steps.length, ...(command.to === undefined ? {} : { resetTo: command.to }) });
+  const phase = nextPhase(state.phase, event, {
+    steps: plan.steps.length,
+    ...(command.to === undefined ? {} : { resetTo: command.to }),
+  });
   const holdBack = holdBackAfter(state, command, phase, plan.full.holdBack);
   // A pause leaves the split as it is, so that its sessions go on counting; everything else begins anew.
   const enteredAt = event === "pause" ? state.enteredAt : facts.now;
@@ -42,9 +45,17 @@ export function takeEdge(state: RolloutState, command: Edge, facts: Facts): Roll
     enteredAt,
     version: state.version + 1,
     approvals: [],
-    frozen: event === "start" || event === "reset" ? {} : event === "pause" ? state.frozen : freeze(facts.gathered.legacy, state.frozen),
+    frozen:
+      event === "start" || event === "reset"
+        ? {}
+        : event === "pause"
+          ? state.frozen
+          : freeze(facts.gathered.legacy, state.frozen),
     completed: completedAfter(state, event, facts),
-    postmortems: event === "rollback" ? [...state.postmortems, openPostmortem(state, command.reason, facts.now)] : state.postmortems,
+    postmortems:
+      event === "rollback"
+        ? [...state.postmortems, openPostmortem(state, command.reason, facts.now)]
+        : state.postmortems,
     ...(event === "start" ? { startedBy: command.by } : {}),
     ...(cleanSince === undefined ? {} : { cleanSince }),
     ...(baseline === undefined ? {} : { baseline }),
@@ -52,21 +63,35 @@ export function takeEdge(state: RolloutState, command: Edge, facts: Facts): Roll
 }
 
 function holdBackAfter(state: RolloutState, command: Edge, phase: Phase, planned: number): number {
-  if (command.event !== "set-hold-back") return phase.name === "full" && state.phase.name !== "paused" && state.phase.name !== "retired" ? planned : command.event === "start" ? planned : state.holdBack;
+  if (command.event !== "set-hold-back")
+    return phase.name === "full" && state.phase.name !== "paused" && state.phase.name !== "retired"
+      ? planned
+      : command.event === "start"
+        ? planned
+        : state.holdBack;
   const { holdBack } = command;
   if (holdBack === undefined || !(holdBack >= 0 && holdBack <= 100)) {
-    throw new HebraError("INVALID_OPTIONS", `\`set-hold-back\` needs a \`holdBack\` from 0 to 100; it was given ${String(holdBack)}.`);
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `\`set-hold-back\` needs a \`holdBack\` from 0 to 100; it was given ${String(holdBack)}.`,
+    );
   }
   return holdBack;
 }
 
-/** Steps forward keep their record, so that one error probability covers the whole rollout; a person's decision to go on begins a new test. */
+/**
+ * Steps forward keep their record, so that one error probability covers the whole rollout; a person's decision to go on
+ * begins a new test.
+ */
 function completedAfter(state: RolloutState, event: RolloutEvent, facts: Facts): readonly StepTotals[] {
   if (event === "pause") return state.completed;
   const forward = event === "advance" || event === "cutover" || event === "set-hold-back";
   if (!forward) return [];
   if (!isRandomised(state.phase)) return [];
-  return [...state.completed, { share: shareOf(state.plan, state.phase, state.holdBack), ...totals(facts.gathered.blocks) }];
+  return [
+    ...state.completed,
+    { share: shareOf(state.plan, state.phase, state.holdBack), ...totals(facts.gathered.blocks) },
+  ];
 }
 
 function baselineAfter(state: RolloutState, event: RolloutEvent, facts: Facts): RolloutState["baseline"] {
@@ -80,28 +105,51 @@ function baselineAfter(state: RolloutState, event: RolloutEvent, facts: Facts): 
 
 function openPostmortem(state: RolloutState, summary: string, now: number): Postmortem {
   const evidence = state.evidenceCount + 1;
-  return { id: `${state.flag}-${evidence}`, openedAt: now, dueAt: now + POSTMORTEM_MS, evidence, summary: `Rolled back from ${phaseLabel(state.phase)}: ${summary}` };
+  return {
+    id: `${state.flag}-${evidence}`,
+    openedAt: now,
+    dueAt: now + POSTMORTEM_MS,
+    evidence,
+    summary: `Rolled back from ${phaseLabel(state.phase)}: ${summary}`,
+  };
 }
 
-function attestation({ by, reason, item, link, digest, report }: Extract<RolloutCommand, { event: "attest" }>, now: number): Attestation {
+function attestation(
+  { by, reason, item, link, digest, report }: Extract<RolloutCommand, { event: "attest" }>,
+  now: number,
+): Attestation {
   const checked = report === undefined ? undefined : checkReport(item, report);
   if (checked !== undefined && digest !== undefined && digest !== checked.digest) {
-    throw new HebraError("EVIDENCE_TAMPERED", `The report for \`${item}\` has the digest ${checked.digest}, not ${digest}.`, { details: { item, digest } });
+    throw new HebraError(
+      "EVIDENCE_TAMPERED",
+      `The report for \`${item}\` has the digest ${checked.digest}, not ${digest}.`,
+      { details: { item, digest } },
+    );
   }
   const own = checked?.digest ?? digest;
-  return { item, by, at: now, reason, ...(link === undefined ? {} : { link }), ...(own === undefined ? {} : { digest: own }), ...(checked === undefined ? {} : { verified: true }) };
+  return {
+    item,
+    by,
+    at: now,
+    reason,
+    ...(link === undefined ? {} : { link }),
+    ...(own === undefined ? {} : { digest: own }),
+    ...(checked === undefined ? {} : { verified: true }),
+  };
 }
 
 /**
  * The state after a record. Pure.
  *
- * @throws HebraError `PARSE_ERROR`, `EVIDENCE_TAMPERED`, `EVIDENCE_MISSING` for a report that does not hold; `FORBIDDEN` when the starter approves, `EVIDENCE_MISSING` when there is nothing to record against.
+ * @throws HebraError `PARSE_ERROR`, `EVIDENCE_TAMPERED`, `EVIDENCE_MISSING` for a report that does not hold;
+ * `FORBIDDEN` when the starter approves, `EVIDENCE_MISSING` when there is nothing to record against.
  */
 export function addRecord(state: RolloutState, command: Exclude<RolloutCommand, Edge>, now: number): RolloutState {
   const { by, reason } = command;
   switch (command.event) {
     case "approve": {
-      if (by === state.startedBy) throw new HebraError("FORBIDDEN", `${by} started this rollout; somebody else has to approve it.`);
+      if (by === state.startedBy)
+        throw new HebraError("FORBIDDEN", `${by} started this rollout; somebody else has to approve it.`);
       const others = state.approvals.filter((one) => one.role !== command.role);
       return { ...state, approvals: [...others, { role: command.role, by, at: now, reason }] };
     }
@@ -109,15 +157,28 @@ export function addRecord(state: RolloutState, command: Exclude<RolloutCommand, 
       return { ...state, attestations: [...state.attestations, attestation(command, now)] };
     }
     case "smoke":
-      return { ...state, smoke: { ok: command.ok, at: now, by, ...(command.link === undefined ? {} : { link: command.link }) } };
+      return {
+        ...state,
+        smoke: { ok: command.ok, at: now, by, ...(command.link === undefined ? {} : { link: command.link }) },
+      };
     case "legacy-usage":
       return { ...state, legacyUsage: { calls: command.calls, at: now } };
     case "remove":
-      if (state.phase.name !== "retired") throw new HebraError("ILLEGAL_TRANSITION", `The old code can be removed from \`retired\` only; the rollout is ${phaseLabel(state.phase)}.`);
+      if (state.phase.name !== "retired")
+        throw new HebraError(
+          "ILLEGAL_TRANSITION",
+          `The old code can be removed from \`retired\` only; the rollout is ${phaseLabel(state.phase)}.`,
+        );
       return { ...state, removedAt: now };
     case "close-postmortem": {
-      if (!state.postmortems.some((one) => one.id === command.id)) throw new HebraError("EVIDENCE_MISSING", `There is no postmortem ${command.id}.`);
-      return { ...state, postmortems: state.postmortems.map((one) => (one.id === command.id ? { ...one, closedAt: now, link: command.link } : one)) };
+      if (!state.postmortems.some((one) => one.id === command.id))
+        throw new HebraError("EVIDENCE_MISSING", `There is no postmortem ${command.id}.`);
+      return {
+        ...state,
+        postmortems: state.postmortems.map((one) =>
+          one.id === command.id ? { ...one, closedAt: now, link: command.link } : one,
+        ),
+      };
     }
   }
 }

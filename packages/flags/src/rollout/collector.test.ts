@@ -15,15 +15,40 @@ import { memoryRolloutStore } from "./store/memory.ts";
 const BLOCK = 300_000;
 
 function turn(session: string, more: Partial<Outcome> = {}): Outcome {
-  const decision = { mode: "new", reason: "SPLIT", ruleId: "canary", bucket: 1, arm: "new", flagVersion: 1, errorCode: undefined } as const;
-  return { flag: "f", session, context: { session }, mode: "new", decision, arm: "new", flagVersion: 1, startedAt: 0, ok: true, error: undefined, latencyMs: 100, at: 0, fellBack: false, ...more };
+  const decision = {
+    mode: "new",
+    reason: "SPLIT",
+    ruleId: "canary",
+    bucket: 1,
+    arm: "new",
+    flagVersion: 1,
+    errorCode: undefined,
+  } as const;
+  return {
+    flag: "f",
+    session,
+    context: { session },
+    mode: "new",
+    decision,
+    arm: "new",
+    flagVersion: 1,
+    startedAt: 0,
+    ok: true,
+    error: undefined,
+    latencyMs: 100,
+    at: 0,
+    fellBack: false,
+    ...more,
+  };
 }
 
 function setup() {
   const clock = createManualClock(0);
   const store = memoryRolloutStore();
-  const make = (source: string) => createCollector({ store, clock, source, flushMs: 0, errorClasses: ["STATE_INVALID"] });
-  const seen = async () => gather(await store.counters("f", 0), {}, defaultGuardLimits.latencyCeilingMs, 0, clock.now());
+  const make = (source: string) =>
+    createCollector({ store, clock, source, flushMs: 0, errorClasses: ["STATE_INVALID"] });
+  const seen = async () =>
+    gather(await store.counters("f", 0), {}, defaultGuardLimits.latencyCeilingMs, 0, clock.now());
   return { clock, store, make, seen };
 }
 
@@ -60,7 +85,13 @@ describe("the collector", () => {
     collector.observer.exposed(turn("listed", { arm: undefined }));
     collector.observer.exposed(turn("s1"));
     for (const latencyMs of [100, 5_000, 9_000]) collector.observer.finished(turn("s1", { latencyMs }));
-    collector.record("f", "s1", { cost: 5, steps: 3, unknown: true, actionFailed: true, operation: { name: "ingest", ok: false } });
+    collector.record("f", "s1", {
+      cost: 5,
+      steps: 3,
+      unknown: true,
+      actionFailed: true,
+      operation: { name: "ingest", ok: false },
+    });
     collector.record("f", "s1", { cost: 500, unknown: true });
     collector.record("f", "stranger", { unknown: true });
     collector.observer.finished(turn("s1", { ok: false, error: new HebraError("STATE_INVALID", "broken") }));
@@ -72,14 +103,23 @@ describe("the collector", () => {
     expect(found.new.durations).toEqual([[106, 1]]);
     expect(found.new.costs).toHaveLength(1);
     expect(found.persistence).toEqual({ checked: 2, missing: 1 });
-    expect(found.blocks[0]).toMatchObject({ operations: { ingest: { attempts: 1, successes: 0 } }, errorClasses: { STATE_INVALID: 1 } });
+    expect(found.blocks[0]).toMatchObject({
+      operations: { ingest: { attempts: 1, successes: 0 } },
+      errorClasses: { STATE_INVALID: 1 },
+    });
   });
 
   it("loses nothing and doubles nothing when reports fail", async () => {
     const { clock, store, seen } = setup();
     const errors: unknown[] = [];
     let away = true;
-    const collector = createCollector({ clock, source: "a", flushMs: 1_000, onError: (error) => void errors.push(error), store: { report: (rows) => (away ? Promise.reject(new Error("away")) : store.report(rows)) } });
+    const collector = createCollector({
+      clock,
+      source: "a",
+      flushMs: 1_000,
+      onError: (error) => void errors.push(error),
+      store: { report: (rows) => (away ? Promise.reject(new Error("away")) : store.report(rows)) },
+    });
     collector.observer.exposed(turn("s1"));
     await clock.advance(2_500);
     expect(errors).toHaveLength(2);
@@ -98,8 +138,17 @@ describe("flags, router, collector and rollout together", () => {
     const store = memoryRolloutStore();
     const service = createRolloutService({ store, clock });
     const act = (command: object) => service.act("engine", { by: "ana", reason: "test", ...command } as never);
-    await act({ event: "start", plan: rolloutPlan({ owner: "t", shadow: { evidence: [], leastMs: 0, minCompared: 0 }, steps: [{ percent: 50 }] }) });
-    const flags = createFlags({ providers: [rolloutProvider({ store, clock }), staticProvider({ flags: {}, rollouts: { engine: { version: 1, allow: { org: ["beta"] } } } })], clock });
+    await act({
+      event: "start",
+      plan: rolloutPlan({ owner: "t", shadow: { evidence: [], leastMs: 0, minCompared: 0 }, steps: [{ percent: 50 }] }),
+    });
+    const flags = createFlags({
+      providers: [
+        rolloutProvider({ store, clock }),
+        staticProvider({ flags: {}, rollouts: { engine: { version: 1, allow: { org: ["beta"] } } } }),
+      ],
+      clock,
+    });
     await flags.ready();
     const stop = flags.subscribe(() => {});
     const collector = createCollector({ store, clock, flushMs: 0 });
@@ -113,14 +162,18 @@ describe("flags, router, collector and rollout together", () => {
     const served: Record<string, number> = { legacy: 0, next: 0 };
     for (let at = 0; at < 200; at++) {
       await router
-        .route("engine", { session: `s${at}` }, {
-          legacy: () => void served["legacy"]!++,
-          next: () => {
-            served["next"]!++;
-            if (at % 3 === 0) throw new Error("the new engine fails");
+        .route(
+          "engine",
+          { session: `s${at}` },
+          {
+            legacy: () => void served["legacy"]!++,
+            next: () => {
+              served["next"]!++;
+              if (at % 3 === 0) throw new Error("the new engine fails");
+            },
+            withoutHandover: true,
           },
-          withoutHandover: true,
-        })
+        )
         .catch(() => {});
     }
     expect(served["next"]).toBeGreaterThan(70);

@@ -88,13 +88,18 @@ interface Known {
 }
 
 const schema = z.strictObject({
-  store: z.custom<Pick<RolloutStore, "report">>((value) => typeof (value as RolloutStore | null)?.report === "function", "must have report()"),
+  store: z.custom<Pick<RolloutStore, "report">>(
+    (value) => typeof (value as RolloutStore | null)?.report === "function",
+    "must have report()",
+  ),
   source: z.string().min(1).optional(),
   blockMs: z.number().positive().default(300_000),
   flushMs: z.number().min(0).default(5_000),
   maxSessions: z.int().positive().default(50_000),
   errorClasses: z.array(z.string()).default([]),
-  onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
+  onError: z
+    .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
+    .default(() => () => {}),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
@@ -102,7 +107,8 @@ const schema = z.strictObject({
 const KEEP_MS = 6 * 3_600_000;
 
 /**
- * Counts what sessions of both arms do and reports it. A session counts in the block in which it started, once per kind of trouble, and one turn of it is
+ * Counts what sessions of both arms do and reports it. A session counts in the block in which it started, once per kind
+ * of trouble, and one turn of it is
  * sampled: requests of one session are not independent of each other.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -111,10 +117,12 @@ const KEEP_MS = 6 * 3_600_000;
  * ```ts
  * import { createCollector, createFlags, createRouter, memoryRolloutStore, staticProvider } from "@hebra/flags";
  *
- * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: { percent: 10 } } } }) });
+ * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: {
+ * percent: 10 } } } }) });
  * const collector = createCollector({ store: memoryRolloutStore() });
  * const router = createRouter({ flags, observer: collector.observer });
- * await router.route("engine-v2", { session: "s1" }, { legacy: () => "old", next: () => "new", withoutHandover: true });
+ * await router.route("engine-v2", { session: "s1" }, { legacy: () => "old", next: () => "new", withoutHandover: true
+ * });
  * await collector.close();
  * router.close();
  * await flags.close();
@@ -136,8 +144,27 @@ export function createCollector(options: CollectorOptions): Collector {
     const key = `${start} ${flag}`;
     let row = rows.get(key);
     if (row === undefined) {
-      const side = (): Side => ({ assigned: 0, exposed: 0, failed: new Set(), unknown: new Set(), actionFailed: new Set(), durations: new Map(), costs: new Map(), steps: new Map() });
-      row = { flag, start, sequence: 0, dirty: true, sides: { new: side(), control: side() }, operations: new Map(), errorClasses: new Map(), persistence: { checked: 0, missing: 0 }, shadow: { ...noShadow } };
+      const side = (): Side => ({
+        assigned: 0,
+        exposed: 0,
+        failed: new Set(),
+        unknown: new Set(),
+        actionFailed: new Set(),
+        durations: new Map(),
+        costs: new Map(),
+        steps: new Map(),
+      });
+      row = {
+        flag,
+        start,
+        sequence: 0,
+        dirty: true,
+        sides: { new: side(), control: side() },
+        operations: new Map(),
+        errorClasses: new Map(),
+        persistence: { checked: 0, missing: 0 },
+        shadow: { ...noShadow },
+      };
       rows.set(key, row);
     }
     row.dirty = true;
@@ -157,7 +184,12 @@ export function createCollector(options: CollectorOptions): Collector {
     return known;
   }
 
-  function sample(known: Known, kind: "duration" | "cost" | "steps", histogram: Map<number, number>, value: number): void {
+  function sample(
+    known: Known,
+    kind: "duration" | "cost" | "steps",
+    histogram: Map<number, number>,
+    value: number,
+  ): void {
     if (!known.drawn || known.sampled.has(kind)) return;
     known.sampled.add(kind);
     const bucket = bucketOf(value);
@@ -180,22 +212,39 @@ export function createCollector(options: CollectorOptions): Collector {
       if (outcome.ok) return;
       side.failed.add(murmur3(outcome.session));
       const code = errorCode(outcome.error) ?? "";
-      if (known.arm === "new" && classes.has(code)) known.row.errorClasses.set(code, (known.row.errorClasses.get(code) ?? 0) + 1);
+      if (known.arm === "new" && classes.has(code))
+        known.row.errorClasses.set(code, (known.row.errorClasses.get(code) ?? 0) + 1);
     },
   };
 
   function toRow(row: Row): CounterRow {
     const pairs = (counts: Map<number, number>) => [...counts].sort((a, b) => a[0] - b[0]);
     const arm = (side: Side): ArmRow => ({
-      assigned: side.assigned, exposed: side.exposed, failed: [...side.failed], unknown: [...side.unknown], actionFailed: [...side.actionFailed],
-      durations: pairs(side.durations), costs: pairs(side.costs), steps: pairs(side.steps),
+      assigned: side.assigned,
+      exposed: side.exposed,
+      failed: [...side.failed],
+      unknown: [...side.unknown],
+      actionFailed: [...side.actionFailed],
+      durations: pairs(side.durations),
+      costs: pairs(side.costs),
+      steps: pairs(side.steps),
     });
     return {
-      flag: row.flag, source, sequence: row.sequence, start: row.start, end: row.start + blockMs, new: arm(row.sides.new), legacy: arm(row.sides.control),
-      ...(row.operations.size === 0 ? {} : { operations: Object.fromEntries([...row.operations].map(([name, counts]) => [name, { ...counts }])) }),
+      flag: row.flag,
+      source,
+      sequence: row.sequence,
+      start: row.start,
+      end: row.start + blockMs,
+      new: arm(row.sides.new),
+      legacy: arm(row.sides.control),
+      ...(row.operations.size === 0
+        ? {}
+        : { operations: Object.fromEntries([...row.operations].map(([name, counts]) => [name, { ...counts }])) }),
       ...(row.errorClasses.size === 0 ? {} : { errorClasses: Object.fromEntries(row.errorClasses) }),
       ...(row.persistence.checked === 0 ? {} : { persistence: { ...row.persistence } }),
-      ...(Object.values(row.shadow).every((count) => count === 0) ? {} : { shadow: { ...row.shadow } as unknown as ShadowCounts }),
+      ...(Object.values(row.shadow).every((count) => count === 0)
+        ? {}
+        : { shadow: { ...row.shadow } as unknown as ShadowCounts }),
     };
   }
 
@@ -237,7 +286,10 @@ export function createCollector(options: CollectorOptions): Collector {
       if (facts.steps !== undefined) sample(known, "steps", side.steps, facts.steps);
       if (facts.operation !== undefined && arm === "new") {
         const counts = row.operations.get(facts.operation.name) ?? { attempts: 0, successes: 0 };
-        row.operations.set(facts.operation.name, { attempts: counts.attempts + 1, successes: counts.successes + (facts.operation.ok ? 1 : 0) });
+        row.operations.set(facts.operation.name, {
+          attempts: counts.attempts + 1,
+          successes: counts.successes + (facts.operation.ok ? 1 : 0),
+        });
       }
     },
     verified(flag, complete) {

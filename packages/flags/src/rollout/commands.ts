@@ -31,7 +31,10 @@ export type RolloutCommand = Actor &
         readonly link?: string;
         /** Of what lies behind the link. With `report` it must be the report's. */
         readonly digest?: string;
-        /** The report itself, as `validateNoRegression` or `perfBaseline` gave it: its digest and its verdict are checked. Needed for `no-regression` and `performance-baseline`. */
+        /**
+         * The report itself, as `validateNoRegression` or `perfBaseline` gave it: its digest and its verdict are
+         * checked. Needed for `no-regression` and `performance-baseline`.
+         */
         readonly report?: unknown;
       }
     | { readonly event: "smoke"; readonly ok: boolean; readonly link?: string }

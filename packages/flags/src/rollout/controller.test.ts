@@ -48,16 +48,27 @@ async function partition(world: World): Promise<void> {
   expect(rolledBack).toMatchObject({ action: "rolled-back" });
 
   // With what it knew before the cut: another revision.
-  const late = world.service.act(FLAG, { event: "advance", by: "controller", reason: "late", expectedRevision: before.revision }, { facts: stale, fence: first });
+  const late = world.service.act(
+    FLAG,
+    { event: "advance", by: "controller", reason: "late", expectedRevision: before.revision },
+    { facts: stale, fence: first },
+  );
   await expect(late).rejects.toMatchObject({ code: "ROLLOUT_CONFLICT" });
   // With fresh facts but the old leadership: the fence.
   await world.clock.advance(3_600_000);
-  const fresh = world.service.act(FLAG, { event: "reset", by: "controller", reason: "late", to: "shadow" }, { fence: first });
+  const fresh = world.service.act(
+    FLAG,
+    { event: "reset", by: "controller", reason: "late", to: "shadow" },
+    { fence: first },
+  );
   await expect(fresh).rejects.toMatchObject({ code: "STALE_FENCE" });
   const state = (await world.store.read(FLAG))!;
   expect(phaseLabel(state.phase)).toBe("rolledBack(canary(1))");
   const records = await world.store.evidence(FLAG);
-  expect(records.filter((record) => record.fence >= first).map((record) => [record.fence, record.event])).toEqual([[first, "advance"], [second, "rollback"]]);
+  expect(records.filter((record) => record.fence >= first).map((record) => [record.fence, record.event])).toEqual([
+    [first, "advance"],
+    [second, "rollback"],
+  ]);
   verifyEvidence(records, state.head);
   expect(replayEvidence(records).every((one) => one.agrees)).toBe(true);
 }
@@ -100,7 +111,12 @@ describe("two controllers", () => {
     const world = createWorld();
     await toCanary(world);
     const errors: unknown[] = [];
-    const controller = createRolloutController({ service: world.service, clock: world.clock, tickMs: 1_000, onError: (error) => void errors.push(error) });
+    const controller = createRolloutController({
+      service: world.service,
+      clock: world.clock,
+      tickMs: 1_000,
+      onError: (error) => void errors.push(error),
+    });
     const list = world.store.list.bind(world.store);
     world.store.list = () => Promise.reject(new HebraError("UNREACHABLE", "away"));
     controller.start();

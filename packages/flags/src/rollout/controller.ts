@@ -11,7 +11,10 @@ import type { RolloutState } from "./state.ts";
 
 /** The part of `@hebra/lock`'s manager that the controller needs; the host passes the manager in. */
 export interface ControllerLocks {
-  acquire(key: string, options?: { ttlMs?: number; waitMs?: number; signal?: AbortSignal }): Promise<{ readonly fence: number; readonly signal: AbortSignal; release(): Promise<void> }>;
+  acquire(
+    key: string,
+    options?: { ttlMs?: number; waitMs?: number; signal?: AbortSignal },
+  ): Promise<{ readonly fence: number; readonly signal: AbortSignal; release(): Promise<void> }>;
 }
 
 /** Options of {@link createRolloutController}. */
@@ -52,19 +55,31 @@ export interface RolloutController {
 }
 
 const schema = z.strictObject({
-  service: z.custom<RolloutService>((value) => typeof (value as RolloutService | null)?.act === "function", "must be a RolloutService"),
-  locks: z.custom<ControllerLocks>((value) => typeof (value as ControllerLocks | null)?.acquire === "function", "must have acquire()").optional(),
+  service: z.custom<RolloutService>(
+    (value) => typeof (value as RolloutService | null)?.act === "function",
+    "must be a RolloutService",
+  ),
+  locks: z
+    .custom<ControllerLocks>(
+      (value) => typeof (value as ControllerLocks | null)?.acquire === "function",
+      "must have acquire()",
+    )
+    .optional(),
   lockKey: z.string().min(1).default("hebra-flags/controller"),
   lockTtlMs: z.number().positive().default(30_000),
   tickMs: z.number().positive().default(30_000),
   notifiers: z.array(z.custom<Notifier>((value) => typeof value === "function", "must be a function")).default([]),
-  onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
+  onError: z
+    .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
+    .default(() => () => {}),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
 /**
- * The second of two brakes (the first is the breaker in each process): one elected controller over the counters of all. Rollback comes before every other
- * check; a look without data changes nothing; each write carries the leadership's fence, so that a controller that was cut off is refused.
+ * The second of two brakes (the first is the breaker in each process): one elected controller over the counters of all.
+ * Rollback comes before every other
+ * check; a look without data changes nothing; each write carries the leadership's fence, so that a controller that was
+ * cut off is refused.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -79,7 +94,16 @@ const schema = z.strictObject({
  * ```
  */
 export function createRolloutController(options: RolloutControllerOptions): RolloutController {
-  const { service, locks, lockKey, lockTtlMs, tickMs, notifiers, onError, clock: given } = parseOptions("createRolloutController", schema, options);
+  const {
+    service,
+    locks,
+    lockKey,
+    lockTtlMs,
+    tickMs,
+    notifiers,
+    onError,
+    clock: given,
+  } = parseOptions("createRolloutController", schema, options);
   const clock = given ?? systemClock;
   const stop = new AbortController();
   let leads = false;
@@ -92,17 +116,46 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
     await announceOverdue(state, facts.now);
     const signature = { facts, ...(fence === undefined ? {} : { fence }) };
     const { report } = facts;
-    const result = (action: TickResult["action"], after: { readonly phase: Phase }, reason: string): TickResult => ({ flag, action, phase: phaseLabel(after.phase), reason });
+    const result = (action: TickResult["action"], after: { readonly phase: Phase }, reason: string): TickResult => ({
+      flag,
+      action,
+      phase: phaseLabel(after.phase),
+      reason,
+    });
     const command = { by: "controller", reason: report.reason, expectedRevision: state.revision };
     const cause = report.cause === undefined ? undefined : ({ kind: "guard", guard: report.cause } as const);
     if (isRandomised(state.phase) && cause !== undefined) {
-      if (report.action === "rollback" && state.plan.rollback === "automatic") return result("rolled-back", await service.act(flag, { ...command, event: "rollback" }, { ...signature, cause }), report.reason);
+      if (report.action === "rollback" && state.plan.rollback === "automatic")
+        return result(
+          "rolled-back",
+          await service.act(flag, { ...command, event: "rollback" }, { ...signature, cause }),
+          report.reason,
+        );
       if (report.action === "rollback" && state.phase.name !== "paused") {
-        const after = await service.act(flag, { ...command, event: "pause", reason: `A rollback is proposed: ${report.reason}` }, { ...signature, cause });
-        await notifyAll(notifiers, { type: "rollback-proposed", flag, at: new Date(facts.now).toISOString(), reason: report.reason, evidence: after.evidenceCount }, onError);
+        const after = await service.act(
+          flag,
+          { ...command, event: "pause", reason: `A rollback is proposed: ${report.reason}` },
+          { ...signature, cause },
+        );
+        await notifyAll(
+          notifiers,
+          {
+            type: "rollback-proposed",
+            flag,
+            at: new Date(facts.now).toISOString(),
+            reason: report.reason,
+            evidence: after.evidenceCount,
+          },
+          onError,
+        );
         return result("proposed", after, report.reason);
       }
-      if (report.action === "pause" && state.phase.name !== "paused") return result("paused", await service.act(flag, { ...command, event: "pause" }, { ...signature, cause }), report.reason);
+      if (report.action === "pause" && state.phase.name !== "paused")
+        return result(
+          "paused",
+          await service.act(flag, { ...command, event: "pause" }, { ...signature, cause }),
+          report.reason,
+        );
     }
     return advance(state, facts, signature, result);
   }
@@ -113,7 +166,8 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
     signature: { readonly facts: typeof facts; readonly fence?: number },
     result: (action: TickResult["action"], after: { readonly phase: Phase }, reason: string) => TickResult,
   ): Promise<TickResult> {
-    if (state.phase.name !== "canary" && state.phase.name !== "shadow") return result("none", state, "Nothing is due by itself in this phase.");
+    if (state.phase.name !== "canary" && state.phase.name !== "shadow")
+      return result("none", state, "Nothing is due by itself in this phase.");
     const to = nextPhase(state.phase, "advance", { steps: state.plan.steps.length });
     const automatic = gateOf(state.plan, to)?.automatic ?? (state.phase.name === "canary" && to.name === "canary");
     if (!automatic) return result("none", state, `A person leads on to ${phaseLabel(to)}.`);
@@ -121,7 +175,12 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
     if (missing.length > 0) return result("held", state, missing.map((one) => one.detail).join(" "));
     const after = await service.act(
       state.flag,
-      { event: "advance", by: "controller", reason: "Everything that the plan asks for is there.", expectedRevision: state.revision },
+      {
+        event: "advance",
+        by: "controller",
+        reason: "Everything that the plan asks for is there.",
+        expectedRevision: state.revision,
+      },
       { ...signature, cause: { kind: "schedule" } },
     );
     return result("advanced", after, "Everything that the plan asks for is there.");
@@ -132,7 +191,16 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
     for (const { id, dueAt, closedAt } of state.postmortems) {
       if (closedAt !== undefined || now < dueAt || announced.has(id)) continue;
       announced.add(id);
-      await notifyAll(notifiers, { type: "postmortem-overdue", flag: state.flag, at: new Date(now).toISOString(), reason: `The postmortem ${id} was due at ${new Date(dueAt).toISOString()}.` }, onError);
+      await notifyAll(
+        notifiers,
+        {
+          type: "postmortem-overdue",
+          flag: state.flag,
+          at: new Date(now).toISOString(),
+          reason: `The postmortem ${id} was due at ${new Date(dueAt).toISOString()}.`,
+        },
+        onError,
+      );
     }
   }
 
@@ -144,7 +212,8 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
       } catch (error) {
         onError(error);
         const code = errorCode(error);
-        if (code === "STALE_FENCE" || code === "ROLLOUT_CONFLICT") results.push({ flag, action: "lost", phase: "unknown", reason: (error as Error).message });
+        if (code === "STALE_FENCE" || code === "ROLLOUT_CONFLICT")
+          results.push({ flag, action: "lost", phase: "unknown", reason: (error as Error).message });
       }
     }
     return results;

@@ -3,7 +3,8 @@ import type { ArmPair, GuardInput } from "./guards/types.ts";
 import { countOver, histogramMean, histogramTotal, mergeHistograms, quantile, type Histogram } from "./histogram.ts";
 
 /**
- * Sessions by a 32-bit mark of their id. Turns of one session may run in several processes, each of which sees a failure of its own: marks let the session
+ * Sessions by a 32-bit mark of their id. Turns of one session may run in several processes, each of which sees a
+ * failure of its own: marks let the session
  * count once all the same, without sending anybody its id.
  */
 export type SessionMarks = readonly number[];
@@ -35,10 +36,20 @@ export interface ShadowCounts {
 }
 
 /** No comparison yet. */
-export const noShadow: ShadowCounts = { compared: 0, equal: 0, mismatched: 0, onlyNewFailed: 0, onlyLegacyFailed: 0, bothFailed: 0, timedOut: 0, dropped: 0 };
+export const noShadow: ShadowCounts = {
+  compared: 0,
+  equal: 0,
+  mismatched: 0,
+  onlyNewFailed: 0,
+  onlyLegacyFailed: 0,
+  bothFailed: 0,
+  timedOut: 0,
+  dropped: 0,
+};
 
 /**
- * Everything one process counted for one flag in one block. A report *replaces* the row of the same source and block when its `sequence` is larger, so a
+ * Everything one process counted for one flag in one block. A report *replaces* the row of the same source and block
+ * when its `sequence` is larger, so a
  * report that is sent twice, late or out of order counts once.
  */
 export interface CounterRow {
@@ -89,9 +100,19 @@ export interface Gathered {
 }
 
 /** An arm in which nothing happened. */
-export const noArm: ArmRow = { assigned: 0, exposed: 0, failed: [], unknown: [], actionFailed: [], durations: [], costs: [], steps: [] };
+export const noArm: ArmRow = {
+  assigned: 0,
+  exposed: 0,
+  failed: [],
+  unknown: [],
+  actionFailed: [],
+  durations: [],
+  costs: [],
+  steps: [],
+};
 
-const union = (a: SessionMarks, b: SessionMarks): SessionMarks => (a.length === 0 ? b : b.length === 0 ? a : [...new Set([...a, ...b])]);
+const union = (a: SessionMarks, b: SessionMarks): SessionMarks =>
+  a.length === 0 ? b : b.length === 0 ? a : [...new Set([...a, ...b])];
 
 /** Two processes' rows of one arm and block as one. */
 export function addArms(a: ArmRow, b: ArmRow): ArmRow {
@@ -110,7 +131,11 @@ export function addArms(a: ArmRow, b: ArmRow): ArmRow {
 /** Sums many rows without merging the histograms over and over. */
 function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () => ArmSum } {
   const total = { assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0 };
-  const histograms = { durations: new Map<number, number>(), costs: new Map<number, number>(), steps: new Map<number, number>() };
+  const histograms = {
+    durations: new Map<number, number>(),
+    costs: new Map<number, number>(),
+    steps: new Map<number, number>(),
+  };
   const kinds = ["durations", "costs", "steps"] as const;
   const sorted = (counts: Map<number, number>): Histogram => [...counts].sort((a, b) => a[0] - b[0]);
   return {
@@ -120,9 +145,16 @@ function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () =>
       total.failed += row.failed.length;
       total.unknown += row.unknown.length;
       total.actionFailed += row.actionFailed.length;
-      for (const kind of kinds) for (const [bucket, count] of row[kind]) histograms[kind].set(bucket, (histograms[kind].get(bucket) ?? 0) + count);
+      for (const kind of kinds)
+        for (const [bucket, count] of row[kind])
+          histograms[kind].set(bucket, (histograms[kind].get(bucket) ?? 0) + count);
     },
-    sum: () => ({ ...total, durations: sorted(histograms.durations), costs: sorted(histograms.costs), steps: sorted(histograms.steps) }),
+    sum: () => ({
+      ...total,
+      durations: sorted(histograms.durations),
+      costs: sorted(histograms.costs),
+      steps: sorted(histograms.steps),
+    }),
   };
 }
 
@@ -130,9 +162,12 @@ function counts(arm: ArmRow, frozen: FrozenLimits, latencyCeilingMs: number): Ar
   const { assigned, exposed } = arm;
   return {
     ...noCounts,
-    assigned, exposed,
+    assigned,
+    exposed,
     // A session that began elsewhere may fail here before its own process has reported it.
-    failed: Math.min(arm.failed.length, assigned), unknown: Math.min(arm.unknown.length, assigned), actionFailed: Math.min(arm.actionFailed.length, assigned),
+    failed: Math.min(arm.failed.length, assigned),
+    unknown: Math.min(arm.unknown.length, assigned),
+    actionFailed: Math.min(arm.actionFailed.length, assigned),
     sampled: histogramTotal(arm.durations),
     slow: frozen.slowOver === undefined ? 0 : countOver(arm.durations, frozen.slowOver),
     overLimit: countOver(arm.durations, latencyCeilingMs),
@@ -151,10 +186,17 @@ const merge = (a: Record<string, number>, b: Readonly<Record<string, number>> = 
 const MOST_BLOCKS = 32;
 
 /**
- * Adds up the rows of all processes whose block began at `from` or later. Empty blocks are put at the end for the time since the last report, so that
+ * Adds up the rows of all processes whose block began at `from` or later. Empty blocks are put at the end for the time
+ * since the last report, so that
  * silence is seen.
  */
-export function gather(rows: readonly CounterRow[], frozen: FrozenLimits, latencyCeilingMs: number, from: number, now: number): Gathered {
+export function gather(
+  rows: readonly CounterRow[],
+  frozen: FrozenLimits,
+  latencyCeilingMs: number,
+  from: number,
+  now: number,
+): Gathered {
   const byStart = new Map<number, CounterRow[]>();
   for (const row of rows) {
     if (row.start < from) continue;
@@ -182,18 +224,28 @@ export function gather(rows: readonly CounterRow[], frozen: FrozenLimits, latenc
     }
     fresh.add(newRow);
     legacy.add(legacyRow);
-    block = { ...block, new: counts(newRow, frozen, latencyCeilingMs), legacy: counts(legacyRow, frozen, latencyCeilingMs) };
-    if (block.new.assigned + block.legacy.assigned > 0) observedMs += Math.max(0, Math.min(block.end, now) - block.start);
+    block = {
+      ...block,
+      new: counts(newRow, frozen, latencyCeilingMs),
+      legacy: counts(legacyRow, frozen, latencyCeilingMs),
+    };
+    if (block.new.assigned + block.legacy.assigned > 0)
+      observedMs += Math.max(0, Math.min(block.end, now) - block.start);
     blocks.push(block);
   }
   const last = blocks.at(-1);
   if (last !== undefined && now >= last.end + (last.end - last.start)) {
     const half = (now - last.end) / 2;
-    for (const start of [last.end, last.end + half]) blocks.push({ start, end: start + half, new: noCounts, legacy: noCounts });
+    for (const start of [last.end, last.end + half])
+      blocks.push({ start, end: start + half, new: noCounts, legacy: noCounts });
   }
   return {
-    blocks: compactBlocks(blocks, MOST_BLOCKS), new: fresh.sum(), legacy: legacy.sum(), observedMs,
-    shadow: shadow as unknown as ShadowCounts, persistence: persistence as { checked: number; missing: number },
+    blocks: compactBlocks(blocks, MOST_BLOCKS),
+    new: fresh.sum(),
+    legacy: legacy.sum(),
+    observedMs,
+    shadow: shadow as unknown as ShadowCounts,
+    persistence: persistence as { checked: number; missing: number },
   };
 }
 
@@ -219,7 +271,9 @@ function pair(gathered: Pick<Gathered, "new" | "legacy">, of: (arm: ArmSum) => n
 }
 
 /** The part of a {@link GuardInput} that comes from counters. */
-export function observedInput(gathered: Gathered): Pick<GuardInput, "blocks" | "p95" | "meanCost" | "meanSteps" | "persistence"> {
+export function observedInput(
+  gathered: Gathered,
+): Pick<GuardInput, "blocks" | "p95" | "meanCost" | "meanSteps" | "persistence"> {
   return {
     blocks: gathered.blocks,
     p95: pair(gathered, (arm) => quantile(arm.durations, 0.95)),
@@ -232,10 +286,17 @@ export function observedInput(gathered: Gathered): Pick<GuardInput, "blocks" | "
 /** Fewest sampled turns from which a 95th percentile is frozen. */
 const LEAST_SAMPLES = 50;
 
-/** What the next step freezes: the legacy arm's 95th percentiles, where enough was sampled; else what was frozen before. */
+/**
+ * What the next step freezes: the legacy arm's 95th percentiles, where enough was sampled; else what was frozen before.
+ */
 export function freeze(legacy: ArmSum, before: FrozenLimits): FrozenLimits {
-  const of = (histogram: Histogram, old: number | undefined) => (histogramTotal(histogram) < LEAST_SAMPLES ? old : quantile(histogram, 0.95));
-  const [slowOver, costOver, stepsOver] = [of(legacy.durations, before.slowOver), of(legacy.costs, before.costOver), of(legacy.steps, before.stepsOver)];
+  const of = (histogram: Histogram, old: number | undefined) =>
+    histogramTotal(histogram) < LEAST_SAMPLES ? old : quantile(histogram, 0.95);
+  const [slowOver, costOver, stepsOver] = [
+    of(legacy.durations, before.slowOver),
+    of(legacy.costs, before.costOver),
+    of(legacy.steps, before.stepsOver),
+  ];
   return {
     ...(slowOver === undefined ? {} : { slowOver }),
     ...(costOver === undefined ? {} : { costOver }),

@@ -1,6 +1,8 @@
 /**
- * What one arm did, counted in sessions. A session is counted in the block in which it *started*, once per field, however often it failed: requests of one
- * session are not independent, and counting them rolled back up to half of all harmless rollouts when failing sessions retried.
+ * What one arm did, counted in sessions. A session is counted in the block in which it *started*, once per field,
+ * however often it failed: requests of one
+ * session are not independent, and counting them rolled back up to half of all harmless rollouts when failing sessions
+ * retried.
  */
 export interface ArmCounts {
   /** Sessions drawn into the arm. */
@@ -55,7 +57,16 @@ export interface StepTotals {
 
 /** An arm in which nothing happened. */
 export const noCounts: ArmCounts = {
-  assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0, sampled: 0, slow: 0, overLimit: 0, costly: 0, long: 0,
+  assigned: 0,
+  exposed: 0,
+  failed: 0,
+  unknown: 0,
+  actionFailed: 0,
+  sampled: 0,
+  slow: 0,
+  overLimit: 0,
+  costly: 0,
+  long: 0,
 };
 
 /** The sum of two arms' counts. */
@@ -76,7 +87,12 @@ export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
 
 /** One block out of two; the later one's end. */
 export function mergeBlocks(a: CounterBlock, b: CounterBlock): CounterBlock {
-  const sum = { start: Math.min(a.start, b.start), end: Math.max(a.end, b.end), new: addCounts(a.new, b.new), legacy: addCounts(a.legacy, b.legacy) };
+  const sum = {
+    start: Math.min(a.start, b.start),
+    end: Math.max(a.end, b.end),
+    new: addCounts(a.new, b.new),
+    legacy: addCounts(a.legacy, b.legacy),
+  };
   return { ...sum, ...mergeExtras(a, b) };
 }
 
@@ -87,7 +103,8 @@ function mergeExtras(a: CounterBlock, b: CounterBlock): Pick<CounterBlock, "oper
     operations[name] = { attempts: before.attempts + counts.attempts, successes: before.successes + counts.successes };
   }
   const errorClasses: Record<string, number> = { ...a.errorClasses };
-  for (const [name, count] of Object.entries(b.errorClasses ?? {})) errorClasses[name] = (errorClasses[name] ?? 0) + count;
+  for (const [name, count] of Object.entries(b.errorClasses ?? {}))
+    errorClasses[name] = (errorClasses[name] ?? 0) + count;
   return {
     ...(Object.keys(operations).length > 0 ? { operations } : {}),
     ...(Object.keys(errorClasses).length > 0 ? { errorClasses } : {}),
@@ -95,7 +112,8 @@ function mergeExtras(a: CounterBlock, b: CounterBlock): Pick<CounterBlock, "oper
 }
 
 /**
- * At most `most` blocks: the older half is merged in pairs until they fit, so that the youngest stay fine. Merging costs no validity, because within a step
+ * At most `most` blocks: the older half is merged in pairs until they fit, so that the youngest stay fine. Merging
+ * costs no validity, because within a step
  * the share of each arm is constant.
  */
 export function compactBlocks(blocks: readonly CounterBlock[], most: number): CounterBlock[] {

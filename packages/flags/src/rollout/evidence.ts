@@ -19,7 +19,10 @@ export interface Judgement {
   readonly verdicts: readonly GuardVerdict[];
 }
 
-/** One link of the chain. Advances carry a judgement too: the proof that a step was allowed, not only why one was stopped. */
+/**
+ * One link of the chain. Advances carry a judgement too: the proof that a step was allowed, not only why one was
+ * stopped.
+ */
 export interface EvidenceRecord {
   readonly v: 1;
   readonly flag: string;
@@ -74,7 +77,8 @@ export function seal(record: UnsealedRecord): EvidenceRecord {
  *
  * const store = memoryRolloutStore();
  * const service = createRolloutService({ store });
- * await service.act("engine-v2", { event: "start", by: "ana", reason: "first try", plan: rolloutPlan({ owner: "team-threads" }) });
+ * await service.act("engine-v2", { event: "start", by: "ana", reason: "first try", plan: rolloutPlan({ owner:
+ * "team-threads" }) });
  * const state = await store.read("engine-v2");
  * verifyEvidence(await store.evidence("engine-v2"), state?.head);
  * ```
@@ -84,15 +88,25 @@ export function verifyEvidence(records: readonly EvidenceRecord[], head?: string
   for (const [index, record] of records.entries()) {
     const { hash, ...rest } = record;
     const broken =
-      record.sequence !== index + 1 ? `has sequence ${record.sequence} where ${index + 1} was due`
-      : record.previous !== previous ? "does not follow the record before it"
-      : digest(rest) !== hash ? "was changed after it was written"
-      : undefined;
-    if (broken !== undefined) throw new HebraError("EVIDENCE_TAMPERED", `Record ${index + 1} of ${record.flag} ${broken}.`, { details: { record: index + 1 } });
+      record.sequence !== index + 1
+        ? `has sequence ${record.sequence} where ${index + 1} was due`
+        : record.previous !== previous
+          ? "does not follow the record before it"
+          : digest(rest) !== hash
+            ? "was changed after it was written"
+            : undefined;
+    if (broken !== undefined)
+      throw new HebraError("EVIDENCE_TAMPERED", `Record ${index + 1} of ${record.flag} ${broken}.`, {
+        details: { record: index + 1 },
+      });
     previous = hash;
   }
   if (head !== undefined && head !== previous) {
-    throw new HebraError("EVIDENCE_TAMPERED", `The chain ends at record ${records.length}, but the rollout's state knows another end.`, { details: { record: records.length } });
+    throw new HebraError(
+      "EVIDENCE_TAMPERED",
+      `The chain ends at record ${records.length}, but the rollout's state knows another end.`,
+      { details: { record: records.length } },
+    );
   }
 }
 
@@ -109,7 +123,10 @@ export function replayEvidence(records: readonly EvidenceRecord[]): ReplayResult
   return records.flatMap(({ sequence, judgement }) => {
     if (judgement === undefined) return [];
     const again = evaluateGuards(judgement.input, judgement.limits);
-    const agrees = again.action === judgement.action && again.cause === judgement.cause && digest(again.verdicts) === digest(judgement.verdicts);
+    const agrees =
+      again.action === judgement.action &&
+      again.cause === judgement.cause &&
+      digest(again.verdicts) === digest(judgement.verdicts);
     return [{ sequence, recorded: judgement.action, replayed: again.action, agrees }];
   });
 }

@@ -1,6 +1,8 @@
 /**
- * A histogram with fixed logarithmic buckets, 16 an octave (4.4 % wide), as pairs `[bucket, count]` sorted by bucket. Bucket `i` holds the values in
- * `[2^(i/16), 2^((i+1)/16))`; values under 1 fall into bucket 0. Fixed edges make histograms of many processes addable without loss, and let the share
+ * A histogram with fixed logarithmic buckets, 16 an octave (4.4 % wide), as pairs `[bucket, count]` sorted by bucket.
+ * Bucket `i` holds the values in
+ * `[2^(i/16), 2^((i+1)/16))`; values under 1 fall into bucket 0. Fixed edges make histograms of many processes addable
+ * without loss, and let the share
  * above a limit be counted after the fact for any limit that is an edge.
  */
 export type Histogram = readonly (readonly [bucket: number, count: number])[];

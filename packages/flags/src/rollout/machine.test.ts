@@ -32,9 +32,22 @@ describe("the rollout machine", () => {
   it("reaches exactly the phases of the design", () => {
     expect(reachable(2).map(phaseLabel).sort()).toEqual(
       [
-        "off", "internal", "shadow", "canary(0)", "canary(1)", "full", "retired",
-        "paused(shadow)", "paused(canary(0))", "paused(canary(1))", "paused(full)",
-        "rolledBack(internal)", "rolledBack(shadow)", "rolledBack(canary(0))", "rolledBack(canary(1))", "rolledBack(full)",
+        "off",
+        "internal",
+        "shadow",
+        "canary(0)",
+        "canary(1)",
+        "full",
+        "retired",
+        "paused(shadow)",
+        "paused(canary(0))",
+        "paused(canary(1))",
+        "paused(full)",
+        "rolledBack(internal)",
+        "rolledBack(shadow)",
+        "rolledBack(canary(0))",
+        "rolledBack(canary(1))",
+        "rolledBack(full)",
       ].sort(),
     );
   });
@@ -59,29 +72,38 @@ describe("the rollout machine", () => {
   it("keeps any sequence of events inside the table, and both latches shut", () => {
     const phasesOf = Array.from({ length: 7 }, (_, steps) => new Set(reachable(steps).map(phaseLabel)));
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 6 }), fc.array(fc.constantFrom(...rolloutEvents), { maxLength: 60 }), (steps, events) => {
-        const phases = phasesOf[steps]!;
-        let phase: Phase = { name: "off" };
-        for (const event of events) {
-          const legal = legalEvents(phase).includes(event);
-          const next = attempt(phase, event, steps);
-          expect(next !== undefined).toBe(legal);
-          if (next === undefined) continue;
-          expect(phases).toContain(phaseLabel(next));
-          if (phase.name === "rolledBack") expect(event).toBe("reset");
-          if (phase.name === "retired") expect(event).toBe("reinstate");
-          if (next.name === "canary") expect(next.step).toBeLessThan(steps);
-          if (event === "pause" && next.name === "paused") expect(samePhase(nextPhase(next, "resume", { steps }), phase)).toBe(true);
-          phase = next;
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 6 }),
+        fc.array(fc.constantFrom(...rolloutEvents), { maxLength: 60 }),
+        (steps, events) => {
+          const phases = phasesOf[steps]!;
+          let phase: Phase = { name: "off" };
+          for (const event of events) {
+            const legal = legalEvents(phase).includes(event);
+            const next = attempt(phase, event, steps);
+            expect(next !== undefined).toBe(legal);
+            if (next === undefined) continue;
+            expect(phases).toContain(phaseLabel(next));
+            if (phase.name === "rolledBack") expect(event).toBe("reset");
+            if (phase.name === "retired") expect(event).toBe("reinstate");
+            if (next.name === "canary") expect(next.step).toBeLessThan(steps);
+            if (event === "pause" && next.name === "paused")
+              expect(samePhase(nextPhase(next, "resume", { steps }), phase)).toBe(true);
+            phase = next;
+          }
+        },
+      ),
       { seed: 7, numRuns: 300 },
     );
   });
 
   it("names both the phase and what would be legal when it refuses", () => {
-    expect(() => nextPhase({ name: "off" }, "advance", { steps: 4 })).toThrow("A rollout that is off cannot `advance`. From here it can: start.");
+    expect(() => nextPhase({ name: "off" }, "advance", { steps: 4 })).toThrow(
+      "A rollout that is off cannot `advance`. From here it can: start.",
+    );
     expect(() => nextPhase({ name: "internal" }, "cutover", { steps: 4 })).toThrow(/cannot `cutover`/);
-    expect(() => nextPhase({ name: "rolledBack", from: { name: "full" } }, "advance", { steps: 4 })).toThrow(/it can: reset/);
+    expect(() => nextPhase({ name: "rolledBack", from: { name: "full" } }, "advance", { steps: 4 })).toThrow(
+      /it can: reset/,
+    );
   });
 });

@@ -3,12 +3,31 @@ import { activePhase, phaseLabel, type ActivePhase, type Phase, type PhaseName }
 
 /** What can be asked of a rollout. */
 export type RolloutEvent =
-  | "start" | "advance" | "cutover" | "retreat" | "set-hold-back"
-  | "pause" | "resume" | "rollback" | "reset" | "retire" | "reinstate";
+  | "start"
+  | "advance"
+  | "cutover"
+  | "retreat"
+  | "set-hold-back"
+  | "pause"
+  | "resume"
+  | "rollback"
+  | "reset"
+  | "retire"
+  | "reinstate";
 
 /** Every event, in the order of a rollout's life. */
 export const rolloutEvents: readonly RolloutEvent[] = [
-  "start", "advance", "cutover", "retreat", "set-hold-back", "pause", "resume", "rollback", "reset", "retire", "reinstate",
+  "start",
+  "advance",
+  "cutover",
+  "retreat",
+  "set-hold-back",
+  "pause",
+  "resume",
+  "rollback",
+  "reset",
+  "retire",
+  "reinstate",
 ];
 
 /** What an edge needs to know besides the phase. */
@@ -28,24 +47,37 @@ const active = (phase: Phase): ActivePhase => {
   if (found === undefined) throw new HebraError("INTERNAL", `${phaseLabel(phase)} has no active phase.`);
   return found;
 };
-const to = (phase: Phase): Edge => () => phase;
+const to =
+  (phase: Phase): Edge =>
+  () =>
+    phase;
 const firstCanary: Edge = (_, { steps }) => (steps === 0 ? { name: "full" } : { name: "canary", step: 0 });
-const nextCanary: Edge = (phase, { steps }) => (step(phase) + 1 < steps ? { name: "canary", step: step(phase) + 1 } : { name: "full" });
-const previousCanary: Edge = (phase) => (step(phase) === 0 ? { name: "shadow" } : { name: "canary", step: step(phase) - 1 });
+const nextCanary: Edge = (phase, { steps }) =>
+  step(phase) + 1 < steps ? { name: "canary", step: step(phase) + 1 } : { name: "full" };
+const previousCanary: Edge = (phase) =>
+  step(phase) === 0 ? { name: "shadow" } : { name: "canary", step: step(phase) - 1 };
 const lastCanary: Edge = (_, { steps }) => (steps === 0 ? { name: "shadow" } : { name: "canary", step: steps - 1 });
 const pause: Edge = (phase) => ({ name: "paused", from: active(phase) });
 const rollback: Edge = (phase) => ({ name: "rolledBack", from: active(phase) });
 
 /**
- * Every edge there is. Each step forward has one back (`retreat`), `rollback` leads out of every phase that serves the new engine and out of a
- * pause, and the two latches open only by a person: `rolledBack` by `reset`, `retired` by `reinstate` until the old code is removed.
+ * Every edge there is. Each step forward has one back (`retreat`), `rollback` leads out of every phase that serves the
+ * new engine and out of a
+ * pause, and the two latches open only by a person: `rolledBack` by `reset`, `retired` by `reinstate` until the old
+ * code is removed.
  */
 const edges: Readonly<Record<PhaseName, Row>> = {
   off: { start: to({ name: "internal" }) },
   internal: { advance: to({ name: "shadow" }), retreat: to({ name: "off" }), rollback },
   shadow: { advance: firstCanary, cutover: to({ name: "full" }), retreat: to({ name: "internal" }), pause, rollback },
   canary: { advance: nextCanary, cutover: to({ name: "full" }), retreat: previousCanary, pause, rollback },
-  full: { retire: to({ name: "retired" }), "set-hold-back": to({ name: "full" }), retreat: lastCanary, pause, rollback },
+  full: {
+    retire: to({ name: "retired" }),
+    "set-hold-back": to({ name: "full" }),
+    retreat: lastCanary,
+    pause,
+    rollback,
+  },
   paused: { resume: active, rollback },
   rolledBack: { reset: (_, { resetTo = "internal" }) => ({ name: resetTo }) },
   retired: { reinstate: to({ name: "full" }) },
@@ -59,7 +91,8 @@ export function legalEvents(phase: Phase): RolloutEvent[] {
 /**
  * The phase that an event leads to.
  *
- * @throws HebraError `ILLEGAL_TRANSITION` when there is no such edge; `details` has `phase`, `event` and the `legal` events.
+ * @throws HebraError `ILLEGAL_TRANSITION` when there is no such edge; `details` has `phase`, `event` and the `legal`
+ * events.
  *
  * @example
  * ```ts

@@ -9,23 +9,57 @@ const deploy = join(import.meta.dirname, "../../../../deploy/flags");
 
 /** The names that Prometheus exporters make of ours. */
 const exported = new Set([
-  "hebra_flags_turns_total", "hebra_flags_turn_duration_seconds_bucket", "hebra_flags_changes_total", "hebra_flags_rollout_share", "hebra_flags_guard_log_e", "hebra_flags_postmortems_overdue",
+  "hebra_flags_turns_total",
+  "hebra_flags_turn_duration_seconds_bucket",
+  "hebra_flags_changes_total",
+  "hebra_flags_rollout_share",
+  "hebra_flags_guard_log_e",
+  "hebra_flags_postmortems_overdue",
 ]);
 
 function recorded() {
   const seen: { readonly name: string; readonly value: number; readonly labels: object }[] = [];
-  const instrument = (name: string) => (value: number, labels: object = {}) => void seen.push({ name, value, labels });
+  const instrument =
+    (name: string) =>
+    (value: number, labels: object = {}) =>
+      void seen.push({ name, value, labels });
   const telemetry = {
     counter: (name: string) => ({ add: instrument(name) }),
     histogram: (name: string) => ({ record: instrument(name) }),
     gauge: (name: string) => ({ record: instrument(name) }),
   };
-  return { seen, metrics: createFlagMetrics({ telemetry, operation: (context) => String(context.attributes?.["operation"] ?? "turn") }) };
+  return {
+    seen,
+    metrics: createFlagMetrics({
+      telemetry,
+      operation: (context) => String(context.attributes?.["operation"] ?? "turn"),
+    }),
+  };
 }
 
 const outcome = (more: Partial<Outcome>): Outcome => ({
-  flag: FLAG, session: "s", context: { session: "s", attributes: { operation: "predict" } }, mode: "new", arm: "new", flagVersion: 1, startedAt: 0, ok: true, error: undefined, latencyMs: 1_500, at: 0, fellBack: false,
-  decision: { mode: "new", reason: "SPLIT", ruleId: "canary", bucket: 1, arm: "new", flagVersion: 1, errorCode: undefined }, ...more,
+  flag: FLAG,
+  session: "s",
+  context: { session: "s", attributes: { operation: "predict" } },
+  mode: "new",
+  arm: "new",
+  flagVersion: 1,
+  startedAt: 0,
+  ok: true,
+  error: undefined,
+  latencyMs: 1_500,
+  at: 0,
+  fellBack: false,
+  decision: {
+    mode: "new",
+    reason: "SPLIT",
+    ruleId: "canary",
+    bucket: 1,
+    arm: "new",
+    flagVersion: 1,
+    errorCode: undefined,
+  },
+  ...more,
 });
 
 describe("metrics", () => {
@@ -35,8 +69,16 @@ describe("metrics", () => {
     metrics.observer.finished(outcome({ ok: false }));
     metrics.observer.finished(outcome({ ok: false, fellBack: true, arm: undefined }));
     const labels = { flag: FLAG, arm: "new", engine: "new", operation: "predict" };
-    expect(seen.filter((one) => one.name === flagMetrics.turns).map((one) => one.labels)).toEqual([{ ...labels, outcome: "ok" }, { ...labels, outcome: "failed" }, { ...labels, arm: "none", outcome: "fell-back" }]);
-    expect(seen.find((one) => one.name === flagMetrics.turnDuration)).toEqual({ name: flagMetrics.turnDuration, value: 1.5, labels });
+    expect(seen.filter((one) => one.name === flagMetrics.turns).map((one) => one.labels)).toEqual([
+      { ...labels, outcome: "ok" },
+      { ...labels, outcome: "failed" },
+      { ...labels, arm: "none", outcome: "fell-back" },
+    ]);
+    expect(seen.find((one) => one.name === flagMetrics.turnDuration)).toEqual({
+      name: flagMetrics.turnDuration,
+      value: 1.5,
+      labels,
+    });
   });
 
   it("tell the share, the evidence and overdue postmortems of a rollout", async () => {
@@ -49,10 +91,16 @@ describe("metrics", () => {
     }
     metrics.record(FLAG, await world.service.status(FLAG), world.clock.now());
     expect(seen).toContainEqual({ name: flagMetrics.share, value: 0.1, labels: { flag: FLAG } });
-    expect(seen.filter((one) => one.name === flagMetrics.evidence).map((one) => (one.labels as { guard: string }).guard)).toEqual(expect.arrayContaining(["errors", "latency", "unknown"]));
+    expect(
+      seen.filter((one) => one.name === flagMetrics.evidence).map((one) => (one.labels as { guard: string }).guard),
+    ).toEqual(expect.arrayContaining(["errors", "latency", "unknown"]));
     await world.service.act(FLAG, { event: "rollback", by: "ana", reason: "c" });
     await metrics.notifier(world.notices.at(-1)!);
-    expect(seen.at(-1)).toEqual({ name: flagMetrics.changes, value: 1, labels: { flag: FLAG, type: "rollout-rolled-back" } });
+    expect(seen.at(-1)).toEqual({
+      name: flagMetrics.changes,
+      value: 1,
+      labels: { flag: FLAG, type: "rollout-rolled-back" },
+    });
     metrics.record(FLAG, await world.service.status(FLAG), world.clock.now() + 2 * 86_400_000);
     expect(seen).toContainEqual({ name: flagMetrics.overdue, value: 1, labels: { flag: FLAG } });
   });
@@ -72,7 +120,14 @@ describe("metrics", () => {
 
   it("combine with other observers, whatever one of them throws", () => {
     const heard: string[] = [];
-    const both = combineObservers({ finished: () => { throw new Error("first"); } }, { finished: () => void heard.push("second"), exposed: () => void heard.push("exposed") });
+    const both = combineObservers(
+      {
+        finished: () => {
+          throw new Error("first");
+        },
+      },
+      { finished: () => void heard.push("second"), exposed: () => void heard.push("exposed") },
+    );
     expect(() => both.finished!(outcome({}))).toThrow("first");
     both.exposed!(outcome({}));
     expect(heard).toEqual(["second", "exposed"]);

@@ -43,7 +43,8 @@ export interface FlagMetrics {
  *
  * @example
  * ```ts
- * import { combineObservers, createCollector, createFlagMetrics, createFlags, createRouter, memoryRolloutStore, staticProvider } from "@hebra/flags";
+ * import { combineObservers, createCollector, createFlagMetrics, createFlags, createRouter, memoryRolloutStore,
+ * staticProvider } from "@hebra/flags";
  *
  * const flags = createFlags({ provider: staticProvider({ flags: {} }) });
  * const collector = createCollector({ store: memoryRolloutStore() });
@@ -57,15 +58,30 @@ export interface FlagMetrics {
 export function createFlagMetrics(options: FlagMetricsOptions = {}): FlagMetrics {
   const { telemetry = createTelemetry({ name: "@hebra/flags" }), operation = () => "turn" } = options;
   const turns = telemetry.counter(flagMetrics.turns, { unit: "{turn}", description: "Turns served, by outcome." });
-  const durations = telemetry.histogram(flagMetrics.turnDuration, { unit: "s", description: "Duration of a turn.", boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64] });
-  const changes = telemetry.counter(flagMetrics.changes, { unit: "{change}", description: "Moves of rollouts, kills and overdue postmortems." });
+  const durations = telemetry.histogram(flagMetrics.turnDuration, {
+    unit: "s",
+    description: "Duration of a turn.",
+    boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64],
+  });
+  const changes = telemetry.counter(flagMetrics.changes, {
+    unit: "{change}",
+    description: "Moves of rollouts, kills and overdue postmortems.",
+  });
   const share = telemetry.gauge(flagMetrics.share, { unit: "1", description: "Share of sessions on the new engine." });
   const evidence = telemetry.gauge(flagMetrics.evidence, { unit: "1", description: "Log e-value of each guard." });
-  const overdue = telemetry.gauge(flagMetrics.overdue, { unit: "{postmortem}", description: "Postmortems past their due time." });
+  const overdue = telemetry.gauge(flagMetrics.overdue, {
+    unit: "{postmortem}",
+    description: "Postmortems past their due time.",
+  });
   return {
     observer: {
       finished({ flag, arm, mode, ok, fellBack, latencyMs, context }) {
-        const labels = { flag, arm: arm ?? "none", engine: mode === "new" ? "new" : "legacy", operation: operation(context) };
+        const labels = {
+          flag,
+          arm: arm ?? "none",
+          engine: mode === "new" ? "new" : "legacy",
+          operation: operation(context),
+        };
         turns.add(1, { ...labels, outcome: ok ? "ok" : fellBack ? "fell-back" : "failed" });
         durations.record(latencyMs / 1_000, labels);
       },
@@ -73,24 +89,37 @@ export function createFlagMetrics(options: FlagMetricsOptions = {}): FlagMetrics
     notifier: ({ flag, type }) => changes.add(1, { flag, type }),
     record(flag, status, now) {
       share.record(status.share, { flag });
-      for (const { guard, values } of status.report.verdicts) if (values["logE"] !== undefined) evidence.record(values["logE"], { flag, guard });
-      overdue.record(status.state.postmortems.filter(({ closedAt, dueAt }) => closedAt === undefined && dueAt < now).length, { flag });
+      for (const { guard, values } of status.report.verdicts)
+        if (values["logE"] !== undefined) evidence.record(values["logE"], { flag, guard });
+      overdue.record(
+        status.state.postmortems.filter(({ closedAt, dueAt }) => closedAt === undefined && dueAt < now).length,
+        { flag },
+      );
     },
   };
 }
 
 /** Several observers as one; each hears everything, whatever another throws. */
 export function combineObservers(...observers: readonly RouteObserver[]): RouteObserver {
-  const tell = <K extends keyof RouteObserver>(name: K) => (event: Parameters<NonNullable<RouteObserver[K]>>[0]): void => {
-    const failures: unknown[] = [];
-    for (const observer of observers) {
-      try {
-        (observer[name] as ((event: unknown) => void) | undefined)?.(event);
-      } catch (error) {
-        failures.push(error);
+  const tell =
+    <K extends keyof RouteObserver>(name: K) =>
+    (event: Parameters<NonNullable<RouteObserver[K]>>[0]): void => {
+      const failures: unknown[] = [];
+      for (const observer of observers) {
+        try {
+          (observer[name] as ((event: unknown) => void) | undefined)?.(event);
+        } catch (error) {
+          failures.push(error);
+        }
       }
-    }
-    if (failures.length > 0) throw failures[0];
+      if (failures.length > 0) throw failures[0];
+    };
+  return {
+    exposed: tell("exposed"),
+    finished: tell("finished"),
+    cut: tell("cut"),
+    breakerOpened: tell("breakerOpened"),
+    breakerClosed: tell("breakerClosed"),
+    warned: tell("warned"),
   };
-  return { exposed: tell("exposed"), finished: tell("finished"), cut: tell("cut"), breakerOpened: tell("breakerOpened"), breakerClosed: tell("breakerClosed"), warned: tell("warned") };
 }

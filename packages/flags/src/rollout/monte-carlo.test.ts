@@ -6,8 +6,10 @@ import { histogramMean, quantile } from "./histogram.ts";
 import { createRandom, createSamples, generateBlock, sparse, type ArmBehaviour, type StepSamples } from "./workload.ts";
 
 /**
- * Whole rollouts of the default plan, every guard and both ceilings on, failing sessions retrying five times on average. A pause does not stop a run: what
- * is counted is every rollback that the guards would ever have ordered. Limits freeze at each step from the step before, as in production.
+ * Whole rollouts of the default plan, every guard and both ceilings on, failing sessions retrying five times on
+ * average. A pause does not stop a run: what
+ * is counted is every rollback that the guards would ever have ordered. Limits freeze at each step from the step
+ * before, as in production.
  */
 
 const shares = [0.01, 0.1, 0.25, 0.5, 0.95];
@@ -22,7 +24,11 @@ interface Outcome {
   readonly failing: number;
 }
 
-function pair(samples: StepSamples, kind: "durations" | "costs" | "steps", of: (histogram: ReturnType<typeof sparse>) => number | undefined): ArmPair {
+function pair(
+  samples: StepSamples,
+  kind: "durations" | "costs" | "steps",
+  of: (histogram: ReturnType<typeof sparse>) => number | undefined,
+): ArmPair {
   const fresh = of(sparse(samples.new[kind]));
   const legacy = of(sparse(samples.legacy[kind]));
   return { ...(fresh === undefined ? {} : { new: fresh }), ...(legacy === undefined ? {} : { legacy }) };
@@ -56,7 +62,11 @@ function rollout({ seed, base, fresh, ticks, sessions }: Run): Outcome {
     let blocks: CounterBlock[] = [];
     let newSessions = 0;
     for (let tick = 0; tick < ticks; tick++) {
-      const block = generateBlock(random, { start: tick, end: tick + 1, sessions, share, new: fresh(step), legacy: base, ...limits }, samples);
+      const block = generateBlock(
+        random,
+        { start: tick, end: tick + 1, sessions, share, new: fresh(step), legacy: base, ...limits },
+        samples,
+      );
       blocks = compactBlocks([...blocks, block], 12);
       newSessions += block.new.assigned;
       all += sessions;
@@ -72,7 +82,8 @@ function rollout({ seed, base, fresh, ticks, sessions }: Run): Outcome {
         meanSteps: pair(samples, "steps", histogramMean),
       };
       const report = evaluateGuards(input, defaultGuardLimits);
-      if (report.action === "rollback") return { cause: report.cause!, step, newSessions, sessions: all, requestErrors, failing };
+      if (report.action === "rollback")
+        return { cause: report.cause!, step, newSessions, sessions: all, requestErrors, failing };
     }
     requestErrors += samples.new.requestErrors + samples.legacy.requestErrors;
     const sum = totals(blocks);
@@ -83,7 +94,8 @@ function rollout({ seed, base, fresh, ticks, sessions }: Run): Outcome {
   return { newSessions: 0, sessions: all, requestErrors, failing };
 }
 
-const count = (values: readonly string[]) => values.reduce<Record<string, number>>((sum, value) => ({ ...sum, [value]: (sum[value] ?? 0) + 1 }), {});
+const count = (values: readonly string[]) =>
+  values.reduce<Record<string, number>>((sum, value) => ({ ...sum, [value]: (sum[value] ?? 0) + 1 }), {});
 
 function at(values: readonly number[], q: number): number {
   return [...values].sort((a, b) => a - b)[Math.ceil(q * values.length) - 1]!;
@@ -105,7 +117,9 @@ describe("false rollbacks: 1,000 harmless rollouts, both engines alike, the lega
       if (outcome.cause !== undefined) rolledBack.push(outcome.cause);
     }
     expect(requestErrors / failing).toBeGreaterThan(4.5);
-    console.log(`base rate ${(rate * 100).toFixed(1)} %: ${rolledBack.length} of 1,000 rolled back ${JSON.stringify(count(rolledBack))}`);
+    console.log(
+      `base rate ${(rate * 100).toFixed(1)} %: ${rolledBack.length} of 1,000 rolled back ${JSON.stringify(count(rolledBack))}`,
+    );
     expect(rolledBack.length).toBeLessThanOrEqual(10);
   });
 });
@@ -116,7 +130,13 @@ describe("harm at a 10 % share, 1 % baseline: new-arm sessions until rollback", 
     const found: number[] = [];
     let early = 0;
     for (let run = 0; run < 200; run++) {
-      const outcome = rollout({ seed: seed + run, base, fresh: (step) => (step >= 1 ? worse : base), ticks: 100, sessions: 20 });
+      const outcome = rollout({
+        seed: seed + run,
+        base,
+        fresh: (step) => (step >= 1 ? worse : base),
+        ticks: 100,
+        sessions: 20,
+      });
       if (outcome.step === 0) early++;
       // One that this step missed counts as found after all of its sessions.
       else found.push(outcome.step === 1 ? outcome.newSessions : 200);
@@ -127,13 +147,21 @@ describe("harm at a 10 % share, 1 % baseline: new-arm sessions until rollback", 
     return figures;
   };
 
-  it("finds ten times as many failing sessions after a median of at most 100 and a 90th percentile of at most 150", { timeout: 60_000 }, () => {
-    const { median, p90 } = detect({ failing: 0.1 }, 40_000);
-    expect(median).toBeLessThanOrEqual(100);
-    expect(p90).toBeLessThanOrEqual(150);
-  });
+  it(
+    "finds ten times as many failing sessions after a median of at most 100 and a 90th percentile of at most 150",
+    { timeout: 60_000 },
+    () => {
+      const { median, p90 } = detect({ failing: 0.1 }, 40_000);
+      expect(median).toBeLessThanOrEqual(100);
+      expect(p90).toBeLessThanOrEqual(150);
+    },
+  );
 
-  it("finds a doubled p95 after a median of at most 80 when every turn takes twice as long", { timeout: 60_000 }, () => {
-    expect(detect({ failing: 0.01, medianMs: 800 }, 50_000).median).toBeLessThanOrEqual(80);
-  });
+  it(
+    "finds a doubled p95 after a median of at most 80 when every turn takes twice as long",
+    { timeout: 60_000 },
+    () => {
+      expect(detect({ failing: 0.01, medianMs: 800 }, 50_000).median).toBeLessThanOrEqual(80);
+    },
+  );
 });

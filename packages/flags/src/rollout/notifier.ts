@@ -3,8 +3,13 @@ import { HebraError } from "@hebra/core";
 /** Something that people should hear of. */
 export interface Notice {
   readonly type:
-    | "rollout-moved" | "rollout-paused" | "rollout-rolled-back" | "rollback-proposed"
-    | "flag-killed" | "flag-unkilled" | "postmortem-overdue";
+    | "rollout-moved"
+    | "rollout-paused"
+    | "rollout-rolled-back"
+    | "rollback-proposed"
+    | "flag-killed"
+    | "flag-unkilled"
+    | "postmortem-overdue";
   readonly flag: string;
   /** ISO 8601 instant. */
   readonly at: string;
@@ -20,7 +25,11 @@ export interface Notice {
 export type Notifier = (notice: Notice) => void | Promise<void>;
 
 /** Tells all; a notifier that fails keeps no other from hearing. */
-export async function notifyAll(notifiers: readonly Notifier[], notice: Notice, onError: (error: unknown) => void): Promise<void> {
+export async function notifyAll(
+  notifiers: readonly Notifier[],
+  notice: Notice,
+  onError: (error: unknown) => void,
+): Promise<void> {
   await Promise.all(
     notifiers.map(async (notifier) => {
       try {
@@ -38,15 +47,30 @@ export async function notifyAll(notifiers: readonly Notifier[], notice: Notice, 
  * @param url - kept out of every error: webhook addresses are secrets.
  * @param options - `timeoutMs` (default 5000), `headers`, and `fetch` for tests.
  */
-export function webhookNotifier(url: string, options: { readonly timeoutMs?: number; readonly headers?: Readonly<Record<string, string>>; readonly fetch?: typeof fetch } = {}): Notifier {
+export function webhookNotifier(
+  url: string,
+  options: {
+    readonly timeoutMs?: number;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly fetch?: typeof fetch;
+  } = {},
+): Notifier {
   const { timeoutMs = 5_000, headers = {}, fetch: send = fetch } = options;
   return async (notice) => {
     let response: Response;
     try {
-      response = await send(url, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(notice), signal: AbortSignal.timeout(timeoutMs) });
+      response = await send(url, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(notice),
+        signal: AbortSignal.timeout(timeoutMs),
+      });
     } catch {
       throw new HebraError("UNREACHABLE", "The webhook of a notifier could not be reached.");
     }
-    if (!response.ok) throw new HebraError("UNREACHABLE", `The webhook of a notifier answered ${response.status}.`, { details: { status: response.status } });
+    if (!response.ok)
+      throw new HebraError("UNREACHABLE", `The webhook of a notifier answered ${response.status}.`, {
+        details: { status: response.status },
+      });
   };
 }

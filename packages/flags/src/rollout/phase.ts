@@ -6,7 +6,10 @@ export type ActivePhase =
   | { readonly name: "canary"; readonly step: number }
   | { readonly name: "full" };
 
-/** Where a rollout stands. This is the stored truth: the flag's percentages are derived from it, never the other way round. */
+/**
+ * Where a rollout stands. This is the stored truth: the flag's percentages are derived from it, never the other way
+ * round.
+ */
 export type Phase =
   | { readonly name: "off" }
   | ActivePhase

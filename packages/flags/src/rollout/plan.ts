@@ -31,9 +31,15 @@ export interface StepGate {
   readonly approvals?: readonly ApprovalRole[];
   /** Items of human evidence needed to enter; `name×3` asks for three records. */
   readonly evidence?: readonly string[];
-  /** Checks that must say yes at the moment of entering, by the names under which the service has them: `configuration`, `migrations` … */
+  /**
+   * Checks that must say yes at the moment of entering, by the names under which the service has them: `configuration`,
+   * `migrations` …
+   */
   readonly checks?: readonly string[];
-  /** Whether the controller enters by itself once everything is met. @defaultValue true for canary steps, false for the rest */
+  /**
+   * Whether the controller enters by itself once everything is met. @defaultValue true for canary steps, false for the
+   * rest
+   */
   readonly automatic?: boolean;
 }
 
@@ -51,7 +57,9 @@ export interface RolloutPlanInput {
   readonly steps?: readonly CanaryStep[];
   readonly full?: Partial<FullGate>;
   readonly limits?: Partial<GuardLimits>;
-  /** What a guard's rollback does: `automatic`, or `confirm`, which pauses and asks a person. @defaultValue "automatic" */
+  /**
+   * What a guard's rollback does: `automatic`, or `confirm`, which pauses and asks a person. @defaultValue "automatic"
+   */
   readonly rollback?: "automatic" | "confirm";
   /** How long after a rollback a reset is refused, ms. @defaultValue 900,000 */
   readonly coolDownMs?: number;
@@ -61,7 +69,10 @@ export interface RolloutPlanInput {
 export interface ShadowGate extends StepGate {
   /** Share of sessions that are shadowed, 0 … 100. @defaultValue 5 */
   readonly percent: number;
-  /** Least time in shadow, ms; evidence cannot shorten it, only the override `override:shadow-time`. @defaultValue 7 days */
+  /**
+   * Least time in shadow, ms; evidence cannot shorten it, only the override `override:shadow-time`. @defaultValue 7
+   * days
+   */
   readonly leastMs: number;
   /** @defaultValue 3000 */
   readonly minCompared: number;
@@ -75,7 +86,10 @@ export interface ShadowGate extends StepGate {
 export interface FullGate extends StepGate {
   /** Percent kept on legacy as a control; 0 for none. @defaultValue 5 */
   readonly holdBack: number;
-  /** Least clean time in `full` before the old endpoints may answer 410, ms; only the override `override:clean-time` shortens it. @defaultValue 7 days */
+  /**
+   * Least clean time in `full` before the old endpoints may answer 410, ms; only the override `override:clean-time`
+   * shortens it. @defaultValue 7 days
+   */
   readonly cleanMs: number;
   /** Unpinned calls of the old endpoints in the last day that still count as none. @defaultValue 0 */
   readonly maxLegacyUsage: number;
@@ -97,7 +111,16 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** What people attest before the candidate sees real traffic. */
-export const shadowEvidence: readonly string[] = ["training", "on-call", "monitoring", "backup", "dates", "escalation", "no-regression", "performance-baseline"];
+export const shadowEvidence: readonly string[] = [
+  "training",
+  "on-call",
+  "monitoring",
+  "backup",
+  "dates",
+  "escalation",
+  "no-regression",
+  "performance-baseline",
+];
 /** What people attest before everybody is served by the candidate. */
 export const fullEvidence: readonly string[] = ["customer-notice", "rollback-rehearsal×3"];
 
@@ -121,18 +144,59 @@ const gate = {
 };
 const percent = z.number().min(0).max(100);
 const share = z.number().min(0).max(1);
-const guardNames = ["critical", "persistence", "errors", "latency", "unknown", "error-ceiling", "latency-ceiling", "action-failures", "cost", "steps", "frozen-baseline", "sample-ratio", "silence"] as const satisfies readonly GuardName[];
+const guardNames = [
+  "critical",
+  "persistence",
+  "errors",
+  "latency",
+  "unknown",
+  "error-ceiling",
+  "latency-ceiling",
+  "action-failures",
+  "cost",
+  "steps",
+  "frozen-baseline",
+  "sample-ratio",
+  "silence",
+] as const satisfies readonly GuardName[];
 const positive = z.number().positive();
 const limitsSchema = z.strictObject({
-  disabled: z.array(z.enum(guardNames)), pauseAt: positive, rollbackAt: positive, ratio: positive, latencyRatio: positive, sessions: z.int().min(1),
-  errorCeiling: share, latencyCeilingMs: positive, costRatio: positive, stepsRatio: positive, baselineShare: share, baselineAt: positive, sampleRatioAt: positive,
-  silenceBlocks: z.int().min(1), silenceExpected: positive, criticalOperations: z.record(z.string(), z.int().min(1)), criticalErrors: z.array(z.string()),
+  disabled: z.array(z.enum(guardNames)),
+  pauseAt: positive,
+  rollbackAt: positive,
+  ratio: positive,
+  latencyRatio: positive,
+  sessions: z.int().min(1),
+  errorCeiling: share,
+  latencyCeilingMs: positive,
+  costRatio: positive,
+  stepsRatio: positive,
+  baselineShare: share,
+  baselineAt: positive,
+  sampleRatioAt: positive,
+  silenceBlocks: z.int().min(1),
+  silenceExpected: positive,
+  criticalOperations: z.record(z.string(), z.int().min(1)),
+  criticalErrors: z.array(z.string()),
 });
 const schema = z.strictObject({
   owner: z.string().min(1),
-  shadow: z.strictObject({ ...gate, percent, leastMs: duration, minCompared: z.int().min(0), maxErrorShare: share, maxMismatchShare: share }).partial().optional(),
+  shadow: z
+    .strictObject({
+      ...gate,
+      percent,
+      leastMs: duration,
+      minCompared: z.int().min(0),
+      maxErrorShare: share,
+      maxMismatchShare: share,
+    })
+    .partial()
+    .optional(),
   steps: z.array(z.strictObject({ ...gate, percent })).optional(),
-  full: z.strictObject({ ...gate, holdBack: percent, cleanMs: duration, maxLegacyUsage: z.int().min(0) }).partial().optional(),
+  full: z
+    .strictObject({ ...gate, holdBack: percent, cleanMs: duration, maxLegacyUsage: z.int().min(0) })
+    .partial()
+    .optional(),
   limits: limitsSchema.partial().optional(),
   rollback: z.enum(["automatic", "confirm"]).optional(),
   coolDownMs: duration.optional(),
@@ -156,7 +220,8 @@ function isTimeZone(name: string): boolean {
  * ```ts
  * import { rolloutPlan } from "@hebra/flags";
  *
- * const plan = rolloutPlan({ owner: "team-threads", steps: [{ percent: 10, observeMs: 3_600_000, minSessions: 200 }], full: { holdBack: 0 } });
+ * const plan = rolloutPlan({ owner: "team-threads", steps: [{ percent: 10, observeMs: 3_600_000, minSessions: 200 }],
+ * full: { holdBack: 0 } });
  * console.log(plan.steps.length, plan.shadow.percent); // 1 5
  * ```
  */
@@ -171,15 +236,33 @@ export function rolloutPlan(input: RolloutPlanInput): RolloutPlan {
   ];
   steps.forEach((step, at) => {
     const before = steps[at - 1]?.percent ?? 0;
-    if (step.percent <= before) throw new HebraError("INVALID_OPTIONS", `rolloutPlan: \`steps.${at}.percent\` is ${step.percent}; it must be larger than ${before}.`);
+    if (step.percent <= before)
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `rolloutPlan: \`steps.${at}.percent\` is ${step.percent}; it must be larger than ${before}.`,
+      );
   });
   return {
     owner: parsed.owner,
-    shadow: { percent: 5, leastMs: 7 * DAY, minCompared: 3_000, maxErrorShare: 0.001, maxMismatchShare: 0.01, evidence: shadowEvidence, ...parsed.shadow },
+    shadow: {
+      percent: 5,
+      leastMs: 7 * DAY,
+      minCompared: 3_000,
+      maxErrorShare: 0.001,
+      maxMismatchShare: 0.01,
+      evidence: shadowEvidence,
+      ...parsed.shadow,
+    },
     steps,
     full: {
-      holdBack: 5, observeMs: DAY, cleanMs: 7 * DAY, maxLegacyUsage: 0, minSessions: 0,
-      approvals: ["technical", "operational"], evidence: fullEvidence, ...parsed.full,
+      holdBack: 5,
+      observeMs: DAY,
+      cleanMs: 7 * DAY,
+      maxLegacyUsage: 0,
+      minSessions: 0,
+      approvals: ["technical", "operational"],
+      evidence: fullEvidence,
+      ...parsed.full,
     },
     limits: { ...defaultGuardLimits, ...parsed.limits },
     rollback: parsed.rollback ?? "automatic",

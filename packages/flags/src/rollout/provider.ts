@@ -15,13 +15,17 @@ export interface RolloutProviderOptions {
 }
 
 const schema = z.strictObject({
-  store: z.custom<RolloutStore>((value) => typeof (value as RolloutStore | null)?.read === "function", "must be a RolloutStore"),
+  store: z.custom<RolloutStore>(
+    (value) => typeof (value as RolloutStore | null)?.read === "function",
+    "must be a RolloutStore",
+  ),
   pollMs: z.number().positive().default(5_000),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
 /**
- * Rollouts as a layer of flags: what each phase makes of its flag, laid over the document. Put it above the provider of the document and below the
+ * Rollouts as a layer of flags: what each phase makes of its flag, laid over the document. Put it above the provider of
+ * the document and below the
  * environment's.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -31,7 +35,8 @@ const schema = z.strictObject({
  * import { createFlags, envProvider, fileProvider, memoryRolloutStore, rolloutProvider } from "@hebra/flags";
  *
  * const store = memoryRolloutStore();
- * export const flags = createFlags({ providers: [envProvider(), rolloutProvider({ store }), fileProvider({ path: "flags.json" })] });
+ * export const flags = createFlags({ providers: [envProvider(), rolloutProvider({ store }), fileProvider({ path:
+ * "flags.json" })] });
  * ```
  */
 export function rolloutProvider(options: RolloutProviderOptions): FlagProvider {

@@ -27,12 +27,18 @@ export interface Facts {
   readonly checks?: Readonly<Record<string, CheckVerdict>>;
 }
 
-const hours = (ms: number): string => (ms >= 86_400_000 ? `${(ms / 86_400_000).toFixed(1)} d` : ms >= 3_600_000 ? `${(ms / 3_600_000).toFixed(1)} h` : `${(ms / 60_000).toFixed(0)} min`);
+const hours = (ms: number): string =>
+  ms >= 86_400_000
+    ? `${(ms / 86_400_000).toFixed(1)} d`
+    : ms >= 3_600_000
+      ? `${(ms / 3_600_000).toFixed(1)} h`
+      : `${(ms / 60_000).toFixed(0)} min`;
 const percent = (share: number): string => `${(share * 100).toFixed(3)} %`;
 const attested = (state: RolloutState, item: string): boolean => state.attestations.some((one) => one.item === item);
 
 /**
- * What keeps an edge shut. Empty means that it may be taken. Edges that lead back to safety (pause, rollback, retreat) need nothing; edges forward need
+ * What keeps an edge shut. Empty means that it may be taken. Edges that lead back to safety (pause, rollback, retreat)
+ * need nothing; edges forward need
  * positive evidence, so that missing data holds.
  */
 export function missingFor(state: RolloutState, event: RolloutEvent, facts: Facts): Missing[] {
@@ -46,7 +52,9 @@ export function missingFor(state: RolloutState, event: RolloutEvent, facts: Fact
     case "reset":
       return cooledDown(state, facts.now);
     case "reinstate":
-      return state.removedAt === undefined ? [] : [{ item: "removed", detail: "The old code was removed; there is nothing to go back to." }];
+      return state.removedAt === undefined
+        ? []
+        : [{ item: "removed", detail: "The old code was removed; there is nothing to go back to." }];
     default:
       return [];
   }
@@ -65,17 +73,27 @@ function leavingShadow(state: RolloutState, { now, gathered }: Facts): Missing[]
   const missing: Missing[] = [];
   const spent = now - state.enteredAt;
   if (spent < shadow.leastMs && !attested(state, "override:shadow-time")) {
-    missing.push({ item: "shadow-time", detail: `In shadow for ${hours(spent)} of at least ${hours(shadow.leastMs)}; only the attestation \`override:shadow-time\` shortens it.` });
+    missing.push({
+      item: "shadow-time",
+      detail: `In shadow for ${hours(spent)} of at least ${hours(shadow.leastMs)}; only the attestation \`override:shadow-time\` shortens it.`,
+    });
   }
-  if (counts.compared < shadow.minCompared) missing.push({ item: "compared", detail: `${counts.compared} of at least ${shadow.minCompared} turns compared.` });
+  if (counts.compared < shadow.minCompared)
+    missing.push({ item: "compared", detail: `${counts.compared} of at least ${shadow.minCompared} turns compared.` });
   const runs = counts.compared + counts.onlyNewFailed + counts.timedOut;
   const failing = runs === 0 ? 0 : (counts.onlyNewFailed + counts.timedOut) / runs;
   if (failing >= shadow.maxErrorShare && counts.onlyNewFailed + counts.timedOut > 0) {
-    missing.push({ item: "shadow-errors", detail: `The new engine failed or timed out alone in ${percent(failing)} of ${runs} runs; less than ${percent(shadow.maxErrorShare)} is needed.` });
+    missing.push({
+      item: "shadow-errors",
+      detail: `The new engine failed or timed out alone in ${percent(failing)} of ${runs} runs; less than ${percent(shadow.maxErrorShare)} is needed.`,
+    });
   }
   const upper = wilsonUpper(counts.mismatched, counts.compared, 1.644854);
   if (counts.compared > 0 && upper > shadow.maxMismatchShare) {
-    missing.push({ item: "shadow-mismatch", detail: `${counts.mismatched} of ${counts.compared} turns differ; the upper 95 % limit ${percent(upper)} is over ${percent(shadow.maxMismatchShare)}.` });
+    missing.push({
+      item: "shadow-mismatch",
+      detail: `${counts.mismatched} of ${counts.compared} turns differ; the upper 95 % limit ${percent(upper)} is over ${percent(shadow.maxMismatchShare)}.`,
+    });
   }
   return missing;
 }
@@ -83,15 +101,28 @@ function leavingShadow(state: RolloutState, { now, gathered }: Facts): Missing[]
 function observed(gate: StepGate, { gathered }: Facts): Missing[] {
   const missing: Missing[] = [];
   const { observeMs = 0, minSessions = 0 } = gate;
-  if (gathered.observedMs < observeMs) missing.push({ item: "observe", detail: `${hours(gathered.observedMs)} of ${hours(observeMs)} with traffic observed.` });
-  for (const [name, arm] of [["new", gathered.new], ["legacy", gathered.legacy]] as const) {
-    if (arm.assigned < minSessions) missing.push({ item: `sessions:${name}`, detail: `${arm.assigned} of ${minSessions} sessions in the ${name} arm.` });
+  if (gathered.observedMs < observeMs)
+    missing.push({
+      item: "observe",
+      detail: `${hours(gathered.observedMs)} of ${hours(observeMs)} with traffic observed.`,
+    });
+  for (const [name, arm] of [
+    ["new", gathered.new],
+    ["legacy", gathered.legacy],
+  ] as const) {
+    if (arm.assigned < minSessions)
+      missing.push({
+        item: `sessions:${name}`,
+        detail: `${arm.assigned} of ${minSessions} sessions in the ${name} arm.`,
+      });
   }
   return missing;
 }
 
 function calm({ report }: Facts): Missing[] {
-  return report.action === "quiet" ? [] : [{ item: "guards", detail: `The guard ${report.cause} says ${report.action}: ${report.reason}` }];
+  return report.action === "quiet"
+    ? []
+    : [{ item: "guards", detail: `The guard ${report.cause} says ${report.action}: ${report.reason}` }];
 }
 
 function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
@@ -99,12 +130,19 @@ function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
   if (gate === undefined) return [];
   const missing = [...items(state, gate), ...signatures(state, gate), ...checked(gate, facts)];
   if (gate.window !== undefined && !inWindow(gate.window, facts.now)) {
-    missing.push({ item: "window", detail: `${phaseLabel(to)} is entered between ${gate.window.from} and ${gate.window.to} ${gate.window.timeZone ?? "UTC"} only.` });
+    missing.push({
+      item: "window",
+      detail: `${phaseLabel(to)} is entered between ${gate.window.from} and ${gate.window.to} ${gate.window.timeZone ?? "UTC"} only.`,
+    });
   }
   if (gate.smokeMaxAgeMs !== undefined) {
     const { smoke } = state;
     if (smoke === undefined || !smoke.ok) missing.push({ item: "smoke", detail: "There is no passing smoke verdict." });
-    else if (facts.now - smoke.at > gate.smokeMaxAgeMs) missing.push({ item: "smoke", detail: `The last smoke verdict is ${hours(facts.now - smoke.at)} old; at most ${hours(gate.smokeMaxAgeMs)} is allowed.` });
+    else if (facts.now - smoke.at > gate.smokeMaxAgeMs)
+      missing.push({
+        item: "smoke",
+        detail: `The last smoke verdict is ${hours(facts.now - smoke.at)} old; at most ${hours(gate.smokeMaxAgeMs)} is allowed.`,
+      });
   }
   if (to.name === "full") missing.push(...legacyHealth(state, facts.gathered.legacy));
   return missing;
@@ -113,12 +151,20 @@ function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
 /** A way back is only one while it leads to something healthy. */
 function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmSum): Missing[] {
   const missing: Missing[] = [];
-  if (legacy.assigned === 0) return [{ item: "legacy-health", detail: "Nothing is known of the legacy engine's health in this phase." }];
+  if (legacy.assigned === 0)
+    return [{ item: "legacy-health", detail: "Nothing is known of the legacy engine's health in this phase." }];
   const failing = legacy.failed / legacy.assigned;
-  if (failing > limits.errorCeiling) missing.push({ item: "legacy-health", detail: `${percent(failing)} of legacy sessions fail; the ceiling is ${percent(limits.errorCeiling)}.` });
+  if (failing > limits.errorCeiling)
+    missing.push({
+      item: "legacy-health",
+      detail: `${percent(failing)} of legacy sessions fail; the ceiling is ${percent(limits.errorCeiling)}.`,
+    });
   const p95 = quantile(legacy.durations, 0.95);
   if (p95 !== undefined && histogramTotal(legacy.durations) > 0 && p95 > limits.latencyCeilingMs) {
-    missing.push({ item: "legacy-health", detail: `The legacy p95 is ${p95.toFixed(0)} ms; the ceiling is ${limits.latencyCeilingMs} ms.` });
+    missing.push({
+      item: "legacy-health",
+      detail: `The legacy p95 is ${p95.toFixed(0)} ms; the ceiling is ${limits.latencyCeilingMs} ms.`,
+    });
   }
   return missing;
 }
@@ -126,7 +172,9 @@ function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmSum): Missi
 function checked(gate: StepGate, { checks = {} }: Facts): Missing[] {
   return (gate.checks ?? []).flatMap((name) => {
     const verdict = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    return verdict?.ok === true ? [] : [{ item: `check:${name}`, detail: `The check \`${name}\` says no: ${verdict?.detail ?? "it was not asked."}` }];
+    return verdict?.ok === true
+      ? []
+      : [{ item: `check:${name}`, detail: `The check \`${name}\` says no: ${verdict?.detail ?? "it was not asked."}` }];
   });
 }
 
@@ -137,9 +185,15 @@ function items(state: RolloutState, gate: StepGate): Missing[] {
     const [item, times] = entry.split("×") as [string, string | undefined];
     const wanted = Number(times ?? 1);
     const isReport = reportItems.includes(item);
-    const found = state.attestations.filter((one) => one.item === item && (!isReport || (one.verified === true && one.at > rolledBackAt))).length;
-    const how = isReport ? " Hand in the report itself: its digest and verdict are checked, and a rollback voids it." : "";
-    return found >= wanted ? [] : [{ item: `evidence:${item}`, detail: `${found} of ${wanted} records of \`${item}\`.${how}` }];
+    const found = state.attestations.filter(
+      (one) => one.item === item && (!isReport || (one.verified === true && one.at > rolledBackAt)),
+    ).length;
+    const how = isReport
+      ? " Hand in the report itself: its digest and verdict are checked, and a rollback voids it."
+      : "";
+    return found >= wanted
+      ? []
+      : [{ item: `evidence:${item}`, detail: `${found} of ${wanted} records of \`${item}\`.${how}` }];
   });
 }
 
@@ -147,7 +201,13 @@ function signatures(state: RolloutState, gate: StepGate): Missing[] {
   const roles = gate.approvals ?? [];
   const missing = roles.filter((role) => !state.approvals.some((one) => one.role === role));
   const people = new Set(state.approvals.map((one) => one.by));
-  if (missing.length === 0 && people.size < roles.length) return [{ item: "approval", detail: `${roles.length} roles need as many people; ${[...people].join(", ")} signed more than one.` }];
+  if (missing.length === 0 && people.size < roles.length)
+    return [
+      {
+        item: "approval",
+        detail: `${roles.length} roles need as many people; ${[...people].join(", ")} signed more than one.`,
+      },
+    ];
   return missing.map((role) => ({ item: `approval:${role}`, detail: `The ${role} approval is missing.` }));
 }
 
@@ -156,12 +216,24 @@ function retiring(state: RolloutState, facts: Facts): Missing[] {
   const missing = [...observed({ observeMs: full.observeMs ?? 0 }, facts)];
   const clean = facts.now - (state.cleanSince ?? facts.now);
   if (clean < full.cleanMs && !attested(state, "override:clean-time")) {
-    missing.push({ item: "clean-time", detail: `${hours(clean)} of ${hours(full.cleanMs)} without a pause or rollback; only the attestation \`override:clean-time\` shortens it.` });
+    missing.push({
+      item: "clean-time",
+      detail: `${hours(clean)} of ${hours(full.cleanMs)} without a pause or rollback; only the attestation \`override:clean-time\` shortens it.`,
+    });
   }
-  if (state.holdBack > 0) missing.push({ item: "hold-back", detail: `${state.holdBack} % are still held back on legacy; set the hold-back to 0.` });
+  if (state.holdBack > 0)
+    missing.push({
+      item: "hold-back",
+      detail: `${state.holdBack} % are still held back on legacy; set the hold-back to 0.`,
+    });
   const usage = state.legacyUsage;
-  if (usage === undefined || facts.now - usage.at > 86_400_000) missing.push({ item: "legacy-usage", detail: "The usage of the old endpoints was not reported within a day." });
-  else if (usage.calls > full.maxLegacyUsage) missing.push({ item: "legacy-usage", detail: `The old endpoints had ${usage.calls} unpinned calls in a day; at most ${full.maxLegacyUsage} are allowed.` });
+  if (usage === undefined || facts.now - usage.at > 86_400_000)
+    missing.push({ item: "legacy-usage", detail: "The usage of the old endpoints was not reported within a day." });
+  else if (usage.calls > full.maxLegacyUsage)
+    missing.push({
+      item: "legacy-usage",
+      detail: `The old endpoints had ${usage.calls} unpinned calls in a day; at most ${full.maxLegacyUsage} are allowed.`,
+    });
   // With nothing held back the arms cannot be compared any more, so that only harm keeps the edge shut.
   if (facts.report.action === "pause" || facts.report.action === "rollback") missing.push(...calm(facts));
   return missing;

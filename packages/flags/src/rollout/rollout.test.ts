@@ -11,10 +11,14 @@ import { memoryRolloutStore } from "./store/memory.ts";
 import { overrideOf } from "./state.ts";
 
 const phase = async (world: World) => phaseLabel((await world.store.read(FLAG))!.phase);
-const act = (world: World, command: object) => world.service.act(FLAG, { by: "ana", reason: "because", ...command } as never);
+const act = (world: World, command: object) =>
+  world.service.act(FLAG, { by: "ana", reason: "because", ...command } as never);
 
 async function refusedFor(work: Promise<unknown>, ...items: string[]): Promise<void> {
-  const error = await work.then(() => undefined, (caught: unknown) => caught);
+  const error = await work.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
   expect(HebraError.isInstance(error) ? error.code : error).toBe("EVIDENCE_MISSING");
   expect(((error as HebraError).details["missing"] as { item: string }[]).map((one) => one.item)).toEqual(items);
 }
@@ -139,23 +143,43 @@ describe("the gates", () => {
   it("want the reports of regression and performance themselves, unchanged and with a verdict of yes", async () => {
     const world = createWorld();
     await world.start();
-    const attest = (item: string, more: object = {}) => act(world, { event: "attest", item, link: `https://ci.example/${item}`, ...more });
+    const attest = (item: string, more: object = {}) =>
+      act(world, { event: "attest", item, link: `https://ci.example/${item}`, ...more });
     await world.attest(...shadowEvidence.filter((item) => !reportItems.includes(item)));
     await attest("no-regression");
     await attest("performance-baseline", { digest: "ab".repeat(32) });
     await refusedFor(act(world, { event: "advance" }), "evidence:no-regression", "evidence:performance-baseline");
 
-    const good = await validateNoRegression({ cases: [{ id: "a", input: 1 }], legacy: (n: number) => n, next: (n: number) => n, clock: world.clock });
-    const bad = await validateNoRegression({ cases: [{ id: "a", input: 1 }], legacy: (n: number) => n, next: (n: number) => n * 2, clock: world.clock });
+    const good = await validateNoRegression({
+      cases: [{ id: "a", input: 1 }],
+      legacy: (n: number) => n,
+      next: (n: number) => n,
+      clock: world.clock,
+    });
+    const bad = await validateNoRegression({
+      cases: [{ id: "a", input: 1 }],
+      legacy: (n: number) => n,
+      next: (n: number) => n * 2,
+      clock: world.clock,
+    });
     await expect(attest("no-regression", { report: "yes" })).rejects.toMatchObject({ code: "PARSE_ERROR" });
-    await expect(attest("no-regression", { report: bad })).rejects.toMatchObject({ code: "EVIDENCE_MISSING", message: expect.stringContaining("says no") as string });
-    await expect(attest("no-regression", { report: { ...bad, ok: true } })).rejects.toMatchObject({ code: "EVIDENCE_TAMPERED" });
-    await expect(attest("no-regression", { report: good, digest: bad.digest })).rejects.toMatchObject({ code: "EVIDENCE_TAMPERED" });
+    await expect(attest("no-regression", { report: bad })).rejects.toMatchObject({
+      code: "EVIDENCE_MISSING",
+      message: expect.stringContaining("says no") as string,
+    });
+    await expect(attest("no-regression", { report: { ...bad, ok: true } })).rejects.toMatchObject({
+      code: "EVIDENCE_TAMPERED",
+    });
+    await expect(attest("no-regression", { report: good, digest: bad.digest })).rejects.toMatchObject({
+      code: "EVIDENCE_TAMPERED",
+    });
     await expect(attest("performance-baseline", { report: good })).rejects.toMatchObject({ code: "EVIDENCE_MISSING" });
     await attest("no-regression", { report: JSON.parse(JSON.stringify(good)) as unknown });
     await attest("performance-baseline", { report: passingReport("performance-baseline", { signature: undefined }) });
     await act(world, { event: "advance" });
-    const details = (await world.store.evidence(FLAG)).flatMap(({ detail }) => (detail?.["verified"] === true ? [[detail["item"], detail["digest"]]] : []));
+    const details = (await world.store.evidence(FLAG)).flatMap(({ detail }) =>
+      detail?.["verified"] === true ? [[detail["item"], detail["digest"]]] : [],
+    );
     expect(details[0]).toEqual(["no-regression", good.digest]);
 
     // A rollback voids them: the engine that comes back is another one.
@@ -170,9 +194,16 @@ describe("the gates", () => {
     await world.start({ ...bare, shadow: { evidence: [], leastMs: 7 * 86_400_000, minCompared: 0 } });
     await act(world, { event: "advance" });
     await refusedFor(act(world, { event: "advance" }), "shadow-time");
-    await world.service.act(FLAG, { event: "attest", by: "cto", reason: "the contract ends on Friday", item: "override:shadow-time" });
+    await world.service.act(FLAG, {
+      event: "attest",
+      by: "cto",
+      reason: "the contract ends on Friday",
+      item: "override:shadow-time",
+    });
     await act(world, { event: "advance" });
-    expect((await world.store.evidence(FLAG)).map((record) => record.detail?.["item"])).toContain("override:shadow-time");
+    expect((await world.store.evidence(FLAG)).map((record) => record.detail?.["item"])).toContain(
+      "override:shadow-time",
+    );
   });
 
   it("want two people in two roles, neither of them the starter, and void the signatures when the phase changes", async () => {
@@ -198,24 +229,48 @@ describe("the gates", () => {
     const store = memoryRolloutStore();
     let hanging = 0;
     const service = createRolloutService({
-      store, clock,
+      store,
+      clock,
       checks: {
-        configuration: () => answers["configuration"]!() as never, migrations: () => answers["migrations"]!() as never,
+        configuration: () => answers["configuration"]!() as never,
+        migrations: () => answers["migrations"]!() as never,
         compatible: (_, signal) => new Promise(() => signal.addEventListener("abort", () => void hanging++)),
       },
     });
     const actAs = (command: object) => service.act(FLAG, { by: "ana", reason: "because", ...command } as never);
-    await actAs({ event: "start", plan: rolloutPlan({ owner: "t", ...bare, shadow: { ...bare.shadow, checks: ["configuration", "migrations", "compatible", "elsewhere"] } }) });
+    await actAs({
+      event: "start",
+      plan: rolloutPlan({
+        owner: "t",
+        ...bare,
+        shadow: { ...bare.shadow, checks: ["configuration", "migrations", "compatible", "elsewhere"] },
+      }),
+    });
     const refused = actAs({ event: "advance" });
-    const settled = refusedFor(refused, "check:configuration", "check:migrations", "check:compatible", "check:elsewhere");
+    const settled = refusedFor(
+      refused,
+      "check:configuration",
+      "check:migrations",
+      "check:compatible",
+      "check:elsewhere",
+    );
     await clock.advance(5_000);
     await settled;
     expect(hanging).toBe(1);
-    await expect(refused).rejects.toThrow(/API_TOKEN is not set[\s\S]*the database is away[\s\S]*did not answer within 5 s[\s\S]*give `checks.elsewhere`/);
+    await expect(refused).rejects.toThrow(
+      /API_TOKEN is not set[\s\S]*the database is away[\s\S]*did not answer within 5 s[\s\S]*give `checks.elsewhere`/,
+    );
     expect(clock.pending()).toBe(0);
 
     const again = createRolloutService({
-      store, clock, checks: Object.fromEntries(["configuration", "migrations", "compatible", "elsewhere"].map((name) => [name, () => ({ ok: true, detail: `${name} is fine` })])),
+      store,
+      clock,
+      checks: Object.fromEntries(
+        ["configuration", "migrations", "compatible", "elsewhere"].map((name) => [
+          name,
+          () => ({ ok: true, detail: `${name} is fine` }),
+        ]),
+      ),
     });
     await again.act(FLAG, { event: "advance", by: "ana", reason: "because" });
     expect((await store.evidence(FLAG)).at(-1)!.detail).toMatchObject({ "check:migrations": "migrations is fine" });
@@ -224,7 +279,17 @@ describe("the gates", () => {
 
   it("enter a step in its low-impact window and with a fresh smoke verdict only", async () => {
     const world = createWorld();
-    await toCanary(world, { ...bare, steps: [{ percent: 10 }, { percent: 20, window: { days: [1, 2, 3], from: "02:00", to: "05:00", timeZone: "Europe/Madrid" }, smokeMaxAgeMs: 3_600_000 }] });
+    await toCanary(world, {
+      ...bare,
+      steps: [
+        { percent: 10 },
+        {
+          percent: 20,
+          window: { days: [1, 2, 3], from: "02:00", to: "05:00", timeZone: "Europe/Madrid" },
+          smokeMaxAgeMs: 3_600_000,
+        },
+      ],
+    });
     await world.traffic(3, 300);
     await refusedFor(act(world, { event: "advance" }), "window", "smoke");
     // Monday 2026-03-02, 02:30 in Madrid.
@@ -287,12 +352,18 @@ describe("the evidence", () => {
     const world = await history();
     const records = await world.store.evidence(FLAG);
     expect(records.map((record) => [record.event, record.to, record.cause.kind])).toEqual([
-      ["start", "internal", "operator"], ["advance", "shadow", "operator"], ["advance", "canary(0)", "operator"],
-      ["advance", "canary(1)", "schedule"], ["rollback", "rolledBack(canary(1))", "guard"],
+      ["start", "internal", "operator"],
+      ["advance", "shadow", "operator"],
+      ["advance", "canary(0)", "operator"],
+      ["advance", "canary(1)", "schedule"],
+      ["rollback", "rolledBack(canary(1))", "guard"],
     ]);
     verifyEvidence(records, (await world.store.read(FLAG))!.head);
     const replayed = replayEvidence(records);
-    expect(replayed.map(({ recorded, agrees }) => [recorded, agrees])).toEqual([["quiet", true], ["rollback", true]]);
+    expect(replayed.map(({ recorded, agrees }) => [recorded, agrees])).toEqual([
+      ["quiet", true],
+      ["rollback", true],
+    ]);
     expect(replayEvidence(JSON.parse(JSON.stringify(records)) as typeof records).every((one) => one.agrees)).toBe(true);
   });
 
@@ -300,10 +371,14 @@ describe("the evidence", () => {
     const world = await history();
     const records = await world.store.evidence(FLAG);
     const head = (await world.store.read(FLAG))!.head;
-    const tampered = structuredClone(records) as unknown as { judgement?: { input: { blocks: { new: { failed: number } }[] } } }[];
+    const tampered = structuredClone(records) as unknown as {
+      judgement?: { input: { blocks: { new: { failed: number } }[] } };
+    }[];
     tampered[4]!.judgement!.input.blocks[0]!.new.failed--;
     expect(() => verifyEvidence(tampered as unknown as typeof records, head)).toThrow(/Record 5 .* was changed/);
-    expect(() => verifyEvidence([...records.slice(0, 2), ...records.slice(3)], head)).toThrow(/Record 3 .* sequence 4 where 3/);
+    expect(() => verifyEvidence([...records.slice(0, 2), ...records.slice(3)], head)).toThrow(
+      /Record 3 .* sequence 4 where 3/,
+    );
     expect(() => verifyEvidence([records[1]!, records[0]!, ...records.slice(2)], head)).toThrow(/Record 1/);
     expect(() => verifyEvidence(records.slice(0, 4), head)).toThrow(/ends at record 4/);
   });

@@ -26,7 +26,11 @@ export interface RolloutStatus {
   readonly gathered: Gathered;
   readonly report: GuardReport;
   /** The edges that exist from here, and what each still lacks. */
-  readonly edges: readonly { readonly event: RolloutEvent; readonly to: string; readonly missing: readonly Missing[] }[];
+  readonly edges: readonly {
+    readonly event: RolloutEvent;
+    readonly to: string;
+    readonly missing: readonly Missing[];
+  }[];
 }
 
 /** Options of {@link createRolloutService}. */
@@ -57,7 +61,8 @@ export interface RolloutService {
   /**
    * Takes an edge or leaves a record.
    *
-   * @throws HebraError `ILLEGAL_TRANSITION`, `EVIDENCE_MISSING` (`details.missing`), `ROLLOUT_CONFLICT`, `STALE_FENCE`, `FORBIDDEN`, `FLAG_NOT_FOUND`
+   * @throws HebraError `ILLEGAL_TRANSITION`, `EVIDENCE_MISSING` (`details.missing`), `ROLLOUT_CONFLICT`, `STALE_FENCE`,
+   * `FORBIDDEN`, `FLAG_NOT_FOUND`
    */
   act(flag: string, command: RolloutCommand, signature?: Signature): Promise<RolloutState>;
   /** @throws HebraError `FLAG_NOT_FOUND` */
@@ -71,16 +76,27 @@ export interface RolloutService {
 const RECENT_KEYS = 100;
 
 const schema = z.strictObject({
-  store: z.custom<RolloutStore>((value) => typeof (value as RolloutStore | null)?.commit === "function", "must be a RolloutStore"),
+  store: z.custom<RolloutStore>(
+    (value) => typeof (value as RolloutStore | null)?.commit === "function",
+    "must be a RolloutStore",
+  ),
   notifiers: z.array(z.custom<Notifier>((value) => typeof value === "function", "must be a function")).default([]),
   engines: z.strictObject({ legacy: z.string().optional(), new: z.string().optional() }).optional(),
-  checks: z.record(z.string(), z.custom<RolloutCheck>((value) => typeof value === "function", "must be a function")).default({}),
-  onError: z.custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function").default(() => () => {}),
+  checks: z
+    .record(
+      z.string(),
+      z.custom<RolloutCheck>((value) => typeof value === "function", "must be a function"),
+    )
+    .default({}),
+  onError: z
+    .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
+    .default(() => () => {}),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
 /**
- * The one door to rollouts: each move is checked against the machine, then against its evidence, and written with its record in one step.
+ * The one door to rollouts: each move is checked against the machine, then against its evidence, and written with its
+ * record in one step.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -91,9 +107,11 @@ const schema = z.strictObject({
  * const service = createRolloutService({
  *   store: memoryRolloutStore(),
  *   // A plan that names `configuration` in a step's `checks` is entered only while this says yes.
- *   checks: { configuration: async () => ({ ok: process.env["API_TOKEN"] !== undefined, detail: "API_TOKEN is set" }) },
+ *   checks: { configuration: async () => ({ ok: process.env["API_TOKEN"] !== undefined, detail: "API_TOKEN is set" })
+ * },
  * });
- * const state = await service.act("engine-v2", { event: "start", by: "ana", reason: "beta", plan: rolloutPlan({ owner: "team-threads" }) });
+ * const state = await service.act("engine-v2", { event: "start", by: "ana", reason: "beta", plan: rolloutPlan({ owner:
+ * "team-threads" }) });
  * console.log(state.phase.name); // internal
  * ```
  */
@@ -104,7 +122,8 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
 
   async function known(flag: string): Promise<RolloutState> {
     const state = await store.read(flag);
-    if (state === undefined) throw new HebraError("FLAG_NOT_FOUND", `There is no rollout of ${flag}. Start one first.`, { details: { flag } });
+    if (state === undefined)
+      throw new HebraError("FLAG_NOT_FOUND", `There is no rollout of ${flag}. Start one first.`, { details: { flag } });
     return state;
   }
 
@@ -118,7 +137,13 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     });
     const gathered = gather(rows, state.frozen, limits.latencyCeilingMs, state.enteredAt, now);
     const checks = await runChecks(state, parsed.checks, clock);
-    if (!isRandomised(state.phase)) return { now, gathered, checks, report: { action: "quiet", reason: "No session is drawn into an arm in this phase.", verdicts: [] } };
+    if (!isRandomised(state.phase))
+      return {
+        now,
+        gathered,
+        checks,
+        report: { action: "quiet", reason: "No session is drawn into an arm in this phase.", verdicts: [] },
+      };
     const input: GuardInput = {
       share: shareOf(state.plan, state.phase, state.holdBack),
       restarts: state.plan.steps.length + 1,
@@ -128,22 +153,48 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
       ...(unreadable === undefined ? {} : { unreadable }),
     };
     const report = evaluateGuards(input, limits);
-    const judgement: Judgement = { input, limits, action: report.action, verdicts: report.verdicts, ...(report.cause === undefined ? {} : { cause: report.cause }) };
+    const judgement: Judgement = {
+      input,
+      limits,
+      action: report.action,
+      verdicts: report.verdicts,
+      ...(report.cause === undefined ? {} : { cause: report.cause }),
+    };
     return { now, gathered, checks, report, judgement };
   }
 
-  function record(before: RolloutState, after: RolloutState, command: RolloutCommand, cause: Cause, judged: (Facts & { judgement?: Judgement }) | undefined, now: number): EvidenceRecord {
+  function record(
+    before: RolloutState,
+    after: RolloutState,
+    command: RolloutCommand,
+    cause: Cause,
+    judged: (Facts & { judgement?: Judgement }) | undefined,
+    now: number,
+  ): EvidenceRecord {
     const judgement = judged?.judgement;
-    const asked = command.event === "advance" || command.event === "cutover" ? (gateOf(after.plan, after.phase)?.checks ?? []) : [];
+    const asked =
+      command.event === "advance" || command.event === "cutover" ? (gateOf(after.plan, after.phase)?.checks ?? []) : [];
     const checked = asked.map((name) => [`check:${name}`, judged?.checks?.[name]?.detail ?? ""] as const);
     const { event, by: _, reason, expectedRevision: __, idempotencyKey: ___, ...rest } = command;
     const { item, link, digest: reported, verified } = after.attestations.at(-1) ?? {};
     const said = command.event === "attest" ? { item, link, digest: reported, verified } : rest;
-    const detail = [...Object.entries(said), ...checked].filter((entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined);
+    const detail = [...Object.entries(said), ...checked].filter(
+      (entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined,
+    );
     return seal({
-      v: 1, flag: before.flag, sequence: before.evidenceCount + 1, at: new Date(now).toISOString(), event,
-      from: phaseLabel(before.phase), to: phaseLabel(after.phase), cause, reason,
-      revision: after.revision, fence: after.fence, version: after.version, plan: digest(after.plan),
+      v: 1,
+      flag: before.flag,
+      sequence: before.evidenceCount + 1,
+      at: new Date(now).toISOString(),
+      event,
+      from: phaseLabel(before.phase),
+      to: phaseLabel(after.phase),
+      cause,
+      reason,
+      revision: after.revision,
+      fence: after.fence,
+      version: after.version,
+      plan: digest(after.plan),
       ...(parsed.engines === undefined ? {} : { engines: options.engines! }),
       since: new Date(before.enteredAt).toISOString(),
       ...(judgement === undefined ? {} : { judgement }),
@@ -153,34 +204,67 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
   }
 
   async function act(flag: string, command: RolloutCommand, signature: Signature = {}): Promise<RolloutState> {
-    if (command.reason.trim() === "") throw new HebraError("INVALID_OPTIONS", "A reason is needed: it goes into the evidence.");
+    if (command.reason.trim() === "")
+      throw new HebraError("INVALID_OPTIONS", "A reason is needed: it goes into the evidence.");
     const stored = await store.read(flag);
     if (stored === undefined && command.event !== "start") await known(flag);
-    if (stored === undefined && !("plan" in command && command.plan !== undefined)) throw new HebraError("INVALID_OPTIONS", "`start` needs a plan.");
+    if (stored === undefined && !("plan" in command && command.plan !== undefined))
+      throw new HebraError("INVALID_OPTIONS", "`start` needs a plan.");
     const before = stored ?? initialState(flag, (command as { plan: RolloutState["plan"] }).plan, clock.now());
     if (command.idempotencyKey !== undefined && before.recentKeys.includes(command.idempotencyKey)) return before;
     if (command.expectedRevision !== undefined && command.expectedRevision !== before.revision) {
-      throw new HebraError("ROLLOUT_CONFLICT", `The rollout of ${flag} is at revision ${before.revision}, not ${command.expectedRevision}.`, { details: { flag, revision: before.revision } });
+      throw new HebraError(
+        "ROLLOUT_CONFLICT",
+        `The rollout of ${flag} is at revision ${before.revision}, not ${command.expectedRevision}.`,
+        { details: { flag, revision: before.revision } },
+      );
     }
     const found = signature.facts ?? (await facts(before));
     let after: RolloutState;
     if (isEdge(command)) {
       const missing = missingFor(before, command.event, found);
       if (missing.length > 0) {
-        throw new HebraError("EVIDENCE_MISSING", `${phaseLabel(before.phase)} cannot \`${command.event}\` yet: ${missing.map((one) => one.detail).join(" ")}`, {
-          details: { missing: missing.map(({ item, detail }) => ({ item, detail })) },
-        });
+        throw new HebraError(
+          "EVIDENCE_MISSING",
+          `${phaseLabel(before.phase)} cannot \`${command.event}\` yet: ${missing.map((one) => one.detail).join(" ")}`,
+          {
+            details: { missing: missing.map(({ item, detail }) => ({ item, detail })) },
+          },
+        );
       }
       after = takeEdge(before, command, found);
     } else {
       after = addRecord(before, command, found.now);
     }
-    const recentKeys = command.idempotencyKey === undefined ? before.recentKeys : [...before.recentKeys, command.idempotencyKey].slice(-RECENT_KEYS);
+    const recentKeys =
+      command.idempotencyKey === undefined
+        ? before.recentKeys
+        : [...before.recentKeys, command.idempotencyKey].slice(-RECENT_KEYS);
     after = { ...after, recentKeys, revision: before.revision + 1, fence: signature.fence ?? before.fence };
-    const evidence = record(before, after, command, signature.cause ?? { kind: "operator", by: command.by }, isEdge(command) ? found : undefined, found.now);
+    const evidence = record(
+      before,
+      after,
+      command,
+      signature.cause ?? { kind: "operator", by: command.by },
+      isEdge(command) ? found : undefined,
+      found.now,
+    );
     after = { ...after, evidenceCount: evidence.sequence, head: evidence.hash };
     await store.commit({ state: after, evidence: [evidence] });
-    if (isEdge(command)) await notifyAll(notifiers, { type: noticeType(command.event), flag, at: evidence.at, from: evidence.from, to: evidence.to, reason: command.reason, evidence: evidence.sequence }, onError);
+    if (isEdge(command))
+      await notifyAll(
+        notifiers,
+        {
+          type: noticeType(command.event),
+          flag,
+          at: evidence.at,
+          from: evidence.from,
+          to: evidence.to,
+          reason: command.reason,
+          evidence: evidence.sequence,
+        },
+        onError,
+      );
     return after;
   }
 
@@ -196,8 +280,21 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
         to: phaseLabel(nextPhase(state.phase, event, { steps: state.plan.steps.length })),
         missing: missingFor(state, event, found),
       }));
-      const share = activePhase(state.phase) === undefined ? (state.phase.name === "retired" ? 1 : 0) : shareOf(state.plan, state.phase, state.holdBack);
-      return { state, phase: phaseLabel(state.phase), at: found.now, share, gathered: found.gathered, report: found.report, edges };
+      const share =
+        activePhase(state.phase) === undefined
+          ? state.phase.name === "retired"
+            ? 1
+            : 0
+          : shareOf(state.plan, state.phase, state.holdBack);
+      return {
+        state,
+        phase: phaseLabel(state.phase),
+        at: found.now,
+        share,
+        gathered: found.gathered,
+        report: found.report,
+        edges,
+      };
     },
   };
 }

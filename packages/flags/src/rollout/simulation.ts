@@ -49,7 +49,8 @@ const FLAG = "simulated";
 const PAUSED_BLOCKS = 72;
 
 /**
- * A rollout on a virtual clock: the real controller, guards, gates and evidence over made-up traffic. Human evidence and approvals are given, and checks say yes, as soon as
+ * A rollout on a virtual clock: the real controller, guards, gates and evidence over made-up traffic. Human evidence
+ * and approvals are given, and checks say yes, as soon as
  * they are all that is missing. For trying out a plan before it matters.
  *
  * @throws HebraError `INTERNAL` when the evidence does not verify.
@@ -58,17 +59,31 @@ const PAUSED_BLOCKS = 72;
  * ```ts
  * import { rolloutPlan, simulateRollout } from "@hebra/flags";
  *
- * const result = await simulateRollout({ plan: rolloutPlan({ owner: "t", shadow: { leastMs: 0, minCompared: 0 } }), next: { failing: 0.1 }, legacy: { failing: 0.01 } });
+ * const result = await simulateRollout({ plan: rolloutPlan({ owner: "t", shadow: { leastMs: 0, minCompared: 0 } }),
+ * next: { failing: 0.1 }, legacy: { failing: 0.01 } });
  * console.log(result.phase); // rolledBack(canary(…))
  * ```
  */
 export async function simulateRollout(options: SimulationOptions): Promise<SimulationResult> {
-  const { plan, seed = 1, sessionsPerHour = 1_200, legacy = { failing: 0.004 }, next = legacy, from = "canary(0)", maxHours = 24 * 30, onTick } = options;
+  const {
+    plan,
+    seed = 1,
+    sessionsPerHour = 1_200,
+    legacy = { failing: 0.004 },
+    next = legacy,
+    from = "canary(0)",
+    maxHours = 24 * 30,
+    onTick,
+  } = options;
   const clock = createManualClock();
   const store = memoryRolloutStore();
   const failures: unknown[] = [];
   const names = [plan.shadow, ...plan.steps, plan.full].flatMap(({ checks = [] }) => checks);
-  const service = createRolloutService({ store, clock, checks: Object.fromEntries(names.map((name) => [name, () => ({ ok: true, detail: "simulated" })])) });
+  const service = createRolloutService({
+    store,
+    clock,
+    checks: Object.fromEntries(names.map((name) => [name, () => ({ ok: true, detail: "simulated" })])),
+  });
   const controller = createRolloutController({ service, clock, onError: (error) => void failures.push(error) });
   const random = createRandom(seed);
   const began = clock.now();
@@ -76,10 +91,19 @@ export async function simulateRollout(options: SimulationOptions): Promise<Simul
   const act = (command: object) => service.act(FLAG, { by: "simulation", reason: "simulated", ...command } as never);
 
   await act({ event: "start", plan });
-  for (const entry of new Set([...(plan.shadow.evidence ?? []), ...plan.steps.flatMap((step) => step.evidence ?? []), ...(plan.full.evidence ?? [])])) {
+  for (const entry of new Set([
+    ...(plan.shadow.evidence ?? []),
+    ...plan.steps.flatMap((step) => step.evidence ?? []),
+    ...(plan.full.evidence ?? []),
+  ])) {
     const [item, times] = entry.split("×") as [string, string | undefined];
     const report = { kind: item, at: new Date(clock.now()).toISOString(), ok: true, simulated: true };
-    for (let at = 0; at < Number(times ?? 1); at++) await act({ event: "attest", item, ...(reportItems.includes(item) ? { report: { ...report, digest: digest(report) } } : {}) });
+    for (let at = 0; at < Number(times ?? 1); at++)
+      await act({
+        event: "attest",
+        item,
+        ...(reportItems.includes(item) ? { report: { ...report, digest: digest(report) } } : {}),
+      });
   }
   await act({ event: "smoke", ok: true });
   await act({ event: "advance" });
@@ -92,12 +116,18 @@ export async function simulateRollout(options: SimulationOptions): Promise<Simul
     // Nothing is decided by the minute in shadow, and it lasts for days.
     const blockMs = status.phase === "shadow" ? 12 * BLOCK_MS : BLOCK_MS;
     const count = Math.round((sessionsPerHour * blockMs) / 3_600_000);
-    const made = generateBlock(random, { start, end: start + blockMs, sessions: count, share: status.share, new: reached ? next : legacy, legacy }, samples);
+    const made = generateBlock(
+      random,
+      { start, end: start + blockMs, sessions: count, share: status.share, new: reached ? next : legacy, legacy },
+      samples,
+    );
     sessions += count;
     newSessions += made.new.assigned;
     requestErrors += samples.new.requestErrors + samples.legacy.requestErrors;
     await clock.advance(blockMs);
-    await store.report([rowOf(made, samples, block++, status.phase === "shadow" ? Math.round((count * plan.shadow.percent) / 100) : 0)]);
+    await store.report([
+      rowOf(made, samples, block++, status.phase === "shadow" ? Math.round((count * plan.shadow.percent) / 100) : 0),
+    ]);
     const [result] = await controller.tick();
     if (failures.length > 0) throw failures[0];
     if (result === undefined) throw new HebraError("INTERNAL", "The simulated rollout vanished.");
@@ -108,12 +138,22 @@ export async function simulateRollout(options: SimulationOptions): Promise<Simul
     paused = after.state.phase.name === "paused" ? paused + 1 : 0;
     if (paused > PAUSED_BLOCKS) break;
     if (after.state.phase.name === "full" && after.gathered.observedMs >= (plan.full.observeMs ?? 0)) break;
-    status = after.state.phase.name !== "full" && after.state.phase.name !== "paused" && (await helpOn(after, act)) ? await service.status(FLAG) : after;
+    status =
+      after.state.phase.name !== "full" && after.state.phase.name !== "paused" && (await helpOn(after, act))
+        ? await service.status(FLAG)
+        : after;
   }
   const state = (await store.read(FLAG))!;
   const evidence = await store.evidence(FLAG);
   verifyEvidence(evidence, state.head);
-  return { phase: phaseLabel(state.phase), hours: (clock.now() - began) / 3_600_000, newSessions, sessions, requestErrors, evidence };
+  return {
+    phase: phaseLabel(state.phase),
+    hours: (clock.now() - began) / 3_600_000,
+    newSessions,
+    sessions,
+    requestErrors,
+    evidence,
+  };
 }
 
 /** What people would do: sign, and lead on where the plan leaves it to them. @returns whether anything moved */
@@ -124,22 +164,60 @@ async function helpOn(status: RolloutStatus, act: (command: object) => Promise<u
   if (rest.length > 0) return false;
   for (const { item } of edge.missing) {
     if (item === "smoke") await act({ event: "smoke", ok: true });
-    else await act({ event: "approve", role: item.slice("approval:".length), by: `simulated ${item.slice("approval:".length)}` });
+    else
+      await act({
+        event: "approve",
+        role: item.slice("approval:".length),
+        by: `simulated ${item.slice("approval:".length)}`,
+      });
   }
   await act({ event: "advance" });
   return true;
 }
 
-function rowOf(block: CounterBlock, samples: ReturnType<typeof createSamples>, index: number, compared: number): CounterRow {
+function rowOf(
+  block: CounterBlock,
+  samples: ReturnType<typeof createSamples>,
+  index: number,
+  compared: number,
+): CounterRow {
   let mark = index * 1_000_000;
   const marks = (count: number) => Array.from({ length: count }, () => ++mark);
   const arm = (side: "new" | "legacy"): ArmRow => {
     const { assigned, exposed, failed, unknown, actionFailed } = block[side];
     if (assigned === 0) return noArm;
-    return { assigned, exposed, failed: marks(failed), unknown: marks(unknown), actionFailed: marks(actionFailed), durations: sparse(samples[side].durations), costs: sparse(samples[side].costs), steps: sparse(samples[side].steps) };
+    return {
+      assigned,
+      exposed,
+      failed: marks(failed),
+      unknown: marks(unknown),
+      actionFailed: marks(actionFailed),
+      durations: sparse(samples[side].durations),
+      costs: sparse(samples[side].costs),
+      steps: sparse(samples[side].steps),
+    };
   };
   return {
-    flag: FLAG, source: "simulation", sequence: 1, start: block.start, end: block.end, new: arm("new"), legacy: arm("legacy"),
-    ...(compared === 0 ? {} : { shadow: { compared, equal: compared, mismatched: 0, onlyNewFailed: 0, onlyLegacyFailed: 0, bothFailed: 0, timedOut: 0, dropped: 0 } }),
+    flag: FLAG,
+    source: "simulation",
+    sequence: 1,
+    start: block.start,
+    end: block.end,
+    new: arm("new"),
+    legacy: arm("legacy"),
+    ...(compared === 0
+      ? {}
+      : {
+          shadow: {
+            compared,
+            equal: compared,
+            mismatched: 0,
+            onlyNewFailed: 0,
+            onlyLegacyFailed: 0,
+            bothFailed: 0,
+            timedOut: 0,
+            dropped: 0,
+          },
+        }),
   };
 }

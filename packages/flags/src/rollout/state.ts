@@ -79,13 +79,28 @@ export interface RolloutState {
 /** A rollout that nobody has started. */
 export function initialState(flag: string, plan: RolloutPlan, now: number): RolloutState {
   return {
-    flag, revision: 0, fence: 0, version: 0, phase: { name: "off" }, plan, holdBack: plan.full.holdBack, enteredAt: now,
-    frozen: {}, completed: [], approvals: [], attestations: [], postmortems: [], recentKeys: [], evidenceCount: 0, head: "",
+    flag,
+    revision: 0,
+    fence: 0,
+    version: 0,
+    phase: { name: "off" },
+    plan,
+    holdBack: plan.full.holdBack,
+    enteredAt: now,
+    frozen: {},
+    completed: [],
+    approvals: [],
+    attestations: [],
+    postmortems: [],
+    recentKeys: [],
+    evidenceCount: 0,
+    head: "",
   };
 }
 
 /**
- * What a rollout's phase makes of its flag. `off` and `rolledBack` let nobody further than legacy, not even by pin, allow list or assignment; a paused
+ * What a rollout's phase makes of its flag. `off` and `rolledBack` let nobody further than legacy, not even by pin,
+ * allow list or assignment; a paused
  * rollout keeps its split.
  */
 export function overrideOf(state: RolloutState): FlagOverride {
@@ -98,7 +113,12 @@ export function overrideOf(state: RolloutState): FlagOverride {
     case "shadow":
       return { canaryPercent: 0, shadowPercent: state.plan.shadow.percent, holdBackPercent: 0, version };
     case "canary":
-      return { canaryPercent: state.plan.steps[phase.step]?.percent ?? 0, shadowPercent: 0, holdBackPercent: state.holdBack, version };
+      return {
+        canaryPercent: state.plan.steps[phase.step]?.percent ?? 0,
+        shadowPercent: 0,
+        holdBackPercent: state.holdBack,
+        version,
+      };
     case "full":
       return { canaryPercent: 100, shadowPercent: 0, holdBackPercent: state.holdBack, version };
     default:

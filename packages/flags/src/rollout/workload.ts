@@ -41,7 +41,10 @@ export interface ArmSamples {
   readonly durations: Int32Array;
   readonly costs: Int32Array;
   readonly steps: Int32Array;
-  /** Failed requests: a failing session retries, five times on average. Nothing counts them; they show what a count by request would see. */
+  /**
+   * Failed requests: a failing session retries, five times on average. Nothing counts them; they show what a count by
+   * request would see.
+   */
   requestErrors: number;
 }
 
@@ -53,7 +56,12 @@ export interface StepSamples {
 
 /** No samples yet. */
 export function createSamples(): StepSamples {
-  const arm = (): ArmSamples => ({ durations: new Int32Array(BUCKETS), costs: new Int32Array(BUCKETS), steps: new Int32Array(BUCKETS), requestErrors: 0 });
+  const arm = (): ArmSamples => ({
+    durations: new Int32Array(BUCKETS),
+    costs: new Int32Array(BUCKETS),
+    steps: new Int32Array(BUCKETS),
+    requestErrors: 0,
+  });
   return { new: arm(), legacy: arm() };
 }
 
@@ -78,11 +86,19 @@ export function createRandom(seed: number): () => number {
 /** Standard normal quantiles at 4,096 points: drawing an index is much cheaper than drawing a normal. */
 const normals = Float64Array.from({ length: 4_096 }, (_, index) => normalQuantile((index + 0.5) / 4_096));
 
-/** P. J. Acklam's rational approximation of the inverse normal distribution function (2003), relative error under 1.2e-9. */
+/**
+ * P. J. Acklam's rational approximation of the inverse normal distribution function (2003), relative error under
+ * 1.2e-9.
+ */
 export function normalQuantile(p: number): number {
-  const a = [-39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716, 2.506628277459239];
+  const a = [
+    -39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716, 2.506628277459239,
+  ];
   const b = [-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572];
-  const c = [-0.007784894002430293, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783];
+  const c = [
+    -0.007784894002430293, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968,
+    2.938163982698783,
+  ];
   const d = [0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408661907416];
   const horner = (terms: readonly number[], x: number) => terms.reduce((sum, term) => sum * x + term, 0);
   if (p > 0.5) return -normalQuantile(1 - p);
@@ -110,13 +126,19 @@ function bucketSampler(median: number, sigma: number): (random: number) => numbe
 const over = (limit: number | undefined): number => (limit === undefined ? Infinity : firstBucketOver(limit));
 
 /**
- * Sessions of a made-up workload, counted the way real ones are. For simulations and for the tests of the guards' error rates.
+ * Sessions of a made-up workload, counted the way real ones are. For simulations and for the tests of the guards' error
+ * rates.
  *
  * @param random - uniform numbers, see {@link createRandom}.
  * @param samples - of the running step; added to.
  */
 export function generateBlock(random: () => number, request: BlockRequest, samples: StepSamples): CounterBlock {
-  const limits = { slow: over(request.slowOver), ceiling: over(request.ceilingMs ?? 2_000), cost: over(request.costOver), steps: over(request.stepsOver) };
+  const limits = {
+    slow: over(request.slowOver),
+    ceiling: over(request.ceilingMs ?? 2_000),
+    cost: over(request.costOver),
+    steps: over(request.stepsOver),
+  };
   const fresh: Tally = { ...noCounts };
   const legacy: Tally = { ...noCounts };
   const addNew = sessionOf(random, request.new, limits, fresh, samples.new);
@@ -130,7 +152,13 @@ export function generateBlock(random: () => number, request: BlockRequest, sampl
 
 type BucketLimits = { slow: number; ceiling: number; cost: number; steps: number };
 
-function sessionOf(random: () => number, behaviour: ArmBehaviour, limits: BucketLimits, counts: Tally, samples: ArmSamples): () => void {
+function sessionOf(
+  random: () => number,
+  behaviour: ArmBehaviour,
+  limits: BucketLimits,
+  counts: Tally,
+  samples: ArmSamples,
+): () => void {
   const duration = bucketSampler(behaviour.medianMs ?? 400, behaviour.sigma ?? 0.5);
   const cost = bucketSampler(behaviour.medianCost ?? 1_000, 0.6);
   const steps = bucketSampler(behaviour.medianSteps ?? 4, 0.4);

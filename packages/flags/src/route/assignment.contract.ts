@@ -12,8 +12,18 @@ export interface AssignmentContractHarness {
 export type AssignmentClause = (harness: AssignmentContractHarness) => Promise<void>;
 
 const first = (session: string, more: Partial<Assignment> = {}): Assignment => ({
-  flag: "engine-v2", session, mode: "new", arm: "new", flagVersion: 7, startedAt: 1_700_000_000_123, lastSeenAt: 1_700_000_000_456,
-  newSince: 1_700_000_000_123, servedByLegacy: false, ended: false, revision: 1, ...more,
+  flag: "engine-v2",
+  session,
+  mode: "new",
+  arm: "new",
+  flagVersion: 7,
+  startedAt: 1_700_000_000_123,
+  lastSeenAt: 1_700_000_000_456,
+  newSince: 1_700_000_000_123,
+  servedByLegacy: false,
+  ended: false,
+  revision: 1,
+  ...more,
 });
 
 /**
@@ -47,9 +57,19 @@ export const assignmentContract: Readonly<Record<string, AssignmentClause>> = {
   },
 
   "keeps flags and sessions apart, whatever characters their names have": async ({ store }) => {
-    const names: [string, string][] = [["a", "b:c"], ["a:b", "c"], ["a", "b/c"], ["a/b", "c"], ["ü", "{x}"], ["f", "sesión 🧵 \"'%\\"], ["f", "__proto__"]];
-    for (const [index, [flag, session]] of names.entries()) assert.equal(await store.write(first(session, { flag, flagVersion: index })), true);
-    for (const [index, [flag, session]] of names.entries()) assert.equal((await store.read(flag, session))?.flagVersion, index);
+    const names: [string, string][] = [
+      ["a", "b:c"],
+      ["a:b", "c"],
+      ["a", "b/c"],
+      ["a/b", "c"],
+      ["ü", "{x}"],
+      ["f", "sesión 🧵 \"'%\\"],
+      ["f", "__proto__"],
+    ];
+    for (const [index, [flag, session]] of names.entries())
+      assert.equal(await store.write(first(session, { flag, flagVersion: index })), true);
+    for (const [index, [flag, session]] of names.entries())
+      assert.equal((await store.read(flag, session))?.flagVersion, index);
   },
 
   "takes a write only after the revision before it": async ({ store }) => {
@@ -58,13 +78,20 @@ export const assignmentContract: Readonly<Record<string, AssignmentClause>> = {
     assert.equal(await store.write(first("s", { mode: "legacy" })), false);
     assert.equal(await store.write(first("s", { revision: 3 })), false);
     assert.equal(await store.write(first("s", { revision: 2, mode: "legacy", newSince: undefined })), true);
-    assert.deepEqual([(await store.read("engine-v2", "s"))?.mode, (await store.read("engine-v2", "s"))?.newSince], ["legacy", undefined]);
+    assert.deepEqual(
+      [(await store.read("engine-v2", "s"))?.mode, (await store.read("engine-v2", "s"))?.newSince],
+      ["legacy", undefined],
+    );
   },
 
   "lets one of many writers win": async ({ store, reopen }) => {
     const stores = [store, ...(await Promise.all([reopen(), reopen(), reopen()]))];
     for (let revision = 1; revision <= 5; revision++) {
-      const won = await Promise.all(stores.flatMap((each, index) => [1, 2].map((half) => each.write(first("s", { revision, flagVersion: index * 10 + half })))));
+      const won = await Promise.all(
+        stores.flatMap((each, index) =>
+          [1, 2].map((half) => each.write(first("s", { revision, flagVersion: index * 10 + half }))),
+        ),
+      );
       assert.equal(won.filter(Boolean).length, 1);
     }
     assert.equal((await store.read("engine-v2", "s"))?.revision, 5);

@@ -13,7 +13,8 @@ export interface Assignment {
   readonly startedAt: number;
   readonly lastSeenAt: number;
   /**
-   * Since when the new engine may have written turns that the legacy rows do not hold, in milliseconds since the epoch; `undefined` when none is due, 0
+   * Since when the new engine may have written turns that the legacy rows do not hold, in milliseconds since the epoch;
+   * `undefined` when none is due, 0
    * when it is not known because the assignment was lost.
    * Outlives the assignment's idle time, and is cleared by a handover alone.
    */
@@ -27,7 +28,8 @@ export interface Assignment {
 }
 
 /**
- * Where assignments are kept. The contract, under `@hebra/flags/testing`, says what each method must do. Keep them longer than sessions are idle:
+ * Where assignments are kept. The contract, under `@hebra/flags/testing`, says what each method must do. Keep them
+ * longer than sessions are idle:
  * `newSince` must survive a quiet night.
  */
 export interface AssignmentStore {

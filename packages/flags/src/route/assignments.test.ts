@@ -36,12 +36,27 @@ describe("memoryAssignments fulfils the contract", () => {
   test("forgets the oldest beyond its limit", async () => {
     const store = memoryAssignments({ maxEntries: 2 });
     const write = (session: string, revision = 1) =>
-      store.write({ flag: "f", session, mode: "legacy", arm: undefined, flagVersion: 1, startedAt: 1, lastSeenAt: 1, newSince: undefined, servedByLegacy: true, ended: false, revision });
+      store.write({
+        flag: "f",
+        session,
+        mode: "legacy",
+        arm: undefined,
+        flagVersion: 1,
+        startedAt: 1,
+        lastSeenAt: 1,
+        newSince: undefined,
+        servedByLegacy: true,
+        ended: false,
+        revision,
+      });
     await write("a");
     await write("b");
     await write("a", 2);
     await write("c");
-    expect([await store.read("f", "a"), await store.read("f", "b")].map((found) => found?.session)).toEqual(["a", undefined]);
+    expect([await store.read("f", "a"), await store.read("f", "b")].map((found) => found?.session)).toEqual([
+      "a",
+      undefined,
+    ]);
   });
 });
 
@@ -57,7 +72,19 @@ describe.skipIf(withoutRedisServer !== undefined)("redisAssignments fulfils the 
 
   test("keeps an assignment for its time, from the last write on", async () => {
     const store = keep(redisAssignments({ url: server.url, namespace: "ttl", retainMs: 60_000 }));
-    await store.write({ flag: "f", session: "s", mode: "new", arm: "new", flagVersion: 1, startedAt: 1, lastSeenAt: 1, newSince: 1, servedByLegacy: false, ended: false, revision: 1 });
+    await store.write({
+      flag: "f",
+      session: "s",
+      mode: "new",
+      arm: "new",
+      flagVersion: 1,
+      startedAt: 1,
+      lastSeenAt: 1,
+      newSince: 1,
+      servedByLegacy: false,
+      ended: false,
+      revision: 1,
+    });
     const [key] = await server.admin.keys("ttl:*");
     const ttl = await server.admin.pttl(key!);
     expect(ttl).toBeGreaterThan(55_000);
@@ -94,8 +121,12 @@ describe.skipIf(databaseUrl === undefined)("postgresAssignments fulfils the cont
 
 describe("threadAssignments", () => {
   /** Rows as a thread store gives them; the store itself is another package's. */
-  const storeOf = (items: { executionId: string | null; provenance: unknown }[], updatedAt = 1_000): ThreadStoreLike => ({
-    load: async (_, { key }) => (key === "thread-s" ? { context: { id: "c1", updatedAt }, active: undefined } : undefined),
+  const storeOf = (
+    items: { executionId: string | null; provenance: unknown }[],
+    updatedAt = 1_000,
+  ): ThreadStoreLike => ({
+    load: async (_, { key }) =>
+      key === "thread-s" ? { context: { id: "c1", updatedAt }, active: undefined } : undefined,
     history: async () => items.map((item) => ({ item })),
   });
   const options = { key: (session: string) => `thread-${session}` };
@@ -108,8 +139,12 @@ describe("threadAssignments", () => {
   });
 
   test("takes a newest turn of the engine's own for an assignment, and an imported one for none", async () => {
-    const read = (items: { executionId: string | null; provenance: unknown }[]) => threadAssignments({ store: storeOf(items), ...options }).read("f", "s");
-    const [imported, own] = [{ executionId: "e1", provenance: { source: "story" } }, { executionId: "e2", provenance: null }];
+    const read = (items: { executionId: string | null; provenance: unknown }[]) =>
+      threadAssignments({ store: storeOf(items), ...options }).read("f", "s");
+    const [imported, own] = [
+      { executionId: "e1", provenance: { source: "story" } },
+      { executionId: "e2", provenance: null },
+    ];
     expect(await read([imported, own])).toMatchObject({ mode: "new", newSince: 0, revision: 0, lastSeenAt: 1_000 });
     expect(await read([own, imported])).toBeUndefined();
     expect(await read([])).toBeUndefined();
@@ -122,11 +157,20 @@ describe("threadAssignments", () => {
     const store = storeOf([{ executionId: "e2", provenance: null }], Date.now());
     const handovers: (number | undefined)[] = [];
     const turn = () =>
-      createRouter({ flags, assignments: threadAssignments({ store, ...options }) }).route("f", { session: "s" }, {
-        legacy: () => "legacy", next: () => "new", handover: ({ since }) => void handovers.push(since),
-      });
+      createRouter({ flags, assignments: threadAssignments({ store, ...options }) }).route(
+        "f",
+        { session: "s" },
+        {
+          legacy: () => "legacy",
+          next: () => "new",
+          handover: ({ since }) => void handovers.push(since),
+        },
+      );
     expect(await turn()).toBe("new");
-    source.set({ flags: {}, rollouts: { f: { version: 2, kill: { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" } } } });
+    source.set({
+      flags: {},
+      rollouts: { f: { version: 2, kill: { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" } } },
+    });
     expect(await turn()).toBe("legacy");
     expect(handovers).toEqual([undefined]);
   });

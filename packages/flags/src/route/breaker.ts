@@ -9,7 +9,8 @@ export interface Breaker {
 }
 
 /**
- * Opens after `consecutive` failures in a row, or when the share of failures in a full window is reached; closes by itself after `openMs`, which
+ * Opens after `consecutive` failures in a row, or when the share of failures in a full window is reached; closes by
+ * itself after `openMs`, which
  * doubles with each trip that follows before a full window of turns went well.
  */
 export function createBreaker(input: {

@@ -17,9 +17,18 @@ function setUp(rollout: Rollout, options: Partial<RouterOptions> = {}) {
   const clock = createManualClock();
   const source = staticProvider({ flags: {}, rollouts: { [FLAG]: { version: 1, ...rollout } } });
   const flags = createFlags({ provider: source, clock, logger: { warn() {} } });
-  const log = { exposed: [] as Exposure[], finished: [] as Outcome[], cuts: 0, handovers: [] as HandoverRequest[], warnings: [] as string[] };
+  const log = {
+    exposed: [] as Exposure[],
+    finished: [] as Outcome[],
+    cuts: 0,
+    handovers: [] as HandoverRequest[],
+    warnings: [] as string[],
+  };
   const router = createRouter({
-    flags, clock, logger: { warn() {} }, assignments: memoryAssignments(),
+    flags,
+    clock,
+    logger: { warn() {} },
+    assignments: memoryAssignments(),
     observer: {
       exposed: (exposure) => void log.exposed.push(exposure),
       finished: (outcome) => void log.finished.push(outcome),
@@ -35,7 +44,8 @@ function setUp(rollout: Rollout, options: Partial<RouterOptions> = {}) {
   };
   let version = 1;
   const move = (next: Rollout) => source.set({ flags: {}, rollouts: { [FLAG]: { version: ++version, ...next } } });
-  const turn = (more: Partial<RouteHandlers<string>> = {}, session = "s1") => router.route(FLAG, { session, org: "acme" }, { ...handlers, ...more });
+  const turn = (more: Partial<RouteHandlers<string>> = {}, session = "s1") =>
+    router.route(FLAG, { session, org: "acme" }, { ...handlers, ...more });
   return { clock, flags, router, log, move, turn, handlers };
 }
 const without = { handover: undefined } as unknown as Partial<RouteHandlers<string>>;
@@ -93,11 +103,16 @@ describe("route", () => {
     await clock.advance(1_000);
     move(rollout);
     const order: string[] = [];
-    const recorded = { legacy: () => (order.push("legacy"), "legacy"), handover: (request: HandoverRequest) => void (order.push("handover"), log.handovers.push(request)) };
+    const recorded = {
+      legacy: () => (order.push("legacy"), "legacy"),
+      handover: (request: HandoverRequest) => void (order.push("handover"), log.handovers.push(request)),
+    };
     expect(await turn(recorded)).toBe("legacy");
     expect(await turn(recorded)).toBe("legacy");
     expect(order).toEqual(["handover", "legacy", "legacy"]);
-    expect(log.handovers).toEqual([expect.objectContaining({ session: "s1", since, id: `handover:${FLAG}:s1:${since}` })]);
+    expect(log.handovers).toEqual([
+      expect.objectContaining({ session: "s1", since, id: `handover:${FLAG}:s1:${since}` }),
+    ]);
     expect(log.cuts).toBe(1);
   });
 
@@ -160,7 +175,11 @@ describe("route", () => {
     await turn({}, "listed");
     await turn({}, "control");
     expect(log.finished.map(({ session, arm, mode }) => [session, arm, mode])).toEqual([
-      ["refused", undefined, "legacy"], ["drawn", "new", "new"], ["drawn", undefined, "legacy"], ["listed", undefined, "new"], ["control", "control", "legacy"],
+      ["refused", undefined, "legacy"],
+      ["drawn", "new", "new"],
+      ["drawn", undefined, "legacy"],
+      ["listed", undefined, "new"],
+      ["control", "control", "legacy"],
     ]);
     expect(log.exposed.map(({ session }) => session)).toEqual(["refused", "drawn", "listed", "control"]);
   });
@@ -171,7 +190,13 @@ describe("route", () => {
     expect(await turn({ shadow: (shadowed, answer) => void seen.push(`${shadowed.mode} ${answer}`) })).toBe("legacy");
     expect(await turn({ shadow: () => new Promise(() => {}) })).toBe("legacy");
     expect(await turn({ shadow: () => Promise.reject(new Error("shadow")) })).toBe("legacy");
-    expect(await turn({ shadow: () => { throw new Error("shadow"); } })).toBe("legacy");
+    expect(
+      await turn({
+        shadow: () => {
+          throw new Error("shadow");
+        },
+      }),
+    ).toBe("legacy");
     expect(seen).toEqual(["shadow legacy"]);
   });
 
@@ -180,9 +205,20 @@ describe("route", () => {
     const next = () => Promise.reject(new HebraError("REACTOR_FAILED", "model down"));
     await expect(turn({ next })).rejects.toThrow("model down");
     expect(await turn({})).toBe("new");
-    expect(await turn({ next, safeToRepeat: (failure) => HebraError.isInstance(failure), legacy: ({ failure }) => `legacy after ${(failure as Error).message}` })).toBe("legacy after model down");
+    expect(
+      await turn({
+        next,
+        safeToRepeat: (failure) => HebraError.isInstance(failure),
+        legacy: ({ failure }) => `legacy after ${(failure as Error).message}`,
+      }),
+    ).toBe("legacy after model down");
     expect(log.handovers).toHaveLength(1);
     expect(await turn({})).toBe("legacy");
-    expect(log.finished.map(({ ok, fellBack, arm }) => [ok, fellBack, arm])).toEqual([[false, false, "new"], [true, false, "new"], [false, true, "new"], [true, false, undefined]]);
+    expect(log.finished.map(({ ok, fellBack, arm }) => [ok, fellBack, arm])).toEqual([
+      [false, false, "new"],
+      [true, false, "new"],
+      [false, true, "new"],
+      [true, false, undefined],
+    ]);
   });
 });

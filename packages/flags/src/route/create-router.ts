@@ -14,8 +14,10 @@ const WRITE_ATTEMPTS = 5;
 /**
  * The data plane: serves each turn with the engine that its session has.
  *
- * A session draws its engine once and keeps it until it is idle for `idleMs` or ended. It comes to the new engine in mid-session only once
- * `migrated` says that its history is there, and goes back only by kill, deny, pin or rollback, always between two turns; before the first
+ * A session draws its engine once and keeps it until it is idle for `idleMs` or ended. It comes to the new engine in
+ * mid-session only once
+ * `migrated` says that its history is there, and goes back only by kill, deny, pin or rollback, always between two
+ * turns; before the first
  * legacy turn after such a cut, `handover` runs once.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -24,7 +26,8 @@ const WRITE_ATTEMPTS = 5;
  * ```ts
  * import { createFlags, createRouter, staticProvider } from "@hebra/flags";
  *
- * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: { percent: 25 } } } }) });
+ * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: {
+ * percent: 25 } } } }) });
  * const router = createRouter({ flags });
  * const answer = await router.route("engine-v2", { session: "s1" }, {
  *   legacy: () => "the old engine",
@@ -83,12 +86,22 @@ export function createRouter(input: RouterOptions): Router {
     }
   }
 
-  /** Plans, waits for the turn boundary, hands over and writes, one at a time for a session; then the turn has begun. */
-  async function begin<T>(flag: string, context: FlagContext, handlers: RouteHandlers<T>, onlyLegacy: boolean): Promise<{ plan: Plan; running: RunningTurn }> {
+  /**
+   * Plans, waits for the turn boundary, hands over and writes, one at a time for a session; then the turn has begun.
+   */
+  async function begin<T>(
+    flag: string,
+    context: FlagContext,
+    handlers: RouteHandlers<T>,
+    onlyLegacy: boolean,
+  ): Promise<{ plan: Plan; running: RunningTurn }> {
     const { session } = context;
     if (session === undefined || session === "") {
       const plan = await planWithoutSession(options, flag, context, handlers);
-      return { plan: onlyLegacy ? { ...plan, mode: "legacy" } : plan, running: turns.begin(flag, context, !onlyLegacy && plan.mode === "new" ? "new" : "legacy", handlers.signal) };
+      return {
+        plan: onlyLegacy ? { ...plan, mode: "legacy" } : plan,
+        running: turns.begin(flag, context, !onlyLegacy && plan.mode === "new" ? "new" : "legacy", handlers.signal),
+      };
     }
     const known = { ...context, session };
     return sessions.run(JSON.stringify([flag, session]), async () => {
@@ -100,7 +113,10 @@ export function createRouter(input: RouterOptions): Router {
         // Waiting may have taken long: what was decided before it may no longer hold.
         if (!onlyLegacy && moved(plan.decision, flag, known) && attempt < WRITE_ATTEMPTS) continue;
         const handedOver = plan.handoverDue && (await handOver(flag, known, handlers, stored));
-        const assignment = handedOver || (plan.handoverDue && handlers.withoutHandover === true) ? { ...plan.assignment!, newSince: undefined } : plan.assignment!;
+        const assignment =
+          handedOver || (plan.handoverDue && handlers.withoutHandover === true)
+            ? { ...plan.assignment!, newSince: undefined }
+            : plan.assignment!;
         if (!lost && !(await write(assignment)) && attempt < WRITE_ATTEMPTS) continue;
         plan = { ...plan, assignment };
         if (plan.refusal !== undefined) warn(flag, session, plan.refusal);
@@ -111,24 +127,51 @@ export function createRouter(input: RouterOptions): Router {
   }
 
   function moved(decision: Decision, flag: string, context: FlagContext): boolean {
-    return decision.ruleId === "assigned" ? flags.decide(flag, context, { mode: "new", arm: decision.arm }).mode !== "new" : false;
+    return decision.ruleId === "assigned"
+      ? flags.decide(flag, context, { mode: "new", arm: decision.arm }).mode !== "new"
+      : false;
   }
 
-  async function handOver<T>(flag: string, context: FlagContext & { readonly session: string }, handlers: RouteHandlers<T>, stored: Assignment | undefined): Promise<boolean> {
+  async function handOver<T>(
+    flag: string,
+    context: FlagContext & { readonly session: string },
+    handlers: RouteHandlers<T>,
+    stored: Assignment | undefined,
+  ): Promise<boolean> {
     if (handlers.handover === undefined) return false;
     const { session } = context;
     const since = stored?.newSince === 0 ? undefined : stored?.newSince;
     try {
-      await handlers.handover({ flag, session, context, since, id: `handover:${flag}:${session}:${since ?? "unknown"}` });
+      await handlers.handover({
+        flag,
+        session,
+        context,
+        since,
+        id: `handover:${flag}:${session}:${since ?? "unknown"}`,
+      });
       return true;
     } catch (error) {
       if (options.onHandoverFailure === "fail") throw error;
-      warn(flag, session, new HebraError("GENERAL", `The handover of a session failed and is tried again before its next turn: ${errorMessage(error)}.`, { cause: error }));
+      warn(
+        flag,
+        session,
+        new HebraError(
+          "GENERAL",
+          `The handover of a session failed and is tried again before its next turn: ${errorMessage(error)}.`,
+          { cause: error },
+        ),
+      );
       return false;
     }
   }
 
-  async function serve<T>(flag: string, context: FlagContext, handlers: RouteHandlers<T>, plan: Plan, running: RunningTurn): Promise<T> {
+  async function serve<T>(
+    flag: string,
+    context: FlagContext,
+    handlers: RouteHandlers<T>,
+    plan: Plan,
+    running: RunningTurn,
+  ): Promise<T> {
     const turn: RouteTurn = { flag, context, mode: plan.mode, decision: plan.decision, signal: running.signal };
     const work = (async () => (plan.mode === "new" ? handlers.next : handlers.legacy)(turn))();
     work.then(running.ended, running.ended);
@@ -138,7 +181,8 @@ export function createRouter(input: RouterOptions): Router {
   }
 
   function shadow<T>(handlers: RouteHandlers<T>, turn: RouteTurn, answer: T): void {
-    const failed = (error: unknown) => logger.warn("The shadow of a turn threw.", { flag: turn.flag, error: errorMessage(error) });
+    const failed = (error: unknown) =>
+      logger.warn("The shadow of a turn threw.", { flag: turn.flag, error: errorMessage(error) });
     try {
       void Promise.resolve(handlers.shadow?.(turn, answer)).catch(failed);
     } catch (error) {
@@ -146,9 +190,20 @@ export function createRouter(input: RouterOptions): Router {
     }
   }
 
-  async function fallBack<T>(flag: string, context: FlagContext, handlers: RouteHandlers<T>, failure: unknown): Promise<T> {
+  async function fallBack<T>(
+    flag: string,
+    context: FlagContext,
+    handlers: RouteHandlers<T>,
+    failure: unknown,
+  ): Promise<T> {
     const { plan, running } = await begin(flag, context, handlers, true).catch((error: unknown) => {
-      warn(flag, context.session, new HebraError("GENERAL", `Legacy could not take over a failed turn: ${errorMessage(error)}.`, { cause: error }));
+      warn(
+        flag,
+        context.session,
+        new HebraError("GENERAL", `Legacy could not take over a failed turn: ${errorMessage(error)}.`, {
+          cause: error,
+        }),
+      );
       throw failure;
     });
     const turn: RouteTurn = { flag, context, mode: "legacy", decision: plan.decision, signal: running.signal, failure };
@@ -184,7 +239,11 @@ export function createRouter(input: RouterOptions): Router {
       const { mode, decision, assignment } = plan;
       const began = clock.monotonic();
       const exposure = {
-        flag, session: context.session ?? "", context, mode, decision,
+        flag,
+        session: context.session ?? "",
+        context,
+        mode,
+        decision,
         arm: assignment === undefined ? decision.arm : assignment.arm,
         flagVersion: assignment?.flagVersion ?? decision.flagVersion,
         startedAt: assignment?.startedAt ?? clock.now(),
@@ -200,7 +259,8 @@ export function createRouter(input: RouterOptions): Router {
       } catch (failure) {
         // What was cut off from outside says nothing about the engine.
         if (mode === "new" && !running.signal.aborted) breakerOf(flag)?.record(false);
-        const repeat = typeof handlers.safeToRepeat === "function" ? handlers.safeToRepeat(failure) : handlers.safeToRepeat === true;
+        const repeat =
+          typeof handlers.safeToRepeat === "function" ? handlers.safeToRepeat(failure) : handlers.safeToRepeat === true;
         const fellBack = mode === "new" && repeat && handlers.signal?.aborted !== true;
         finished(false, failure, fellBack);
         if (!fellBack) throw failure;
@@ -214,7 +274,9 @@ export function createRouter(input: RouterOptions): Router {
           if (stored === undefined || stored.ended) return;
           if (await bounded(assignments.write({ ...stored, ended: true, revision: stored.revision + 1 }))) return;
         }
-        throw new HebraError("REVISION_CONFLICT", `The assignment of ${session} kept moving while it was ended.`, { details: { flag, session } });
+        throw new HebraError("REVISION_CONFLICT", `The assignment of ${session} kept moving while it was ended.`, {
+          details: { flag, session },
+        });
       });
     },
     assignment: (flag, session) => bounded(assignments.read(flag, session)),
@@ -225,9 +287,23 @@ export function createRouter(input: RouterOptions): Router {
   };
 }
 
-/** The same turn, taken away from the new engine: the session is cut, because the new engine will not have this turn. */
+/**
+ * The same turn, taken away from the new engine: the session is cut, because the new engine will not have this turn.
+ */
 function toLegacy(plan: Plan, stored: Assignment | undefined): Plan {
   if (plan.assignment === undefined || plan.mode !== "new") return { ...plan, mode: "legacy" };
   const handoverDue = stored?.newSince !== undefined;
-  return { ...plan, mode: "legacy", cut: true, handoverDue, assignment: { ...plan.assignment, mode: "legacy", arm: undefined, newSince: stored?.newSince, servedByLegacy: true } };
+  return {
+    ...plan,
+    mode: "legacy",
+    cut: true,
+    handoverDue,
+    assignment: {
+      ...plan.assignment,
+      mode: "legacy",
+      arm: undefined,
+      newSince: stored?.newSince,
+      servedByLegacy: true,
+    },
+  };
 }

@@ -24,6 +24,9 @@ export function encodeAssignment(assignment: Assignment): string {
 /** @throws HebraError `SCHEMA_TOO_NEW` when a newer version wrote something that this one cannot read. @internal */
 export function decodeAssignment(text: string): Assignment {
   const result = schema.safeParse(JSON.parse(text));
-  if (!result.success) throw new HebraError("SCHEMA_TOO_NEW", "A stored assignment cannot be read by this version.", { cause: result.error });
+  if (!result.success)
+    throw new HebraError("SCHEMA_TOO_NEW", "A stored assignment cannot be read by this version.", {
+      cause: result.error,
+    });
   return { ...result.data, arm: result.data.arm ?? undefined, newSince: result.data.newSince ?? undefined };
 }

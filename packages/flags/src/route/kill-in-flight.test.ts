@@ -14,12 +14,17 @@ const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function setUp(options: Partial<RouterOptions> = {}) {
   const clock = createManualClock();
-  const rollouts = (version: number, rollout: Omit<RolloutConfig, "version">) => ({ flags: {}, rollouts: { f: { version, ...rollout } } });
+  const rollouts = (version: number, rollout: Omit<RolloutConfig, "version">) => ({
+    flags: {},
+    rollouts: { f: { version, ...rollout } },
+  });
   const source = staticProvider(rollouts(1, { canary: { percent: 100 } }));
   const flags = createFlags({ provider: source, clock, logger: { warn() {} } });
   const events: string[] = [];
   const router = createRouter({
-    flags, clock, logger: { warn() {} },
+    flags,
+    clock,
+    logger: { warn() {} },
     observer: {
       breakerOpened: ({ forMs, cause }) => void events.push(`opened ${forMs} ${cause}`),
       breakerClosed: () => void events.push("closed"),
@@ -30,7 +35,11 @@ function setUp(options: Partial<RouterOptions> = {}) {
   let version = 1;
   const set = (rollout: Omit<RolloutConfig, "version">) => source.set(rollouts(++version, rollout));
   const turn = (handlers: Partial<RouteHandlers<string>> = {}, session = "s1") =>
-    router.route("f", { session }, { legacy: () => "legacy", next: () => "new", handover: () => void events.push("handover"), ...handlers });
+    router.route(
+      "f",
+      { session },
+      { legacy: () => "legacy", next: () => "new", handover: () => void events.push("handover"), ...handlers },
+    );
   return { clock, flags, router, set, turn, events };
 }
 
@@ -141,18 +150,26 @@ describe("the local breaker", () => {
       await clock.advance(1_000 * 2 ** round);
       expect(flags.decide("f", { session: "x" }).mode).toBe("new");
     }
-    expect(events.filter((event) => event !== "handover")).toEqual(["opened 1000 consecutive", "closed", "opened 2000 consecutive", "closed"]);
+    expect(events.filter((event) => event !== "handover")).toEqual([
+      "opened 1000 consecutive",
+      "closed",
+      "opened 2000 consecutive",
+      "closed",
+    ]);
   });
 
   it("opens on the share of failures of a full window", async () => {
     const { turn, events } = setUp({ breaker: { consecutive: 100, window: 10, share: 0.3 } });
-    for (let count = 0; count < 10; count++) await (count % 4 === 0 ? fails(turn(failing, `s${count}`)) : turn({}, `s${count}`));
+    for (let count = 0; count < 10; count++)
+      await (count % 4 === 0 ? fails(turn(failing, `s${count}`)) : turn({}, `s${count}`));
     expect(events).toEqual(["opened 30000 share"]);
   });
 
   it("does not count what the caller aborted, nor anything when it is off", async () => {
     const { turn, events } = setUp({ breaker: { consecutive: 1 } });
-    const outcome = expect(turn({ next: held().next, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    const outcome = expect(turn({ next: held().next, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: "ABORTED",
+    });
     await outcome;
     const off = setUp({ breaker: false });
     for (let count = 0; count < 20; count++) await fails(off.turn(failing, `s${count}`));
@@ -170,7 +187,10 @@ describe("the local breaker", () => {
 });
 
 describe("without the assignment store", () => {
-  const down: AssignmentStore = { read: () => Promise.reject(new Error("ECONNREFUSED")), write: () => Promise.reject(new Error("ECONNREFUSED")) };
+  const down: AssignmentStore = {
+    read: () => Promise.reject(new Error("ECONNREFUSED")),
+    write: () => Promise.reject(new Error("ECONNREFUSED")),
+  };
 
   it("takes an execution in the new engine for an assignment, else the bucket; a kill is legacy still, with a handover", async () => {
     const { turn, set, events } = setUp({ assignments: down, servedByNew: (session) => session === "served" });

@@ -42,13 +42,22 @@ export interface RouterOptions {
   readonly breaker?: BreakerOptions | false;
   /** How long to wait for the assignment store. @defaultValue 500 */
   readonly assignmentTimeoutMs?: number;
-  /** Whether a session's whole legacy history is in the new engine. With it, a running session may go over at a turn boundary. */
+  /**
+   * Whether a session's whole legacy history is in the new engine. With it, a running session may go over at a turn
+   * boundary.
+   */
   readonly migrated?: (session: string, context: FlagContext) => boolean | Promise<boolean>;
-  /** Whether the legacy engine knows the session. Without it every session that no assignment speaks of may have a history. */
+  /**
+   * Whether the legacy engine knows the session. Without it every session that no assignment speaks of may have a
+   * history.
+   */
   readonly hasLegacyHistory?: (session: string, context: FlagContext) => boolean | Promise<boolean>;
   /** Whether the new engine has executions of the session: asked when assignments are lost or out of reach. */
   readonly servedByNew?: (session: string, context: FlagContext) => boolean | Promise<boolean>;
-  /** When the handover fails: `fail` the turn, or `continue` on legacy and try again before the next one. @defaultValue "fail" */
+  /**
+   * When the handover fails: `fail` the turn, or `continue` on legacy and try again before the next one. @defaultValue
+   * "fail"
+   */
   readonly onHandoverFailure?: "fail" | "continue";
   readonly observer?: RouteObserver;
   readonly clock?: Clock;
@@ -56,14 +65,19 @@ export interface RouterOptions {
 }
 
 const callable = <T>() => z.custom<T>((value) => typeof value === "function", { message: "not a function" }).optional();
-const object = <T>(method: keyof T) => z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", { message: `has no ${String(method)}()` });
+const object = <T>(method: keyof T) =>
+  z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", {
+    message: `has no ${String(method)}()`,
+  });
 const milliseconds = (fallback: number) => z.number().positive().default(fallback);
 const schema = z.strictObject({
   flags: object<Flags>("decide"),
   target: callable<RemoteTarget>(),
   assignments: object<AssignmentStore>("read").optional(),
   idleMs: milliseconds(30 * 60_000),
-  onKill: z.strictObject({ policy: z.enum(["finish", "cancel"]), deadlineMs: milliseconds(60_000) }).default({ policy: "finish", deadlineMs: 60_000 }),
+  onKill: z
+    .strictObject({ policy: z.enum(["finish", "cancel"]), deadlineMs: milliseconds(60_000) })
+    .default({ policy: "finish", deadlineMs: 60_000 }),
   breaker: z
     .union([
       z.literal(false),

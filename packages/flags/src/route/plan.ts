@@ -22,17 +22,40 @@ export interface Plan {
 }
 
 type Handlers = Pick<RouteHandlers<never>, "handover" | "withoutHandover">;
-type Options = Pick<ParsedRouterOptions, "flags" | "target" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock">;
+type Options = Pick<
+  ParsedRouterOptions,
+  "flags" | "target" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock"
+>;
 
-function decide({ flags, target }: Options, flag: string, context: FlagContext, assigned?: Assigned): Decision | Promise<Decision> {
-  return target === undefined ? flags.decide(flag, context, assigned) : decideWithTarget(flags, target, flag, context, assigned);
+function decide(
+  { flags, target }: Options,
+  flag: string,
+  context: FlagContext,
+  assigned?: Assigned,
+): Decision | Promise<Decision> {
+  return target === undefined
+    ? flags.decide(flag, context, assigned)
+    : decideWithTarget(flags, target, flag, context, assigned);
 }
 
 /** Plans a turn of a context without a session: there is nothing to assign, and nothing to hand over. */
-export async function planWithoutSession(options: Options, flag: string, context: FlagContext, handlers: Handlers): Promise<Plan> {
+export async function planWithoutSession(
+  options: Options,
+  flag: string,
+  context: FlagContext,
+  handlers: Handlers,
+): Promise<Plan> {
   const decision = await decide(options, flag, context);
   const refusal = decision.mode === "new" && handlers.withoutHandover !== true ? refused(flag, undefined) : undefined;
-  return { mode: refusal === undefined ? decision.mode : "legacy", decision, assignment: undefined, fresh: true, handoverDue: false, cut: false, refusal };
+  return {
+    mode: refusal === undefined ? decision.mode : "legacy",
+    decision,
+    assignment: undefined,
+    fresh: true,
+    handoverDue: false,
+    cut: false,
+    refusal,
+  };
 }
 
 /**
@@ -40,17 +63,37 @@ export async function planWithoutSession(options: Options, flag: string, context
  *
  * @param stored - the assignment, `undefined` when there is none or the store is out of reach.
  */
-export async function planTurn(options: Options, flag: string, context: FlagContext & { readonly session: string }, handlers: Handlers, stored: Assignment | undefined): Promise<Plan> {
+export async function planTurn(
+  options: Options,
+  flag: string,
+  context: FlagContext & { readonly session: string },
+  handlers: Handlers,
+  stored: Assignment | undefined,
+): Promise<Plan> {
   const now = options.clock.now();
   const current = stored !== undefined && !stored.ended && now - stored.lastSeenAt < options.idleMs;
   // Revision 0: nobody wrote it, the new engine's own rows tell.
-  const recovered = stored === undefined ? (await options.servedByNew?.(context.session, context)) === true : current && stored.revision === 0;
+  const recovered =
+    stored === undefined
+      ? (await options.servedByNew?.(context.session, context)) === true
+      : current && stored.revision === 0;
   const live = current || recovered;
   const onNew = recovered || (live && stored?.mode === "new");
   if (onNew && (await stillWhole(options, context, recovered))) {
     const decision = await decideAssigned(options, flag, context, handlers, stored?.arm);
     const stays = decision.mode === "new";
-    return finish({ stored, flag, context, now, mode: decision.mode, decision, fresh: recovered && stays, cut: !stays, recovered, refusal: undefined });
+    return finish({
+      stored,
+      flag,
+      context,
+      now,
+      mode: decision.mode,
+      decision,
+      fresh: recovered && stays,
+      cut: !stays,
+      recovered,
+      refusal: undefined,
+    });
   }
   const decision = await decide(options, flag, context);
   const base = { stored, flag, context, now, decision, cut: false, recovered };
@@ -59,33 +102,62 @@ export async function planTurn(options: Options, flag: string, context: FlagCont
   return finish({ ...base, mode: allowed ? "new" : "legacy", fresh: allowed || !live, refusal });
 }
 
-/** A session found only by its executions may have had legacy turns since: where the host can tell, it must say that the new engine has them. */
-async function stillWhole(options: Options, context: FlagContext & { readonly session: string }, recovered: boolean): Promise<boolean> {
+/**
+ * A session found only by its executions may have had legacy turns since: where the host can tell, it must say that the
+ * new engine has them.
+ */
+async function stillWhole(
+  options: Options,
+  context: FlagContext & { readonly session: string },
+  recovered: boolean,
+): Promise<boolean> {
   return !recovered || options.migrated === undefined || (await options.migrated(context.session, context));
 }
 
-async function decideAssigned(options: Options, flag: string, context: FlagContext, handlers: Handlers, arm: Assignment["arm"]): Promise<Decision> {
+async function decideAssigned(
+  options: Options,
+  flag: string,
+  context: FlagContext,
+  handlers: Handlers,
+  arm: Assignment["arm"],
+): Promise<Decision> {
   const decision = await decide(options, flag, context, { mode: "new", arm });
-  // The breaker protects turns, not histories: with no way back, a session that has the new engine keeps it until somebody kills the flag.
-  if (decision.reason !== "BREAKER" || handlers.handover !== undefined || handlers.withoutHandover === true) return decision;
+  // The breaker protects turns, not histories: with no way back, a session that has the new engine keeps it until
+  // somebody kills the flag.
+  if (decision.reason !== "BREAKER" || handlers.handover !== undefined || handlers.withoutHandover === true)
+    return decision;
   return { ...decision, mode: "new", reason: "ASSIGNED", ruleId: "assigned", arm };
 }
 
-async function mayGoOver(options: Options, flag: string, context: FlagContext & { readonly session: string }, handlers: Handlers, stored: Assignment | undefined, live: boolean) {
+async function mayGoOver(
+  options: Options,
+  flag: string,
+  context: FlagContext & { readonly session: string },
+  handlers: Handlers,
+  stored: Assignment | undefined,
+  live: boolean,
+) {
   const { session } = context;
-  const history = stored?.servedByLegacy === true || (options.hasLegacyHistory === undefined ? stored === undefined : await options.hasLegacyHistory(session, context));
+  const history =
+    stored?.servedByLegacy === true ||
+    (options.hasLegacyHistory === undefined ? stored === undefined : await options.hasLegacyHistory(session, context));
   const wayBack = handlers.handover !== undefined || handlers.withoutHandover === true;
   if (history && !wayBack) return { allowed: false, refusal: refused(flag, session) };
   // In the middle of a session only a proven copy of the history will do; at its start the host may leave that open.
   if (live && options.migrated === undefined) return { allowed: false, refusal: undefined };
-  if (history && options.migrated !== undefined && !(await options.migrated(session, context))) return { allowed: false, refusal: undefined };
+  if (history && options.migrated !== undefined && !(await options.migrated(session, context)))
+    return { allowed: false, refusal: undefined };
   return { allowed: true, refusal: undefined };
 }
 
 function refused(flag: string, session: string | undefined): HebraError {
-  return new HebraError("HANDOVER_REQUIRED", `${flag}: a session that has or may have legacy history stays on legacy, because there is no way back. Pass \`handover\` to route(), or say \`withoutHandover: true\`.`, {
-    details: { flag, ...(session === undefined ? {} : { session }) },
-  });
+  return new HebraError(
+    "HANDOVER_REQUIRED",
+    `${flag}: a session that has or may have legacy history stays on legacy, because there is no way back. Pass \`handover\` to route(), or say \`withoutHandover: true\`.`,
+    {
+      details: { flag, ...(session === undefined ? {} : { session }) },
+    },
+  );
 }
 
 function finish(input: {
@@ -131,7 +203,9 @@ export async function within<T>(clock: Clock, ms: number, what: string, work: Pr
   try {
     return await Promise.race([work, late]);
   } catch (cause) {
-    throw HebraError.isInstance(cause) ? cause : new HebraError("UNREACHABLE", `${what} failed: ${errorMessage(cause)}.`, { cause });
+    throw HebraError.isInstance(cause)
+      ? cause
+      : new HebraError("UNREACHABLE", `${what} failed: ${errorMessage(cause)}.`, { cause });
   } finally {
     cancel();
   }

@@ -5,7 +5,10 @@ import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 
 /** The part of a `pg` pool that the assignments use. */
 export interface AssignmentsPostgresPool {
-  query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Record<string, unknown>[]; readonly rowCount?: number | null }>;
+  query(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: readonly Record<string, unknown>[]; readonly rowCount?: number | null }>;
   end(): Promise<void>;
 }
 
@@ -19,11 +22,21 @@ export interface PostgresAssignmentsOptions {
 
 const optionsSchema = z
   .strictObject({
-    pool: z.custom<AssignmentsPostgresPool>((value) => typeof (value as AssignmentsPostgresPool | null)?.query === "function", { message: "not a pg pool" }).optional(),
+    pool: z
+      .custom<AssignmentsPostgresPool>(
+        (value) => typeof (value as AssignmentsPostgresPool | null)?.query === "function",
+        { message: "not a pg pool" },
+      )
+      .optional(),
     connectionString: z.string().min(1).optional(),
-    schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name").default("hebra"),
+    schema: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")
+      .default("hebra"),
   })
-  .refine(({ pool, connectionString }) => (pool === undefined) !== (connectionString === undefined), { message: "give either `pool` or `connectionString`" });
+  .refine(({ pool, connectionString }) => (pool === undefined) !== (connectionString === undefined), {
+    message: "give either `pool` or `connectionString`",
+  });
 
 const peer = { name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" };
 
@@ -31,7 +44,8 @@ const peer = { name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" };
 const MADE_ALREADY = new Set(["23505", "42P06", "42P07"]);
 
 /**
- * Assignments in PostgreSQL, for several processes. The table is made at first use; `last_seen_at` has an index, for whoever deletes old rows.
+ * Assignments in PostgreSQL, for several processes. The table is made at first use; `last_seen_at` has an index, for
+ * whoever deletes old rows.
  *
  * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when pg is not installed and no pool was passed.
  *
@@ -73,14 +87,19 @@ export function postgresAssignments(options: PostgresAssignmentsOptions): Assign
       // What could not be opened is tried again at the next call.
       await opened?.catch(() => void (opened = undefined));
       if (HebraError.isInstance(cause)) throw cause;
-      throw new HebraError("UNREACHABLE", `PostgreSQL did not answer for an assignment: ${errorMessage(cause)}.`, { cause });
+      throw new HebraError("UNREACHABLE", `PostgreSQL did not answer for an assignment: ${errorMessage(cause)}.`, {
+        cause,
+      });
     }
   }
 
   return {
     read: (flag, session) =>
       reach(async (pool) => {
-        const { rows } = await pool.query(`select document from ${table} where flag = $1 and session = $2`, [flag, session]);
+        const { rows } = await pool.query(`select document from ${table} where flag = $1 and session = $2`, [
+          flag,
+          session,
+        ]);
         return rows[0] === undefined ? undefined : decodeAssignment(String(rows[0]["document"]));
       }),
     write: (assignment) =>

@@ -1,6 +1,12 @@
 import { errorMessage, HebraError, parseOptions } from "@hebra/core";
 import { z } from "zod";
-import { connectionShape, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "../provider/redis/connection.ts";
+import {
+  connectionShape,
+  lazyRedis,
+  oneConnection,
+  type IoredisClient,
+  type RedisConnection,
+} from "../provider/redis/connection.ts";
 import type { AssignmentStore } from "./assignment.ts";
 import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 
@@ -8,7 +14,10 @@ import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 export interface RedisAssignmentsOptions extends RedisConnection {
   /** What every key begins with. @defaultValue "hebra" */
   readonly namespace?: string;
-  /** Milliseconds after its last turn at which a session's assignment goes. Much longer than sessions are idle: a handover may still be due. @defaultValue 30 days */
+  /**
+   * Milliseconds after its last turn at which a session's assignment goes. Much longer than sessions are idle: a
+   * handover may still be due. @defaultValue 30 days
+   */
   readonly retainMs?: number;
   /** Milliseconds after which an unanswered command fails. @defaultValue 2,000 */
   readonly commandTimeoutMs?: number;
@@ -17,8 +26,14 @@ export interface RedisAssignmentsOptions extends RedisConnection {
 const schema = z
   .strictObject({
     ...connectionShape,
-    namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
-    retainMs: z.int().positive().default(30 * 86_400_000),
+    namespace: z
+      .string()
+      .regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space")
+      .default("hebra"),
+    retainMs: z
+      .int()
+      .positive()
+      .default(30 * 86_400_000),
     commandTimeoutMs: z.number().positive().default(2_000),
   })
   .refine(oneConnection.check, { message: oneConnection.message });
@@ -49,7 +64,8 @@ return 1`;
 export function redisAssignments(options: RedisAssignmentsOptions): AssignmentStore & { close(): Promise<void> } {
   const { namespace, retainMs, commandTimeoutMs, ...where } = parseOptions("redisAssignments", schema, options);
   const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
-  const keyOf = (flag: string, session: string) => `${namespace}:assignment:${encodeURIComponent(flag)}:${encodeURIComponent(session)}`;
+  const keyOf = (flag: string, session: string) =>
+    `${namespace}:assignment:${encodeURIComponent(flag)}:${encodeURIComponent(session)}`;
   const reach = async <T>(work: (client: IoredisClient) => Promise<T>): Promise<T> => {
     try {
       return await redis.ask(work);
@@ -67,7 +83,16 @@ export function redisAssignments(options: RedisAssignmentsOptions): AssignmentSt
     write: (assignment) =>
       reach(async (client) => {
         const key = keyOf(assignment.flag, assignment.session);
-        return (await client.eval(WRITE, 1, key, encodeAssignment(assignment), String(assignment.revision), String(retainMs))) === 1;
+        return (
+          (await client.eval(
+            WRITE,
+            1,
+            key,
+            encodeAssignment(assignment),
+            String(assignment.revision),
+            String(retainMs),
+          )) === 1
+        );
       }),
     close: () => redis.close(),
   };

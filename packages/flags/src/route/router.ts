@@ -14,12 +14,16 @@ export interface RouteTurn {
   readonly failure?: unknown;
 }
 
-/** What `handover` gets: everything the new engine wrote for the session since the switch goes back into legacy rows. */
+/**
+ * What `handover` gets: everything the new engine wrote for the session since the switch goes back into legacy rows.
+ */
 export interface HandoverRequest {
   readonly flag: string;
   readonly session: string;
   readonly context: FlagContext;
-  /** When the session came to the new engine, in milliseconds since the epoch; `undefined` when the assignment was lost. */
+  /**
+   * When the session came to the new engine, in milliseconds since the epoch; `undefined` when the assignment was lost.
+   */
   readonly since: number | undefined;
   /** Stable for this switch. A process may die between the handover and its record: use it to write once. */
   readonly id: string;
@@ -31,7 +35,9 @@ export interface RouteHandlers<T> {
   readonly next: (turn: RouteTurn) => T | Promise<T>;
   /** Called after legacy answered a shadowed turn; never awaited, and what it throws goes to the log. */
   readonly shadow?: (turn: RouteTurn, answer: T) => void | Promise<void>;
-  /** Maps the new engine's turns into legacy rows, once, before the first legacy turn after a cut. Idempotent by `id`. */
+  /**
+   * Maps the new engine's turns into legacy rows, once, before the first legacy turn after a cut. Idempotent by `id`.
+   */
   readonly handover?: (request: HandoverRequest) => void | Promise<void>;
   /** The host accepts that after a cut legacy does not know the new engine's turns. */
   readonly withoutHandover?: boolean;
@@ -69,8 +75,17 @@ export interface RouteObserver {
   exposed?(exposure: Exposure): void;
   finished?(outcome: Outcome): void;
   /** A session went back from the new engine to legacy. */
-  cut?(event: { readonly flag: string; readonly session: string; readonly decision: Decision; readonly handedOver: boolean }): void;
-  breakerOpened?(event: { readonly flag: string; readonly forMs: number; readonly cause: "consecutive" | "share" }): void;
+  cut?(event: {
+    readonly flag: string;
+    readonly session: string;
+    readonly decision: Decision;
+    readonly handedOver: boolean;
+  }): void;
+  breakerOpened?(event: {
+    readonly flag: string;
+    readonly forMs: number;
+    readonly cause: "consecutive" | "share";
+  }): void;
   breakerClosed?(event: { readonly flag: string }): void;
   /** `new` was refused, or an assignment could not be read or written. */
   warned?(event: { readonly flag: string; readonly session: string | undefined; readonly error: HebraError }): void;
@@ -79,7 +94,8 @@ export interface RouteObserver {
 /** The data plane: between a legacy handler and the new one, a turn at a time. */
 export interface Router {
   /**
-   * Serves one turn of a session. Turns of one session must come one after another, as they do from the bus; a cut waits for the new engine's turn in flight.
+   * Serves one turn of a session. Turns of one session must come one after another, as they do from the bus; a cut
+   * waits for the new engine's turn in flight.
    *
    * @returns what the handler returned.
    * @throws what the handler threw; `ABORTED` when a kill or the caller cut the turn off.

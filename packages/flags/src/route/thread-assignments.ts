@@ -3,8 +3,14 @@ import { memoryAssignments } from "./memory-assignments.ts";
 
 /** The part of a thread store (`@hebra/thread`) that tells whether the new engine has a session. */
 export interface ThreadStoreLike {
-  load(tenant: string, ref: { readonly key: string }): Promise<
-    | { readonly context: { readonly id: string; readonly updatedAt: number }; readonly active?: { readonly execution: { readonly provenance: unknown } } | undefined }
+  load(
+    tenant: string,
+    ref: { readonly key: string },
+  ): Promise<
+    | {
+        readonly context: { readonly id: string; readonly updatedAt: number };
+        readonly active?: { readonly execution: { readonly provenance: unknown } } | undefined;
+      }
     | undefined
   >;
   history(
@@ -26,8 +32,10 @@ export interface ThreadAssignmentsOptions {
 }
 
 /**
- * Assignments without a table of their own: what this process wrote it remembers, and of other sessions the thread store tells: the newest turn in the
- * thread ran on the new engine, so the session has it. After a restart such a session stays on the new engine; that legacy served it in
+ * Assignments without a table of their own: what this process wrote it remembers, and of other sessions the thread
+ * store tells: the newest turn in the
+ * thread ran on the new engine, so the session has it. After a restart such a session stays on the new engine; that
+ * legacy served it in
  * between is known only to `migrated`.
  *
  * @example
@@ -56,15 +64,33 @@ export function threadAssignments(options: ThreadAssignmentsOptions): Assignment
 }
 
 /** Whether the newest turn is the engine's own: an import leaves its provenance on every row. */
-async function ranHere(store: ThreadStoreLike, tenant: string, thread: NonNullable<Awaited<ReturnType<ThreadStoreLike["load"]>>>): Promise<boolean> {
+async function ranHere(
+  store: ThreadStoreLike,
+  tenant: string,
+  thread: NonNullable<Awaited<ReturnType<ThreadStoreLike["load"]>>>,
+): Promise<boolean> {
   const own = (provenance: unknown) => provenance === null || provenance === undefined;
   if (thread.active !== undefined) return own(thread.active.execution.provenance);
   // A summary stands after the turn that made it necessary, and belongs to none.
-  const newest = (await store.history(tenant, thread.context.id, { items: 10 })).findLast(({ item }) => item.executionId !== null)?.item;
+  const newest = (await store.history(tenant, thread.context.id, { items: 10 })).findLast(
+    ({ item }) => item.executionId !== null,
+  )?.item;
   return newest !== undefined && own(newest.provenance);
 }
 
 /** Revision 0 says that nobody wrote this: the router treats it as a session whose assignment was lost. */
 function derived(flag: string, session: string, lastSeenAt: number): Assignment {
-  return { flag, session, mode: "new", arm: undefined, flagVersion: 0, startedAt: lastSeenAt, lastSeenAt, newSince: 0, servedByLegacy: false, ended: false, revision: 0 };
+  return {
+    flag,
+    session,
+    mode: "new",
+    arm: undefined,
+    flagVersion: 0,
+    startedAt: lastSeenAt,
+    lastSeenAt,
+    newSince: 0,
+    servedByLegacy: false,
+    ended: false,
+    revision: 0,
+  };
 }

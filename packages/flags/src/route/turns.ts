@@ -32,13 +32,22 @@ interface Entry {
 }
 
 /** @internal */
-export function createTurns(input: { readonly flags: Flags; readonly clock: Clock; readonly onKill: Required<OnKill> }): Turns {
+export function createTurns(input: {
+  readonly flags: Flags;
+  readonly clock: Clock;
+  readonly onKill: Required<OnKill>;
+}): Turns {
   const { flags, clock, onKill } = input;
   const running = new Map<string, Set<Entry>>();
   const keyOf = (flag: string, session: string) => JSON.stringify([flag, session]);
 
   const cutOff = (entry: Entry, why: string) => {
-    entry.controller.abort(new HebraError("ABORTED", `The turn on the new engine was cut off: ${why}.`, { retryable: true, details: { flag: entry.flag } }));
+    entry.controller.abort(
+      new HebraError("ABORTED", `The turn on the new engine was cut off: ${why}.`, {
+        retryable: true,
+        details: { flag: entry.flag },
+      }),
+    );
   };
 
   /** Flags moved: a turn on the new engine whose session is cut follows the policy. */
@@ -51,7 +60,10 @@ export function createTurns(input: { readonly flags: Flags; readonly clock: Cloc
         if (decision.mode === "new" || decision.reason === "BREAKER") continue;
         entry.cutAt = clock.monotonic();
         if (onKill.policy === "cancel") cutOff(entry, decision.ruleId);
-        else entry.cancelTimer = clock.after(onKill.deadlineMs, () => cutOff(entry, `${decision.ruleId}, and the turn was not over within ${onKill.deadlineMs} ms`));
+        else
+          entry.cancelTimer = clock.after(onKill.deadlineMs, () =>
+            cutOff(entry, `${decision.ruleId}, and the turn was not over within ${onKill.deadlineMs} ms`),
+          );
       }
     }
   };
@@ -66,7 +78,8 @@ export function createTurns(input: { readonly flags: Flags; readonly clock: Cloc
       const { promise: aborted, reject } = deferred<never>();
       aborted.catch(() => {});
       controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
-      const passOn = () => controller.abort(new HebraError("ABORTED", "The caller aborted the turn.", { cause: outer?.reason }));
+      const passOn = () =>
+        controller.abort(new HebraError("ABORTED", "The caller aborted the turn.", { cause: outer?.reason }));
       if (outer?.aborted === true) passOn();
       else outer?.addEventListener("abort", passOn, { once: true });
       const key = keyOf(flag, context.session ?? "");

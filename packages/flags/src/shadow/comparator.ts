@@ -9,7 +9,12 @@ export type FieldRule =
   /** Arrays with the same members in any order. */
   | { readonly kind: "set" }
   /** Not compared. An exception has an owner and ends: afterwards the field is compared exactly. */
-  | { readonly kind: "ignore"; readonly id: string; readonly owner: string; /** ISO 8601 date. */ readonly expires: string };
+  | {
+      readonly kind: "ignore";
+      readonly id: string;
+      readonly owner: string;
+      /** ISO 8601 date. */ readonly expires: string;
+    };
 
 /** One field that differs. */
 export interface FieldDifference {
@@ -43,7 +48,8 @@ export interface ComparatorOptions {
 /** Compares two answers. */
 export interface Comparator {
   /**
-   * @param values - whether differences carry their values, sanitised: that costs more than finding them. @defaultValue true
+   * @param values - whether differences carry their values, sanitised: that costs more than finding them. @defaultValue
+   * true
    * @throws HebraError `NOT_SERIALIZABLE` when an answer is not JSON
    */
   compare(legacy: unknown, next: unknown, values?: boolean): ComparisonResult;
@@ -52,7 +58,8 @@ export interface Comparator {
 type Match = { readonly rule: FieldRule };
 
 /**
- * A comparator field by field. The digests of both answers are compared first; only when they differ are the fields walked.
+ * A comparator field by field. The digests of both answers are compared first; only when they differ are the fields
+ * walked.
  *
  * @throws HebraError `INVALID_OPTIONS` for an exception without owner or end.
  *
@@ -60,7 +67,8 @@ type Match = { readonly rule: FieldRule };
  * ```ts
  * import { createComparator } from "@hebra/flags";
  *
- * const comparator = createComparator({ fields: { score: { kind: "tolerance", relative: 0.05 }, tags: { kind: "set" } } });
+ * const comparator = createComparator({ fields: { score: { kind: "tolerance", relative: 0.05 }, tags: { kind: "set" } }
+ * });
  * console.log(comparator.compare({ score: 1, tags: ["a", "b"] }, { score: 1.02, tags: ["b", "a"] }).equal); // true
  * ```
  */
@@ -68,7 +76,10 @@ export function createComparator(options: ComparatorOptions = {}): Comparator {
   const { fields = {}, normalise = (value) => value, now = Date.now, redactor = createRedactor() } = options;
   const rules = Object.entries(fields).map(([path, rule]) => {
     if (rule.kind === "ignore" && (rule.id === "" || rule.owner === "" || Number.isNaN(Date.parse(rule.expires)))) {
-      throw new HebraError("INVALID_OPTIONS", `createComparator: the exception for \`${path}\` needs an id, an owner and an ISO date on which it ends.`);
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `createComparator: the exception for \`${path}\` needs an id, an owner and an ISO date on which it ends.`,
+      );
     }
     return { segments: path.split("."), rule };
   });
@@ -88,13 +99,27 @@ export function createComparator(options: ComparatorOptions = {}): Comparator {
       if (digest(a) === digest(b)) return { equal: true, differences: [], ignored: [] };
       const found: FieldDifference[] = [];
       const ignored = new Set<string>();
-      const differ = (path: readonly string[], kind: FieldDifference["kind"], values: { legacy?: unknown; next?: unknown }) => {
-        const shown = path.map((part) => (part === "*" ? "[*]" : `.${part}`)).join("").replace(/^\./, "") || "$";
+      const differ = (
+        path: readonly string[],
+        kind: FieldDifference["kind"],
+        values: { legacy?: unknown; next?: unknown },
+      ) => {
+        const shown =
+          path
+            .map((part) => (part === "*" ? "[*]" : `.${part}`))
+            .join("")
+            .replace(/^\./, "") || "$";
         if (!withValues) return void found.push({ path: shown, kind });
         // A value is judged by the name under which it stands; alone it would have none.
-      const name = path.findLast((part) => part !== "*") ?? "answer";
-      const clean = (value: unknown) => (redactor.redact({ [name]: value }) as { [key: string]: JsonValue })[name] ?? null;
-      found.push({ path: shown, kind, ...("legacy" in values ? { legacy: clean(values.legacy) } : {}), ...("next" in values ? { next: clean(values.next) } : {}) });
+        const name = path.findLast((part) => part !== "*") ?? "answer";
+        const clean = (value: unknown) =>
+          (redactor.redact({ [name]: value }) as { [key: string]: JsonValue })[name] ?? null;
+        found.push({
+          path: shown,
+          kind,
+          ...("legacy" in values ? { legacy: clean(values.legacy) } : {}),
+          ...("next" in values ? { next: clean(values.next) } : {}),
+        });
       };
       const walk = (path: readonly string[], x: unknown, y: unknown): void => {
         const rule = ruleFor(path)?.rule;
@@ -103,7 +128,8 @@ export function createComparator(options: ComparatorOptions = {}): Comparator {
           return;
         }
         if (x === undefined || y === undefined) {
-          if (x !== y) differ(path, x === undefined ? "extra" : "missing", x === undefined ? { next: y } : { legacy: x });
+          if (x !== y)
+            differ(path, x === undefined ? "extra" : "missing", x === undefined ? { next: y } : { legacy: x });
           return;
         }
         if (rule?.kind === "tolerance" && typeof x === "number" && typeof y === "number") {
@@ -130,10 +156,16 @@ export function createComparator(options: ComparatorOptions = {}): Comparator {
   };
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
-const same = (x: unknown, y: unknown): boolean => x === y || (x !== undefined && y !== undefined && canonicalJson(x) === canonicalJson(y));
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const same = (x: unknown, y: unknown): boolean =>
+  x === y || (x !== undefined && y !== undefined && canonicalJson(x) === canonicalJson(y));
 const sorted = (values: readonly unknown[]): string[] => values.map((value) => canonicalJson(value)).sort();
 
-function within(x: number, y: number, { absolute = 0, relative = 0 }: { readonly absolute?: number; readonly relative?: number }): boolean {
+function within(
+  x: number,
+  y: number,
+  { absolute = 0, relative = 0 }: { readonly absolute?: number; readonly relative?: number },
+): boolean {
   return Math.abs(x - y) <= Math.max(absolute, relative * Math.max(Math.abs(x), Math.abs(y)));
 }

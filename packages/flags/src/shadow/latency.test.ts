@@ -26,7 +26,8 @@ const LONGEST_MS = 6;
 
 const placed: string[] = [];
 const orders = { place: async (order: string) => void placed.push(order) };
-const flagsWith = (percent: number) => createFlags({ provider: staticProvider({ flags: {}, rollouts: { engine: { version: 1, shadow: { percent } } } }) });
+const flagsWith = (percent: number) =>
+  createFlags({ provider: staticProvider({ flags: {}, rollouts: { engine: { version: 1, shadow: { percent } } } }) });
 const shadowed = flagsWith(100);
 const plain = flagsWith(0);
 afterAll(() => Promise.all([shadowed.close(), plain.close()]));
@@ -51,13 +52,25 @@ async function round(withShadow: boolean, behave: Misbehaviour, runner: ShadowRu
   const worker = async () => {
     for (let at = next++; at < CALLS; at = next++) {
       const began = performance.now();
-      await router.route("engine", { session: `s${at}` }, {
-        legacy,
-        next: legacy,
-        withoutHandover: true,
-        shadow: (turn, answer) =>
-          void runner.submit({ flag: turn.flag, session: turn.context.session ?? "", answer, next: (signal) => behave(recordingPort("orders", orders, { place: { answer: null } }).port, signal) as Promise<typeof answer> }),
-      });
+      await router.route(
+        "engine",
+        { session: `s${at}` },
+        {
+          legacy,
+          next: legacy,
+          withoutHandover: true,
+          shadow: (turn, answer) =>
+            void runner.submit({
+              flag: turn.flag,
+              session: turn.context.session ?? "",
+              answer,
+              next: (signal) =>
+                behave(recordingPort("orders", orders, { place: { answer: null } }).port, signal) as Promise<
+                  typeof answer
+                >,
+            }),
+        },
+      );
       times.push(performance.now() - began);
     }
   };
@@ -70,27 +83,40 @@ async function round(withShadow: boolean, behave: Misbehaviour, runner: ShadowRu
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 describe("the primary's latency with a bad new engine in its shadow", () => {
-  it.each([["hanging", hanging], ["throwing", throwing], ["writing", writing]] as const)(JUDGED ? "%s: p99 at most 1.10 × or 1 ms more, nothing is written" : "%s: little of the processor's time, nothing is written", { timeout: 180_000 }, async (name, behave) => {
-    const runner = createShadowRunner({ timeoutMs: 50, maxInFlight: 8, maxQueued: 100 });
-    const rounds = { alone: [] as Round[], beside: [] as Round[] };
-    await round(false, behave, runner);
-    await round(true, behave, runner);
-    for (let at = 0; at < ROUNDS; at++) {
-      // Alternating which goes first: what the machine does meanwhile hits both.
-      for (const withShadow of at % 2 === 0 ? [false, true] : [true, false]) rounds[withShadow ? "beside" : "alone"].push(await round(withShadow, behave, runner));
-    }
-    await runner.idle();
-    const { compared, onlyNewFailed, timedOut, dropped } = runner.counts();
-    await runner.close();
-    const of = (which: Round[], figure: keyof Round) => median(which.map((one) => one[figure]));
-    const [without, withIt] = [of(rounds.alone, "p99"), of(rounds.beside, "p99")];
-    const cpuPerTurn = (of(rounds.beside, "cpu") - of(rounds.alone, "cpu")) / CALLS;
-    console.log(`${name}: p99 ${without.toFixed(3)} ms alone, ${withIt.toFixed(3)} ms with shadow, ${(cpuPerTurn * 1_000).toFixed(0)} µs of processor a turn more (${compared + onlyNewFailed + timedOut} ran, ${dropped} dropped)`);
-    expect(compared + onlyNewFailed + timedOut).toBeGreaterThan(0);
-    expect(placed).toEqual([]);
-    // The processor's time says the same whatever the neighbours do: less of it than this cannot hold a request up.
-    expect(cpuPerTurn).toBeLessThan(0.5);
-    if (!JUDGED) return;
-    expect(withIt).toBeLessThanOrEqual(Math.max(without * 1.1, without + 1));
-  });
+  it.each([
+    ["hanging", hanging],
+    ["throwing", throwing],
+    ["writing", writing],
+  ] as const)(
+    JUDGED
+      ? "%s: p99 at most 1.10 × or 1 ms more, nothing is written"
+      : "%s: little of the processor's time, nothing is written",
+    { timeout: 180_000 },
+    async (name, behave) => {
+      const runner = createShadowRunner({ timeoutMs: 50, maxInFlight: 8, maxQueued: 100 });
+      const rounds = { alone: [] as Round[], beside: [] as Round[] };
+      await round(false, behave, runner);
+      await round(true, behave, runner);
+      for (let at = 0; at < ROUNDS; at++) {
+        // Alternating which goes first: what the machine does meanwhile hits both.
+        for (const withShadow of at % 2 === 0 ? [false, true] : [true, false])
+          rounds[withShadow ? "beside" : "alone"].push(await round(withShadow, behave, runner));
+      }
+      await runner.idle();
+      const { compared, onlyNewFailed, timedOut, dropped } = runner.counts();
+      await runner.close();
+      const of = (which: Round[], figure: keyof Round) => median(which.map((one) => one[figure]));
+      const [without, withIt] = [of(rounds.alone, "p99"), of(rounds.beside, "p99")];
+      const cpuPerTurn = (of(rounds.beside, "cpu") - of(rounds.alone, "cpu")) / CALLS;
+      console.log(
+        `${name}: p99 ${without.toFixed(3)} ms alone, ${withIt.toFixed(3)} ms with shadow, ${(cpuPerTurn * 1_000).toFixed(0)} µs of processor a turn more (${compared + onlyNewFailed + timedOut} ran, ${dropped} dropped)`,
+      );
+      expect(compared + onlyNewFailed + timedOut).toBeGreaterThan(0);
+      expect(placed).toEqual([]);
+      // The processor's time says the same whatever the neighbours do: less of it than this cannot hold a request up.
+      expect(cpuPerTurn).toBeLessThan(0.5);
+      if (!JUDGED) return;
+      expect(withIt).toBeLessThanOrEqual(Math.max(without * 1.1, without + 1));
+    },
+  );
 });

@@ -27,7 +27,8 @@ export interface FieldNoise {
 }
 
 /**
- * A/A noise, by the idea of Diffy (Twitter, 2015): a field in which the old engine disagrees with itself says nothing about the new one, unless the new
+ * A/A noise, by the idea of Diffy (Twitter, 2015): a field in which the old engine disagrees with itself says nothing
+ * about the new one, unless the new
  * one disagrees more often.
  */
 export function createNoiseModel(): NoiseModel {
@@ -36,7 +37,8 @@ export function createNoiseModel(): NoiseModel {
   let compared = 0;
   let calibrated = 0;
   const add = (counts: Map<string, number>, differences: readonly FieldDifference[]) => {
-    for (const path of new Set(differences.map((difference) => difference.path))) counts.set(path, (counts.get(path) ?? 0) + 1);
+    for (const path of new Set(differences.map((difference) => difference.path)))
+      counts.set(path, (counts.get(path) ?? 0) + 1);
   };
   const beyond = (path: string): boolean => {
     const seen = noise.get(path) ?? 0;
@@ -55,7 +57,14 @@ export function createNoiseModel(): NoiseModel {
     explained: (differences) => differences.every((difference) => !beyond(difference.path)),
     fields: () =>
       [...new Set([...differs.keys(), ...noise.keys()])]
-        .map((path) => ({ path, differs: differs.get(path) ?? 0, compared, noise: noise.get(path) ?? 0, calibrated, beyondNoise: beyond(path) }))
+        .map((path) => ({
+          path,
+          differs: differs.get(path) ?? 0,
+          compared,
+          noise: noise.get(path) ?? 0,
+          calibrated,
+          beyondNoise: beyond(path),
+        }))
         .sort((a, b) => b.differs - a.differs),
   };
 }

@@ -68,11 +68,25 @@ export interface PerfReport {
 }
 
 const schema = z.strictObject({
-  operations: z.array(z.strictObject({ name: z.string().min(1), run: z.custom<PerfOperation["run"]>((value) => typeof value === "function", "must be a function"), ratePerSecond: z.number().positive().optional(), targetP95Ms: z.number().positive().optional() })).min(1),
+  operations: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        run: z.custom<PerfOperation["run"]>((value) => typeof value === "function", "must be a function"),
+        ratePerSecond: z.number().positive().optional(),
+        targetP95Ms: z.number().positive().optional(),
+      }),
+    )
+    .min(1),
   warmupMs: z.number().min(0).default(1_000),
   durationMs: z.number().positive().default(10_000),
   timeoutMs: z.number().positive().default(10_000),
-  baseline: z.custom<PerfReport>((value) => (value as PerfReport | null)?.kind === "performance-baseline", "must be a performance report").optional(),
+  baseline: z
+    .custom<PerfReport>(
+      (value) => (value as PerfReport | null)?.kind === "performance-baseline",
+      "must be a performance report",
+    )
+    .optional(),
   limit: z.number().min(0).default(0.05),
   maxFailureShare: z.number().min(0).max(1).default(0),
   key: z.string().min(1).optional(),
@@ -83,7 +97,8 @@ const schema = z.strictObject({
 const sign = (key: string, text: string): string => createHmac("sha256", key).update(text).digest("hex");
 
 /**
- * Measures operations under an open load: calls arrive on a schedule whether or not earlier ones have ended, and each is timed from when it was due, so
+ * Measures operations under an open load: calls arrive on a schedule whether or not earlier ones have ended, and each
+ * is timed from when it was due, so
  * that a stall is seen by everybody it would have held up (G. Tene's "coordinated omission").
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -92,7 +107,8 @@ const sign = (key: string, text: string): string => createHmac("sha256", key).up
  * ```ts
  * import { perfBaseline } from "@hebra/flags";
  *
- * const report = await perfBaseline({ operations: [{ name: "noop", run: () => 1, targetP95Ms: 500 }], warmupMs: 0, durationMs: 100 });
+ * const report = await perfBaseline({ operations: [{ name: "noop", run: () => 1, targetP95Ms: 500 }], warmupMs: 0,
+ * durationMs: 100 });
  * console.log(report.operations[0]?.failed); // 0
  * ```
  */
@@ -111,24 +127,49 @@ export async function perfBaseline(options: PerfBaselineOptions): Promise<PerfRe
     const growth = before === undefined ? undefined : figures.p95 / before.p95 - 1;
     operations.push({ ...figures, ...(before === undefined ? {} : { baselineP95: before.p95, growth: growth! }) });
     const failures = figures.calls === 0 ? 1 : (figures.failed + figures.timedOut) / figures.calls;
-    if (failures > parsed.maxFailureShare) problems.push(`${operation.name}: ${figures.failed} calls failed and ${figures.timedOut} timed out of ${figures.calls}.`);
-    if (operation.targetP95Ms !== undefined && figures.p95 > operation.targetP95Ms) problems.push(`${operation.name}: p95 ${figures.p95.toFixed(1)} ms is over its target of ${operation.targetP95Ms} ms.`);
-    if (growth !== undefined && growth > limit) problems.push(`${operation.name}: p95 ${figures.p95.toFixed(1)} ms is ${(growth * 100).toFixed(1)} % over the baseline's ${before!.p95.toFixed(1)} ms.`);
-    if (comparable && baseline !== undefined && before === undefined) problems.push(`${operation.name}: the baseline does not know this operation.`);
+    if (failures > parsed.maxFailureShare)
+      problems.push(
+        `${operation.name}: ${figures.failed} calls failed and ${figures.timedOut} timed out of ${figures.calls}.`,
+      );
+    if (operation.targetP95Ms !== undefined && figures.p95 > operation.targetP95Ms)
+      problems.push(
+        `${operation.name}: p95 ${figures.p95.toFixed(1)} ms is over its target of ${operation.targetP95Ms} ms.`,
+      );
+    if (growth !== undefined && growth > limit)
+      problems.push(
+        `${operation.name}: p95 ${figures.p95.toFixed(1)} ms is ${(growth * 100).toFixed(1)} % over the baseline's ${before!.p95.toFixed(1)} ms.`,
+      );
+    if (comparable && baseline !== undefined && before === undefined)
+      problems.push(`${operation.name}: the baseline does not know this operation.`);
   }
-  const report = { kind: "performance-baseline" as const, at: new Date(clock.now()).toISOString(), node: process.version, machine, operations, problems, ok: problems.length === 0 };
+  const report = {
+    kind: "performance-baseline" as const,
+    at: new Date(clock.now()).toISOString(),
+    node: process.version,
+    machine,
+    operations,
+    problems,
+    ok: problems.length === 0,
+  };
   const hash = digest(report);
   return { ...report, digest: hash, ...(key === undefined ? {} : { signature: sign(key, hash) }) };
 }
 
-function baselineProblems(baseline: PerfReport, machine: string, key: string | undefined, otherMachine: boolean): string[] {
+function baselineProblems(
+  baseline: PerfReport,
+  machine: string,
+  key: string | undefined,
+  otherMachine: boolean,
+): string[] {
   const { digest: hash, signature, ...rest } = baseline;
   if (digest(rest) !== hash) return ["The baseline was changed after it was written."];
   if (key !== undefined) {
     const [wanted, given] = [Buffer.from(sign(key, hash)), Buffer.from(signature ?? "")];
-    if (wanted.length !== given.length || !timingSafeEqual(wanted, given)) return ["The baseline's signature does not fit the key."];
+    if (wanted.length !== given.length || !timingSafeEqual(wanted, given))
+      return ["The baseline's signature does not fit the key."];
   }
-  if (!otherMachine && baseline.machine !== machine) return [`The baseline comes from another machine class (${baseline.machine}).`];
+  if (!otherMachine && baseline.machine !== machine)
+    return [`The baseline comes from another machine class (${baseline.machine}).`];
   return [];
 }
 
@@ -137,7 +178,12 @@ interface Call {
   readonly ms: number;
 }
 
-async function load({ run, ratePerSecond = 50 }: PerfOperation, durationMs: number, timeoutMs: number, clock: Clock): Promise<Call[]> {
+async function load(
+  { run, ratePerSecond = 50 }: PerfOperation,
+  durationMs: number,
+  timeoutMs: number,
+  clock: Clock,
+): Promise<Call[]> {
   const gap = 1_000 / ratePerSecond;
   const began = clock.monotonic();
   const calls: Promise<Call>[] = [];
@@ -152,9 +198,14 @@ async function load({ run, ratePerSecond = 50 }: PerfOperation, durationMs: numb
 
 async function call(run: PerfOperation["run"], due: number, timeoutMs: number, clock: Clock): Promise<Call> {
   const limit = new AbortController();
-  const over = new Promise<"timedOut">((resolve) => limit.signal.addEventListener("abort", () => resolve("timedOut"), { once: true }));
+  const over = new Promise<"timedOut">((resolve) =>
+    limit.signal.addEventListener("abort", () => resolve("timedOut"), { once: true }),
+  );
   const cancel = clock.after(timeoutMs, () => limit.abort());
-  const work = (async () => run(limit.signal))().then(() => "ok" as const, () => "failed" as const);
+  const work = (async () => run(limit.signal))().then(
+    () => "ok" as const,
+    () => "failed" as const,
+  );
   const outcome = await Promise.race([work, over]);
   cancel();
   return { outcome, ms: clock.monotonic() - due };
@@ -164,5 +215,15 @@ function summarise(name: string, calls: readonly Call[]): PerfFigures {
   const sorted = calls.map((one) => one.ms).sort((a, b) => a - b);
   const at = (q: number) => sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;
   const count = (outcome: Call["outcome"]) => calls.filter((one) => one.outcome === outcome).length;
-  return { name, calls: calls.length, ok: count("ok"), failed: count("failed"), timedOut: count("timedOut"), p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
+  return {
+    name,
+    calls: calls.length,
+    ok: count("ok"),
+    failed: count("failed"),
+    timedOut: count("timedOut"),
+    p50: at(0.5),
+    p95: at(0.95),
+    p99: at(0.99),
+    max: at(1),
+  };
 }

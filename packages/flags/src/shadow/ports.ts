@@ -23,7 +23,8 @@ export interface RecordingPort<T> {
 }
 
 /**
- * Wraps a side-effect port, so that in shadow nothing happens: a method that is not declared is recorded and refused, whatever it is called. What is
+ * Wraps a side-effect port, so that in shadow nothing happens: a method that is not declared is recorded and refused,
+ * whatever it is called. What is
  * written cannot leak by having been forgotten.
  *
  * @param name - for the records.
@@ -39,17 +40,26 @@ export interface RecordingPort<T> {
  * console.log(await port.send("ada@example.com"), effects.length); // not sent 1
  * ```
  */
-export function recordingPort<T extends object>(name: string, real: T, behaviours: Readonly<Partial<Record<keyof T & string, PortBehaviour>>>): RecordingPort<T> {
+export function recordingPort<T extends object>(
+  name: string,
+  real: T,
+  behaviours: Readonly<Partial<Record<keyof T & string, PortBehaviour>>>,
+): RecordingPort<T> {
   const effects: RecordedEffect[] = [];
   const port = new Proxy(real, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property);
-      if (typeof value !== "function" || typeof property !== "string") return typeof value === "object" && value !== null ? Object.freeze(structuredClone(value)) : value;
+      if (typeof value !== "function" || typeof property !== "string")
+        return typeof value === "object" && value !== null ? Object.freeze(structuredClone(value)) : value;
       const behaviour = behaviours[property as keyof T & string];
       if (behaviour === "read") return value.bind(target) as unknown;
       return (...args: unknown[]) => {
         effects.push({ port: name, method: property, args: safeClone(args) });
-        if (behaviour === undefined) throw new HebraError("UNSUPPORTED", `\`${name}.${property}\` is not declared for shadow runs: nothing was done.`);
+        if (behaviour === undefined)
+          throw new HebraError(
+            "UNSUPPORTED",
+            `\`${name}.${property}\` is not declared for shadow runs: nothing was done.`,
+          );
         const answer = behaviour.answer;
         const result = typeof answer === "function" ? (answer as (...args: unknown[]) => unknown)(...args) : answer;
         return value.constructor.name === "AsyncFunction" ? Promise.resolve(result) : result;

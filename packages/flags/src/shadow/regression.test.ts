@@ -8,7 +8,12 @@ const legacy = (input: number) => ({ price: input * 100, label: `n${input}`, ite
 
 describe("validateNoRegression", () => {
   it("passes small differences, with figures for every field and a digest", async () => {
-    const report = await validateNoRegression({ cases, legacy, next: (input) => ({ ...legacy(input), price: input * 103 }), concurrency: 4 });
+    const report = await validateNoRegression({
+      cases,
+      legacy,
+      next: (input) => ({ ...legacy(input), price: input * 103 }),
+      concurrency: 4,
+    });
     expect(report).toMatchObject({ ok: true, cases: 40, answered: 40, coverage: 1, problems: [] });
     expect(report.fields.map((one) => one.field)).toEqual(["items.length", "items[*].weight", "label", "price"]);
     expect(report.fields.find((one) => one.field === "price")).toMatchObject({ n: 40, coverage: 1, limit: 0.05 });
@@ -18,18 +23,34 @@ describe("validateNoRegression", () => {
   });
 
   it("does not let opposite differences cancel out", async () => {
-    const report = await validateNoRegression({ cases, legacy, next: (input) => ({ ...legacy(input), price: input * 100 * (input % 2 === 0 ? 1.2 : 0.8) }) });
+    const report = await validateNoRegression({
+      cases,
+      legacy,
+      next: (input) => ({ ...legacy(input), price: input * 100 * (input % 2 === 0 ? 1.2 : 0.8) }),
+    });
     expect(report.ok).toBe(false);
     expect(report.problems).toHaveLength(1);
     expect(report.problems[0]).toMatch(/^price: p95 0\.2000/);
   });
 
   it("counts missing fields, failed pairs and changed text against the new engine", async () => {
-    const missing = await validateNoRegression({ cases, legacy, next: (input) => (input === 7 ? { label: "n7", items: [{ weight: 7 }] } : legacy(input)) });
+    const missing = await validateNoRegression({
+      cases,
+      legacy,
+      next: (input) => (input === 7 ? { label: "n7", items: [{ weight: 7 }] } : legacy(input)),
+    });
     expect(missing.fields.find((one) => one.field === "price")).toMatchObject({ ok: false, coverage: 39 / 40, max: 1 });
-    const failed = await validateNoRegression({ cases, legacy, next: (input) => (input === 7 ? Promise.reject(new Error("no")) : legacy(input)) });
+    const failed = await validateNoRegression({
+      cases,
+      legacy,
+      next: (input) => (input === 7 ? Promise.reject(new Error("no")) : legacy(input)),
+    });
     expect(failed).toMatchObject({ ok: false, answered: 39, failures: [{ id: "c6", engine: "next", error: "no" }] });
-    const both = await validateNoRegression({ cases: cases.slice(0, 1), legacy: () => Promise.reject(new Error("a")), next: () => Promise.reject(new Error("b")) });
+    const both = await validateNoRegression({
+      cases: cases.slice(0, 1),
+      legacy: () => Promise.reject(new Error("a")),
+      next: () => Promise.reject(new Error("b")),
+    });
     expect(both.ok).toBe(false);
     const text = await validateNoRegression({ cases, legacy, next: (input) => ({ ...legacy(input), label: "x" }) });
     expect(text.problems[0]).toMatch(/^label/);
@@ -40,7 +61,13 @@ describe("validateNoRegression", () => {
 
   it("honours declared exceptions until they expire", async () => {
     const run = (expires: string) =>
-      validateNoRegression({ cases, legacy, next: (input) => ({ ...legacy(input), label: "x" }), exceptions: [{ field: "label", owner: "ana", reason: "new wording", expires }], clock: createManualClock(Date.parse("2026-03-01")) });
+      validateNoRegression({
+        cases,
+        legacy,
+        next: (input) => ({ ...legacy(input), label: "x" }),
+        exceptions: [{ field: "label", owner: "ana", reason: "new wording", expires }],
+        clock: createManualClock(Date.parse("2026-03-01")),
+      });
     expect(await run("2026-04-01")).toMatchObject({ ok: true });
     const late = await run("2026-02-01");
     expect(late.ok).toBe(false);
@@ -50,7 +77,11 @@ describe("validateNoRegression", () => {
 
 describe("perfBaseline", () => {
   /** A virtual clock that the load itself drives. */
-  async function measure(options: Omit<Parameters<typeof perfBaseline>[0], "clock" | "operations"> & { service: (call: number) => number | "hang" | "fail" }) {
+  async function measure(
+    options: Omit<Parameters<typeof perfBaseline>[0], "clock" | "operations"> & {
+      service: (call: number) => number | "hang" | "fail";
+    },
+  ) {
     const clock = createManualClock();
     const { service, ...rest } = options;
     let calls = 0;
@@ -61,7 +92,14 @@ describe("perfBaseline", () => {
       return new Promise<void>((resolve) => void clock.after(takes, resolve));
     };
     let done = false;
-    const report = perfBaseline({ operations: [{ name: "predict", run, ratePerSecond: 100, targetP95Ms: 500 }], warmupMs: 0, durationMs: 1_000, timeoutMs: 300, ...rest, clock }).finally(() => (done = true));
+    const report = perfBaseline({
+      operations: [{ name: "predict", run, ratePerSecond: 100, targetP95Ms: 500 }],
+      warmupMs: 0,
+      durationMs: 1_000,
+      timeoutMs: 300,
+      ...rest,
+      clock,
+    }).finally(() => (done = true));
     while (!done) await clock.advance(5);
     return { report: await report, pending: clock.pending() };
   }
@@ -77,13 +115,22 @@ describe("perfBaseline", () => {
   it("compares with a stored baseline and refuses one that was changed, is not signed by the key, or is from elsewhere", async () => {
     const { report: baseline } = await measure({ service: () => 20, key: "k" });
     expect(baseline).toMatchObject({ ok: true });
-    expect((await measure({ service: () => 20, key: "k", baseline })).report).toMatchObject({ ok: true, operations: [{ growth: 0, baselineP95: 20 }] });
-    expect((await measure({ service: () => 22, key: "k", baseline })).report.problems[0]).toMatch(/10\.0 % over the baseline/);
+    expect((await measure({ service: () => 20, key: "k", baseline })).report).toMatchObject({
+      ok: true,
+      operations: [{ growth: 0, baselineP95: 20 }],
+    });
+    expect((await measure({ service: () => 22, key: "k", baseline })).report.problems[0]).toMatch(
+      /10\.0 % over the baseline/,
+    );
     expect((await measure({ service: () => 20, key: "other", baseline })).report.problems[0]).toMatch(/signature/);
-    expect((await measure({ service: () => 20, baseline: { ...baseline, at: "2020-01-01" } })).report.problems[0]).toMatch(/was changed/);
+    expect(
+      (await measure({ service: () => 20, baseline: { ...baseline, at: "2020-01-01" } })).report.problems[0],
+    ).toMatch(/was changed/);
     const { digest: _, signature: __, ...rest } = { ...baseline, machine: "another" };
     const foreign = { ...rest, digest: digest(rest) };
-    expect((await measure({ service: () => 20, baseline: foreign })).report.problems[0]).toMatch(/another machine class/);
+    expect((await measure({ service: () => 20, baseline: foreign })).report.problems[0]).toMatch(
+      /another machine class/,
+    );
   });
 
   it("sees a stall in every call that it held up", async () => {
@@ -97,7 +144,12 @@ describe("perfBaseline", () => {
       return new Promise<void>((resolve) => void clock.after(freeAt - clock.monotonic(), resolve));
     };
     let done = false;
-    const pending = perfBaseline({ operations: [{ name: "queue", run, ratePerSecond: 100 }], warmupMs: 0, durationMs: 1_000, clock }).finally(() => (done = true));
+    const pending = perfBaseline({
+      operations: [{ name: "queue", run, ratePerSecond: 100 }],
+      warmupMs: 0,
+      durationMs: 1_000,
+      clock,
+    }).finally(() => (done = true));
     while (!done) await clock.advance(5);
     const [figures] = (await pending).operations;
     expect(figures!.max).toBeGreaterThanOrEqual(200);

@@ -70,23 +70,34 @@ export interface ShadowRunner {
 
 const fn = <T>() => z.custom<T>((value) => typeof value === "function", "must be a function").optional();
 const schema = z.strictObject({
-  comparator: z.custom<Comparator>((value) => typeof (value as Comparator | null)?.compare === "function", "must have compare()").optional(),
+  comparator: z
+    .custom<Comparator>((value) => typeof (value as Comparator | null)?.compare === "function", "must have compare()")
+    .optional(),
   maxInFlight: z.int().positive().default(8),
   maxQueued: z.int().min(0).default(100),
   timeoutMs: z.number().positive().default(2_000),
   aaPercent: z.number().min(0).max(100).default(0.5),
   keep: z.int().min(0).default(20),
-  collector: z.custom<Pick<Collector, "compared">>((value) => typeof (value as Collector | null)?.compared === "function", "must have compared()").optional(),
+  collector: z
+    .custom<Pick<Collector, "compared">>(
+      (value) => typeof (value as Collector | null)?.compared === "function",
+      "must have compared()",
+    )
+    .optional(),
   onError: fn<(error: unknown) => void>(),
   disabled: fn<() => boolean>(),
   random: fn<() => number>(),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
-type Ran = { readonly kind: "ok"; readonly value: unknown } | { readonly kind: "failed"; readonly error: unknown } | { readonly kind: "timedOut" };
+type Ran =
+  | { readonly kind: "ok"; readonly value: unknown }
+  | { readonly kind: "failed"; readonly error: unknown }
+  | { readonly kind: "timedOut" };
 
 /**
- * Runs the new engine beside the old one, whose answer was given long since. The queue is bounded, runs have a limit of their own and a timeout; whatever
+ * Runs the new engine beside the old one, whose answer was given long since. The queue is bounded, runs have a limit of
+ * their own and a timeout; whatever
  * goes wrong here goes to `onError`.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -96,7 +107,8 @@ type Ran = { readonly kind: "ok"; readonly value: unknown } | { readonly kind: "
  * import { createShadowRunner } from "@hebra/flags";
  *
  * const shadow = createShadowRunner({ timeoutMs: 1_000 });
- * shadow.submit({ flag: "engine-v2", session: "s1", answer: { text: "hello" }, next: async () => ({ text: "hello" }) });
+ * shadow.submit({ flag: "engine-v2", session: "s1", answer: { text: "hello" }, next: async () => ({ text: "hello" })
+ * });
  * await shadow.idle();
  * console.log(shadow.counts().equal); // 1
  * await shadow.close();
@@ -146,7 +158,9 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
     stop.signal.addEventListener("abort", abort, { once: true });
     const cancel = clock.after(timeoutMs, abort);
     try {
-      const over = new Promise<Ran>((resolve) => limit.signal.addEventListener("abort", () => resolve({ kind: "timedOut" }), { once: true }));
+      const over = new Promise<Ran>((resolve) =>
+        limit.signal.addEventListener("abort", () => resolve({ kind: "timedOut" }), { once: true }),
+      );
       const done = (async () => work(limit.signal))().then(
         (value): Ran => ({ kind: "ok", value }),
         (error: unknown): Ran => ({ kind: "failed", error }),
@@ -174,14 +188,26 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
     if (ran.kind !== "ok") {
       const kind = ran.kind === "failed" ? "onlyNewFailed" : "timedOut";
       count(flag, { [kind]: 1 });
-      keepMismatch({ flag, session, kind, differences: [], ...(ran.kind === "failed" ? { error: errorMessage(ran.error) } : {}) });
+      keepMismatch({
+        flag,
+        session,
+        kind,
+        differences: [],
+        ...(ran.kind === "failed" ? { error: errorMessage(ran.error) } : {}),
+      });
       return;
     }
     const { equal, differences } = comparator.compare(answer, ran.value, false);
     noise.observe(differences);
     const same = equal || noise.explained(differences);
     count(flag, { compared: 1, ...(same ? { equal: 1 } : { mismatched: 1 }) });
-    if (!same && room("mismatched")) keepMismatch({ flag, session, kind: "mismatched", differences: comparator.compare(answer, ran.value).differences });
+    if (!same && room("mismatched"))
+      keepMismatch({
+        flag,
+        session,
+        kind: "mismatched",
+        differences: comparator.compare(answer, ran.value).differences,
+      });
   }
 
   function wake(): void {

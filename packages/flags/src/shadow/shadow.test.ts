@@ -8,25 +8,47 @@ import { createShadowRunner } from "./runner.ts";
 const forever = () => new Promise<never>(() => {});
 
 describe("the shadow runner", () => {
-  const turn = (next: (signal: AbortSignal) => unknown, more: object = {}) => ({ flag: "f", session: "s", answer: { text: "hi", n: 1 } as unknown, next, ...more });
+  const turn = (next: (signal: AbortSignal) => unknown, more: object = {}) => ({
+    flag: "f",
+    session: "s",
+    answer: { text: "hi", n: 1 } as unknown,
+    next,
+    ...more,
+  });
 
   it("counts equal, different, failed and timed-out runs, and keeps sanitised examples", async () => {
     const clock = createManualClock();
     const reported: object[] = [];
-    const shadow = createShadowRunner({ clock, timeoutMs: 100, collector: { compared: (_, counts) => void reported.push(counts) } });
+    const shadow = createShadowRunner({
+      clock,
+      timeoutMs: 100,
+      collector: { compared: (_, counts) => void reported.push(counts) },
+    });
     shadow.submit(turn(() => ({ n: 1, text: "hi" })));
     shadow.submit(turn(() => ({ n: 2, text: "hi", apiKey: "k-1" })));
     shadow.submit(turn(() => Promise.reject(new Error("no"))));
-    shadow.submit(turn(() => {
-      throw new Error("at once");
-    }));
+    shadow.submit(
+      turn(() => {
+        throw new Error("at once");
+      }),
+    );
     shadow.submit(turn(forever));
     await clock.advance(200);
     await shadow.idle();
-    expect(shadow.counts()).toMatchObject({ compared: 2, equal: 1, mismatched: 1, onlyNewFailed: 2, timedOut: 1, dropped: 0 });
+    expect(shadow.counts()).toMatchObject({
+      compared: 2,
+      equal: 1,
+      mismatched: 1,
+      onlyNewFailed: 2,
+      timedOut: 1,
+      dropped: 0,
+    });
     expect(reported).toHaveLength(5);
     const [mismatch] = shadow.mismatches().filter((one) => one.kind === "mismatched");
-    expect(mismatch!.differences.map(({ path, kind }) => [path, kind])).toEqual([["n", "different"], ["apiKey", "extra"]]);
+    expect(mismatch!.differences.map(({ path, kind }) => [path, kind])).toEqual([
+      ["n", "different"],
+      ["apiKey", "extra"],
+    ]);
     expect(JSON.stringify(shadow.mismatches())).not.toContain("k-1");
     await shadow.close();
     expect(clock.pending()).toBe(0);
@@ -54,8 +76,16 @@ describe("the shadow runner", () => {
   it("never throws into the caller: not from clone, comparator, collector or the error channel", async () => {
     const errors: unknown[] = [];
     const broken = createShadowRunner({
-      comparator: { compare: () => { throw new Error("comparator"); } },
-      collector: { compared: () => { throw new Error("collector"); } },
+      comparator: {
+        compare: () => {
+          throw new Error("comparator");
+        },
+      },
+      collector: {
+        compared: () => {
+          throw new Error("collector");
+        },
+      },
       onError: (error) => {
         errors.push((error as Error).message);
         throw new Error("the error channel too");
@@ -85,13 +115,17 @@ describe("the shadow runner", () => {
     let id = 0;
     const shadow = createShadowRunner({ aaPercent: 100 });
     const answer = () => ({ text: "hi", requestId: ++id });
-    for (let at = 0; at < 50; at++) shadow.submit({ flag: "f", session: "s", answer: answer(), next: () => answer(), again: () => answer() });
+    for (let at = 0; at < 50; at++)
+      shadow.submit({ flag: "f", session: "s", answer: answer(), next: () => answer(), again: () => answer() });
     await shadow.idle();
     expect(shadow.counts()).toMatchObject({ compared: 50, equal: 50 });
     shadow.submit({ flag: "f", session: "s", answer: answer(), next: () => ({ ...answer(), text: "ho" }) });
     await shadow.idle();
     expect(shadow.counts().mismatched).toBe(1);
-    expect(shadow.fields().map(({ path, beyondNoise }) => [path, beyondNoise])).toEqual([["requestId", false], ["text", true]]);
+    expect(shadow.fields().map(({ path, beyondNoise }) => [path, beyondNoise])).toEqual([
+      ["requestId", false],
+      ["text", true],
+    ]);
     await shadow.close();
   });
 
@@ -120,17 +154,34 @@ describe("the comparator", () => {
     const comparator = createComparator({
       now: () => Date.parse("2026-03-01"),
       fields: {
-        price: { kind: "tolerance", relative: 0.05 }, "items.*.weight": { kind: "tolerance", absolute: 1 }, tags: { kind: "set" },
-        "meta.**": { kind: "ignore", id: "X-1", owner: "ana", expires: "2026-04-01" }, stamp: { kind: "ignore", id: "X-2", owner: "bo", expires: "2026-02-01" },
+        price: { kind: "tolerance", relative: 0.05 },
+        "items.*.weight": { kind: "tolerance", absolute: 1 },
+        tags: { kind: "set" },
+        "meta.**": { kind: "ignore", id: "X-1", owner: "ana", expires: "2026-04-01" },
+        stamp: { kind: "ignore", id: "X-2", owner: "bo", expires: "2026-02-01" },
       },
     });
     const base = { price: 100, items: [{ weight: 5 }], tags: ["a", "b"], meta: { at: 1, deep: { id: "x" } }, stamp: 1 };
-    expect(comparator.compare(base, { ...base, price: 104, items: [{ weight: 5.9 }], tags: ["b", "a"], meta: {} })).toMatchObject({ equal: true, ignored: ["X-1"] });
-    const found = comparator.compare(base, { ...base, price: 106, items: [{ weight: 7 }, { weight: 1 }], tags: ["a"], stamp: 2 });
+    expect(
+      comparator.compare(base, { ...base, price: 104, items: [{ weight: 5.9 }], tags: ["b", "a"], meta: {} }),
+    ).toMatchObject({ equal: true, ignored: ["X-1"] });
+    const found = comparator.compare(base, {
+      ...base,
+      price: 106,
+      items: [{ weight: 7 }, { weight: 1 }],
+      tags: ["a"],
+      stamp: 2,
+    });
     expect(found.differences.map(({ path, kind }) => [path, kind])).toEqual([
-      ["price", "different"], ["items[*].weight", "different"], ["items[*]", "extra"], ["tags", "different"], ["stamp", "different"],
+      ["price", "different"],
+      ["items[*].weight", "different"],
+      ["items[*]", "extra"],
+      ["tags", "different"],
+      ["stamp", "different"],
     ]);
-    expect(() => createComparator({ fields: { a: { kind: "ignore", id: "", owner: "x", expires: "2026-01-01" } } })).toThrow(/needs an id, an owner/);
+    expect(() =>
+      createComparator({ fields: { a: { kind: "ignore", id: "", owner: "x", expires: "2026-01-01" } } }),
+    ).toThrow(/needs an id, an owner/);
   });
 });
 

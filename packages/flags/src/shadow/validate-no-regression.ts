@@ -41,7 +41,10 @@ export interface FieldVerdict {
   readonly n: number;
   /** Share of them in which both had it. */
   readonly coverage: number;
-  /** Absolute relative differences; 1 where the field is missing on one side, is no number and differs, or an engine failed. */
+  /**
+   * Absolute relative differences; 1 where the field is missing on one side, is no number and differs, or an engine
+   * failed.
+   */
   readonly p50: number;
   readonly p95: number;
   readonly max: number;
@@ -77,7 +80,16 @@ const schema = z.strictObject({
   next: z.custom<(input: never) => unknown>((value) => typeof value === "function", "must be a function"),
   limit: z.number().min(0).default(0.05),
   limits: z.record(z.string(), z.number().min(0)).default({}),
-  exceptions: z.array(z.strictObject({ field: z.string().min(1), owner: z.string().min(1), reason: z.string().min(1), expires: z.string().refine((text) => !Number.isNaN(Date.parse(text)), "not a date") })).default([]),
+  exceptions: z
+    .array(
+      z.strictObject({
+        field: z.string().min(1),
+        owner: z.string().min(1),
+        reason: z.string().min(1),
+        expires: z.string().refine((text) => !Number.isNaN(Date.parse(text)), "not a date"),
+      }),
+    )
+    .default([]),
   minCoverage: z.number().min(0).max(1).default(1),
   concurrency: z.int().positive().default(1),
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
@@ -87,7 +99,8 @@ type Leaves = Map<string, unknown[]>;
 type Answer = { readonly ok: true; readonly leaves: Leaves } | { readonly ok: false; readonly error: string };
 
 /**
- * Runs both engines on the same inputs and compares every field. Differences are absolute: two that cancel out do not. What is missing or failed counts
+ * Runs both engines on the same inputs and compares every field. Differences are absolute: two that cancel out do not.
+ * What is missing or failed counts
  * against the new engine, also when both failed: nothing was shown then.
  *
  * @throws HebraError `INVALID_OPTIONS`, also without a case.
@@ -108,25 +121,64 @@ export async function validateNoRegression<I>(options: ValidateNoRegressionOptio
   const parsed = parseOptions("validateNoRegression", schema, options);
   const clock = parsed.clock ?? systemClock;
   const { cases } = options;
-  if (cases.length === 0) throw new HebraError("INVALID_OPTIONS", "validateNoRegression: without a case there is nothing to show.");
-  const pairs = await inParallel(cases, parsed.concurrency, async ({ id, input }) => ({ id, legacy: await ask(options.legacy, input), next: await ask(options.next, input) }));
+  if (cases.length === 0)
+    throw new HebraError("INVALID_OPTIONS", "validateNoRegression: without a case there is nothing to show.");
+  const pairs = await inParallel(cases, parsed.concurrency, async ({ id, input }) => ({
+    id,
+    legacy: await ask(options.legacy, input),
+    next: await ask(options.next, input),
+  }));
 
   const failures = pairs.flatMap(({ id, legacy, next }) =>
-    ([["legacy", legacy], ["next", next]] as const).flatMap(([engine, answer]) => (answer.ok ? [] : [{ id, engine, error: answer.error }])),
+    (
+      [
+        ["legacy", legacy],
+        ["next", next],
+      ] as const
+    ).flatMap(([engine, answer]) => (answer.ok ? [] : [{ id, engine, error: answer.error }])),
   );
-  const names = new Set(pairs.flatMap(({ legacy, next }) => [...(legacy.ok ? legacy.leaves.keys() : []), ...(next.ok ? next.leaves.keys() : [])]));
+  const names = new Set(
+    pairs.flatMap(({ legacy, next }) => [
+      ...(legacy.ok ? legacy.leaves.keys() : []),
+      ...(next.ok ? next.leaves.keys() : []),
+    ]),
+  );
   const today = clock.now();
-  const exceptions = new Map(parsed.exceptions.filter((one) => Date.parse(one.expires) > today).map((one) => [one.field, one]));
-  const fields = [...names].sort().map((field) => judge(field, pairs, parsed.limits[field] ?? parsed.limit, exceptions.get(field)));
+  const exceptions = new Map(
+    parsed.exceptions.filter((one) => Date.parse(one.expires) > today).map((one) => [one.field, one]),
+  );
+  const fields = [...names]
+    .sort()
+    .map((field) => judge(field, pairs, parsed.limits[field] ?? parsed.limit, exceptions.get(field)));
   const answered = pairs.filter(({ legacy, next }) => legacy.ok && next.ok).length;
   const coverage = answered / cases.length;
   const problems = [
-    ...(coverage < parsed.minCoverage ? [`Both engines answered ${answered} of ${cases.length} cases; ${(parsed.minCoverage * 100).toFixed(1)} % is needed.`] : []),
-    ...parsed.exceptions.filter((one) => Date.parse(one.expires) <= today).map((one) => `The exception of ${one.owner} for ${one.field} expired on ${one.expires}.`),
-    ...fields.filter((one) => !one.ok).map((one) => `${one.field}: p95 ${one.p95.toFixed(4)}, mean up to ${one.meanUpper.toFixed(4)}, coverage ${(one.coverage * 100).toFixed(1)} %; the limit is ${one.limit}.`),
+    ...(coverage < parsed.minCoverage
+      ? [
+          `Both engines answered ${answered} of ${cases.length} cases; ${(parsed.minCoverage * 100).toFixed(1)} % is needed.`,
+        ]
+      : []),
+    ...parsed.exceptions
+      .filter((one) => Date.parse(one.expires) <= today)
+      .map((one) => `The exception of ${one.owner} for ${one.field} expired on ${one.expires}.`),
+    ...fields
+      .filter((one) => !one.ok)
+      .map(
+        (one) =>
+          `${one.field}: p95 ${one.p95.toFixed(4)}, mean up to ${one.meanUpper.toFixed(4)}, coverage ${(one.coverage * 100).toFixed(1)} %; the limit is ${one.limit}.`,
+      ),
   ];
   const report = {
-    kind: "no-regression" as const, at: new Date(today).toISOString(), node: process.version, cases: cases.length, answered, failures, coverage, fields, problems, ok: problems.length === 0,
+    kind: "no-regression" as const,
+    at: new Date(today).toISOString(),
+    node: process.version,
+    cases: cases.length,
+    answered,
+    failures,
+    coverage,
+    fields,
+    problems,
+    ok: problems.length === 0,
   };
   return { ...report, digest: digest(report) };
 }
@@ -144,10 +196,14 @@ async function ask<I>(engine: (input: I) => unknown, input: I): Promise<Answer> 
 /** Members of an array share one field: their order counts, their index does not name them. */
 function collect(path: string, value: unknown, into: Leaves): void {
   if (Array.isArray(value)) {
-    into.set(`${path}.length`.replace(/^\./, ""), [...(into.get(`${path}.length`.replace(/^\./, "")) ?? []), value.length]);
+    into.set(`${path}.length`.replace(/^\./, ""), [
+      ...(into.get(`${path}.length`.replace(/^\./, "")) ?? []),
+      value.length,
+    ]);
     for (const member of value) collect(`${path}[*]`, member, into);
   } else if (typeof value === "object" && value !== null) {
-    for (const [key, member] of Object.entries(value)) if (member !== undefined) collect(path === "" ? key : `${path}.${key}`, member, into);
+    for (const [key, member] of Object.entries(value))
+      if (member !== undefined) collect(path === "" ? key : `${path}.${key}`, member, into);
   } else {
     const field = path === "" ? "$" : path;
     into.set(field, [...(into.get(field) ?? []), value]);
@@ -155,11 +211,17 @@ function collect(path: string, value: unknown, into: Leaves): void {
 }
 
 function delta(a: unknown, b: unknown): number {
-  if (typeof a === "number" && typeof b === "number") return a === b ? 0 : Math.abs(b - a) / Math.max(Math.abs(a), Number.EPSILON);
+  if (typeof a === "number" && typeof b === "number")
+    return a === b ? 0 : Math.abs(b - a) / Math.max(Math.abs(a), Number.EPSILON);
   return Object.is(a, b) ? 0 : 1;
 }
 
-function judge(field: string, pairs: readonly { readonly legacy: Answer; readonly next: Answer }[], limit: number, exception: ParityException | undefined): FieldVerdict {
+function judge(
+  field: string,
+  pairs: readonly { readonly legacy: Answer; readonly next: Answer }[],
+  limit: number,
+  exception: ParityException | undefined,
+): FieldVerdict {
   const deltas: number[] = [];
   let both = 0;
   for (const { legacy, next } of pairs) {
@@ -182,16 +244,29 @@ function judge(field: string, pairs: readonly { readonly legacy: Answer; readonl
   const p95 = at(0.95);
   const ok = exception !== undefined || (p95 <= limit && meanUpper <= limit && both === n);
   return {
-    field, n, coverage: both / n, p50: at(0.5), p95, max: at(1), mean, meanUpper, limit, ok,
-    ...(exception === undefined ? {} : { exception: `${exception.owner}: ${exception.reason} (until ${exception.expires})` }),
+    field,
+    n,
+    coverage: both / n,
+    p50: at(0.5),
+    p95,
+    max: at(1),
+    mean,
+    meanUpper,
+    limit,
+    ok,
+    ...(exception === undefined
+      ? {}
+      : { exception: `${exception.owner}: ${exception.reason} (until ${exception.expires})` }),
   };
 }
 
 async function inParallel<T, R>(items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length);
   let next = 0;
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, async () => {
-    for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at]!);
-  }));
+  await Promise.all(
+    Array.from({ length: Math.min(width, items.length) }, async () => {
+      for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at]!);
+    }),
+  );
   return results;
 }

@@ -6,7 +6,13 @@ import { loadConfig } from "./app.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hebra-config-"));
 const path = join(directory, "hebra.json");
-writeFileSync(path, JSON.stringify({ bus: { backend: "redis", url: "${HEBRA_TEST_REDIS}" }, locks: { backend: "redis", url: "${HEBRA_TEST_REDIS}" } }));
+writeFileSync(
+  path,
+  JSON.stringify({
+    bus: { backend: "redis", url: "${HEBRA_TEST_REDIS}" },
+    locks: { backend: "redis", url: "${HEBRA_TEST_REDIS}" },
+  }),
+);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 afterEach(() => {
   delete process.env["HEBRA_TEST_REDIS"];
@@ -29,8 +35,14 @@ describe("values of a configuration that are the environment's", () => {
   });
 
   it("are missed with the names of both, and a file that cannot be read is told", async () => {
-    await expect(loadConfig(path)).rejects.toMatchObject({ code: "INVALID_OPTIONS", message: expect.stringMatching(/HEBRA_TEST_REDIS, .*HEBRA_TEST_REDIS_FILE/) });
+    await expect(loadConfig(path)).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+      message: expect.stringMatching(/HEBRA_TEST_REDIS, .*HEBRA_TEST_REDIS_FILE/),
+    });
     process.env["HEBRA_TEST_REDIS_FILE"] = join(directory, "missing");
-    await expect(loadConfig(path)).rejects.toMatchObject({ code: "INVALID_OPTIONS", message: expect.stringMatching(/^HEBRA_TEST_REDIS_FILE names a file that cannot be read/) });
+    await expect(loadConfig(path)).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+      message: expect.stringMatching(/^HEBRA_TEST_REDIS_FILE names a file that cannot be read/),
+    });
   });
 });

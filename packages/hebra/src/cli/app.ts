@@ -4,7 +4,13 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { errorMessage, HebraError } from "@hebra/core";
 import type { AnyThreadDefinition } from "@hebra/thread";
-import { parseRuntimeConfig, type Channel, type Job, type RuntimeConfig, type RuntimeParts } from "@hebra/thread/runtime";
+import {
+  parseRuntimeConfig,
+  type Channel,
+  type Job,
+  type RuntimeConfig,
+  type RuntimeParts,
+} from "@hebra/thread/runtime";
 
 /** What an app's module exports. */
 export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText" | "busyText" | "readFile"> {
@@ -21,9 +27,12 @@ export async function loadApp(path: string | undefined): Promise<App> {
   try {
     module = (await import(pathToFileURL(resolve(path)).href)) as Partial<App>;
   } catch (error) {
-    throw new HebraError("INVALID_OPTIONS", `The app ${path} cannot be loaded: ${errorMessage(error)}`, { cause: error });
+    throw new HebraError("INVALID_OPTIONS", `The app ${path} cannot be loaded: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
-  if (!Array.isArray(module.threads)) throw new HebraError("INVALID_OPTIONS", `The app ${path} must export \`threads\`, a list of definitions.`);
+  if (!Array.isArray(module.threads))
+    throw new HebraError("INVALID_OPTIONS", `The app ${path} must export \`threads\`, a list of definitions.`);
   return module as App;
 }
 
@@ -46,7 +55,9 @@ export async function loadConfig(path: string | undefined): Promise<RuntimeConfi
   try {
     config = JSON.parse(await readFile(path, "utf8")) as RuntimeConfig;
   } catch (error) {
-    throw new HebraError("INVALID_OPTIONS", `The configuration ${path} cannot be read: ${errorMessage(error)}`, { cause: error });
+    throw new HebraError("INVALID_OPTIONS", `The configuration ${path} cannot be read: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
   config = expand(config, process.env) as RuntimeConfig;
   parseRuntimeConfig(config);
@@ -60,7 +71,8 @@ function expand(value: unknown, environment: NodeJS.ProcessEnv): unknown {
     return name === undefined ? value : fromEnvironment(name, environment);
   }
   if (Array.isArray(value)) return value.map((item) => expand(item, environment));
-  if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expand(item, environment)]));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expand(item, environment)]));
   return value;
 }
 
@@ -69,10 +81,16 @@ function fromEnvironment(name: string, environment: NodeJS.ProcessEnv): string {
   const found = environment[name];
   if (found !== undefined) return found;
   const file = environment[`${name}_FILE`];
-  if (file === undefined) throw new HebraError("INVALID_OPTIONS", `The configuration names the environment variable ${name}, which is not set, nor is ${name}_FILE.`);
+  if (file === undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `The configuration names the environment variable ${name}, which is not set, nor is ${name}_FILE.`,
+    );
   try {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
-    throw new HebraError("INVALID_OPTIONS", `${name}_FILE names a file that cannot be read: ${errorMessage(error)}`, { cause: error });
+    throw new HebraError("INVALID_OPTIONS", `${name}_FILE names a file that cannot be read: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,11 @@
 import { consoleLogger, createIdGenerator, sleep, systemClock } from "@hebra/core";
-import { openRuntime, parseRuntimeConfig, terminalChannel, type Runtime, type TerminalChannel } from "@hebra/thread/runtime";
+import {
+  openRuntime,
+  parseRuntimeConfig,
+  terminalChannel,
+  type Runtime,
+  type TerminalChannel,
+} from "@hebra/thread/runtime";
 import { loadApp, loadConfig, partsOf } from "./app.ts";
 import { number, type CliOptions } from "./parse.ts";
 import type { Report, Streams } from "./run-command.ts";
@@ -15,13 +21,24 @@ export async function chat(options: CliOptions, streams: Streams, signal: AbortS
   const concurrency = number("concurrency", options.concurrency, 10);
   const terminal = terminalChannel(options.session === undefined ? {} : { session: options.session });
   // What is said here is for a person to read: only what is wrong goes beside it.
-  const runtime = await openRuntime(config, { ...partsOf(app), logger: consoleLogger({ level: "warn", write: (line) => streams.err(line) }) });
+  const runtime = await openRuntime(config, {
+    ...partsOf(app),
+    logger: consoleLogger({ level: "warn", write: (line) => streams.err(line) }),
+  });
   try {
     const shared = parseRuntimeConfig(config).bus.backend !== "local";
     // On a shared bus others chat too, and each must get its own answers.
     const id = shared ? `chat-${createIdGenerator()()}` : "chat";
-    await runtime.gateway({ id, channels: [terminal], embeddedWorker: options["no-worker"] === true ? false : { concurrency } });
-    const aborted = new Promise<"interrupt">((resolve) => (signal.aborted ? resolve("interrupt") : signal.addEventListener("abort", () => resolve("interrupt"), { once: true })));
+    await runtime.gateway({
+      id,
+      channels: [terminal],
+      embeddedWorker: options["no-worker"] === true ? false : { concurrency },
+    });
+    const aborted = new Promise<"interrupt">((resolve) =>
+      signal.aborted
+        ? resolve("interrupt")
+        : signal.addEventListener("abort", () => resolve("interrupt"), { once: true }),
+    );
     if ((await Promise.race([terminal.ended, aborted])) === "end") {
       const late = new AbortController();
       const over = sleep(systemClock, deadlineMs, late.signal).catch(() => undefined);

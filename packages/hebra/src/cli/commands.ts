@@ -1,7 +1,15 @@
 /** The options that commands take, as the help and the parser know them. */
 export const optionTable = {
-  config: { type: "string", argument: "FILE", help: "JSON: bus, locks, store and the rest (default: everything local)" },
-  app: { type: "string", argument: "MODULE", help: "exports `threads`, and if need be `channels`, `route`, `reply`, `jobs`" },
+  config: {
+    type: "string",
+    argument: "FILE",
+    help: "JSON: bus, locks, store and the rest (default: everything local)",
+  },
+  app: {
+    type: "string",
+    argument: "MODULE",
+    help: "exports `threads`, and if need be `channels`, `route`, `reply`, `jobs`",
+  },
   concurrency: { type: "string", argument: "N", help: "conversations at once (default 10)" },
   port: { type: "string", argument: "N", help: "serve the HTTP channel here" },
   probes: { type: "string", argument: "N", help: "serve /healthz, /readyz and /stats here" },
@@ -9,10 +17,18 @@ export const optionTable = {
   id: { type: "string", argument: "NAME", help: 'the gateway\'s id (default "main")' },
   session: { type: "string", argument: "NAME", help: 'the conversation to begin with (default "main")' },
   "no-worker": { type: "boolean", help: "no worker in this process: others must run" },
-  deadline: { type: "string", argument: "MS", help: "time for what is under way (default 30000; to-local: for all of it, 300000)" },
+  deadline: {
+    type: "string",
+    argument: "MS",
+    help: "time for what is under way (default 30000; to-local: for all of it, 300000)",
+  },
   path: { type: "string", argument: "FILE", help: "the SQLite file to be (default .hebra/threads.sqlite)" },
   out: { type: "string", argument: "FILE", help: "write the local configuration here, and leave --config as it is" },
-  drain: { type: "string", argument: "MS", help: "time for workers to empty the bus before the rest is moved (default 60000)" },
+  drain: {
+    type: "string",
+    argument: "MS",
+    help: "time for workers to empty the bus before the rest is moved (default 60000)",
+  },
   undo: { type: "boolean", help: "take back the pause of a move that has moved nothing yet" },
   replay: { type: "string", argument: "ID", help: "put this dead letter back into its mailbox" },
   discard: { type: "string", argument: "ID", help: "drop this dead letter for good" },
@@ -39,8 +55,10 @@ export interface Command {
   examples: readonly (readonly [line: string, what: string])[];
 }
 
-const signals = "On SIGTERM or Ctrl-C it takes on no more, finishes what it holds, gives the rest back at --deadline, and ends with 0. A second signal ends it at once; what it held is taken up again when its lease has run out.";
-const probes = "--probes answers /healthz (kill me when it is not 200), /readyz (send me nothing when it is not 200) and /stats.";
+const signals =
+  "On SIGTERM or Ctrl-C it takes on no more, finishes what it holds, gives the rest back at --deadline, and ends with 0. A second signal ends it at once; what it held is taken up again when its lease has run out.";
+const probes =
+  "--probes answers /healthz (kill me when it is not 200), /readyz (send me nothing when it is not 200) and /stats.";
 
 /** What `hebra` can do. */
 export const commands = {
@@ -55,16 +73,26 @@ export const commands = {
     ],
     examples: [
       ["hebra gateway --app ./app.js --port 8080", "everything in one process"],
-      ["hebra gateway --config hebra.json --app ./app.js --no-worker --port 8080 --probes 9090", "beside workers of their own"],
+      [
+        "hebra gateway --config hebra.json --app ./app.js --no-worker --port 8080 --probes 9090",
+        "beside workers of their own",
+      ],
     ],
   },
   worker: {
     summary: "Runs turns. Start as many as the load needs.",
     options: ["config", "app", "concurrency", "host", "probes", "deadline", "json"],
-    details: ["It needs a shared bus, and locks and a store that it shares with the others: a --config whose bus.backend is redis. The same --app as the gateway's; its `jobs` are scheduled by one of the workers.", probes, signals],
+    details: [
+      "It needs a shared bus, and locks and a store that it shares with the others: a --config whose bus.backend is redis. The same --app as the gateway's; its `jobs` are scheduled by one of the workers.",
+      probes,
+      signals,
+    ],
     examples: [
       ["hebra worker --config hebra.json --app ./app.js --probes 9090", "one of many"],
-      ["hebra worker --config hebra.json --app ./app.js --concurrency 50 --deadline 120000", "for turns that wait for slow models"],
+      [
+        "hebra worker --config hebra.json --app ./app.js --concurrency 50 --deadline 120000",
+        "for turns that wait for slow models",
+      ],
     ],
   },
   chat: {
@@ -84,7 +112,10 @@ export const commands = {
   drain: {
     summary: "Waits until nothing is queued and nothing is under way.",
     options: ["config", "deadline", "json"],
-    details: ["Stop the intake first, or it may never be empty. What is scheduled for later does not count. When the time is over it ends with 3, and says what is left.", "Only for a shared bus: a local one ends with its process, which drains by itself on SIGTERM."],
+    details: [
+      "Stop the intake first, or it may never be empty. What is scheduled for later does not count. When the time is over it ends with 3, and says what is left.",
+      "Only for a shared bus: a local one ends with its process, which drains by itself on SIGTERM.",
+    ],
     examples: [["hebra drain --config hebra.json --deadline 120000", "two minutes at most"]],
   },
   "dead-letters": {
@@ -121,14 +152,19 @@ export const commands = {
     ],
     examples: [
       ["hebra to-local --config hebra.json --app ./app.js", "back to .hebra/threads.sqlite"],
-      ["hebra to-local --config /etc/hebra/hebra.json --app ./app.js --path /data/threads.sqlite --out /data/hebra.json --json", "where the configuration is read-only"],
+      [
+        "hebra to-local --config /etc/hebra/hebra.json --app ./app.js --path /data/threads.sqlite --out /data/hebra.json --json",
+        "where the configuration is read-only",
+      ],
       ["hebra gateway --config hebra.json --app ./app.js --port 8080", "afterwards"],
     ],
   },
   migrations: {
     summary: "Says where PostgreSQL's tables stand, or brings them to this build's version.",
     options: ["config", "apply", "json"],
-    details: ["A step of its own before a deploy: processes of the version before go on beside it. It ends with 3 while migrations are pending."],
+    details: [
+      "A step of its own before a deploy: processes of the version before go on beside it. It ends with 3 while migrations are pending.",
+    ],
     examples: [
       ["hebra migrations --config hebra.json", "what is pending"],
       ["hebra migrations --config hebra.json --apply", "before the deploy"],

@@ -19,12 +19,16 @@ export async function deadLetters(options: CliOptions, operands: readonly string
 
 /** What is asked for: by a word, or by the option of the same name. @throws HebraError `INVALID_OPTIONS` */
 function asked(options: CliOptions, [word, ...rest]: readonly string[]): { verb: Verb; ids: readonly string[] } {
-  const given = (["show", "replay", "discard"] as const).flatMap((verb) => (options[verb] === undefined ? [] : [{ verb, ids: [options[verb]] }]));
+  const given = (["show", "replay", "discard"] as const).flatMap((verb) =>
+    options[verb] === undefined ? [] : [{ verb, ids: [options[verb]] }],
+  );
   if (word !== undefined && given.length > 0) throw refuse("Say it once: as a word, or as an option.");
   if (given.length > 1) throw refuse("One of --show, --replay and --discard at a time.");
   if (word === undefined) return given[0] ?? { verb: "list", ids: [] };
-  if (word !== "list" && word !== "show" && word !== "replay" && word !== "discard") throw refuse(`There is no ${word} of dead letters: list, show, replay or discard.`);
-  if (word === "list" ? rest.length > 0 : word === "show" ? rest.length !== 1 : rest.length === 0) throw refuse(`${word} takes ${word === "list" ? "no id" : word === "show" ? "one id" : "one id or more"}.`);
+  if (word !== "list" && word !== "show" && word !== "replay" && word !== "discard")
+    throw refuse(`There is no ${word} of dead letters: list, show, replay or discard.`);
+  if (word === "list" ? rest.length > 0 : word === "show" ? rest.length !== 1 : rest.length === 0)
+    throw refuse(`${word} takes ${word === "list" ? "no id" : word === "show" ? "one id" : "one id or more"}.`);
   return { verb: word, ids: rest };
 }
 
@@ -32,7 +36,10 @@ async function list(letters: Bus["deadLetters"], limit: number, before: string |
   const { letters: found, cursor } = await letters.list({ limit, ...(before === undefined ? {} : { before }) });
   const lines = found.map(lineOf);
   if (cursor !== undefined) lines.push(`more: --before ${cursor}`);
-  return { report: { letters: found, ...(cursor === undefined ? {} : { cursor }) }, text: lines.length === 0 ? "no dead letters" : lines.join("\n") };
+  return {
+    report: { letters: found, ...(cursor === undefined ? {} : { cursor }) },
+    text: lines.length === 0 ? "no dead letters" : lines.join("\n"),
+  };
 }
 
 const lineOf = ({ id, at, direction, tenant, session, cause, attempts, signature, parked }: DeadLetter): string =>
@@ -45,14 +52,22 @@ async function show(letters: Bus["deadLetters"], id: string): Promise<Report> {
 }
 
 /** Each by itself: one that is not there does not keep the others from being done. */
-async function change(letters: Bus["deadLetters"], verb: "replay" | "discard", ids: readonly string[]): Promise<Report> {
+async function change(
+  letters: Bus["deadLetters"],
+  verb: "replay" | "discard",
+  ids: readonly string[],
+): Promise<Report> {
   const done: string[] = [];
   const unknown: string[] = [];
-  for (const id of ids) (await letters[verb](id) ? done : unknown).push(id);
+  for (const id of ids) ((await letters[verb](id)) ? done : unknown).push(id);
   if (done.length === 0) throw missing(unknown.join(", "));
   const word = verb === "replay" ? "replayed" : "discarded";
   const lines = [...done.map((id) => `${word} ${id}`), ...unknown.map((id) => `there is no dead letter ${id}`)];
-  return { report: { ...(ids.length === 1 ? { id: ids[0] } : {}), done: word, ids: done, unknown }, text: lines.join("\n"), exitCode: unknown.length === 0 ? exitCodes.ok : exitCodes.usage };
+  return {
+    report: { ...(ids.length === 1 ? { id: ids[0] } : {}), done: word, ids: done, unknown },
+    text: lines.join("\n"),
+    exitCode: unknown.length === 0 ? exitCodes.ok : exitCodes.usage,
+  };
 }
 
 const missing = (id: string) => new HebraError("INVALID_OPTIONS", `There is no dead letter ${id}.`);

@@ -1,7 +1,8 @@
 import { commands, optionTable, type Command, type CommandName } from "./commands.ts";
 
 const WIDTH = 100;
-const EXIT_CODES = "Exit codes: 0 done, 1 internal error, 2 wrong usage or configuration, 3 not finished, 4 a server is away: try again.";
+const EXIT_CODES =
+  "Exit codes: 0 done, 1 internal error, 2 wrong usage or configuration, 3 not finished, 4 a server is away: try again.";
 
 /** The help of one command, or of all. */
 export function helpText(name?: CommandName): string {

@@ -14,6 +14,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-process.exitCode = await runCommand(process.argv.slice(2), { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) }, signal);
+process.exitCode = await runCommand(
+  process.argv.slice(2),
+  { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) },
+  signal,
+);
 // Whatever an app has left open does not keep a process that has finished.
 setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();

@@ -11,7 +11,11 @@ const url = process.env["DATABASE_URL"];
 async function hebra(...args: string[]) {
   let out = "";
   let err = "";
-  const code = await runCommand(args, { out: (text) => void (out += text), err: (text) => void (err += text) }, new AbortController().signal);
+  const code = await runCommand(
+    args,
+    { out: (text) => void (out += text), err: (text) => void (err += text) },
+    new AbortController().signal,
+  );
   return { code, out, err };
 }
 
@@ -41,33 +45,46 @@ describe("hebra migrations", () => {
       await pool.end();
     });
 
-    it("tells what is pending with exit code 3, applies it once, and then has nothing to do", async () => {
-      process.env["HEBRA_TEST_DATABASE"] = url;
-      const path = config({ backend: "postgres", url: "${HEBRA_TEST_DATABASE}", schema });
-      const look = () => hebra("migrations", "--config", path, "--json");
+    it(
+      "tells what is pending with exit code 3, applies it once, and then has nothing to do",
+      async () => {
+        process.env["HEBRA_TEST_DATABASE"] = url;
+        const path = config({ backend: "postgres", url: "${HEBRA_TEST_DATABASE}", schema });
+        const look = () => hebra("migrations", "--config", path, "--json");
 
-      const before = await look();
-      expect(before.code).toBe(3);
-      const { needed, ...rest } = JSON.parse(before.out) as { needed: number };
-      expect(rest).toMatchObject({ version: 0, applied: [] });
-      const applied = await hebra("migrations", "--config", path, "--apply", "--json");
-      expect(applied.code).toBe(0);
-      expect(JSON.parse(applied.out)).toMatchObject({ version: needed, needed, pending: [] });
-      expect((JSON.parse(applied.out) as { applied: number[] }).applied).toHaveLength(needed);
-      const { rows } = await pool.query(`SELECT max(version)::int AS version FROM ${schema}.thread_schema`);
-      expect(rows).toEqual([{ version: needed }]);
+        const before = await look();
+        expect(before.code).toBe(3);
+        const { needed, ...rest } = JSON.parse(before.out) as { needed: number };
+        expect(rest).toMatchObject({ version: 0, applied: [] });
+        const applied = await hebra("migrations", "--config", path, "--apply", "--json");
+        expect(applied.code).toBe(0);
+        expect(JSON.parse(applied.out)).toMatchObject({ version: needed, needed, pending: [] });
+        expect((JSON.parse(applied.out) as { applied: number[] }).applied).toHaveLength(needed);
+        const { rows } = await pool.query(`SELECT max(version)::int AS version FROM ${schema}.thread_schema`);
+        expect(rows).toEqual([{ version: needed }]);
 
-      const again = await hebra("migrations", "--config", path, "--apply");
-      expect(again).toMatchObject({ code: 0, err: "" });
-      expect(again.out).toContain("nothing is pending");
-      expect(await look()).toMatchObject({ code: 0 });
-    }, PATIENCE);
+        const again = await hebra("migrations", "--config", path, "--apply");
+        expect(again).toMatchObject({ code: 0, err: "" });
+        expect(again.out).toContain("nothing is pending");
+        expect(await look()).toMatchObject({ code: 0 });
+      },
+      PATIENCE,
+    );
 
-    it("refuses a database of a later build", async () => {
-      await pool.query(`INSERT INTO ${schema}.thread_schema VALUES (999, 999, 0)`);
-      const { code, err } = await hebra("migrations", "--config", config({ backend: "postgres", url, schema }), "--apply");
-      expect(code).toBe(2);
-      expect(err).toMatch(/^SCHEMA_TOO_NEW: /);
-    }, PATIENCE);
+    it(
+      "refuses a database of a later build",
+      async () => {
+        await pool.query(`INSERT INTO ${schema}.thread_schema VALUES (999, 999, 0)`);
+        const { code, err } = await hebra(
+          "migrations",
+          "--config",
+          config({ backend: "postgres", url, schema }),
+          "--apply",
+        );
+        expect(code).toBe(2);
+        expect(err).toMatch(/^SCHEMA_TOO_NEW: /);
+      },
+      PATIENCE,
+    );
   });
 });

@@ -8,20 +8,31 @@ import type { CliOptions, Report } from "./run-command.ts";
 export async function migrations(options: CliOptions): Promise<Report> {
   const { store } = parseRuntimeConfig(await loadConfig(options.config));
   if (store.backend !== "postgres") {
-    throw new HebraError("UNSUPPORTED", `The store of this configuration is "${store.backend}": it has no migrations of its own step. SQLite migrates when it is opened; memory and Redis have no tables.`);
+    throw new HebraError(
+      "UNSUPPORTED",
+      `The store of this configuration is "${store.backend}": it has no migrations of its own step. SQLite migrates when it is opened; memory and Redis have no tables.`,
+    );
   }
   const { postgresMigrations } = await import("@hebra/thread/store/postgres");
-  const database = await postgresMigrations({ connectionString: store.url!, ...(store.schema === undefined ? {} : { schema: store.schema }) });
+  const database = await postgresMigrations({
+    connectionString: store.url!,
+    ...(store.schema === undefined ? {} : { schema: store.schema }),
+  });
   try {
     const before = await database.status();
-    const { version, needed, pending } = options.apply === true && before.pending.length > 0 ? await database.apply() : before;
+    const { version, needed, pending } =
+      options.apply === true && before.pending.length > 0 ? await database.apply() : before;
     const applied = before.pending.filter((one) => !pending.includes(one));
     const text = [
       `schema version ${version}, this build needs ${needed}`,
       ...(applied.length === 0 ? [] : [`applied ${applied.join(", ")}`]),
       pending.length === 0 ? "nothing is pending" : `pending ${pending.join(", ")}: run with --apply before the deploy`,
     ].join("\n");
-    return { report: { version, needed, pending, applied }, text, exitCode: pending.length === 0 ? exitCodes.ok : exitCodes.unfinished };
+    return {
+      report: { version, needed, pending, applied },
+      text,
+      exitCode: pending.length === 0 ? exitCodes.ok : exitCodes.unfinished,
+    };
   } finally {
     await database.close();
   }

@@ -19,18 +19,30 @@ export function parseLine(args: readonly string[]): ParsedLine | undefined {
   if (name === undefined || name === "--help" || name === "-h" || name === "help") return undefined;
   if (!Object.hasOwn(commands, name)) {
     const near = didYouMean(name, Object.keys(commands));
-    throw new HebraError("INVALID_OPTIONS", `There is no command ${name}${near === undefined ? "" : `; did you mean ${near}?`} See hebra --help.`);
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `There is no command ${name}${near === undefined ? "" : `; did you mean ${near}?`} See hebra --help.`,
+    );
   }
   const command = name as CommandName;
   const { options: own, operands }: Command = commands[command];
   const known: readonly OptionName[] = [...own, "help"];
   try {
-    const { values, positionals } = parseArgs({ args: rest, options: Object.fromEntries(known.map((option) => [option, optionTable[option]])), strict: true, allowPositionals: operands !== undefined });
+    const { values, positionals } = parseArgs({
+      args: rest,
+      options: Object.fromEntries(known.map((option) => [option, optionTable[option]])),
+      strict: true,
+      allowPositionals: operands !== undefined,
+    });
     return { command, options: values as CliOptions, operands: positionals };
   } catch (error) {
     const wrong = /'--?([\w-]+)/.exec(errorMessage(error))?.[1];
     const near = wrong === undefined || known.some((option) => option === wrong) ? undefined : didYouMean(wrong, known);
-    throw new HebraError("INVALID_OPTIONS", `${errorMessage(error).split(". To specify")[0]!}${near === undefined ? "" : ` Did you mean --${near}?`} See hebra ${command} --help.`, { cause: error });
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `${errorMessage(error).split(". To specify")[0]!}${near === undefined ? "" : ` Did you mean --${near}?`} See hebra ${command} --help.`,
+      { cause: error },
+    );
   }
 }
 

@@ -8,7 +8,8 @@ import { withBus } from "./shared-bus.ts";
 /** Milliseconds between two looks of `hebra drain`. */
 const LOOK_EVERY_MS = 200;
 
-const isEmpty = ({ inbound, outbound }: BusStats) => [inbound, outbound].every(({ depth, inFlight, delayed }) => depth + inFlight + delayed === 0);
+const isEmpty = ({ inbound, outbound }: BusStats) =>
+  [inbound, outbound].every(({ depth, inFlight, delayed }) => depth + inFlight + delayed === 0);
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
@@ -39,7 +40,11 @@ export async function drain(options: CliOptions, signal: AbortSignal): Promise<R
       const ms = Math.round(performance.now() - startedAt);
       if (found !== undefined && isEmpty(found)) return { report: { empty: true, ms }, text: `empty after ${ms} ms` };
       if (ms >= deadlineMs || signal.aborted) {
-        return { report: { empty: false, ms, stats: found }, text: `not empty after ${ms} ms: ${found?.inbound.depth ?? "?"} inbound, ${found?.outbound.depth ?? "?"} outbound`, exitCode: exitCodes.unfinished };
+        return {
+          report: { empty: false, ms, stats: found },
+          text: `not empty after ${ms} ms: ${found?.inbound.depth ?? "?"} inbound, ${found?.outbound.depth ?? "?"} outbound`,
+          exitCode: exitCodes.unfinished,
+        };
       }
       await sleep(systemClock, LOOK_EVERY_MS, signal).catch(() => undefined);
     }

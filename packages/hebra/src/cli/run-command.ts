@@ -26,11 +26,22 @@ export interface Report {
 }
 
 /** What a person has to change before the same command can succeed. */
-const usage = new Set<ErrorCode>(["INVALID_OPTIONS", "INVALID_ID", "PEER_MISSING", "UNSUPPORTED", "DURABILITY_UNSUPPORTED", "UPGRADE_REQUIRED", "SCHEMA_NOT_APPLIED", "SCHEMA_TOO_NEW"]);
+const usage = new Set<ErrorCode>([
+  "INVALID_OPTIONS",
+  "INVALID_ID",
+  "PEER_MISSING",
+  "UNSUPPORTED",
+  "DURABILITY_UNSUPPORTED",
+  "UPGRADE_REQUIRED",
+  "SCHEMA_NOT_APPLIED",
+  "SCHEMA_TOO_NEW",
+]);
 /** What passes by itself. */
 const away = new Set<ErrorCode>(["UNREACHABLE", "TIMEOUT", "STORE_LOCKED", "LOCK_TIMEOUT"]);
 
-/** Runs one command line. Never throws. @param signal - ends what runs until it is told to end. @returns the exit code */
+/**
+ * Runs one command line. Never throws. @param signal - ends what runs until it is told to end. @returns the exit code
+ */
 export async function runCommand(args: readonly string[], streams: Streams, signal: AbortSignal): Promise<number> {
   let json = args.includes("--json");
   try {
@@ -63,7 +74,11 @@ function exitCodeOf(code: ErrorCode): number {
   return away.has(code) ? exitCodes.away : exitCodes.internal;
 }
 
-async function perform({ command, options, operands }: ParsedLine, streams: Streams, signal: AbortSignal): Promise<Report> {
+async function perform(
+  { command, options, operands }: ParsedLine,
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<Report> {
   switch (command) {
     case "gateway":
     case "worker":

@@ -1,14 +1,28 @@
 import { consoleLogger, errorMessage, HebraError, redactText } from "@hebra/core";
-import { httpChannel, openRuntime, parseRuntimeConfig, type Channel, type Gateway, type HttpChannel, type Runtime } from "@hebra/thread/runtime";
+import {
+  httpChannel,
+  openRuntime,
+  parseRuntimeConfig,
+  type Channel,
+  type Gateway,
+  type HttpChannel,
+  type Runtime,
+} from "@hebra/thread/runtime";
 import { loadApp, loadConfig, partsOf } from "./app.ts";
 import { number, type CliOptions } from "./parse.ts";
 import type { Report, Streams } from "./run-command.ts";
 import { serve, type Serving } from "./serve.ts";
 
-const json = (body: object, ok = true) => new Response(JSON.stringify(body), { status: ok ? 200 : 503, headers: { "content-type": "application/json" } });
+const json = (body: object, ok = true) =>
+  new Response(JSON.stringify(body), { status: ok ? 200 : 503, headers: { "content-type": "application/json" } });
 
 /** `hebra gateway` and `hebra worker`: run until the signal aborts, then end within the deadline. */
-export async function runProcess(kind: "gateway" | "worker", options: CliOptions, streams: Streams, signal: AbortSignal): Promise<Report> {
+export async function runProcess(
+  kind: "gateway" | "worker",
+  options: CliOptions,
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<Report> {
   const app = await loadApp(options.app);
   const config = await loadConfig(options.config);
   const logger = consoleLogger({ write: (line) => streams.err(line) });
@@ -16,7 +30,10 @@ export async function runProcess(kind: "gateway" | "worker", options: CliOptions
   const deadlineMs = number("deadline", options.deadline, 30_000);
   const concurrency = number("concurrency", options.concurrency, 10);
   if (kind === "worker" && parseRuntimeConfig(config).bus.backend === "local") {
-    throw new HebraError("UNSUPPORTED", "A worker of its own needs a bus that it shares with a gateway, and the bus of this configuration is local. Set bus.backend to redis, or run hebra gateway, which works too.");
+    throw new HebraError(
+      "UNSUPPORTED",
+      "A worker of its own needs a bus that it shares with a gateway, and the bus of this configuration is local. Set bus.backend to redis, or run hebra gateway, which works too.",
+    );
   }
   const runtime = await openRuntime(config, { ...partsOf(app), logger });
   const servers: Serving[] = [];
@@ -26,21 +43,39 @@ export async function runProcess(kind: "gateway" | "worker", options: CliOptions
     let web: Serving | undefined;
     let gateway: Gateway | undefined;
     if (kind === "gateway") {
-      const channels: Channel[] = [...(typeof app.channels === "function" ? await app.channels() : (app.channels ?? []))];
+      const channels: Channel[] = [
+        ...(typeof app.channels === "function" ? await app.channels() : (app.channels ?? [])),
+      ];
       if (options.port !== undefined) {
         const channel = httpChannel();
         channels.push(channel);
         web = await serve(byName(channels, channel), { port: number("port", options.port, 0), host });
         servers.push(web);
       }
-      gateway = await runtime.gateway({ channels, embeddedWorker: options["no-worker"] === true ? false : { concurrency }, ...(options.id === undefined ? {} : { id: options.id }) });
+      gateway = await runtime.gateway({
+        channels,
+        embeddedWorker: options["no-worker"] === true ? false : { concurrency },
+        ...(options.id === undefined ? {} : { id: options.id }),
+      });
     } else {
       runtime.worker({ concurrency });
     }
-    if (app.jobs !== undefined && (kind === "worker" || gateway?.worker !== undefined)) runtime.scheduler({ jobs: app.jobs });
-    const started = { started: kind, pid: process.pid, ...(web === undefined ? {} : { port: web.port }), ...(probes === undefined ? {} : { probes: probes.port }) };
-    streams.out(options.json === true ? `${JSON.stringify(started)}\n` : `${kind} started${web === undefined ? "" : `, messages on port ${web.port}`}${probes === undefined ? "" : `, probes on port ${probes.port}`}\n`);
-    await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
+    if (app.jobs !== undefined && (kind === "worker" || gateway?.worker !== undefined))
+      runtime.scheduler({ jobs: app.jobs });
+    const started = {
+      started: kind,
+      pid: process.pid,
+      ...(web === undefined ? {} : { port: web.port }),
+      ...(probes === undefined ? {} : { probes: probes.port }),
+    };
+    streams.out(
+      options.json === true
+        ? `${JSON.stringify(started)}\n`
+        : `${kind} started${web === undefined ? "" : `, messages on port ${web.port}`}${probes === undefined ? "" : `, probes on port ${probes.port}`}\n`,
+    );
+    await new Promise<void>((resolve) =>
+      signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
     const stoppedAt = performance.now();
     await runtime.drain({ deadlineMs });
     await runtime.close();
@@ -54,9 +89,18 @@ export async function runProcess(kind: "gateway" | "worker", options: CliOptions
   }
 }
 
-/** A channel with a handler of its own, as a webhook has, answers below `/<its name>`; everything else is the HTTP channel's. */
+/**
+ * A channel with a handler of its own, as a webhook has, answers below `/<its name>`; everything else is the HTTP
+ * channel's.
+ */
 function byName(channels: readonly Channel[], fallback: HttpChannel): (request: Request) => Promise<Response> {
-  const handlers = new Map(channels.flatMap((channel) => ("handler" in channel && typeof channel.handler === "function" ? [[channel.name, channel as HttpChannel] as const] : [])));
+  const handlers = new Map(
+    channels.flatMap((channel) =>
+      "handler" in channel && typeof channel.handler === "function"
+        ? [[channel.name, channel as HttpChannel] as const]
+        : [],
+    ),
+  );
   return (request) => {
     const [, first = ""] = new URL(request.url).pathname.split("/");
     return (handlers.get(decodeURIComponent(first)) ?? fallback).handler(request);

@@ -12,13 +12,18 @@ export interface Serving {
 }
 
 /** Serves a Web-standard handler over node's server. */
-export async function serve(handler: (request: Request) => Promise<Response>, options: { port: number; host: string }): Promise<Serving> {
+export async function serve(
+  handler: (request: Request) => Promise<Response>,
+  options: { port: number; host: string },
+): Promise<Serving> {
   const server = createServer((incoming, outgoing) => {
     const abort = new AbortController();
     outgoing.once("close", () => abort.abort());
     const run = async () => {
       const { method = "GET", headers } = incoming;
-      const pairs = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]]));
+      const pairs = Object.entries(headers).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]],
+      );
       const hasBody = method !== "GET" && method !== "HEAD";
       const init: RequestInit & { duplex?: "half" } = { method, headers: pairs, signal: abort.signal };
       if (hasBody) Object.assign(init, { body: Readable.toWeb(incoming), duplex: "half" });
@@ -57,7 +62,15 @@ function listen(server: Server, { port, host }: { port: number; host: string }):
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const taken = error.code === "EADDRINUSE" || error.code === "EACCES" || error.code === "EADDRNOTAVAIL";
-      reject(taken ? new HebraError("INVALID_OPTIONS", `The port ${port} of ${host} cannot be listened on: ${error.code}. Choose another, or end what has it.`, { cause: error }) : error);
+      reject(
+        taken
+          ? new HebraError(
+              "INVALID_OPTIONS",
+              `The port ${port} of ${host} cannot be listened on: ${error.code}. Choose another, or end what has it.`,
+              { cause: error },
+            )
+          : error,
+      );
     });
     server.listen(port, host, () => {
       server.removeAllListeners("error");

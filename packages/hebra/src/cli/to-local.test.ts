@@ -26,25 +26,67 @@ describe.skipIf(withoutRedisServer !== undefined)("hebra to-local", () => {
   function deployment() {
     const name = `to-local${process.pid}-${++count}`;
     const shared = { backend: "redis", url: "${HEBRA_TEST_REDIS}", namespace: name };
-    const config = bench.config({ bus: { ...shared, leaseMs: 2_000 }, locks: shared, store: { ...shared, namespace: `${name}:thread` }, workers: 2, sweepMs: 1_000 }, `${name}.json`);
+    const config = bench.config(
+      {
+        bus: { ...shared, leaseMs: 2_000 },
+        locks: shared,
+        store: { ...shared, namespace: `${name}:thread` },
+        workers: 2,
+        sweepMs: 1_000,
+      },
+      `${name}.json`,
+    );
     const env = { HEBRA_TEST_REDIS: `redis://app:s3cr3t-pass@127.0.0.1:${redis.port}` };
     const path = join(bench.directory, `${name}.sqlite`);
     return {
       config,
       path,
       namespace: name,
-      gateway: (more: Record<string, string> = {}) => bench.run(["gateway", "--config", config, "--app", app, "--no-worker", "--port", "0", "--probes", "0", "--json"], { ...env, ...more }),
+      gateway: (more: Record<string, string> = {}) =>
+        bench.run(
+          ["gateway", "--config", config, "--app", app, "--no-worker", "--port", "0", "--probes", "0", "--json"],
+          { ...env, ...more },
+        ),
       worker: () => bench.run(["worker", "--config", config, "--app", app, "--json"], env),
-      local: () => bench.run(["gateway", "--config", config, "--app", app, "--port", "0", "--probes", "0", "--json"], { HEBRA_TEST_REDIS: undefined }),
-      toLocal: (...more: string[]) => bench.run(["to-local", "--config", config, "--app", app, "--path", path, "--json", ...more], env),
+      local: () =>
+        bench.run(["gateway", "--config", config, "--app", app, "--port", "0", "--probes", "0", "--json"], {
+          HEBRA_TEST_REDIS: undefined,
+        }),
+      toLocal: (...more: string[]) =>
+        bench.run(["to-local", "--config", config, "--app", app, "--path", path, "--json", ...more], env),
     };
   }
-  const publish = (port: number, id: string, chat: string, text: string) => fetch(`http://127.0.0.1:${port}/log`, { method: "POST", body: JSON.stringify({ id, chat, text }) });
+  const publish = (port: number, id: string, chat: string, text: string) =>
+    fetch(`http://127.0.0.1:${port}/log`, { method: "POST", body: JSON.stringify({ id, chat, text }) });
   /** What each chat was sent, in order, each reply once however often it came. */
-  const sentTo = (chat: string) => [...new Map(bench.noted().filter(({ event, session }) => event === "sent" && session === `log:${chat}`).map((one) => [one.id, one.text])).values()];
-  const progressOf = ({ out }: Spawned) => out().split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as { step?: string; state?: string; ok?: boolean; ms: number; moved: object; steps: { step: string; ms: number }[] });
+  const sentTo = (chat: string) => [
+    ...new Map(
+      bench
+        .noted()
+        .filter(({ event, session }) => event === "sent" && session === `log:${chat}`)
+        .map((one) => [one.id, one.text]),
+    ).values(),
+  ];
+  const progressOf = ({ out }: Spawned) =>
+    out()
+      .split("\n")
+      .filter((line) => line !== "")
+      .map(
+        (line) =>
+          JSON.parse(line) as {
+            step?: string;
+            state?: string;
+            ok?: boolean;
+            ms: number;
+            moved: object;
+            steps: { step: string; ms: number }[];
+          },
+      );
 
-  /** Real processes with everything that can be under way: turns that run in a worker that is killed, messages behind them, in retry and for later, and replies that the channel refuses. */
+  /**
+   * Real processes with everything that can be under way: turns that run in a worker that is killed, messages behind
+   * them, in retry and for later, and replies that the channel refuses.
+   */
   async function busy(prefix: string) {
     const made = deployment();
     const gateway = made.gateway({ HEBRA_TEST_REFUSE: "1" });
@@ -54,13 +96,27 @@ describe.skipIf(withoutRedisServer !== undefined)("hebra to-local", () => {
     const chat = (n: number) => `${prefix}${n}`;
     // Answered, and not sent.
     for (let n = 0; n < CHATS; n++) await publish(port, "0", chat(n), `${n} says 0`);
-    await eventually(() => bench.noted().filter(({ event, text }) => event === "end" && text.endsWith("says 0")).length >= CHATS * count, "the first turns end", PATIENCE);
+    await eventually(
+      () =>
+        bench.noted().filter(({ event, text }) => event === "end" && text.endsWith("says 0")).length >= CHATS * count,
+      "the first turns end",
+      PATIENCE,
+    );
     // Turns that run when their worker is killed.
     for (let n = 0; n < 5; n++) await publish(port, "1", chat(n), `${n} says 1|${n === 0 ? 600_000 : 600}`);
-    await eventually(() => bench.noted().filter(({ event, text, pid }) => event === "start" && text.endsWith("says 1") && pid === worker.child.pid).length >= 5, "turns run", PATIENCE);
+    await eventually(
+      () =>
+        bench
+          .noted()
+          .filter(({ event, text, pid }) => event === "start" && text.endsWith("says 1") && pid === worker.child.pid)
+          .length >= 5,
+      "turns run",
+      PATIENCE,
+    );
     worker.child.kill("SIGKILL");
     await worker.exit;
-    for (let id = 1; id < EACH; id++) for (let n = id === 1 ? 5 : 0; n < CHATS; n++) await publish(port, String(id), chat(n), `${n} says ${id}`);
+    for (let id = 1; id < EACH; id++)
+      for (let n = id === 1 ? 5 : 0; n < CHATS; n++) await publish(port, String(id), chat(n), `${n} says ${id}`);
     const bus = redisBus({ url: redis.url, namespace: made.namespace, leaseMs: 2_000 }) as Bus;
     // One that failed, and is to be tried again in an hour.
     const inbox = bus.consumeInbound({ concurrency: 1 });
@@ -75,7 +131,14 @@ describe.skipIf(withoutRedisServer !== undefined)("hebra to-local", () => {
     }
     await inbox.return!();
     const replyTo = { gatewayId: "main", channel: "log", chat: chat(99), inReplyTo: "late", deltas: false };
-    await bus.schedule({ session: `log:${chat(99)}`, id: "log:late", payload: { kind: "message", message: { id: "late", chat: chat(99), text: "99 says late" }, replyTo } }, { at: Date.now() + HOUR });
+    await bus.schedule(
+      {
+        session: `log:${chat(99)}`,
+        id: "log:late",
+        payload: { kind: "message", message: { id: "late", chat: chat(99), text: "99 says late" }, replyTo },
+      },
+      { at: Date.now() + HOUR },
+    );
     await bus.close();
     return { ...made, running: gateway, chat };
   }
@@ -86,77 +149,116 @@ describe.skipIf(withoutRedisServer !== undefined)("hebra to-local", () => {
     const { port, probes } = await gateway.started();
     const all = Array.from({ length: CHATS }, (_, n) => n);
     // The turn that would have taken ten minutes begins anew; it is the one conversation that is not done.
-    await eventually(() => all.slice(1).every((n) => sentTo(chat(n)).length >= EACH), "everything is answered", PATIENCE);
-    for (const n of all.slice(1)) expect(sentTo(chat(n))).toEqual(Array.from({ length: EACH }, (_, id) => `echo: ${n} says ${id}`));
+    await eventually(
+      () => all.slice(1).every((n) => sentTo(chat(n)).length >= EACH),
+      "everything is answered",
+      PATIENCE,
+    );
+    for (const n of all.slice(1))
+      expect(sentTo(chat(n))).toEqual(Array.from({ length: EACH }, (_, id) => `echo: ${n} says ${id}`));
     expect(sentTo(chat(0))).toEqual(["echo: 0 says 0"]);
-    const stats = (await (await fetch(`http://127.0.0.1:${probes}/stats`)).json()) as { inbound: { scheduled: number } };
+    const stats = (await (await fetch(`http://127.0.0.1:${probes}/stats`)).json()) as {
+      inbound: { scheduled: number };
+    };
     expect(stats.inbound.scheduled).toBe(1);
     // What comes again is known, what is new is taken.
-    expect((await (await publish(port, "4", chat(1), "1 says 4")).json()) as object).toMatchObject({ status: "duplicate" });
+    expect((await (await publish(port, "4", chat(1), "1 says 4")).json()) as object).toMatchObject({
+      status: "duplicate",
+    });
     expect((await publish(port, "5", chat(1), "1 says 5")).status).toBe(202);
     await eventually(() => sentTo(chat(1)).includes("echo: 1 says 5"), "the local gateway answers", PATIENCE);
     gateway.child.kill("SIGTERM");
     await gateway.exit;
-    expect(JSON.parse(readFileSync(config, "utf8"))).toMatchObject({ bus: { backend: "local" }, locks: { backend: "local" }, store: { backend: "sqlite" } });
+    expect(JSON.parse(readFileSync(config, "utf8"))).toMatchObject({
+      bus: { backend: "local" },
+      locks: { backend: "local" },
+      store: { backend: "sqlite" },
+    });
   }
 
-  it("brings a busy deployment back with its processes still up, and prints each step with its time", async () => {
-    const made = await busy("p");
-    const moving = made.toLocal();
-    expect(await moving.exit).toEqual({ code: 0, signal: null });
-    const lines = progressOf(moving);
-    const report = lines.at(-1)!;
-    expect(report).toMatchObject({ ok: true, moved: { scheduled: 1, replies: CHATS } });
-    expect(report.ms).toBeLessThan(300_000);
-    expect(lines.filter(({ state }) => state === "done").map(({ step }) => step)).toEqual(["check", "pause", "drain", "stop", "move", "export", "import", "switch", "verify"]);
-    process.stdout.write(`to-local: ${report.steps.map(({ step, ms }) => `${step} ${ms}`).join(", ")}; ${report.ms} ms in all\n`);
-    // The old gateway has stopped by itself: it is not ready, and takes in nothing.
-    made.running.child.kill("SIGTERM");
-    expect((await made.running.exit).code).toBe(0);
-    const notes = `${made.config}.to-local`;
-    expect(statSync(notes).mode & 0o77).toBe(0);
-    expect(JSON.parse(readFileSync(join(notes, "config.before.json"), "utf8"))).toMatchObject({ bus: { backend: "redis", url: "${HEBRA_TEST_REDIS}" } });
-    expect(moving.out() + moving.err()).not.toContain("s3cr3t-pass");
-    await checkLocal(made);
-    // A second time there is nothing left to do.
-    const again = made.toLocal();
-    expect((await again.exit).code).toBe(0);
-    expect(progressOf(again).at(-1)).toMatchObject({ ok: true });
-  }, TIME);
-
-  it("can be killed at every step, and goes on when it is run again", async () => {
-    const made = await busy("k");
-    made.running.child.kill("SIGKILL");
-    await made.running.exit;
-    const killed: string[] = [];
-    for (const step of ["check", "pause", "drain", "stop", "move", "export", "import", "switch", "verify"]) {
+  it(
+    "brings a busy deployment back with its processes still up, and prints each step with its time",
+    async () => {
+      const made = await busy("p");
       const moving = made.toLocal();
-      await moving.line((line) => line.includes(`"step":"${step}","state":"begun"`), `it comes to ${step}`, TIME);
-      moving.child.kill("SIGKILL");
-      const { signal } = await moving.exit;
-      if (signal === "SIGKILL") killed.push(step);
-      else expect(progressOf(moving).at(-1)).toMatchObject({ ok: true });
-    }
-    // The last steps are quick: a kill may come too late for them.
-    expect(killed.slice(0, 5)).toEqual(["check", "pause", "drain", "stop", "move"]);
-    const last = made.toLocal();
-    expect(await last.exit).toEqual({ code: 0, signal: null });
-    expect(progressOf(last).at(-1)).toMatchObject({ ok: true, moved: { scheduled: 1, replies: CHATS } });
-    await checkLocal(made);
-  }, TIME);
+      expect(await moving.exit).toEqual({ code: 0, signal: null });
+      const lines = progressOf(moving);
+      const report = lines.at(-1)!;
+      expect(report).toMatchObject({ ok: true, moved: { scheduled: 1, replies: CHATS } });
+      expect(report.ms).toBeLessThan(300_000);
+      expect(lines.filter(({ state }) => state === "done").map(({ step }) => step)).toEqual([
+        "check",
+        "pause",
+        "drain",
+        "stop",
+        "move",
+        "export",
+        "import",
+        "switch",
+        "verify",
+      ]);
+      process.stdout.write(
+        `to-local: ${report.steps.map(({ step, ms }) => `${step} ${ms}`).join(", ")}; ${report.ms} ms in all\n`,
+      );
+      // The old gateway has stopped by itself: it is not ready, and takes in nothing.
+      made.running.child.kill("SIGTERM");
+      expect((await made.running.exit).code).toBe(0);
+      const notes = `${made.config}.to-local`;
+      expect(statSync(notes).mode & 0o77).toBe(0);
+      expect(JSON.parse(readFileSync(join(notes, "config.before.json"), "utf8"))).toMatchObject({
+        bus: { backend: "redis", url: "${HEBRA_TEST_REDIS}" },
+      });
+      expect(moving.out() + moving.err()).not.toContain("s3cr3t-pass");
+      await checkLocal(made);
+      // A second time there is nothing left to do.
+      const again = made.toLocal();
+      expect((await again.exit).code).toBe(0);
+      expect(progressOf(again).at(-1)).toMatchObject({ ok: true });
+    },
+    TIME,
+  );
 
-  it("says what it needs, leaves a read-only configuration alone, and takes a pause back", async () => {
-    const made = deployment();
-    const without = bench.run(["to-local", "--app", app]);
-    expect((await without.exit).code).toBe(2);
-    expect(without.err()).toMatch(/^INVALID_OPTIONS: Pass --config/);
-    const undone = made.toLocal("--undo");
-    expect(await undone.exit).toEqual({ code: 0, signal: null });
-    const out = join(bench.directory, "out.json");
-    const before = readFileSync(made.config, "utf8");
-    expect((await made.toLocal("--out", out).exit).code).toBe(0);
-    expect(readFileSync(made.config, "utf8")).toBe(before);
-    expect(JSON.parse(readFileSync(out, "utf8"))).toMatchObject({ store: { path: made.path } });
-    expect(existsSync(made.path)).toBe(true);
-  }, TIME);
+  it(
+    "can be killed at every step, and goes on when it is run again",
+    async () => {
+      const made = await busy("k");
+      made.running.child.kill("SIGKILL");
+      await made.running.exit;
+      const killed: string[] = [];
+      for (const step of ["check", "pause", "drain", "stop", "move", "export", "import", "switch", "verify"]) {
+        const moving = made.toLocal();
+        await moving.line((line) => line.includes(`"step":"${step}","state":"begun"`), `it comes to ${step}`, TIME);
+        moving.child.kill("SIGKILL");
+        const { signal } = await moving.exit;
+        if (signal === "SIGKILL") killed.push(step);
+        else expect(progressOf(moving).at(-1)).toMatchObject({ ok: true });
+      }
+      // The last steps are quick: a kill may come too late for them.
+      expect(killed.slice(0, 5)).toEqual(["check", "pause", "drain", "stop", "move"]);
+      const last = made.toLocal();
+      expect(await last.exit).toEqual({ code: 0, signal: null });
+      expect(progressOf(last).at(-1)).toMatchObject({ ok: true, moved: { scheduled: 1, replies: CHATS } });
+      await checkLocal(made);
+    },
+    TIME,
+  );
+
+  it(
+    "says what it needs, leaves a read-only configuration alone, and takes a pause back",
+    async () => {
+      const made = deployment();
+      const without = bench.run(["to-local", "--app", app]);
+      expect((await without.exit).code).toBe(2);
+      expect(without.err()).toMatch(/^INVALID_OPTIONS: Pass --config/);
+      const undone = made.toLocal("--undo");
+      expect(await undone.exit).toEqual({ code: 0, signal: null });
+      const out = join(bench.directory, "out.json");
+      const before = readFileSync(made.config, "utf8");
+      expect((await made.toLocal("--out", out).exit).code).toBe(0);
+      expect(readFileSync(made.config, "utf8")).toBe(before);
+      expect(JSON.parse(readFileSync(out, "utf8"))).toMatchObject({ store: { path: made.path } });
+      expect(existsSync(made.path)).toBe(true);
+    },
+    TIME,
+  );
 });

@@ -2,7 +2,14 @@ import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode, HebraError } from "@hebra/core";
-import { moveToLocal, parseRuntimeConfig, undoMoveToLocal, type MoveProgress, type MoveReport, type RuntimeConfig } from "@hebra/thread/runtime";
+import {
+  moveToLocal,
+  parseRuntimeConfig,
+  undoMoveToLocal,
+  type MoveProgress,
+  type MoveReport,
+  type RuntimeConfig,
+} from "@hebra/thread/runtime";
 import { loadApp, loadConfig } from "./app.ts";
 import { exitCodes } from "./commands.ts";
 import { number, type CliOptions } from "./parse.ts";
@@ -10,7 +17,11 @@ import type { Report, Streams } from "./run-command.ts";
 
 /** `hebra to-local` */
 export async function toLocal(options: CliOptions, streams: Streams, signal: AbortSignal): Promise<Report> {
-  if (options.config === undefined) throw new HebraError("INVALID_OPTIONS", "Pass --config: the configuration of the deployment that is to become local.");
+  if (options.config === undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      "Pass --config: the configuration of the deployment that is to become local.",
+    );
   const place = await openPlace(options.config);
   const config = await loadConfig(place.before);
   if (options.undo === true) {
@@ -33,11 +44,19 @@ export async function toLocal(options: CliOptions, streams: Streams, signal: Abo
       onProgress: (progress) => streams.out(json ? `${JSON.stringify(progress)}\n` : lineOf(progress)),
       switchOver: (local) => writeWhole(out, `${JSON.stringify(local, null, 2)}\n`),
     });
-    return { report: { ok: true, config: out, directory: place.directory, ...report }, text: summary(report, out, place.directory) };
+    return {
+      report: { ok: true, config: out, directory: place.directory, ...report },
+      text: summary(report, out, place.directory),
+    };
   } catch (error) {
     if (errorCode(error) !== "TIMEOUT") throw error;
     // Not finished is not the same as away.
-    if (json) return { report: { ok: false, code: "TIMEOUT", message: (error as Error).message }, text: "", exitCode: exitCodes.unfinished };
+    if (json)
+      return {
+        report: { ok: false, code: "TIMEOUT", message: (error as Error).message },
+        text: "",
+        exitCode: exitCodes.unfinished,
+      };
     streams.err(`TIMEOUT: ${(error as Error).message}\n`);
     return { report: {}, text: "", exitCode: exitCodes.unfinished };
   }
@@ -58,17 +77,23 @@ function summary({ ms, moved, contexts, deadLetters }: MoveReport, out: string, 
   ].join("\n");
 }
 
-/** Where a move keeps its notes, with the configuration as it was before. A move that has ended makes room for the next. */
+/**
+ * Where a move keeps its notes, with the configuration as it was before. A move that has ended makes room for the next.
+ */
 async function openPlace(config: string): Promise<{ directory: string; before: string }> {
   const directory = `${config}.to-local`;
   const before = join(directory, "config.before.json");
   const text = await readFile(config, "utf8").catch((error: unknown) => {
-    throw new HebraError("INVALID_OPTIONS", `The configuration ${config} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new HebraError("INVALID_OPTIONS", `The configuration ${config} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   });
   const isLocal = backendOf(text, config) === "local";
-  if (isLocal && !existsSync(before)) throw new HebraError("INVALID_OPTIONS", `The configuration ${config} is local already.`);
+  if (isLocal && !existsSync(before))
+    throw new HebraError("INVALID_OPTIONS", `The configuration ${config} is local already.`);
   if (isLocal) return { directory, before };
-  if (existsSync(join(directory, "done"))) await rename(directory, `${directory}.${new Date().toISOString().replaceAll(":", "-")}`);
+  if (existsSync(join(directory, "done")))
+    await rename(directory, `${directory}.${new Date().toISOString().replaceAll(":", "-")}`);
   if (!existsSync(before)) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeWhole(before, text);
@@ -80,7 +105,9 @@ function backendOf(text: string, path: string): string {
   try {
     return (JSON.parse(text) as RuntimeConfig).bus?.backend ?? parseRuntimeConfig({}).bus.backend;
   } catch (error) {
-    throw new HebraError("INVALID_OPTIONS", `The configuration ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new HebraError("INVALID_OPTIONS", `The configuration ${path} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

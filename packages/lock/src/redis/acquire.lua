@@ -1,7 +1,9 @@
 -- Takes a lock that is free and for which nobody waits.
 -- KEYS lock   ARGV token, ttl ms
--- The lock is a hash: holder (a token), until (ms; past is free), fence (the last), line (1 when somebody may wait), kept
--- (ms until which the key stays). Returns the fence; else, in an array, 1 when the lock is free but others may wait for it, 0
+-- The lock is a hash: holder (a token), until (ms; past is free), fence (the last), line (1 when somebody may wait),
+-- kept
+-- (ms until which the key stays). Returns the fence; else, in an array, 1 when the lock is free but others may wait for
+-- it, 0
 -- when it is held.
 local lock_key = KEYS[1]
 local state = redis.call('HMGET', lock_key, 'holder', 'until', 'fence', 'line', 'kept')

@@ -1,5 +1,6 @@
 /**
- * The few commands that the Redis adapter needs of a client. Any client library can stand behind them: each call maps to
+ * The few commands that the Redis adapter needs of a client. Any client library can stand behind them: each call maps
+ * to
  * one of its own. Replies are what Redis sends: strings for strings, numbers for integers.
  */
 export interface RedisCommands {
@@ -30,7 +31,10 @@ export interface IoredisClient {
   readonly stream?: { cork?(): void; uncork?(): void };
 }
 
-/** Commands that leave in one write. More, and the server would have nothing to do while they are made, and this process nothing while it works. */
+/**
+ * Commands that leave in one write. More, and the server would have nothing to do while they are made, and this process
+ * nothing while it works.
+ */
 const COMMANDS_A_WRITE = 16;
 
 /** ioredis behind {@link RedisCommands}. `owned` clients are closed with it. */
@@ -38,7 +42,9 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
   let subscriber: IoredisClient | undefined;
   let gathered = 0;
 
-  /** Lets the commands of one turn of the event loop leave together, which saves both sides most of their system calls. */
+  /**
+   * Lets the commands of one turn of the event loop leave together, which saves both sides most of their system calls.
+   */
   function cork(): void {
     const { stream } = client;
     if (stream?.cork === undefined) return;
@@ -88,6 +94,7 @@ function duplicate(client: IoredisClient): IoredisClient {
   const own = { keyPrefix: "", lazyConnect: false, maxRetriesPerRequest: null, enableOfflineQueue: true };
   type Cluster = { duplicate(nodes?: unknown[], options?: object): IoredisClient };
   type Single = { duplicate(options?: object): IoredisClient };
-  if (client.isCluster === true) return (client as unknown as Cluster).duplicate(undefined, { keyPrefix: "", lazyConnect: false });
+  if (client.isCluster === true)
+    return (client as unknown as Cluster).duplicate(undefined, { keyPrefix: "", lazyConnect: false });
   return (client as unknown as Single).duplicate(own);
 }

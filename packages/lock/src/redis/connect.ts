@@ -10,8 +10,13 @@ export interface RedisConnection {
   /** Options of an ioredis `Redis`, for all that a URL cannot say: sentinels, TLS. */
   connection?: Readonly<Record<string, unknown>>;
   /** A Redis Cluster: some of its nodes, as URLs or as ioredis takes them, and the options of an ioredis `Cluster`. */
-  cluster?: { nodes: readonly (string | { host: string; port: number })[]; options?: Readonly<Record<string, unknown>> };
-  /** A client of your own: an ioredis `Redis` or `Cluster`, or any other behind {@link RedisCommands}. It stays open. */
+  cluster?: {
+    nodes: readonly (string | { host: string; port: number })[];
+    options?: Readonly<Record<string, unknown>>;
+  };
+  /**
+   * A client of your own: an ioredis `Redis` or `Cluster`, or any other behind {@link RedisCommands}. It stays open.
+   */
   client?: IoredisClient | RedisCommands;
 }
 
@@ -47,7 +52,8 @@ export function connectRedis(where: RedisConnection): RedisCommands {
       return (ready = ioredisCommands(client, true));
     }));
   return {
-    evalsha: (sha1, keys, args) => (ready === undefined ? open().then((it) => it.evalsha(sha1, keys, args)) : ready.evalsha(sha1, keys, args)),
+    evalsha: (sha1, keys, args) =>
+      ready === undefined ? open().then((it) => it.evalsha(sha1, keys, args)) : ready.evalsha(sha1, keys, args),
     eval: async (source, keys, args) => (await open()).eval(source, keys, args),
     subscribe: async (channel, onMessage) => (await open()).subscribe(channel, onMessage),
     close: async () => (await opened?.catch(() => undefined))?.close(),
@@ -59,5 +65,9 @@ function construct({ Redis, Cluster }: Ioredis, where: RedisConnection): Ioredis
   if (where.connection !== undefined) return new Redis({ ...resilience, ...where.connection });
   const { nodes, options } = where.cluster!;
   const { maxRetriesPerRequest } = resilience;
-  return new Cluster(nodes, { lazyConnect: true, ...options, redisOptions: { maxRetriesPerRequest, ...(options?.["redisOptions"] as object | undefined) } });
+  return new Cluster(nodes, {
+    lazyConnect: true,
+    ...options,
+    redisOptions: { maxRetriesPerRequest, ...(options?.["redisOptions"] as object | undefined) },
+  });
 }

@@ -23,7 +23,10 @@ export function createScriptRunner(commands: RedisCommands, timers: TimerSlots, 
     new Promise((resolve, reject) => {
       const limit: Timed = {
         slot: undefined,
-        onTime: () => reject(new HebraError("UNREACHABLE", `Redis did not answer within ${timeoutMs} ms.`, { details: { timeoutMs } })),
+        onTime: () =>
+          reject(
+            new HebraError("UNREACHABLE", `Redis did not answer within ${timeoutMs} ms.`, { details: { timeoutMs } }),
+          ),
       };
       const done = (reply: unknown) => {
         timers.cancel(limit);

@@ -24,13 +24,16 @@ export interface WaitRequest {
   /** For how long the server grants the lock to a waiter that it only told so. */
   graceMs: number;
   /**
-   * Joins the line, or shows a sign of life in it: a fence when it is its turn; else, in an array, the milliseconds after
+   * Joins the line, or shows a sign of life in it: a fence when it is its turn; else, in an array, the milliseconds
+   * after
    * which the lock may be free, -1 when others come first.
    */
   ask(): Promise<unknown>;
   /** Leaves the line, or gives back what was granted. */
   leave(): void;
-  /** The lock is held: granted by the answer to a request sent at `since`, or by a message, for `grantedMs` from then. */
+  /**
+   * The lock is held: granted by the answer to a request sent at `since`, or by a message, for `grantedMs` from then.
+   */
   granted(fence: number, since: number, grantedMs: number | undefined): void;
   refused(error: Error): void;
 }
@@ -101,7 +104,8 @@ export function waitInLine(request: WaitRequest): Waiter {
 
   const abort = () => refuse(outcomes.aborted(key, signal!));
   const timeout = () => refuse(lastFailure ?? outcomes.timeout(key, waitMs));
-  const cancelTimeout = waitMs === Infinity ? undefined : clock.after(Math.max(0, request.sentAt + waitMs - clock.monotonic()), timeout);
+  const cancelTimeout =
+    waitMs === Infinity ? undefined : clock.after(Math.max(0, request.sentAt + waitMs - clock.monotonic()), timeout);
   signal?.addEventListener("abort", abort);
   poll();
 
@@ -110,7 +114,8 @@ export function waitInLine(request: WaitRequest): Waiter {
     poll,
     served(fence) {
       if (over) return;
-      // The grant came after the request that was last answered "not yet": counted from there, its time is never overrated.
+      // The grant came after the request that was last answered "not yet": counted from there, its time is never
+      // overrated.
       if (clock.monotonic() >= notYetAt + graceMs * 0.75) return poll();
       end();
       request.granted(fence, notYetAt, graceMs);

@@ -3,8 +3,16 @@ export const optionTable = {
   source: { type: "string", argument: "DIR", help: "folder of the old engine's rows: one <entity>.jsonl each" },
   target: { type: "string", argument: "FILE", help: "SQLite file of the thread store" },
   tenant: { type: "string", argument: "NAME", help: 'whose threads they are (default "default")' },
-  out: { type: "string", argument: "DIR", help: 'where plan.lock.json, rejects.jsonl and journal.jsonl go (default "artifacts")' },
-  "max-rejects": { type: "string", argument: "N", help: "rows that may stay behind (default 0: one stops the run before it writes)" },
+  out: {
+    type: "string",
+    argument: "DIR",
+    help: 'where plan.lock.json, rejects.jsonl and journal.jsonl go (default "artifacts")',
+  },
+  "max-rejects": {
+    type: "string",
+    argument: "N",
+    help: "rows that may stay behind (default 0: one stops the run before it writes)",
+  },
   json: { type: "boolean", help: "one JSON document on standard output, for machines" },
   help: { type: "boolean", short: "h", help: "this text" },
 } as const;

@@ -8,6 +8,10 @@ process.once("SIGTERM", () => stop.abort());
 
 process.exitCode = await runCommand(
   process.argv.slice(2),
-  { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text), isTerminal: process.stderr.isTTY === true },
+  {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    isTerminal: process.stderr.isTTY === true,
+  },
   stop.signal,
 );

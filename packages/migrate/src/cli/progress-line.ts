@@ -20,7 +20,7 @@ export function progressLine(what: string, streams: Streams, quiet: boolean) {
       drawn = now;
       open = true;
       const full = Math.round((done / Math.max(1, total)) * WIDTH);
-      const left = Math.ceil(((now - started) / done) * (total - done) / 1000);
+      const left = Math.ceil((((now - started) / done) * (total - done)) / 1000);
       streams.err(`\r${what} ${"█".repeat(full)}${"░".repeat(WIDTH - full)} ${done}/${total}, ${left} s left \x1b[K`);
     },
     end(): void {

@@ -55,14 +55,17 @@ export async function runCommand(args: readonly string[], streams: Streams, sign
 function messageOf(error: unknown): string {
   const { cause } = error as { cause?: unknown };
   const behind = cause instanceof Error ? redactText(cause.message) : "";
-  return behind === "" || errorMessage(error).includes(behind) ? errorMessage(error) : `${errorMessage(error)} (${behind})`;
+  return behind === "" || errorMessage(error).includes(behind)
+    ? errorMessage(error)
+    : `${errorMessage(error)} (${behind})`;
 }
 
 function whatIsWrong(error: unknown, known: readonly string[]): string {
   const { code, message } = error as { code?: string; message: string };
   const option = /'--?([\w-]+)/.exec(message)?.[1];
   if (option === undefined) return `${message.split("\n", 1)[0]!}.`;
-  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `--${option} needs a value; one that begins with a dash is written --${option}=-1.`;
+  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION")
+    return `--${option} needs a value; one that begins with a dash is written --${option}=-1.`;
   const near = didYouMean(option, known);
   return `There is no option --${option} here.${near === undefined ? "" : ` Did you mean --${near}?`}`;
 }
@@ -72,12 +75,20 @@ function parse(args: readonly string[]): { command: CommandName; options: CliOpt
   if (name === undefined || name === "--help" || name === "-h" || name === "help") return undefined;
   if (!Object.hasOwn(commands, name)) {
     const near = didYouMean(name, Object.keys(commands));
-    throw new HebraError("INVALID_OPTIONS", `There is no command ${name}${near === undefined ? "" : `; did you mean ${near}`}? See hebra-migrate --help.`);
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `There is no command ${name}${near === undefined ? "" : `; did you mean ${near}`}? See hebra-migrate --help.`,
+    );
   }
   const command = name as CommandName;
   const known: readonly OptionName[] = [...commands[command].options, "help"];
   try {
-    const { values } = parseArgs({ args: rest, options: Object.fromEntries(known.map((option) => [option, optionTable[option]])), strict: true, allowPositionals: false });
+    const { values } = parseArgs({
+      args: rest,
+      options: Object.fromEntries(known.map((option) => [option, optionTable[option]])),
+      strict: true,
+      allowPositionals: false,
+    });
     return { command, options: values as CliOptions };
   } catch (error) {
     throw new HebraError("INVALID_OPTIONS", `${whatIsWrong(error, known)} See hebra-migrate ${command} --help.`);

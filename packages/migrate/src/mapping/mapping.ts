@@ -50,7 +50,8 @@ export interface Mapping {
 /**
  * Checks a mapping.
  *
- * @throws HebraError `MAPPING_INVALID` when two rules write the same entity from the same source, or a derivation is missing.
+ * @throws HebraError `MAPPING_INVALID` when two rules write the same entity from the same source, or a derivation is
+ * missing.
  *
  * @example
  * ```ts
@@ -60,7 +61,8 @@ export interface Mapping {
  *   name: "notes",
  *   version: 1,
  *   derivations: {},
- *   entities: [{ from: "memo", to: "note", id: { from: ["id"], onMissing: "reject" }, links: {}, fields: { text: { from: ["body"], kind: "string", onMissing: "reject" } } }],
+ *   entities: [{ from: "memo", to: "note", id: { from: ["id"], onMissing: "reject" }, links: {}, fields: { text: {
+ * from: ["body"], kind: "string", onMissing: "reject" } } }],
  * });
  * console.log(mapping.entities.length);
  * ```
@@ -71,12 +73,17 @@ export function defineMapping(mapping: Mapping): Mapping {
     const name = `${entity.from} → ${entity.to}`;
     if (seen.has(name)) throw invalid(mapping, `${name} is defined twice`);
     seen.add(name);
-    for (const [field, rule] of [["id", entity.id], ...Object.entries(entity.fields), ...Object.entries(entity.links)] as const) {
+    for (const [field, rule] of [
+      ["id", entity.id],
+      ...Object.entries(entity.fields),
+      ...Object.entries(entity.links),
+    ] as const) {
       const missing = rule.onMissing;
       if (typeof missing === "object" && "derive" in missing && mapping.derivations[missing.derive] === undefined) {
         throw invalid(mapping, `${name}.${field} names the derivation ${missing.derive}, which does not exist`);
       }
-      if (rule.from.length === 0 && missing === "reject") throw invalid(mapping, `${name}.${field} has no source and nothing in its place`);
+      if (rule.from.length === 0 && missing === "reject")
+        throw invalid(mapping, `${name}.${field} has no source and nothing in its place`);
     }
   }
   return mapping;
@@ -84,9 +91,16 @@ export function defineMapping(mapping: Mapping): Mapping {
 
 /** A digest of everything that a mapping says. */
 export function mappingHash(mapping: Mapping): string {
-  return digest({ name: mapping.name, version: mapping.version, entities: mapping.entities as unknown as JsonValue, derivations: Object.keys(mapping.derivations).sort() });
+  return digest({
+    name: mapping.name,
+    version: mapping.version,
+    entities: mapping.entities as unknown as JsonValue,
+    derivations: Object.keys(mapping.derivations).sort(),
+  });
 }
 
 function invalid(mapping: Mapping, what: string): HebraError {
-  return new HebraError("MAPPING_INVALID", `The mapping ${mapping.name}: ${what}.`, { details: { mapping: mapping.name } });
+  return new HebraError("MAPPING_INVALID", `The mapping ${mapping.name}: ${what}.`, {
+    details: { mapping: mapping.name },
+  });
 }

@@ -17,7 +17,10 @@ export type Transformed = { ok: true; row: JsonObject } | { ok: false; reject: R
 /** Turns one source row into a target row by its rules. Pure: the same row always gives the same bytes. */
 export function transformRow(mapping: Mapping, entity: EntityMapping, source: JsonObject): Transformed {
   const id = readId(mapping, entity, source);
-  const refuse = (path: string, detail: string): Transformed => ({ ok: false, reject: { entity: entity.from, id: id ?? null, code: "ROW_INVALID", path, detail } });
+  const refuse = (path: string, detail: string): Transformed => ({
+    ok: false,
+    reject: { entity: entity.from, id: id ?? null, code: "ROW_INVALID", path, detail },
+  });
   if (id === undefined) return refuse(entity.id.from[0] ?? "id", "it has no id");
   const row: JsonObject = { id };
   for (const [field, rule] of Object.entries(entity.fields)) {
@@ -41,17 +44,26 @@ function readId(mapping: Mapping, entity: EntityMapping, source: JsonObject): st
   return idOf(mapping.derivations[entity.id.onMissing.derive]!(source));
 }
 
-function readField(mapping: Mapping, rule: FieldRule, source: JsonObject): { ok: true; value: JsonValue } | { ok: false; path: string; detail: string } {
+function readField(
+  mapping: Mapping,
+  rule: FieldRule,
+  source: JsonObject,
+): { ok: true; value: JsonValue } | { ok: false; path: string; detail: string } {
   const found = first(source, rule.from);
   if (found === undefined) {
     if (rule.onMissing === "reject") return { ok: false, path: rule.from[0]!, detail: "it is missing" };
-    return { ok: true, value: "default" in rule.onMissing ? rule.onMissing.default : mapping.derivations[rule.onMissing.derive]!(source) };
+    return {
+      ok: true,
+      value: "default" in rule.onMissing ? rule.onMissing.default : mapping.derivations[rule.onMissing.derive]!(source),
+    };
   }
   const value = readers[rule.kind](found.value);
   if (value === undefined) return { ok: false, path: found.path, detail: `it is not a ${rule.kind}` };
   if (rule.values === undefined) return { ok: true, value };
   const mapped = rule.values[String(value)] ?? rule.values["*"];
-  return mapped === undefined ? { ok: false, path: found.path, detail: `${JSON.stringify(value)} has no counterpart` } : { ok: true, value: mapped };
+  return mapped === undefined
+    ? { ok: false, path: found.path, detail: `${JSON.stringify(value)} has no counterpart` }
+    : { ok: true, value: mapped };
 }
 
 function readLink(mapping: Mapping, rule: LinkRule, source: JsonObject): JsonValue | undefined {
@@ -66,7 +78,10 @@ export function first(source: JsonObject, paths: readonly string[]): { path: str
   for (const path of paths) {
     let value: JsonValue | undefined = source;
     for (const member of path.split(".")) {
-      value = typeof value === "object" && value !== null && !Array.isArray(value) && Object.hasOwn(value, member) ? value[member] : undefined;
+      value =
+        typeof value === "object" && value !== null && !Array.isArray(value) && Object.hasOwn(value, member)
+          ? value[member]
+          : undefined;
     }
     if (value !== undefined && value !== null) return { path, value };
   }
@@ -90,10 +105,14 @@ const readers: Readonly<Record<ValueKind, (value: JsonValue) => JsonValue | unde
   object: (value) => (typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined),
 };
 
-/** Milliseconds since the epoch, or an ISO 8601 time with its zone. Anything else is refused: a guess would not be the same twice. */
+/**
+ * Milliseconds since the epoch, or an ISO 8601 time with its zone. Anything else is refused: a guess would not be the
+ * same twice.
+ */
 function readTimestamp(value: JsonValue): number | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-  if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/.test(value)) return undefined;
+  if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/.test(value))
+    return undefined;
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : at;
 }

@@ -45,7 +45,15 @@ export interface PlanOptions {
 export async function planMigration({ source, target, tenant = "default", onProgress }: PlanOptions): Promise<Planned> {
   const inventory = await source.inventory();
   const rejects: Reject[] = [...inventory.rejects];
-  const expected: Record<string, number> = { threads: 0, contexts: 0, items: 0, executions: 0, steps: 0, parts: 0, calls: 0 };
+  const expected: Record<string, number> = {
+    threads: 0,
+    contexts: 0,
+    items: 0,
+    executions: 0,
+    steps: 0,
+    parts: 0,
+    calls: 0,
+  };
   let rolled = "";
   let count = 0;
   let done = 0;
@@ -54,7 +62,8 @@ export async function planMigration({ source, target, tenant = "default", onProg
     rejects.push(...built.rejects);
     onProgress?.(++done, inventory.contexts);
     if (built.document === undefined) continue;
-    for (const [table, rows] of Object.entries(countRows(built.document))) expected[table] = (expected[table] ?? 0) + rows;
+    for (const [table, rows] of Object.entries(countRows(built.document)))
+      expected[table] = (expected[table] ?? 0) + rows;
     rolled = digest([rolled, documentDigest(built.document)]);
     count++;
   }
@@ -71,14 +80,22 @@ export async function planMigration({ source, target, tenant = "default", onProg
   return { plan: { ...body, hash: planHash(body) }, rejects };
 }
 
-/** Reads a plan from a file's content. @throws HebraError `PLAN_MISSING` when it is none, `PLAN_DRIFT` when it was changed by hand. */
+/**
+ * Reads a plan from a file's content. @throws HebraError `PLAN_MISSING` when it is none, `PLAN_DRIFT` when it was
+ * changed by hand.
+ */
 export function readPlan(content: unknown): MigrationPlan {
   const plan = content as MigrationPlan | undefined;
   if (typeof plan !== "object" || plan === null || plan.v !== 1 || typeof plan.hash !== "string") {
     throw new HebraError("PLAN_MISSING", "There is no plan. Make one with `hebra-migrate plan`.");
   }
   const { hash, ...body } = plan;
-  if (planHash(body) !== hash) throw new HebraError("PLAN_DRIFT", "The plan does not have the content that its hash stands for. Make it again with `hebra-migrate plan`.", { details: { hash } });
+  if (planHash(body) !== hash)
+    throw new HebraError(
+      "PLAN_DRIFT",
+      "The plan does not have the content that its hash stands for. Make it again with `hebra-migrate plan`.",
+      { details: { hash } },
+    );
   return plan;
 }
 
@@ -88,12 +105,20 @@ export function readPlan(content: unknown): MigrationPlan {
  * @param written - whether contexts were written already, for the message.
  * @throws HebraError `PLAN_DRIFT` naming what moved.
  */
-export async function assertNoDrift(plan: MigrationPlan, options: { source: StorySource; target: { name: string }; tenant: string }, written = false): Promise<void> {
+export async function assertNoDrift(
+  plan: MigrationPlan,
+  options: { source: StorySource; target: { name: string }; tenant: string },
+  written = false,
+): Promise<void> {
   const { entities } = await options.source.inventory();
   const moved = [
-    ...plan.source.entities.filter((planned) => entities.find(({ entity }) => entity === planned.entity)?.sha256 !== planned.sha256).map(({ entity }) => `the rows of ${entity}`),
+    ...plan.source.entities
+      .filter((planned) => entities.find(({ entity }) => entity === planned.entity)?.sha256 !== planned.sha256)
+      .map(({ entity }) => `the rows of ${entity}`),
     ...(plan.mapping.hash === mappingHash(storyToThread) ? [] : ["the mapping"]),
-    ...(plan.target.name === options.target.name ? [] : [`the target (planned for ${plan.target.name}, now ${options.target.name})`]),
+    ...(plan.target.name === options.target.name
+      ? []
+      : [`the target (planned for ${plan.target.name}, now ${options.target.name})`]),
     ...(plan.tenant === options.tenant ? [] : [`the tenant (planned for ${plan.tenant}, now ${options.tenant})`]),
   ];
   if (moved.length === 0) return;
@@ -107,7 +132,15 @@ export async function assertNoDrift(plan: MigrationPlan, options: { source: Stor
 /** Rows of one context by table. */
 export function countRows(document: ContextDocument): Record<string, number> {
   const { items, executions, steps, parts, calls } = document;
-  return { threads: 1, contexts: 1, items: items.length, executions: executions.length, steps: steps.length, parts: parts.length, calls: calls.length };
+  return {
+    threads: 1,
+    contexts: 1,
+    items: items.length,
+    executions: executions.length,
+    steps: steps.length,
+    parts: parts.length,
+    calls: calls.length,
+  };
 }
 
 /** A digest of one context as it is mapped. */

@@ -20,17 +20,32 @@ export interface ApplyOptions {
 }
 
 /**
- * Brings one context up to date, outside a run: what the old engine has written to it since the move is added. Does nothing
- * when nothing was. For the moment at which a conversation goes over to the new engine for the first time; one that comes back
+ * Brings one context up to date, outside a run: what the old engine has written to it since the move is added. Does
+ * nothing
+ * when nothing was. For the moment at which a conversation goes over to the new engine for the first time; one that
+ * comes back
  * after the new engine has gone on with it takes `catchUp` of `@hebra/thread/legacy`, which adds to what is there.
  *
- * @throws HebraError `REJECTS_OVER_BUDGET` when a row has no place, before anything is written; `IMPORT_CONFLICT` when the new engine has gone on with the context; what the target throws.
+ * @throws HebraError `REJECTS_OVER_BUDGET` when a row has no place, before anything is written; `IMPORT_CONFLICT` when
+ * the new engine has gone on with the context; what the target throws.
  */
-export async function catchUp({ group, target, tenant = "default" }: { group: StoryGroup; target: ThreadTarget; tenant?: string }): Promise<{ changed: boolean }> {
+export async function catchUp({
+  group,
+  target,
+  tenant = "default",
+}: {
+  group: StoryGroup;
+  target: ThreadTarget;
+  tenant?: string;
+}): Promise<{ changed: boolean }> {
   const { document, rejects } = buildDocument(group);
   const first = rejects[0];
   if (document === undefined || first !== undefined) {
-    throw new HebraError("REJECTS_OVER_BUDGET", `${rejects.length} rows of the context have no place in the target, the first: ${first?.entity} ${first?.id}, ${first?.path}: ${first?.detail}. Nothing was written.`, { details: { rejects: rejects.length } });
+    throw new HebraError(
+      "REJECTS_OVER_BUDGET",
+      `${rejects.length} rows of the context have no place in the target, the first: ${first?.entity} ${first?.id}, ${first?.path}: ${first?.detail}. Nothing was written.`,
+      { details: { rejects: rejects.length } },
+    );
   }
   const { changed } = await target.import(tenant, document);
   return { changed };
@@ -49,23 +64,41 @@ export interface Applied {
 }
 
 /**
- * Writes every context of a plan into the target, each in one transaction. Cut off anywhere and started again, it ends the
+ * Writes every context of a plan into the target, each in one transaction. Cut off anywhere and started again, it ends
+ * the
  * same; done twice, it changes nothing.
  *
- * @throws HebraError `PLAN_DRIFT`, `REJECTS_OVER_BUDGET` before anything is written; `PLAN_DRIFT` also afterwards, when the source changed meanwhile; `IMPORT_CONFLICT` when a context holds rows of the new engine's own; what the target throws; `ABORTED`.
+ * @throws HebraError `PLAN_DRIFT`, `REJECTS_OVER_BUDGET` before anything is written; `PLAN_DRIFT` also afterwards, when
+ * the source changed meanwhile; `IMPORT_CONFLICT` when a context holds rows of the new engine's own; what the target
+ * throws; `ABORTED`.
  */
-export async function applyPlan({ plan, source, target, journal, maxRejects = 0, onProgress, signal }: ApplyOptions): Promise<Applied> {
+export async function applyPlan({
+  plan,
+  source,
+  target,
+  journal,
+  maxRejects = 0,
+  onProgress,
+  signal,
+}: ApplyOptions): Promise<Applied> {
   await assertNoDrift(plan, { source, target, tenant: plan.tenant });
   if (plan.rejects.count > maxRejects) {
-    throw new HebraError("REJECTS_OVER_BUDGET", `${plan.rejects.count} rows have no place in the target and ${maxRejects} may stay behind. Nothing was written. Repair the rows that the rejects file lists, or allow them with --max-rejects ${plan.rejects.count}.`, {
-      details: { rejects: plan.rejects.count, maxRejects, ...plan.rejects.byCode },
-    });
+    throw new HebraError(
+      "REJECTS_OVER_BUDGET",
+      `${plan.rejects.count} rows have no place in the target and ${maxRejects} may stay behind. Nothing was written. Repair the rows that the rejects file lists, or allow them with --max-rejects ${plan.rejects.count}.`,
+      {
+        details: { rejects: plan.rejects.count, maxRejects, ...plan.rejects.byCode },
+      },
+    );
   }
   const finished = await journal.finished(plan.hash);
   const inventory = await source.inventory();
   const result: Applied = { contexts: 0, changed: 0, unchanged: 0, skipped: 0, rejects: [...inventory.rejects] };
   for await (const group of source.groups()) {
-    if (signal?.aborted === true) throw new HebraError("ABORTED", "The run was stopped between two contexts; start it again to go on.", { cause: signal.reason });
+    if (signal?.aborted === true)
+      throw new HebraError("ABORTED", "The run was stopped between two contexts; start it again to go on.", {
+        cause: signal.reason,
+      });
     const { document, rejects } = buildDocument(group);
     result.rejects.push(...rejects);
     if (document === undefined) continue;

@@ -10,7 +10,9 @@ export interface RunJournal {
 /** Remembers nothing: every context is offered to the target again, which knows it. */
 export const noJournal: RunJournal = { finished: () => Promise.resolve(new Set()), finish: () => Promise.resolve() };
 
-/** Remembers in a file of JSON lines. A last line that a crash cut off is overlooked: its context is offered once more. */
+/**
+ * Remembers in a file of JSON lines. A last line that a crash cut off is overlooked: its context is offered once more.
+ */
 export function fileJournal(path: string): RunJournal {
   return {
     async finished(planHash) {

@@ -6,7 +6,10 @@ import { jsonlSource } from "../source/jsonl-source.ts";
 import { applyPlan } from "./apply.ts";
 import { fileJournal } from "./journal.ts";
 
-/** Applies a plan in a process of its own that ends itself by SIGKILL at the nth passage of a point; without one it ends well. */
+/**
+ * Applies a plan in a process of its own that ends itself by SIGKILL at the nth passage of a point; without one it ends
+ * well.
+ */
 const [folder, point, nth] = process.argv.slice(2) as [string, string, string];
 let passages = 0;
 const pass = (here: string) => {

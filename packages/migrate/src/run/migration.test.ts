@@ -31,7 +31,17 @@ function source(spoil: (tables: ReturnType<typeof emptyTables>) => void = () => 
 async function cli(...args: string[]): Promise<{ exit: number; out: string; err: string }> {
   let out = "";
   let err = "";
-  const exit = await runCommand([...args, "--source", join(folder, "old"), "--target", join(folder, "desk.sqlite"), ...(args[0] === "verify" ? [] : ["--out", join(folder, "artifacts")])], { out: (text) => (out += text), err: (text) => (err += text), isTerminal: false });
+  const exit = await runCommand(
+    [
+      ...args,
+      "--source",
+      join(folder, "old"),
+      "--target",
+      join(folder, "desk.sqlite"),
+      ...(args[0] === "verify" ? [] : ["--out", join(folder, "artifacts")]),
+    ],
+    { out: (text) => (out += text), err: (text) => (err += text), isTerminal: false },
+  );
   return { exit, out, err };
 }
 
@@ -50,8 +60,13 @@ describe("a plan", () => {
     expect(() => readPlan(undefined)).toThrowError(expect.objectContaining({ code: "PLAN_MISSING" }));
     const moved = source((tables) => void (tables.context_events[0]!["channel"] = "email"));
     const store = memoryStore();
-    await expect(applyPlan({ plan, source: moved, target: store, journal: noJournal })).rejects.toMatchObject({ code: "PLAN_DRIFT", details: { moved: ["the rows of context_events"] } });
-    await expect(applyPlan({ plan, source: first, target: { ...store, name: "other" }, journal: noJournal })).rejects.toMatchObject({ code: "PLAN_DRIFT" });
+    await expect(applyPlan({ plan, source: moved, target: store, journal: noJournal })).rejects.toMatchObject({
+      code: "PLAN_DRIFT",
+      details: { moved: ["the rows of context_events"] },
+    });
+    await expect(
+      applyPlan({ plan, source: first, target: { ...store, name: "other" }, journal: noJournal }),
+    ).rejects.toMatchObject({ code: "PLAN_DRIFT" });
     expect(await store.system().tenants()).toEqual([]);
   });
 
@@ -60,11 +75,24 @@ describe("a plan", () => {
     const store = memoryStore();
     const { plan } = await planMigration({ source: from, target: store });
     source((tables) => void (tables.context_events[0]!["channel"] = "email"));
-    await expect(applyPlan({ plan, source: from, target: store, journal: noJournal })).rejects.toMatchObject({ code: "PLAN_DRIFT", message: expect.stringContaining("Nothing was written") });
+    await expect(applyPlan({ plan, source: from, target: store, journal: noJournal })).rejects.toMatchObject({
+      code: "PLAN_DRIFT",
+      message: expect.stringContaining("Nothing was written"),
+    });
 
     const { plan: again } = await planMigration({ source: from, target: store });
-    const late = applyPlan({ plan: again, source: from, target: store, journal: noJournal, onProgress: (done) => void (done === 3 && source((tables) => void (tables.context_events[0]!["channel"] = "fax"))) });
-    await expect(late).rejects.toMatchObject({ code: "PLAN_DRIFT", message: expect.stringContaining("While the plan was carried out") });
+    const late = applyPlan({
+      plan: again,
+      source: from,
+      target: store,
+      journal: noJournal,
+      onProgress: (done) =>
+        void (done === 3 && source((tables) => void (tables.context_events[0]!["channel"] = "fax"))),
+    });
+    await expect(late).rejects.toMatchObject({
+      code: "PLAN_DRIFT",
+      message: expect.stringContaining("While the plan was carried out"),
+    });
   });
 
   it("says which rows changed while they were read", async () => {
@@ -72,7 +100,10 @@ describe("a plan", () => {
     const groups = from.groups()[Symbol.asyncIterator]();
     await groups.next();
     writeFileSync(join(folder, "old", "context_events.jsonl"), "");
-    await expect(groups.next()).rejects.toMatchObject({ code: "SOURCE_INVALID", message: expect.stringContaining("context_events") });
+    await expect(groups.next()).rejects.toMatchObject({
+      code: "SOURCE_INVALID",
+      message: expect.stringContaining("context_events"),
+    });
     await groups.return?.();
   });
 });
@@ -84,8 +115,15 @@ describe("apply", () => {
     const { plan } = await planMigration({ source: from, target: store });
     const journal = fileJournal(join(folder, "journal.jsonl"));
     expect(await applyPlan({ plan, source: from, target: store, journal })).toMatchObject({ contexts: 3, changed: 3 });
-    expect(await applyPlan({ plan, source: from, target: store, journal })).toMatchObject({ contexts: 3, changed: 0, skipped: 3 });
-    expect(await applyPlan({ plan, source: from, target: store, journal: noJournal })).toMatchObject({ changed: 0, unchanged: 3 });
+    expect(await applyPlan({ plan, source: from, target: store, journal })).toMatchObject({
+      contexts: 3,
+      changed: 0,
+      skipped: 3,
+    });
+    expect(await applyPlan({ plan, source: from, target: store, journal: noJournal })).toMatchObject({
+      changed: 0,
+      unchanged: 3,
+    });
     expect((await verifyMigration({ source: from, target: store })).ok).toBe(true);
   });
 
@@ -95,22 +133,39 @@ describe("apply", () => {
     const { plan } = await planMigration({ source: from, target: store });
     const path = join(folder, "journal.jsonl");
     let imports = 0;
-    const failing = { ...store, import: (...args: Parameters<typeof store.import>) => (++imports > 2 ? Promise.reject(new Error("power cut")) : store.import(...args)) };
-    await expect(applyPlan({ plan, source: from, target: failing, journal: fileJournal(path) })).rejects.toThrow("power cut");
+    const failing = {
+      ...store,
+      import: (...args: Parameters<typeof store.import>) =>
+        ++imports > 2 ? Promise.reject(new Error("power cut")) : store.import(...args),
+    };
+    await expect(applyPlan({ plan, source: from, target: failing, journal: fileJournal(path) })).rejects.toThrow(
+      "power cut",
+    );
     writeFileSync(path, readFileSync(path, "utf8").slice(0, -5));
-    expect(await applyPlan({ plan, source: from, target: store, journal: fileJournal(path) })).toMatchObject({ skipped: 1, unchanged: 1, changed: 1 });
+    expect(await applyPlan({ plan, source: from, target: store, journal: fileJournal(path) })).toMatchObject({
+      skipped: 1,
+      unchanged: 1,
+      changed: 1,
+    });
     expect((await verifyMigration({ source: from, target: store })).ok).toBe(true);
   });
 
   it("refuses a context that the new engine wrote, and leaves it as it is", async () => {
     const from = source();
     const store = memoryStore();
-    const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+    const desk = defineThread({
+      name: "desk",
+      reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }),
+    });
     const engine = createEngine({ store, threads: [desk] });
     const { plan } = await planMigration({ source: from, target: store });
     await applyPlan({ plan, source: from, target: store, journal: noJournal });
-    await (await engine.react(desk, { id: "new", text: "Hi" }, { address: { key: "a" } })).result;
-    await expect(applyPlan({ plan, source: from, target: store, journal: noJournal })).rejects.toMatchObject({ code: "IMPORT_CONFLICT" });
+    await (
+      await engine.react(desk, { id: "new", text: "Hi" }, { address: { key: "a" } })
+    ).result;
+    await expect(applyPlan({ plan, source: from, target: store, journal: noJournal })).rejects.toMatchObject({
+      code: "IMPORT_CONFLICT",
+    });
     const verified = await verifyMigration({ source: from, target: store });
     expect(verified).toMatchObject({ ok: true });
     expect(verified.newer).toBeGreaterThan(0);
@@ -144,13 +199,45 @@ describe("verify", () => {
   });
 
   const damages: [string, (bundle: ContextDocument) => void, object][] = [
-    ["a row too many", (bundle) => void bundle.items.push({ ...bundle.items[0], id: "another" }), { kind: "count", table: "items", expected: 4, found: 5 }],
-    ["another row in its place", (bundle) => void (bundle.parts[0] = { ...bundle.parts[0], id: "another" }), { kind: "row", table: "parts" }],
-    ["a trigger that would run again", (bundle) => void bundle.triggers!.pop(), { kind: "count", table: "triggers", expected: 2, found: 1 }],
-    ["a trigger of another execution", (bundle) => void ((bundle.triggers![0] as JsonObject)["executionId"] = "x"), { kind: "link", table: "triggers", field: "executionId" }],
-    ["a call's output", (bundle) => void ((bundle.calls[0] as JsonObject)["output"] = { more: 1 }), { kind: "field", table: "calls", field: "output" }],
-    ["a damaged context", () => { throw new TypeError("Cannot read properties of undefined"); }, { kind: "unreadable", table: "contexts" }],
-    ["a context whose thread is gone", () => { throw new HebraError("INTERNAL", "The thread's row is not there."); }, { kind: "unreadable", table: "contexts" }],
+    [
+      "a row too many",
+      (bundle) => void bundle.items.push({ ...bundle.items[0], id: "another" }),
+      { kind: "count", table: "items", expected: 4, found: 5 },
+    ],
+    [
+      "another row in its place",
+      (bundle) => void (bundle.parts[0] = { ...bundle.parts[0], id: "another" }),
+      { kind: "row", table: "parts" },
+    ],
+    [
+      "a trigger that would run again",
+      (bundle) => void bundle.triggers!.pop(),
+      { kind: "count", table: "triggers", expected: 2, found: 1 },
+    ],
+    [
+      "a trigger of another execution",
+      (bundle) => void ((bundle.triggers![0] as JsonObject)["executionId"] = "x"),
+      { kind: "link", table: "triggers", field: "executionId" },
+    ],
+    [
+      "a call's output",
+      (bundle) => void ((bundle.calls[0] as JsonObject)["output"] = { more: 1 }),
+      { kind: "field", table: "calls", field: "output" },
+    ],
+    [
+      "a damaged context",
+      () => {
+        throw new TypeError("Cannot read properties of undefined");
+      },
+      { kind: "unreadable", table: "contexts" },
+    ],
+    [
+      "a context whose thread is gone",
+      () => {
+        throw new HebraError("INTERNAL", "The thread's row is not there.");
+      },
+      { kind: "unreadable", table: "contexts" },
+    ],
   ];
   it.each(damages)("finds %s", async (_what, damage, expected) => {
     const from = source(undefined, ["a"]);
@@ -171,8 +258,13 @@ describe("verify", () => {
   });
 
   it("does not take a target that cannot be reached for a difference", async () => {
-    const target = { ...memoryStore(), export: () => Promise.reject(new HebraError("STORE_FAILED", "The database is away.")) };
-    await expect(verifyMigration({ source: source(undefined, ["a"]), target })).rejects.toMatchObject({ code: "STORE_FAILED" });
+    const target = {
+      ...memoryStore(),
+      export: () => Promise.reject(new HebraError("STORE_FAILED", "The database is away.")),
+    };
+    await expect(verifyMigration({ source: source(undefined, ["a"]), target })).rejects.toMatchObject({
+      code: "STORE_FAILED",
+    });
   });
 
   it("finds a row and a context that are missing", async () => {
@@ -181,8 +273,17 @@ describe("verify", () => {
     expect((await verifyMigration({ source: from, target: store })).differences).toMatchObject([{ kind: "missing" }]);
     const { plan } = await planMigration({ source: from, target: store });
     await applyPlan({ plan, source: from, target: store, journal: noJournal });
-    const target = { ...store, export: async (tenant: string, id: string) => { const bundle = await store.export(tenant, id); bundle!.parts.pop(); return bundle; } };
-    expect((await verifyMigration({ source: from, target })).differences).toMatchObject([{ kind: "count", table: "parts", expected: 3, found: 2 }]);
+    const target = {
+      ...store,
+      export: async (tenant: string, id: string) => {
+        const bundle = await store.export(tenant, id);
+        bundle!.parts.pop();
+        return bundle;
+      },
+    };
+    expect((await verifyMigration({ source: from, target })).differences).toMatchObject([
+      { kind: "count", table: "parts", expected: 3, found: 2 },
+    ]);
   });
 });
 
@@ -194,16 +295,25 @@ describe("the command line", () => {
     expect(JSON.parse(planned.out)).toMatchObject({ ok: true, contexts: { count: 3 } });
     expect(await cli("verify")).toMatchObject({ exit: 2, err: expect.stringContaining("nothing was moved there yet") });
     expect(existsSync(join(folder, "desk.sqlite"))).toBe(false);
-    expect(await cli("apply", "--tenant", "other")).toMatchObject({ exit: 4, err: expect.stringContaining("for the tenant default, not for other") });
+    expect(await cli("apply", "--tenant", "other")).toMatchObject({
+      exit: 4,
+      err: expect.stringContaining("for the tenant default, not for other"),
+    });
     expect(JSON.parse((await cli("apply", "--json")).out)).toMatchObject({ ok: true, changed: 3, rejects: 0 });
     expect(JSON.parse((await cli("apply", "--json")).out)).toMatchObject({ changed: 0 });
-    expect(await cli("verify")).toMatchObject({ exit: 0, out: expect.stringContaining("3 conversations are as the source calls for") });
+    expect(await cli("verify")).toMatchObject({
+      exit: 0,
+      out: expect.stringContaining("3 conversations are as the source calls for"),
+    });
   });
 
   it("puts a broken row into the rejects file with its code, and stops before it writes unless that is allowed", async () => {
     source((tables) => void delete tables.context_events[0]!["createdAt"]);
     await cli("plan");
-    const rejects = readFileSync(join(folder, "artifacts/rejects.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as JsonObject);
+    const rejects = readFileSync(join(folder, "artifacts/rejects.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as JsonObject);
     // The event, and the execution, steps and parts that hang on it.
     expect(rejects[0]).toMatchObject({ entity: "context_events", code: "ROW_INVALID", path: "createdAt" });
     expect(await cli("apply")).toMatchObject({ exit: 7, err: expect.stringContaining("Nothing was written") });
@@ -217,17 +327,35 @@ describe("the command line", () => {
     expect(await cli("apply")).toMatchObject({ exit: 2, err: expect.stringContaining("hebra-migrate plan") });
     const run = async (...args: string[]) => {
       let text = "";
-      const exit = await runCommand(args, { out: (more) => (text += more), err: (more) => (text += more), isTerminal: false });
+      const exit = await runCommand(args, {
+        out: (more) => (text += more),
+        err: (more) => (text += more),
+        isTerminal: false,
+      });
       return { exit, text };
     };
     expect(await run("aply")).toMatchObject({ exit: 2, text: expect.stringContaining("did you mean apply") });
     expect(await run("plan", "--sorce", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("--source") });
-    expect(await run("apply", "--max-rejects", "-1")).toMatchObject({ exit: 2, text: expect.stringContaining("--max-rejects needs a value") });
-    expect(await run("plan", "more", "--source", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("more") });
+    expect(await run("apply", "--max-rejects", "-1")).toMatchObject({
+      exit: 2,
+      text: expect.stringContaining("--max-rejects needs a value"),
+    });
+    expect(await run("plan", "more", "--source", "x")).toMatchObject({
+      exit: 2,
+      text: expect.stringContaining("more"),
+    });
     writeFileSync(join(folder, "text.sqlite"), "this is no database, and it is long enough to be looked at as one");
-    expect(await run("verify", "--source", join(folder, "old"), "--target", join(folder, "text.sqlite"))).toMatchObject({ exit: 1, text: expect.stringMatching(/STORE_FAILED: .*\(.*not a database.*\)/) });
-    expect(await run("plan", "--target", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("--source is missing") });
-    expect(await run("plan", "--source", join(folder, "nowhere"), "--target", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("context_contexts.jsonl") });
+    expect(await run("verify", "--source", join(folder, "old"), "--target", join(folder, "text.sqlite"))).toMatchObject(
+      { exit: 1, text: expect.stringMatching(/STORE_FAILED: .*\(.*not a database.*\)/) },
+    );
+    expect(await run("plan", "--target", "x")).toMatchObject({
+      exit: 2,
+      text: expect.stringContaining("--source is missing"),
+    });
+    expect(await run("plan", "--source", join(folder, "nowhere"), "--target", "x")).toMatchObject({
+      exit: 2,
+      text: expect.stringContaining("context_contexts.jsonl"),
+    });
     expect(await run("verify", "--help")).toMatchObject({ exit: 0, text: expect.stringContaining("Example:") });
     expect(await run("--help")).toMatchObject({ exit: 0, text: expect.stringContaining("plan, read the plan") });
   });

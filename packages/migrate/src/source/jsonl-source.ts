@@ -7,7 +7,10 @@ import { first, idOf, type Reject } from "../mapping/transform.ts";
 import { storyEntities, type StoryEntity } from "../story-to-thread/mapping.ts";
 import type { SourceInventory, StoryGroup, StorySource } from "./source.ts";
 
-/** Where the rows of a context lie in their files: offset and length by turns; rows that follow each other share a range. */
+/**
+ * Where the rows of a context lie in their files: offset and length by turns; rows that follow each other share a
+ * range.
+ */
 type Places = Record<StoryEntity, number[]>;
 
 interface Index {
@@ -24,8 +27,10 @@ const parentOf: Readonly<Record<StoryEntity, { paths: string[]; entity: StoryEnt
 };
 
 /**
- * Reads the old engine's rows from a folder with one file an entity, `<entity>.jsonl`, one row a line. The rows may come in
- * any order; where each lies is kept in memory, the rows are not. Files that change are noticed when they are asked for again.
+ * Reads the old engine's rows from a folder with one file an entity, `<entity>.jsonl`, one row a line. The rows may
+ * come in
+ * any order; where each lies is kept in memory, the rows are not. Files that change are noticed when they are asked for
+ * again.
  *
  * @example
  * ```ts
@@ -34,7 +39,8 @@ const parentOf: Readonly<Record<StoryEntity, { paths: string[]; entity: StoryEnt
  * export const planned = () => planMigration({ source: jsonlSource("./export"), target: { name: "sqlite" } });
  * ```
  *
- * @throws HebraError `SOURCE_INVALID` when the folder has no `context_contexts.jsonl`. Files of the other entities may be absent.
+ * @throws HebraError `SOURCE_INVALID` when the folder has no `context_contexts.jsonl`. Files of the other entities may
+ * be absent.
  */
 export function jsonlSource(folder: string): StorySource {
   let known: { mark: string; index: Promise<Index> } | undefined;
@@ -50,7 +56,8 @@ export function jsonlSource(folder: string): StorySource {
       const { places } = await index();
       const files = new Map<StoryEntity, FileHandle>();
       try {
-        for (const entity of storyEntities) if (existsSync(fileOf(folder, entity))) files.set(entity, await open(fileOf(folder, entity)));
+        for (const entity of storyEntities)
+          if (existsSync(fileOf(folder, entity))) files.set(entity, await open(fileOf(folder, entity)));
         for (const id of [...places.keys()].sort()) yield await readGroup(files, places.get(id)!);
       } finally {
         for (const file of files.values()) await file.close();
@@ -63,27 +70,45 @@ const fileOf = (folder: string, entity: StoryEntity): string => join(folder, `${
 
 /** Size, time and place of every file. */
 async function markOf(folder: string): Promise<string> {
-  const files = await Promise.all(storyEntities.map((entity) => stat(fileOf(folder, entity)).then(({ size, mtimeMs, ino }) => `${size} ${mtimeMs} ${ino}`, () => "absent")));
+  const files = await Promise.all(
+    storyEntities.map((entity) =>
+      stat(fileOf(folder, entity)).then(
+        ({ size, mtimeMs, ino }) => `${size} ${mtimeMs} ${ino}`,
+        () => "absent",
+      ),
+    ),
+  );
   return files.join("; ");
 }
 
 async function buildIndex(folder: string): Promise<Index> {
   if (!existsSync(fileOf(folder, "context_contexts"))) {
-    throw new HebraError("SOURCE_INVALID", `${folder} holds no context_contexts.jsonl: it is not a folder of the old engine's rows.`, { details: { folder } });
+    throw new HebraError(
+      "SOURCE_INVALID",
+      `${folder} holds no context_contexts.jsonl: it is not a folder of the old engine's rows.`,
+      { details: { folder } },
+    );
   }
   const places = new Map<string, Places>();
   const rejects: Reject[] = [];
   const entities: SourceInventory["entities"] = [];
   const keys = new Set<string>();
   /** The context of every row that may have children. */
-  const contextOf: Record<StoryEntity, Map<string, string>> = { context_contexts: new Map(), context_events: new Map(), story_executions: new Map(), story_steps: new Map(), story_parts: new Map() };
+  const contextOf: Record<StoryEntity, Map<string, string>> = {
+    context_contexts: new Map(),
+    context_events: new Map(),
+    story_executions: new Map(),
+    story_steps: new Map(),
+    story_parts: new Map(),
+  };
 
   for (const entity of storyEntities) {
     const parent = parentOf[entity];
     let rows = 0;
     const sha256 = await eachLine(fileOf(folder, entity), (text, offset, length, line) => {
       rows++;
-      const refuse = (id: string | null, code: Reject["code"], path: string, detail: string) => void rejects.push({ entity, id, code, path, detail });
+      const refuse = (id: string | null, code: Reject["code"], path: string, detail: string) =>
+        void rejects.push({ entity, id, code, path, detail });
       const row = parse(text);
       if (row === undefined) return refuse(null, "ROW_INVALID", `line ${line}`, "it is not a JSON object");
       const id = idOf(row["id"]) ?? idOf(row["key"]);
@@ -93,12 +118,24 @@ async function buildIndex(folder: string): Promise<Index> {
       if (parent !== undefined) {
         const parentId = idOf(first(row, parent.paths)?.value);
         contextId = parentId === undefined ? undefined : contextOf[parent.entity].get(parentId);
-        if (contextId === undefined) return refuse(id, "ROW_ORPHANED", parent.paths[0]!, parentId === undefined ? `it names no ${parent.entity}` : `there is no ${parent.entity} ${parentId}`);
+        if (contextId === undefined)
+          return refuse(
+            id,
+            "ROW_ORPHANED",
+            parent.paths[0]!,
+            parentId === undefined ? `it names no ${parent.entity}` : `there is no ${parent.entity} ${parentId}`,
+          );
       } else {
         const key = typeof row["key"] === "string" ? row["key"] : id;
         if (keys.has(key)) return refuse(id, "ROW_DUPLICATE", "key", `a context with the key ${key} came before`);
         keys.add(key);
-        places.set(id, { context_contexts: [], context_events: [], story_executions: [], story_steps: [], story_parts: [] });
+        places.set(id, {
+          context_contexts: [],
+          context_events: [],
+          story_executions: [],
+          story_steps: [],
+          story_parts: [],
+        });
       }
       contextOf[entity].set(id, contextId);
       addRange(places.get(contextId)![entity], offset, length);
@@ -125,7 +162,10 @@ function parse(text: string): JsonObject | undefined {
 }
 
 /** Calls back for each line that is not blank. @returns the file's SHA-256; that of nothing when it is absent. */
-async function eachLine(path: string, visit: (text: string, offset: number, length: number, line: number) => void): Promise<string> {
+async function eachLine(
+  path: string,
+  visit: (text: string, offset: number, length: number, line: number) => void,
+): Promise<string> {
   const hash = createHash("sha256");
   if (!existsSync(path)) return hash.digest("hex");
   let rest: Buffer = Buffer.alloc(0);
@@ -160,7 +200,12 @@ async function readGroup(files: ReadonlyMap<StoryEntity, FileHandle>, places: Pl
       for (const line of bytes.toString("utf8").split("\n")) {
         if (line.trim() === "") continue;
         const row = bytesRead === bytes.length ? parse(line) : undefined;
-        if (row === undefined) throw new HebraError("SOURCE_INVALID", `The rows of ${entity} changed while they were read. Let the export end first, and make a new plan.`, { details: { entity } });
+        if (row === undefined)
+          throw new HebraError(
+            "SOURCE_INVALID",
+            `The rows of ${entity} changed while they were read. Let the export end first, and make a new plan.`,
+            { details: { entity } },
+          );
         rows.push(row);
       }
     }

@@ -18,11 +18,16 @@ export interface BuiltDocument {
 
 type Row = JsonObject & { id: string };
 
-/** Maps one context with all its rows. Pure: the same group always gives the same bytes, in whatever order its rows come. */
+/**
+ * Maps one context with all its rows. Pure: the same group always gives the same bytes, in whatever order its rows
+ * come.
+ */
 export function buildDocument(group: StoryGroup): BuiltDocument {
   const rejects: Reject[] = [];
   const map = (from: StoryEntity, to: string, rows: readonly JsonObject[]): Row[] => {
-    const entity = storyToThread.entities.find((candidate) => candidate.from === from && candidate.to === to) as EntityMapping;
+    const entity = storyToThread.entities.find(
+      (candidate) => candidate.from === from && candidate.to === to,
+    ) as EntityMapping;
     return rows.flatMap((row) => {
       const result = transformRow(storyToThread, entity, row);
       if (result.ok) return [result.row as Row];
@@ -35,34 +40,76 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
     rows.filter((row) => {
       const parent = row[link];
       if (typeof parent === "string" && parents.has(parent)) return true;
-      rejects.push({ entity, id: row.id, code: "ROW_ORPHANED", path: link, detail: `its ${what} ${String(parent)} is not there` });
+      rejects.push({
+        entity,
+        id: row.id,
+        code: "ROW_ORPHANED",
+        path: link,
+        detail: `its ${what} ${String(parent)} is not there`,
+      });
       return false;
     });
 
   const [thread] = map("context_contexts", "thread_threads", [group.context]);
   const [context] = thread === undefined ? [] : map("context_contexts", "thread_contexts", [group.context]);
-  if (thread === undefined || context === undefined) return { document: undefined, rejects: [...rejects, ...orphans(group)] };
+  if (thread === undefined || context === undefined)
+    return { document: undefined, rejects: [...rejects, ...orphans(group)] };
 
   const mappedItems = map("context_events", "thread_items", group.events).sort(byTime);
   const itemsById = byId(mappedItems);
-  const executions = under("story_executions", under("story_executions", map("story_executions", "thread_executions", group.executions).sort(byTime), "triggerItemId", itemsById, "trigger"), "reactionItemId", itemsById, "reaction");
+  const executions = under(
+    "story_executions",
+    under(
+      "story_executions",
+      map("story_executions", "thread_executions", group.executions).sort(byTime),
+      "triggerItemId",
+      itemsById,
+      "trigger",
+    ),
+    "reactionItemId",
+    itemsById,
+    "reaction",
+  );
   const executionsById = byId(executions);
-  const steps = under("story_steps", map("story_steps", "thread_steps", group.steps), "executionId", executionsById, "execution").sort(byIteration);
+  const steps = under(
+    "story_steps",
+    map("story_steps", "thread_steps", group.steps),
+    "executionId",
+    executionsById,
+    "execution",
+  ).sort(byIteration);
   const stepsById = byId(steps);
-  const storyParts = under("story_parts", map("story_parts", "thread_parts", group.parts), "stepId", stepsById, "step").sort(byIndex);
+  const storyParts = under(
+    "story_parts",
+    map("story_parts", "thread_parts", group.parts),
+    "stepId",
+    stepsById,
+    "step",
+  ).sort(byIndex);
   const stepsOf = groupBy(steps, (row) => String(row["executionId"]));
   const storyPartsOf = groupBy(storyParts, (row) => String(row["stepId"]));
   const callsOf = new Map<string, number>();
-  const executionOfItem = new Map(executions.flatMap((row) => [[row["triggerItemId"], row.id] as const, [row["reactionItemId"], row.id] as const]));
+  const executionOfItem = new Map(
+    executions.flatMap((row) => [[row["triggerItemId"], row.id] as const, [row["reactionItemId"], row.id] as const]),
+  );
 
-  const shared = (id: string, at: Row) => ({ v: ROW_VERSION, id, createdAt: at["createdAt"]!, updatedAt: at["updatedAt"]!, provenance: { source: SOURCE, id } });
+  const shared = (id: string, at: Row) => ({
+    v: ROW_VERSION,
+    id,
+    createdAt: at["createdAt"]!,
+    updatedAt: at["updatedAt"]!,
+    provenance: { source: SOURCE, id },
+  });
   const parts: JsonObject[] = [];
   const calls: JsonObject[] = [];
   const items = mappedItems.map((item, i): JsonObject => {
-    const own = executionOfItem.get(item.id) ?? (typeof item["executionId"] === "string" && executionsById.has(item["executionId"]) ? item["executionId"] : null);
+    const own =
+      executionOfItem.get(item.id) ??
+      (typeof item["executionId"] === "string" && executionsById.has(item["executionId"]) ? item["executionId"] : null);
     const content = contentParts(item["content"]!);
     const execution = own === null ? undefined : executionsById.get(own);
-    const fromSteps = execution !== undefined && execution["reactionItemId"] === item.id ? partsOf(execution, item, content) : [];
+    const fromSteps =
+      execution !== undefined && execution["reactionItemId"] === item.id ? partsOf(execution, item, content) : [];
     return {
       ...shared(item.id, item),
       threadId: thread.id,
@@ -85,7 +132,16 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
     const known = contentResults(content);
     const seen = new Map<string, number>();
     const add = (mapped: MappedPart, id: string, step: Row | undefined) => {
-      const row = { ...shared(id, step ?? item), contextId: context!.id, executionId: execution.id, stepId: step?.id ?? null, itemId: item.id, index: made.length, kind: mapped.content["kind"]!, content: mapped.content };
+      const row = {
+        ...shared(id, step ?? item),
+        contextId: context!.id,
+        executionId: execution.id,
+        stepId: step?.id ?? null,
+        itemId: item.id,
+        index: made.length,
+        kind: mapped.content["kind"]!,
+        content: mapped.content,
+      };
       made.push(row);
       if (mapped.call === undefined || step === undefined) return;
       const { callId, name, input, settled } = mapped.call;
@@ -107,7 +163,8 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
         effect: "write",
         status: settled?.status ?? "interrupted",
         output: settled?.status === "succeeded" ? settled.output : null,
-        error: settled?.status === "failed" ? { code: "ACTION_FAILED", message: settled.error, retryable: false } : null,
+        error:
+          settled?.status === "failed" ? { code: "ACTION_FAILED", message: settled.error, retryable: false } : null,
         idempotencyKey: callRowId,
         attempt: 1,
       });
@@ -153,7 +210,16 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
         importing: false,
       },
       items,
-      executions: executions.map((row) => executionRow(row, thread.id, context.id, shared(row.id, row), stepsOf.get(row.id)?.length ?? 0, callsOf.get(row.id) ?? 0)),
+      executions: executions.map((row) =>
+        executionRow(
+          row,
+          thread.id,
+          context.id,
+          shared(row.id, row),
+          stepsOf.get(row.id)?.length ?? 0,
+          callsOf.get(row.id) ?? 0,
+        ),
+      ),
       steps: steps.map((row) => stepRow(row, context.id, shared(row.id, row))),
       parts,
       calls,
@@ -162,8 +228,20 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
   };
 }
 
-function executionRow(row: Row, threadId: string, contextId: string, shared: JsonObject, steps: number, calls: number): JsonObject {
-  const outcomes: Record<string, string> = { completed: "stop", failed: "error", cancelled: "cancelled", incomplete: "imported-unfinished" };
+function executionRow(
+  row: Row,
+  threadId: string,
+  contextId: string,
+  shared: JsonObject,
+  steps: number,
+  calls: number,
+): JsonObject {
+  const outcomes: Record<string, string> = {
+    completed: "stop",
+    failed: "error",
+    cancelled: "cancelled",
+    incomplete: "imported-unfinished",
+  };
   return {
     ...shared,
     threadId,
@@ -205,7 +283,14 @@ function triggerRow(execution: Row, item: Row, contextId: string): JsonObject {
   const content = contentParts(item["content"]!).map((part) => mapPart(part, 0, new Map()).content);
   for (const part of content) delete part["step"];
   const payload = { content, role: item["role"]!, channel: item["channel"]!, metadata: {} };
-  return { v: ROW_VERSION, contextId, triggerId: item.id, digest: digest(payload), executionId: execution.id, createdAt: execution["createdAt"]! };
+  return {
+    v: ROW_VERSION,
+    contextId,
+    triggerId: item.id,
+    digest: digest(payload),
+    executionId: execution.id,
+    createdAt: execution["createdAt"]!,
+  };
 }
 
 /** What makes two parts the same: a call's id, or all that another holds. */
@@ -216,9 +301,20 @@ function identity({ content, call }: MappedPart): string {
 }
 
 function orphans(group: StoryGroup): Reject[] {
-  const children: [StoryEntity, JsonObject[]][] = [["context_events", group.events], ["story_executions", group.executions], ["story_steps", group.steps], ["story_parts", group.parts]];
+  const children: [StoryEntity, JsonObject[]][] = [
+    ["context_events", group.events],
+    ["story_executions", group.executions],
+    ["story_steps", group.steps],
+    ["story_parts", group.parts],
+  ];
   return children.flatMap(([entity, rows]) =>
-    rows.map((row): Reject => ({ entity, id: typeof row["id"] === "string" ? row["id"] : null, code: "ROW_ORPHANED", path: "context", detail: "its context was rejected" })),
+    rows.map((row): Reject => ({
+      entity,
+      id: typeof row["id"] === "string" ? row["id"] : null,
+      code: "ROW_ORPHANED",
+      path: "context",
+      detail: "its context was rejected",
+    })),
   );
 }
 
@@ -233,7 +329,8 @@ function groupBy(rows: readonly Row[], keyOf: (row: Row) => string): Map<string,
 }
 
 const byId = (rows: readonly Row[]) => new Map(rows.map((row) => [row.id, row]));
-const compare = (a: JsonValue | undefined, b: JsonValue | undefined) => (a === b ? 0 : (a as number | string) < (b as number | string) ? -1 : 1);
+const compare = (a: JsonValue | undefined, b: JsonValue | undefined) =>
+  a === b ? 0 : (a as number | string) < (b as number | string) ? -1 : 1;
 const byTime = (a: Row, b: Row) => compare(a["createdAt"], b["createdAt"]) || compare(a.id, b.id);
 const byIteration = (a: Row, b: Row) => compare(a["iteration"], b["iteration"]) || byTime(a, b);
 const byIndex = (a: Row, b: Row) => compare(a["index"], b["index"]) || compare(a.id, b.id);

@@ -3,7 +3,11 @@ import { defineMapping, type FieldRule, type Mapping } from "../mapping/mapping.
 import { first, idOf } from "../mapping/transform.ts";
 
 const createdAt: FieldRule = { from: ["createdAt", "created_at"], kind: "timestamp", onMissing: "reject" };
-const updatedAt: FieldRule = { from: ["updatedAt", "updated_at", "createdAt", "created_at"], kind: "timestamp", onMissing: "reject" };
+const updatedAt: FieldRule = {
+  from: ["updatedAt", "updated_at", "createdAt", "created_at"],
+  kind: "timestamp",
+  onMissing: "reject",
+};
 
 /** The thread of a context: the one that it links to, or one of its own. */
 export function threadIdOf(context: JsonObject): string {
@@ -18,7 +22,8 @@ export function roleOf(event: JsonObject): "user" | "assistant" | "system" {
 }
 
 /**
- * The rows of the old story engine as threads. Ids and times are kept; what was unfinished is closed, as no process will
+ * The rows of the old story engine as threads. Ids and times are kept; what was unfinished is closed, as no process
+ * will
  * ever finish it. Field names of every generation are accepted.
  */
 export const storyToThread: Mapping = defineMapping({
@@ -48,7 +53,12 @@ export const storyToThread: Mapping = defineMapping({
       to: "thread_contexts",
       id: { from: ["id"], onMissing: "reject" },
       fields: {
-        status: { from: ["status"], kind: "string", values: { closed: "closed", "*": "open" }, onMissing: { default: "open" } },
+        status: {
+          from: ["status"],
+          kind: "string",
+          values: { closed: "closed", "*": "open" },
+          onMissing: { default: "open" },
+        },
         state: { from: ["content"], kind: "object", onMissing: { default: {} } },
         createdAt,
         updatedAt,
@@ -63,7 +73,18 @@ export const storyToThread: Mapping = defineMapping({
         channel: { from: ["channel"], kind: "string", onMissing: { default: "web" } },
         role: { from: [], kind: "string", onMissing: { derive: "role" } },
         kind: { from: [], kind: "string", onMissing: { derive: "kind" } },
-        status: { from: ["status"], kind: "string", values: { stored: "completed", completed: "completed", pending: "failed", failed: "failed", cancelled: "cancelled" }, onMissing: { default: "completed" } },
+        status: {
+          from: ["status"],
+          kind: "string",
+          values: {
+            stored: "completed",
+            completed: "completed",
+            pending: "failed",
+            failed: "failed",
+            cancelled: "cancelled",
+          },
+          onMissing: { default: "completed" },
+        },
         content: { from: ["content"], kind: "object", onMissing: { default: {} } },
         createdAt,
         updatedAt,
@@ -81,17 +102,36 @@ export const storyToThread: Mapping = defineMapping({
         status: {
           from: ["status"],
           kind: "string",
-          values: { completed: "completed", failed: "failed", cancelled: "cancelled", executing: "incomplete", running: "incomplete", pending: "incomplete" },
+          values: {
+            completed: "completed",
+            failed: "failed",
+            cancelled: "cancelled",
+            executing: "incomplete",
+            running: "incomplete",
+            pending: "incomplete",
+          },
           onMissing: { default: "incomplete" },
         },
-        workflowRunId: { from: ["workflowRunId", "runId", "workflow_run_id"], kind: "string", onMissing: { default: null } },
+        workflowRunId: {
+          from: ["workflowRunId", "runId", "workflow_run_id"],
+          kind: "string",
+          onMissing: { default: null },
+        },
         createdAt,
         updatedAt,
       },
       links: {
         contextId: { from: ["context", "contextId"], entity: "context_contexts", onMissing: "reject" },
-        triggerItemId: { from: ["trigger", "triggerEventId", "triggerId"], entity: "context_events", onMissing: "reject" },
-        reactionItemId: { from: ["reaction", "reactionEventId", "reactionId"], entity: "context_events", onMissing: "reject" },
+        triggerItemId: {
+          from: ["trigger", "triggerEventId", "triggerId"],
+          entity: "context_events",
+          onMissing: "reject",
+        },
+        reactionItemId: {
+          from: ["reaction", "reactionEventId", "reactionId"],
+          entity: "context_events",
+          onMissing: "reject",
+        },
       },
     },
     {
@@ -99,10 +139,25 @@ export const storyToThread: Mapping = defineMapping({
       to: "thread_steps",
       id: { from: ["id"], onMissing: "reject" },
       fields: {
-        status: { from: ["status"], kind: "string", values: { completed: "completed", failed: "failed", cancelled: "cancelled", running: "cancelled", pending: "cancelled" }, onMissing: { default: "cancelled" } },
+        status: {
+          from: ["status"],
+          kind: "string",
+          values: {
+            completed: "completed",
+            failed: "failed",
+            cancelled: "cancelled",
+            running: "cancelled",
+            pending: "cancelled",
+          },
+          onMissing: { default: "cancelled" },
+        },
         iteration: { from: ["iteration"], kind: "number", onMissing: { default: 0 } },
         errorText: { from: ["errorText", "error"], kind: "string", onMissing: { default: null } },
-        results: { from: ["toolExecutionResults", "toolResults", "toolOutput"], kind: "json", onMissing: { default: [] } },
+        results: {
+          from: ["toolExecutionResults", "toolResults", "toolOutput"],
+          kind: "json",
+          onMissing: { default: [] },
+        },
         createdAt,
         updatedAt,
       },
@@ -122,5 +177,11 @@ export const storyToThread: Mapping = defineMapping({
 });
 
 /** The five entities of the old engine, parents first. */
-export const storyEntities = ["context_contexts", "context_events", "story_executions", "story_steps", "story_parts"] as const;
+export const storyEntities = [
+  "context_contexts",
+  "context_events",
+  "story_executions",
+  "story_steps",
+  "story_parts",
+] as const;
 export type StoryEntity = (typeof storyEntities)[number];

@@ -1,5 +1,6 @@
 /**
- * One context with everything in it, as a thread store keeps it. The rows are the store's; the kit fills them from a mapping
+ * One context with everything in it, as a thread store keeps it. The rows are the store's; the kit fills them from a
+ * mapping
  * and compares them, and knows no more of them.
  */
 export interface ContextDocument {

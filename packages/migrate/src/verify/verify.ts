@@ -12,7 +12,10 @@ export interface Verified {
   /** Rows that the source calls for, and those that the import wrote. */
   expected: Record<string, number>;
   found: Record<string, number>;
-  /** Over all contexts in order, computed from what was found. It is the plan's `contexts.digest` exactly when nothing differs. */
+  /**
+   * Over all contexts in order, computed from what was found. It is the plan's `contexts.digest` exactly when nothing
+   * differs.
+   */
   digest: string;
   /** One for each context that differs. */
   differences: Difference[];
@@ -30,7 +33,8 @@ export interface VerifyOptions {
 }
 
 /**
- * Compares a target with what the mapping makes of the source: counts, links, order, every field, and a digest over all of it. Changes nothing, and
+ * Compares a target with what the mapping makes of the source: counts, links, order, every field, and a digest over all
+ * of it. Changes nothing, and
  * may be run before, during and after a move, also when the new engine has gone on with the threads.
  *
  * @throws HebraError `SOURCE_INVALID`; what the target throws when it cannot be reached.
@@ -46,7 +50,12 @@ export interface VerifyOptions {
  * }
  * ```
  */
-export async function verifyMigration({ source, target, tenant = "default", onProgress }: VerifyOptions): Promise<Verified> {
+export async function verifyMigration({
+  source,
+  target,
+  tenant = "default",
+  onProgress,
+}: VerifyOptions): Promise<Verified> {
   const total = (await source.inventory()).contexts;
   const result: Verified = { ok: true, contexts: 0, expected: {}, found: {}, digest: "", differences: [], newer: 0 };
   for await (const group of source.groups()) {
@@ -72,8 +81,15 @@ export async function verifyMigration({ source, target, tenant = "default", onPr
   return result;
 }
 
-/** A context that is there and cannot be read is damaged: that is a finding, where a target that cannot be reached is none. */
-async function readContext(target: ThreadTarget, tenant: string, contextId: string): Promise<ContextDocument | Pick<Difference, "kind" | "table">> {
+/**
+ * A context that is there and cannot be read is damaged: that is a finding, where a target that cannot be reached is
+ * none.
+ */
+async function readContext(
+  target: ThreadTarget,
+  tenant: string,
+  contextId: string,
+): Promise<ContextDocument | Pick<Difference, "kind" | "table">> {
   try {
     return (await target.export(tenant, contextId)) ?? { kind: "missing", table: "contexts" };
   } catch (error) {

@@ -9,7 +9,11 @@ import { dataWords, unknownPart } from "./words.ts";
 type Content = PromptContent<"assistant">;
 
 /** An assistant's message, step by step: what it said and called, then what came of its calls. */
-export async function assistantMessages(parts: readonly TranscriptPart[], options: PromptOptions, promptId: (callId: string) => string): Promise<PromptMessage[]> {
+export async function assistantMessages(
+  parts: readonly TranscriptPart[],
+  options: PromptOptions,
+  promptId: (callId: string) => string,
+): Promise<PromptMessage[]> {
   const messages: PromptMessage[] = [];
   for (const step of steps(parts)) {
     const content: Content = [];
@@ -37,12 +41,17 @@ function steps(parts: readonly TranscriptPart[]): TranscriptPart[][] {
   return groups;
 }
 
-async function pushContent(part: Exclude<TranscriptPart, ActionPart>, content: Content, options: PromptOptions): Promise<void> {
+async function pushContent(
+  part: Exclude<TranscriptPart, ActionPart>,
+  content: Content,
+  options: PromptOptions,
+): Promise<void> {
   switch (part.kind) {
     case "text":
     case "reasoning":
       // An empty part matters when it carries metadata: providers keep hidden reasoning there.
-      if (part.text !== "" || toOptions(part.providerMetadata).providerOptions !== undefined) content.push({ type: part.kind, text: part.text, ...toOptions(part.providerMetadata) });
+      if (part.text !== "" || toOptions(part.providerMetadata).providerOptions !== undefined)
+        content.push({ type: part.kind, text: part.text, ...toOptions(part.providerMetadata) });
       return;
     case "file":
       content.push((await toFile(part, options.readFile)) ?? { type: "text", text: fileNote(part) });
@@ -59,13 +68,25 @@ async function pushContent(part: Exclude<TranscriptPart, ActionPart>, content: C
   }
 }
 
-function pushCall(part: ActionPart, content: Content, results: PromptContent<"tool">, options: PromptOptions, promptId: (callId: string) => string): void {
+function pushCall(
+  part: ActionPart,
+  content: Content,
+  results: PromptContent<"tool">,
+  options: PromptOptions,
+  promptId: (callId: string) => string,
+): void {
   const run = providerRun(part.providerMetadata);
   const byProvider = run !== undefined && run.provider === options.provider;
   const toolCallId = promptId(part.callId);
   const shared = { toolCallId, toolName: part.name };
   const result: ToolResult = { type: "tool-result", ...shared, output: outputOf(part) };
-  content.push({ type: "tool-call", ...shared, input: callInput(part.input), ...(byProvider ? { providerExecuted: true } : {}), ...toOptions(part.providerMetadata) });
+  content.push({
+    type: "tool-call",
+    ...shared,
+    input: callInput(part.input),
+    ...(byProvider ? { providerExecuted: true } : {}),
+    ...toOptions(part.providerMetadata),
+  });
   if (byProvider) content.push(result);
   else results.push(result);
 }

@@ -10,13 +10,37 @@ const wrap = (error: unknown, signal = new AbortController().signal) => toModelE
 
 describe("toModelError", () => {
   it.each<[string, unknown, object]>([
-    ["an answer of the provider", apiError(503), { retryable: true, details: { error: "AI_APICallError", status: 503 } }],
+    [
+      "an answer of the provider",
+      apiError(503),
+      { retryable: true, details: { error: "AI_APICallError", status: 503 } },
+    ],
     ["a refusal", apiError(400), { retryable: false, details: { status: 400 } }],
-    ["the last of several tries", new RetryError({ message: "Failed after 3 attempts.", reason: "maxRetriesExceeded", errors: [apiError(500), apiError(429, { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" })] }), { retryable: true, details: { status: 429, retryAfterMs: 5000 } }],
+    [
+      "the last of several tries",
+      new RetryError({
+        message: "Failed after 3 attempts.",
+        reason: "maxRetriesExceeded",
+        errors: [apiError(500), apiError(429, { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" })],
+      }),
+      { retryable: true, details: { status: 429, retryAfterMs: 5000 } },
+    ],
     ["a missing key", new LoadAPIKeyError({ message: "API key is missing." }), { retryable: false }],
-    ["a prompt that cannot be", new InvalidPromptError({ prompt: "secret words", message: "no messages" }), { retryable: false }],
-    ["a broken line", Object.assign(new TypeError("terminated"), { code: "ECONNRESET" }), { retryable: true, message: "The model call failed: terminated" }],
-    ["a plain object", { type: "overloaded_error", message: "Overloaded", request: "private" }, { retryable: true, message: "The model call failed: Overloaded" }],
+    [
+      "a prompt that cannot be",
+      new InvalidPromptError({ prompt: "secret words", message: "no messages" }),
+      { retryable: false },
+    ],
+    [
+      "a broken line",
+      Object.assign(new TypeError("terminated"), { code: "ECONNRESET" }),
+      { retryable: true, message: "The model call failed: terminated" },
+    ],
+    [
+      "a plain object",
+      { type: "overloaded_error", message: "Overloaded", request: "private" },
+      { retryable: true, message: "The model call failed: Overloaded" },
+    ],
     ["a string", "gone", { message: "The model call failed: gone" }],
     ["nothing", undefined, { message: "The model call failed: no message was given" }],
     ["a proxy's error with a status", { message: "Teapot", statusCode: 418 }, { retryable: false }],
@@ -31,7 +55,10 @@ describe("toModelError", () => {
   it("keeps the chain of causes, cleaned, and the frames", () => {
     const inner = new TypeError("connect to https://host.example/?token=abc failed");
     const { cause } = wrap(new Error("outer", { cause: inner }));
-    expect((cause as Error).cause).toMatchObject({ name: "TypeError", message: "connect to https://host.example/ failed" });
+    expect((cause as Error).cause).toMatchObject({
+      name: "TypeError",
+      message: "connect to https://host.example/ failed",
+    });
     expect((cause as Error).stack).toMatch(/^Error: outer\n\s+at .*errors\.test/);
     const loop = new Error("loop");
     loop.cause = loop;

@@ -47,17 +47,27 @@ export function toModelError(error: unknown, signal: AbortSignal, now: () => num
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
   const text = cleanText(messageOf(found), name);
-  return new HebraError("REACTOR_FAILED", `The model call failed${status === undefined ? "" : ` with status ${status}`}: ${text}`, {
-    cause: briefCause(found),
-    retryable: isRetryable(found, status, name),
-    details,
-  });
+  return new HebraError(
+    "REACTOR_FAILED",
+    `The model call failed${status === undefined ? "" : ` with status ${status}`}: ${text}`,
+    {
+      cause: briefCause(found),
+      retryable: isRetryable(found, status, name),
+      details,
+    },
+  );
 }
 
 /** The AI SDK's retries end with an error that holds the last one. */
 function lastOf(error: unknown): Foreign {
   const inner = (error as Foreign | null | undefined)?.lastError;
-  return (typeof inner === "object" && inner !== null ? inner : typeof error === "object" && error !== null ? error : new Error(messageOf(error))) as Foreign;
+  return (
+    typeof inner === "object" && inner !== null
+      ? inner
+      : typeof error === "object" && error !== null
+        ? error
+        : new Error(messageOf(error))
+  ) as Foreign;
 }
 
 function isRetryable({ isRetryable: said }: Foreign, status: number | undefined, name: string | undefined): boolean {
@@ -69,7 +79,9 @@ function isRetryable({ isRetryable: said }: Foreign, status: number | undefined,
 /** `retry-after-ms`, which some providers send, or `retry-after`. */
 function readRetryAfter(headers: unknown, now: () => number): number | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;
-  const lower = Object.fromEntries(Object.entries(headers as Record<string, unknown>).map(([key, value]) => [key.toLowerCase(), String(value)]));
+  const lower = Object.fromEntries(
+    Object.entries(headers as Record<string, unknown>).map(([key, value]) => [key.toLowerCase(), String(value)]),
+  );
   const exact = Number.parseFloat(lower["retry-after-ms"] ?? "");
   if (exact >= 0) return Math.round(exact);
   return parseRetryAfter(lower["retry-after"], now());

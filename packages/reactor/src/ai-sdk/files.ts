@@ -21,7 +21,13 @@ export async function toFile(file: FilePart, readFile: ReadFile | undefined): Pr
   if (content === undefined) return undefined;
   const data = content instanceof URL ? fromUrl(content.href) : content;
   if (data === undefined) return undefined;
-  return { type: "file", data, mediaType: file.mediaType, ...(file.filename === undefined ? {} : { filename: file.filename }), ...toOptions(file.providerMetadata) };
+  return {
+    type: "file",
+    data,
+    mediaType: file.mediaType,
+    ...(file.filename === undefined ? {} : { filename: file.filename }),
+    ...toOptions(file.providerMetadata),
+  };
 }
 
 /** Links stay links; `data:` URLs are decoded. Other schemes, `blob:` among them, mean something only to the host. */

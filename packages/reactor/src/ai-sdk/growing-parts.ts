@@ -14,7 +14,10 @@ interface Growing {
   metadata?: unknown;
 }
 
-/** The parts of one answer that come in pieces. Ids are the provider's: text may have the id that reasoning has, or one that was used before. */
+/**
+ * The parts of one answer that come in pieces. Ids are the provider's: text may have the id that reasoning has, or one
+ * that was used before.
+ */
 export interface GrowingParts {
   begin(kind: Kind, part: StreamPartOf<"text-start" | "reasoning-start">): ReactorEvent[];
   /** @throws HebraError `REACTOR_FAILED` for a part that was not begun */
@@ -31,7 +34,12 @@ export function createGrowingParts(nextPartId: () => string): GrowingParts {
 
   function find(kind: Kind, id: string): Growing {
     const part = open.get(`${kind} ${id}`);
-    if (part === undefined) throw new HebraError("REACTOR_FAILED", `The model's stream goes on with a part of ${kind} that it did not begin.`, { details: { error: "unknown-part" } });
+    if (part === undefined)
+      throw new HebraError(
+        "REACTOR_FAILED",
+        `The model's stream goes on with a part of ${kind} that it did not begin.`,
+        { details: { error: "unknown-part" } },
+      );
     return part;
   }
 
@@ -52,7 +60,10 @@ export function createGrowingParts(nextPartId: () => string): GrowingParts {
     // An empty part is kept for its metadata alone: providers keep hidden reasoning there.
     if (part.partId === undefined && providerMetadata === undefined) return events;
     events.push(...openingOf(part));
-    return [...events, { type: "part-end", partId: part.partId!, ...(providerMetadata === undefined ? {} : { providerMetadata }) }];
+    return [
+      ...events,
+      { type: "part-end", partId: part.partId!, ...(providerMetadata === undefined ? {} : { providerMetadata }) },
+    ];
   }
 
   return {

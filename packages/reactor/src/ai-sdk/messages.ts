@@ -10,8 +10,10 @@ import type { PromptContent, PromptMessage } from "./specification.ts";
 import { partWords } from "./words.ts";
 
 /**
- * The transcript as AI SDK messages. Each step of an assistant's message becomes an assistant message and, when it has calls,
- * a tool message with a result for every one. Sources are left out: no provider takes them back. Empty messages are left out.
+ * The transcript as AI SDK messages. Each step of an assistant's message becomes an assistant message and, when it has
+ * calls,
+ * a tool message with a result for every one. Sources are left out: no provider takes them back. Empty messages are
+ * left out.
  * The first message after the system's is always the user's, and the last is never the assistant's.
  *
  * @throws HebraError `UNSUPPORTED` for a role or a kind of part that this version does not know.
@@ -24,12 +26,18 @@ import { partWords } from "./words.ts";
  * console.log(messages); // [{ role: "user", content: [{ type: "text", text: "Hello." }] }]
  * ```
  */
-export async function toModelMessages(transcript: readonly TranscriptMessage[], options: PromptOptions = {}): Promise<ModelMessage[]> {
+export async function toModelMessages(
+  transcript: readonly TranscriptMessage[],
+  options: PromptOptions = {},
+): Promise<ModelMessage[]> {
   return toPrompt(transcript, options);
 }
 
 /** The same messages as a model is asked with: of what the AI SDK takes, we use no more than models take themselves. */
-export async function toPrompt(transcript: readonly TranscriptMessage[], options: PromptOptions): Promise<PromptMessage[]> {
+export async function toPrompt(
+  transcript: readonly TranscriptMessage[],
+  options: PromptOptions,
+): Promise<PromptMessage[]> {
   const messages: PromptMessage[] = [];
   const promptId = createPromptIds();
   for (const message of transcript) {
@@ -46,11 +54,15 @@ export async function toPrompt(transcript: readonly TranscriptMessage[], options
         pushSystem(messages, wordsOf(message, options), options);
         break;
       default:
-        throw new HebraError("UNSUPPORTED", `The transcript has a message of the role ${JSON.stringify(message.role)}, which aiSdkReactor does not know. Upgrade @hebra/reactor.`);
+        throw new HebraError(
+          "UNSUPPORTED",
+          `The transcript has a message of the role ${JSON.stringify(message.role)}, which aiSdkReactor does not know. Upgrade @hebra/reactor.`,
+        );
     }
   }
   const start = messages.findIndex(({ role }) => role !== "system");
-  if (messages[start]?.role !== "user") messages.splice(start === -1 ? messages.length : start, 0, say(options.opening ?? "[The conversation begins.]"));
+  if (messages[start]?.role !== "user")
+    messages.splice(start === -1 ? messages.length : start, 0, say(options.opening ?? "[The conversation begins.]"));
   if (messages.at(-1)?.role === "assistant") messages.push(say(options.continuation ?? "Continue."));
   return messages;
 }
@@ -74,7 +86,10 @@ async function userContent(message: TranscriptMessage, options: PromptOptions): 
 }
 
 function wordsOf(message: TranscriptMessage, options: PromptOptions): string {
-  return message.parts.map((part) => partWords(part, message.role, options)).filter((text) => text !== "").join("\n");
+  return message.parts
+    .map((part) => partWords(part, message.role, options))
+    .filter((text) => text !== "")
+    .join("\n");
 }
 
 function pushSystem(messages: PromptMessage[], text: string, options: PromptOptions): void {

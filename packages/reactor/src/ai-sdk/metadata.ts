@@ -16,7 +16,10 @@ export interface ProviderRun {
 
 /** Metadata of the AI SDK as metadata of a part. What is not plain JSON, e.g. `undefined`, is dropped. */
 export function fromMetadata(metadata: unknown, run?: ProviderRun): { providerMetadata?: ProviderMetadata } {
-  const known = metadata === undefined || metadata === null ? {} : (wellFormedJson(JSON.parse(JSON.stringify(metadata)) as JsonValue) as JsonObject);
+  const known =
+    metadata === undefined || metadata === null
+      ? {}
+      : (wellFormedJson(JSON.parse(JSON.stringify(metadata)) as JsonValue) as JsonObject);
   if (run !== undefined) known[OWN] = { provider: run.provider };
   return Object.keys(known).length === 0 ? {} : { providerMetadata: known };
 }
@@ -24,7 +27,9 @@ export function fromMetadata(metadata: unknown, run?: ProviderRun): { providerMe
 /** Metadata of a part as options of a prompt's part. Entries that the AI SDK would refuse are left out. */
 export function toOptions(metadata: ProviderMetadata | undefined): { providerOptions?: AiSdkMetadata } {
   if (metadata === undefined) return {};
-  const entries = Object.entries(metadata).filter((entry): entry is [string, JsonObject] => entry[0] !== OWN && isObject(entry[1]));
+  const entries = Object.entries(metadata).filter(
+    (entry): entry is [string, JsonObject] => entry[0] !== OWN && isObject(entry[1]),
+  );
   return entries.length === 0 ? {} : { providerOptions: Object.fromEntries(entries) };
 }
 

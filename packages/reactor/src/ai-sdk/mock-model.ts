@@ -24,28 +24,50 @@ export function streamOf<C>(chunks: readonly C[], hang = false): ReadableStream<
 }
 
 /** A model of the AI SDK that answers with these chunks, and keeps what it was asked. */
-export function modelOf(chunks: readonly Chunk[] | ((options: ModelCallOptions) => readonly Chunk[]), settings: { provider?: string; modelId?: string } = {}): MockLanguageModelV3 {
-  return new MockLanguageModelV3({ ...settings, doStream: async (options) => ({ stream: streamOf(typeof chunks === "function" ? chunks(options) : chunks) }) });
+export function modelOf(
+  chunks: readonly Chunk[] | ((options: ModelCallOptions) => readonly Chunk[]),
+  settings: { provider?: string; modelId?: string } = {},
+): MockLanguageModelV3 {
+  return new MockLanguageModelV3({
+    ...settings,
+    doStream: async (options) => ({ stream: streamOf(typeof chunks === "function" ? chunks(options) : chunks) }),
+  });
 }
 
 /** The usage of the specification v3. */
-export const usageV3 = (input: number | undefined, output: number | undefined): Extract<Chunk, { type: "finish" }>["usage"] => ({
+export const usageV3 = (
+  input: number | undefined,
+  output: number | undefined,
+): Extract<Chunk, { type: "finish" }>["usage"] => ({
   inputTokens: { total: input, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
   outputTokens: { total: output, text: undefined, reasoning: undefined },
 });
 
 /** A proper end. */
-export const finishV3 = (unified: Extract<Chunk, { type: "finish" }>["finishReason"]["unified"] = "stop", input = 0, output = 0): Chunk => ({
+export const finishV3 = (
+  unified: Extract<Chunk, { type: "finish" }>["finishReason"]["unified"] = "stop",
+  input = 0,
+  output = 0,
+): Chunk => ({
   type: "finish",
   finishReason: { unified, raw: unified },
   usage: usageV3(input, output),
 });
 
 /** Text as providers stream it. */
-export const textChunks = (id: string, ...pieces: string[]): Chunk[] => [{ type: "text-start", id }, ...pieces.map((delta): Chunk => ({ type: "text-delta", id, delta })), { type: "text-end", id }];
+export const textChunks = (id: string, ...pieces: string[]): Chunk[] => [
+  { type: "text-start", id },
+  ...pieces.map((delta): Chunk => ({ type: "text-delta", id, delta })),
+  { type: "text-end", id },
+];
 
 /** A call as providers stream it. */
-export const callChunk = (toolCallId: string, toolName: string, input: string): Chunk => ({ type: "tool-call", toolCallId, toolName, input });
+export const callChunk = (toolCallId: string, toolName: string, input: string): Chunk => ({
+  type: "tool-call",
+  toolCallId,
+  toolName,
+  input,
+});
 
 /** The fake model of the contract kit as a model of the AI SDK, of either specification. */
 export function fakeModel(model: FakeModel, version: "v2" | "v3"): LanguageModel {
@@ -59,7 +81,12 @@ export function fakeModel(model: FakeModel, version: "v2" | "v3"): LanguageModel
       doStream: async (options) => {
         const answer = ask(options);
         const { inputTokens = 0, outputTokens = 0 } = answer.usage ?? {};
-        const end: Chunk[] = answer.then === "hang" ? [] : answer.then === "fail" ? [{ type: "error", error: new TypeError("terminated") }] : [finishV3(reasonOf(answer), inputTokens, outputTokens)];
+        const end: Chunk[] =
+          answer.then === "hang"
+            ? []
+            : answer.then === "fail"
+              ? [{ type: "error", error: new TypeError("terminated") }]
+              : [finishV3(reasonOf(answer), inputTokens, outputTokens)];
         return { stream: streamOf([...contentOf(answer), ...end], answer.then === "hang") };
       },
     });
@@ -74,7 +101,12 @@ export function fakeModel(model: FakeModel, version: "v2" | "v3"): LanguageModel
       const answer = ask(options);
       const { inputTokens = 0, outputTokens = 0 } = answer.usage ?? {};
       const usage = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
-      const end: ChunkV2[] = answer.then === "hang" ? [] : answer.then === "fail" ? [{ type: "error", error: new TypeError("terminated") }] : [{ type: "finish", finishReason: reasonOf(answer), usage }];
+      const end: ChunkV2[] =
+        answer.then === "hang"
+          ? []
+          : answer.then === "fail"
+            ? [{ type: "error", error: new TypeError("terminated") }]
+            : [{ type: "finish", finishReason: reasonOf(answer), usage }];
       // The two specifications agree on content; only the ends differ.
       const content = contentOf(answer) as unknown as ChunkV2[];
       return { stream: streamOf([...content, ...end], answer.then === "hang") };
@@ -100,7 +132,13 @@ function reasonOf({ then, actions }: ModelAnswer): "length" | "tool-calls" | "st
 
 function contentOf({ reasoning, text, actions = [] }: ModelAnswer): Chunk[] {
   return [
-    ...(reasoning === undefined ? [] : [{ type: "reasoning-start", id: "0" } as const, ...reasoning.map((delta) => ({ type: "reasoning-delta", id: "0", delta }) as const), { type: "reasoning-end", id: "0" } as const]),
+    ...(reasoning === undefined
+      ? []
+      : [
+          { type: "reasoning-start", id: "0" } as const,
+          ...reasoning.map((delta) => ({ type: "reasoning-delta", id: "0", delta }) as const),
+          { type: "reasoning-end", id: "0" } as const,
+        ]),
     ...(text === undefined ? [] : textChunks("0", ...text)),
     ...actions.map(({ callId, name, input }) => callChunk(callId, name, input)),
   ];

@@ -4,7 +4,8 @@ import { collectEvents, createReactorInput } from "../testing/input.ts";
 import { fakeModel, finishV3, modelOf, type Chunk } from "./mock-model.ts";
 import { aiSdkReactor } from "./reactor.ts";
 
-const step = (model: LanguageModel, maxRetries = 0) => collectEvents(aiSdkReactor({ model, maxRetries }).react(createReactorInput()));
+const step = (model: LanguageModel, maxRetries = 0) =>
+  collectEvents(aiSdkReactor({ model, maxRetries }).react(createReactorInput()));
 const heard = vi.fn();
 
 afterEach(() => {
@@ -18,13 +19,23 @@ describe("models of the specification v2", () => {
   it("are adapted once, and the AI SDK warns of it once", async () => {
     globalThis.AI_SDK_LOG_WARNINGS = heard;
     const model = fakeModel(() => ({ text: ["Hi."], usage: { inputTokens: 1, outputTokens: 2 } }), "v2");
-    for (let i = 0; i < 2; i++) expect((await step(model)).slice(-2)).toEqual([{ type: "usage", usage: { inputTokens: 1, outputTokens: 2, provider: "mock-provider", model: "mock-model-v2" } }, { type: "finish", reason: "stop" }]);
+    for (let i = 0; i < 2; i++)
+      expect((await step(model)).slice(-2)).toEqual([
+        {
+          type: "usage",
+          usage: { inputTokens: 1, outputTokens: 2, provider: "mock-provider", model: "mock-model-v2" },
+        },
+        { type: "finish", reason: "stop" },
+      ]);
     expect(heard).toHaveBeenCalledTimes(1);
   });
 
   it("may come from the global provider, and other versions may not", async () => {
     globalThis.AI_SDK_LOG_WARNINGS = false;
-    const provide = (model: unknown) => void (globalThis.AI_SDK_DEFAULT_PROVIDER = { languageModel: () => model } as unknown as NonNullable<typeof globalThis.AI_SDK_DEFAULT_PROVIDER>);
+    const provide = (model: unknown) =>
+      void (globalThis.AI_SDK_DEFAULT_PROVIDER = { languageModel: () => model } as unknown as NonNullable<
+        typeof globalThis.AI_SDK_DEFAULT_PROVIDER
+      >);
     provide(fakeModel(() => ({ text: ["Hi."] }), "v2"));
     expect((await step("acme/acme-1")).at(-1)).toEqual({ type: "finish", reason: "stop" });
     provide({ specificationVersion: "v9", provider: "acme", modelId: "m" });
@@ -39,7 +50,8 @@ describe("what a provider warns of", () => {
     { type: "other", message: "Old model." },
     { type: "unsupported-setting", setting: "seed" } as unknown as { type: "other"; message: string },
   ];
-  const warning = () => modelOf([{ type: "stream-start", warnings }, finishV3()], { provider: "acme.chat", modelId: "acme-1" });
+  const warning = () =>
+    modelOf([{ type: "stream-start", warnings }, finishV3()], { provider: "acme.chat", modelId: "acme-1" });
 
   it.each([0, 1])("reaches the host's logger once, with %i retries", async (maxRetries) => {
     globalThis.AI_SDK_LOG_WARNINGS = heard;

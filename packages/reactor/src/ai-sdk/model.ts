@@ -23,18 +23,31 @@ export function assertModel(model: unknown): asserts model is LanguageModel {
     const { specificationVersion, provider, modelId } = model as Record<string, unknown>;
     if (versions.includes(specificationVersion as string)) return;
     const what = typeof modelId === "string" ? ` ${String(provider)} ${modelId}` : "";
-    const found = specificationVersion === undefined ? "has no `specificationVersion`" : `has the specification version ${String(specificationVersion)}`;
-    throw unsupported(`The model${what} ${found}; versions ${versions.join(" and ")} are supported. Use a provider package made for ai 6.`);
+    const found =
+      specificationVersion === undefined
+        ? "has no `specificationVersion`"
+        : `has the specification version ${String(specificationVersion)}`;
+    throw unsupported(
+      `The model${what} ${found}; versions ${versions.join(" and ")} are supported. Use a provider package made for ai 6.`,
+    );
   }
-  if (model === undefined) throw unsupported("No model is set. Set `model` on the thread's definition or on aiSdkReactor().");
-  throw unsupported(`A model is an id or an instance of a provider's model, not ${model === "" ? "an empty string" : `a ${typeof model}`}. To choose one for each step use \`selectModel\`.`);
+  if (model === undefined)
+    throw unsupported("No model is set. Set `model` on the thread's definition or on aiSdkReactor().");
+  throw unsupported(
+    `A model is an id or an instance of a provider's model, not ${model === "" ? "an empty string" : `a ${typeof model}`}. To choose one for each step use \`selectModel\`.`,
+  );
 }
 
-/** The model to call: of an id the global provider's, of an instance of the specification v2 the AI SDK's adaptation. */
+/**
+ * The model to call: of an id the global provider's, of an instance of the specification v2 the AI SDK's adaptation.
+ */
 export function callable(ai: AiSdk, model: LanguageModel): Model {
-  const instance: LanguageModel = typeof model === "string" ? (globalThis.AI_SDK_DEFAULT_PROVIDER ?? ai.gateway).languageModel(model) : model;
+  const instance: LanguageModel =
+    typeof model === "string" ? (globalThis.AI_SDK_DEFAULT_PROVIDER ?? ai.gateway).languageModel(model) : model;
   assertModel(instance);
-  return typeof instance !== "string" && instance.specificationVersion === "v2" ? adapt(ai, instance) : (instance as Model);
+  return typeof instance !== "string" && instance.specificationVersion === "v2"
+    ? adapt(ai, instance)
+    : (instance as Model);
 }
 
 /** The AI SDK adapts models of providers only: so this one gets a provider. */

@@ -7,7 +7,10 @@ import type { PriceUsage } from "./usage.ts";
 
 /** Options of `aiSdkReactor`. */
 export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
-  /** The model of every step: an instance from a provider package, or an id for the AI SDK's global provider. @defaultValue the definition's model */
+  /**
+   * The model of every step: an instance from a provider package, or an id for the AI SDK's global provider.
+   * @defaultValue the definition's model
+   */
   model?: LanguageModel;
   /** Chooses the model of each step, in place of `model`. */
   selectModel?: (input: ReactorInput) => LanguageModel | Promise<LanguageModel>;
@@ -16,7 +19,8 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
   /** Headers for the provider's HTTP requests. */
   headers?: Record<string, string>;
   /**
-   * Tools that the model's provider defines, e.g. a web search, by name. What the provider runs itself comes as actions that
+   * Tools that the model's provider defines, e.g. a web search, by name. What the provider runs itself comes as actions
+   * that
    * the reactor owns; of one that the host is to run, the action of the same name runs.
    */
   providerTools?: Record<string, Tool>;
@@ -37,8 +41,10 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
   /** For providers that can repeat an answer. @defaultValue none */
   seed?: number;
   /**
-   * How often the AI SDK repeats a call that could not be started. The default leaves repeating to the engine, which knows the
-   * turn's budget and leases, and is told by the error whether (`retryable`) and when (`details.retryAfterMs`): two layers
+   * How often the AI SDK repeats a call that could not be started. The default leaves repeating to the engine, which
+   * knows the
+   * turn's budget and leases, and is told by the error whether (`retryable`) and when (`details.retryAfterMs`): two
+   * layers
    * would multiply. With more than 0 every call goes through `streamText`, which takes some more time.
    *
    * @defaultValue 0
@@ -46,10 +52,14 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
   maxRetries?: number;
   /** Prices an answer where the provider does not say its cost. @defaultValue no cost is reported */
   price?: PriceUsage;
-  /** The AI SDK's own telemetry: calls go through `streamText` then, which takes some more time. @defaultValue off: the engine has spans of its own */
+  /**
+   * The AI SDK's own telemetry: calls go through `streamText` then, which takes some more time. @defaultValue off: the
+   * engine has spans of its own
+   */
   telemetry?: TelemetrySettings;
   /**
-   * How long the model may be silent, in milliseconds, before the step fails with `TIMEOUT`: before its first word and between
+   * How long the model may be silent, in milliseconds, before the step fails with `TIMEOUT`: before its first word and
+   * between
    * words. `Infinity` waits for ever.
    *
    * @defaultValue 300000
@@ -91,4 +101,7 @@ export const optionsSchema = z
     silenceMs: z.union([z.number().positive(), z.literal(Infinity)]).optional(),
     clock: z.custom<Clock>((value) => isFunction((value as Clock | null)?.after), "must be a clock").optional(),
   })
-  .refine(({ model, selectModel }) => model === undefined || selectModel === undefined, "`model` and `selectModel` exclude each other");
+  .refine(
+    ({ model, selectModel }) => model === undefined || selectModel === undefined,
+    "`model` and `selectModel` exclude each other",
+  );

@@ -4,7 +4,8 @@ import { deriveId } from "@hebra/core";
 const PORTABLE = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Ids for the calls of one prompt: the call's own where every provider takes it and no earlier call of the prompt has it, as
+ * Ids for the calls of one prompt: the call's own where every provider takes it and no earlier call of the prompt has
+ * it, as
  * imported histories may; else one derived from it. The same transcript always gives the same ids.
  */
 export function createPromptIds(): (callId: string) => string {

@@ -16,9 +16,15 @@ export interface PromptOptions {
    * @defaultValue "user": a user message between `<system>` tags
    */
   laterSystemMessages?: "user" | "system" | undefined;
-  /** What is said for the user when the conversation does not begin with one: several providers refuse that. @defaultValue "[The conversation begins.]" */
+  /**
+   * What is said for the user when the conversation does not begin with one: several providers refuse that.
+   * @defaultValue "[The conversation begins.]"
+   */
   opening?: string | undefined;
-  /** What is said for the user when the conversation ends with the assistant: several providers refuse that. @defaultValue "Continue." */
+  /**
+   * What is said for the user when the conversation ends with the assistant: several providers refuse that.
+   * @defaultValue "Continue."
+   */
   continuation?: string | undefined;
   /** The provider that will read the prompt: calls that another one ran are shown to it as ordinary calls. */
   provider?: string | undefined;

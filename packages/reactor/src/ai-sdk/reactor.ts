@@ -20,14 +20,18 @@ let sdk: typeof import("ai") | undefined;
 const peer = { name: "ai", range: "^6.0.0", neededBy: "@hebra/reactor/ai-sdk" };
 
 /**
- * A reactor for models of the AI SDK 6: one call is one model answer. Needs the package `ai`, and a provider's package for
- * models that are not ids. Models are asked by their own interface, without `streamText`, unless `telemetry`, `maxRetries` or
+ * A reactor for models of the AI SDK 6: one call is one model answer. Needs the package `ai`, and a provider's package
+ * for
+ * models that are not ids. Models are asked by their own interface, without `streamText`, unless `telemetry`,
+ * `maxRetries` or
  * a link in the conversation ask for what `streamText` alone has.
  *
- * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider says
+ * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider
+ * says
  * them, and without anything of the request.
  *
- * @throws HebraError `PEER_MISSING` without `ai`, `INVALID_OPTIONS`, `MODEL_UNSUPPORTED` for a model of another specification
+ * @throws HebraError `PEER_MISSING` without `ai`, `INVALID_OPTIONS`, `MODEL_UNSUPPORTED` for a model of another
+ * specification
  * than v2 or v3.
  *
  * @example
@@ -50,7 +54,10 @@ export function aiSdkReactor(options: AiSdkReactorOptions = {}): Reactor {
   };
 }
 
-async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncGenerator<ReactorEvent, void, undefined> {
+async function* react(
+  options: AiSdkReactorOptions,
+  input: ReactorInput,
+): AsyncGenerator<ReactorEvent, void, undefined> {
   const clock = options.clock ?? systemClock;
   // Ends the provider's request also when the consumer leaves without an abort.
   const request = new AbortController();
@@ -77,7 +84,11 @@ async function* react(options: AiSdkReactorOptions, input: ReactorInput): AsyncG
 }
 
 /** Puts the question. The answer is read from the stream. */
-async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: AbortSignal): Promise<{ stream: ModelStream; translator: Translator }> {
+async function ask(
+  options: AiSdkReactorOptions,
+  input: ReactorInput,
+  signal: AbortSignal,
+): Promise<{ stream: ModelStream; translator: Translator }> {
   throwIfAborted(input.signal);
   const ai = (sdk ??= await loadPeer(peer, () => import("ai")));
   const chosen = await modelOf(options, input);
@@ -88,12 +99,15 @@ async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: Ab
   // The host's own functions took their time: nothing is asked for a turn that has been given up meanwhile.
   throwIfAborted(signal);
   const throughStreamText = needsStreamText(options, call);
-  const stream = throughStreamText ? askThroughStreamText(ai, model, call, options) : (await model.doStream(call)).stream;
+  const stream = throughStreamText
+    ? askThroughStreamText(ai, model, call, options)
+    : (await model.doStream(call)).stream;
   const translator = createTranslator({
     callId: callIds(input),
     provider: provider ?? "unknown",
     callsForbidden: call.toolChoice?.type === "none",
-    usage: ({ usage, providerMetadata }, modelId = model.modelId) => toUsage(usage, providerMetadata, { provider, model: modelId }, options.price),
+    usage: ({ usage, providerMetadata }, modelId = model.modelId) =>
+      toUsage(usage, providerMetadata, { provider, model: modelId }, options.price),
     // `streamText` says them itself.
     warn: (warnings) => throughStreamText || logWarnings(warnings, model),
   });
@@ -101,19 +115,23 @@ async function ask(options: AiSdkReactorOptions, input: ReactorInput, signal: Ab
 }
 
 async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<LanguageModel> {
-  const model: unknown = options.selectModel === undefined ? (options.model ?? input.model) : await options.selectModel(input);
+  const model: unknown =
+    options.selectModel === undefined ? (options.model ?? input.model) : await options.selectModel(input);
   assertModel(model);
   return model;
 }
 
 /** The model's ids, where they are new: some providers count calls from zero in every answer, or give none. */
 function callIds({ transcript, ids }: ReactorInput): (modelId: string) => string {
-  const used = new Set(transcript.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "action" ? part.callId : []))));
+  const used = new Set(
+    transcript.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "action" ? part.callId : []))),
+  );
   let index = 0;
   return (modelId) => {
     const place = index++;
     const sound = modelId !== "" && modelId.length <= 512 && modelId.isWellFormed() && !modelId.includes("\u0000");
-    const callId = sound && !used.has(modelId) ? modelId : deriveId("ai-sdk-call", ids.executionId, ids.iteration, place);
+    const callId =
+      sound && !used.has(modelId) ? modelId : deriveId("ai-sdk-call", ids.executionId, ids.iteration, place);
     used.add(callId);
     return callId;
   };

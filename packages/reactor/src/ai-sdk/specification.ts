@@ -10,7 +10,10 @@ export type ModelCall = Parameters<Model["doStream"]>[0];
 export type PromptMessage = ModelCall["prompt"][number];
 
 /** The parts of a message of one role. */
-export type PromptContent<Role extends "user" | "assistant" | "tool"> = Extract<PromptMessage, { role: Role }>["content"];
+export type PromptContent<Role extends "user" | "assistant" | "tool"> = Extract<
+  PromptMessage,
+  { role: Role }
+>["content"];
 
 /** What became of a call, as the model is told. */
 export type ToolResult = Extract<PromptContent<"tool">[number], { type: "tool-result" }>;

@@ -10,7 +10,12 @@ import { aiSdkReactor } from "./reactor.ts";
 
 const say = (text: string): TranscriptMessage => ({ id: text, role: "user", parts: [{ kind: "text", text }] });
 const transcript = [say("One."), say("Two.")];
-const answer = (options: AiSdkReactorOptions): Promise<ReactorEvent[]> => collectEvents(aiSdkReactor({ model: modelOf([...textChunks("0", "Done."), finishV3("stop", 3, 4)]), ...options }).react(createReactorInput({ transcript })));
+const answer = (options: AiSdkReactorOptions): Promise<ReactorEvent[]> =>
+  collectEvents(
+    aiSdkReactor({ model: modelOf([...textChunks("0", "Done."), finishV3("stop", 3, 4)]), ...options }).react(
+      createReactorInput({ transcript }),
+    ),
+  );
 
 /** The host's ear for the AI SDK. */
 function listener() {
@@ -39,26 +44,53 @@ describe("what is asked through streamText", () => {
   it("is a link: it goes to a provider that fetches it, and is fetched for another", async () => {
     const file = { kind: "file", mediaType: "image/png", url: "http://127.0.0.1:1/a.png" } as const;
     const input = createReactorInput({ transcript: [{ id: "1", role: "user", parts: [file] }] });
-    const fetching = new MockLanguageModelV3({ supportedUrls: { "image/*": [/^http:/] }, doStream: modelOf([finishV3()]).doStream });
+    const fetching = new MockLanguageModelV3({
+      supportedUrls: { "image/*": [/^http:/] },
+      doStream: modelOf([finishV3()]).doStream,
+    });
     await collectEvents(aiSdkReactor({ model: fetching }).react(input));
-    expect(fetching.doStreamCalls).toMatchObject([{ prompt: [{ content: [{ type: "file", data: new URL(file.url) }] }] }]);
+    expect(fetching.doStreamCalls).toMatchObject([
+      { prompt: [{ content: [{ type: "file", data: new URL(file.url) }] }] },
+    ]);
     const other = modelOf([finishV3()]);
-    await expect(collectEvents(aiSdkReactor({ model: other }).react(input))).rejects.toMatchObject({ code: "REACTOR_FAILED", details: { error: "AI_DownloadError" } });
+    await expect(collectEvents(aiSdkReactor({ model: other }).react(input))).rejects.toMatchObject({
+      code: "REACTOR_FAILED",
+      details: { error: "AI_DownloadError" },
+    });
     expect(other.doStreamCalls).toHaveLength(0);
   });
 
   it.each([0, 1])("fails as the model's stream fails, with %i retries", async (maxRetries) => {
     const chunks = textChunks("0", "Half", " of it");
-    const stream = () => new ReadableStream<Chunk>({ pull: (controller) => (chunks.length > 1 ? controller.enqueue(chunks.shift()!) : controller.error(Object.assign(new TypeError("terminated"), { code: "ECONNRESET" }))) });
+    const stream = () =>
+      new ReadableStream<Chunk>({
+        pull: (controller) =>
+          chunks.length > 1
+            ? controller.enqueue(chunks.shift()!)
+            : controller.error(Object.assign(new TypeError("terminated"), { code: "ECONNRESET" })),
+      });
     const events: ReactorEvent[] = [];
-    const reactor = aiSdkReactor({ model: new MockLanguageModelV3({ doStream: async () => ({ stream: stream() }) }), maxRetries });
-    await expect((async () => { for await (const event of reactor.react(createReactorInput())) events.push(event); })()).rejects.toMatchObject({ code: "REACTOR_FAILED", message: "The model call failed: terminated", retryable: true });
+    const reactor = aiSdkReactor({
+      model: new MockLanguageModelV3({ doStream: async () => ({ stream: stream() }) }),
+      maxRetries,
+    });
+    await expect(
+      (async () => {
+        for await (const event of reactor.react(createReactorInput())) events.push(event);
+      })(),
+    ).rejects.toMatchObject({ code: "REACTOR_FAILED", message: "The model call failed: terminated", retryable: true });
   });
 
   it("ends the provider's request when the consumer leaves", async () => {
     let signal: AbortSignal | undefined;
-    const model = new MockLanguageModelV3({ doStream: async ({ abortSignal }) => ((signal = abortSignal), { stream: streamOf(textChunks("0", "A piece."), true) }) });
-    for await (const event of aiSdkReactor({ model, maxRetries: 1 }).react(createReactorInput())) if (event.type === "part-end") break;
+    const model = new MockLanguageModelV3({
+      doStream: async ({ abortSignal }) => (
+        (signal = abortSignal),
+        { stream: streamOf(textChunks("0", "A piece."), true) }
+      ),
+    });
+    for await (const event of aiSdkReactor({ model, maxRetries: 1 }).react(createReactorInput()))
+      if (event.type === "part-end") break;
     expect(signal?.aborted).toBe(true);
   });
 });

@@ -5,10 +5,14 @@ import type { Model, ModelCall, ModelStream, ModelTool, StreamPart } from "./spe
 type AiSdk = Pick<typeof import("ai"), "jsonSchema" | "Output" | "streamText" | "wrapLanguageModel">;
 
 /**
- * Whether a call asks for what only `streamText` has: the AI SDK's telemetry, its retries, or its fetching of links that the
+ * Whether a call asks for what only `streamText` has: the AI SDK's telemetry, its retries, or its fetching of links
+ * that the
  * model's provider does not fetch. It costs a step more than a millisecond, so that other calls go without.
  */
-export function needsStreamText({ telemetry, maxRetries = 0 }: AiSdkReactorOptions, { prompt }: Pick<ModelCall, "prompt">): boolean {
+export function needsStreamText(
+  { telemetry, maxRetries = 0 }: AiSdkReactorOptions,
+  { prompt }: Pick<ModelCall, "prompt">,
+): boolean {
   return telemetry !== undefined || maxRetries > 0 || hasIntegrations() || prompt.some(hasLink);
 }
 
@@ -22,10 +26,16 @@ function hasLink({ content }: ModelCall["prompt"][number]): boolean {
 }
 
 /**
- * The model's stream, as it comes, of a call that `streamText` makes. What `streamText` makes of the stream is not looked at,
+ * The model's stream, as it comes, of a call that `streamText` makes. What `streamText` makes of the stream is not
+ * looked at,
  * but for the reason why the model could not be asked.
  */
-export function askThroughStreamText(ai: AiSdk, model: Model, call: ModelCall, options: AiSdkReactorOptions): ModelStream {
+export function askThroughStreamText(
+  ai: AiSdk,
+  model: Model,
+  call: ModelCall,
+  options: AiSdkReactorOptions,
+): ModelStream {
   const seen: StreamPart[] = [];
   let answering = false;
   const watched = ai.wrapLanguageModel({
@@ -35,7 +45,12 @@ export function askThroughStreamText(ai: AiSdk, model: Model, call: ModelCall, o
       async wrapStream({ doStream }) {
         const answer = await doStream();
         answering = true;
-        return { ...answer, stream: answer.stream.pipeThrough(new TransformStream({ transform: (part, controller) => (seen.push(part), controller.enqueue(part)) })) };
+        return {
+          ...answer,
+          stream: answer.stream.pipeThrough(
+            new TransformStream({ transform: (part, controller) => (seen.push(part), controller.enqueue(part)) }),
+          ),
+        };
       },
     },
   });
@@ -48,9 +63,13 @@ export function askThroughStreamText(ai: AiSdk, model: Model, call: ModelCall, o
     maxRetries: options.maxRetries ?? 0,
     // Errors come through the stream; without this the AI SDK prints them, prompt and all.
     onError: () => {},
-    ...(tools.length === 0 || toolChoice === undefined ? {} : { tools: toToolSet(ai, tools), toolChoice: toolChoice.type === "tool" ? toolChoice : toolChoice.type }),
+    ...(tools.length === 0 || toolChoice === undefined
+      ? {}
+      : { tools: toToolSet(ai, tools), toolChoice: toolChoice.type === "tool" ? toolChoice : toolChoice.type }),
     // Text, as far as the AI SDK goes: `Output.object` would parse the whole text again for every piece of it.
-    ...(responseFormat === undefined ? {} : { output: { ...ai.Output.text(), responseFormat: Promise.resolve(responseFormat) } }),
+    ...(responseFormat === undefined
+      ? {}
+      : { output: { ...ai.Output.text(), responseFormat: Promise.resolve(responseFormat) } }),
     ...(options.telemetry === undefined ? {} : { experimental_telemetry: options.telemetry }),
   });
   return fullStream.pipeThrough(
@@ -67,14 +86,26 @@ export function askThroughStreamText(ai: AiSdk, model: Model, call: ModelCall, o
 }
 
 /**
- * The AI SDK checks the messages it starts from against schemas, whole: some milliseconds for a hundred, at every question.
- * Ours are made by us; so the first stands for all there, and the step gets the others. A host's telemetry is to see them all.
+ * The AI SDK checks the messages it starts from against schemas, whole: some milliseconds for a hundred, at every
+ * question.
+ * Ours are made by us; so the first stands for all there, and the step gets the others. A host's telemetry is to see
+ * them all.
  */
-function given(messages: ModelCall["prompt"], { telemetry }: AiSdkReactorOptions): { messages: ModelCall["prompt"]; prepareStep?: () => { messages: ModelCall["prompt"] } } {
-  return messages.length < 2 || telemetry !== undefined || hasIntegrations() ? { messages } : { messages: messages.slice(0, 1), prepareStep: () => ({ messages }) };
+function given(
+  messages: ModelCall["prompt"],
+  { telemetry }: AiSdkReactorOptions,
+): { messages: ModelCall["prompt"]; prepareStep?: () => { messages: ModelCall["prompt"] } } {
+  return messages.length < 2 || telemetry !== undefined || hasIntegrations()
+    ? { messages }
+    : { messages: messages.slice(0, 1), prepareStep: () => ({ messages }) };
 }
 
 /** None has an `execute`: the engine runs actions, the provider its own tools. */
 function toToolSet({ jsonSchema }: AiSdk, tools: readonly ModelTool[]): ToolSet {
-  return Object.fromEntries(tools.map(({ name, ...tool }) => [name, { ...tool, inputSchema: jsonSchema(tool.type === "function" ? tool.inputSchema : {}) } as ToolSet[string]]));
+  return Object.fromEntries(
+    tools.map(({ name, ...tool }) => [
+      name,
+      { ...tool, inputSchema: jsonSchema(tool.type === "function" ? tool.inputSchema : {}) } as ToolSet[string],
+    ]),
+  );
 }

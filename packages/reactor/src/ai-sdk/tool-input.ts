@@ -16,6 +16,10 @@ const suspect = /__proto__|constructor|\\u/;
 
 /** The AI SDK takes no input that could change the prototypes of what it is copied into, and neither do we. */
 function refusePrototypes(key: string, value: unknown): unknown {
-  if (key === "__proto__" || (key === "constructor" && typeof value === "object" && value !== null && Object.hasOwn(value, "prototype"))) throw new SyntaxError("a prototype in the input of a call");
+  if (
+    key === "__proto__" ||
+    (key === "constructor" && typeof value === "object" && value !== null && Object.hasOwn(value, "prototype"))
+  )
+    throw new SyntaxError("a prototype in the input of a call");
   return value;
 }

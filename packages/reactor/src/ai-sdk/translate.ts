@@ -43,7 +43,13 @@ export function createTranslator(options: TranslatorOptions): Translator {
   const nextPartId = () => `part-${partCount++}`;
   const growing = createGrowingParts(nextPartId);
 
-  function request({ toolCallId, toolName: name, input, providerExecuted, providerMetadata }: StreamPartOf<"tool-call">): ReactorEvent[] {
+  function request({
+    toolCallId,
+    toolName: name,
+    input,
+    providerExecuted,
+    providerMetadata,
+  }: StreamPartOf<"tool-call">): ReactorEvent[] {
     if (options.callsForbidden) {
       forbidden = name;
       return [];
@@ -53,7 +59,16 @@ export function createTranslator(options: TranslatorOptions): Translator {
     if (byProvider) owned.set(toolCallId, { callId, name });
     else left++;
     const metadata = fromMetadata(providerMetadata, byProvider ? { provider: options.provider } : undefined);
-    return [{ type: "action-request", callId, name, input: wellFormedJson(parseToolInput(input)), ...(byProvider ? { ownedByReactor: true } : {}), ...metadata }];
+    return [
+      {
+        type: "action-request",
+        callId,
+        name,
+        input: wellFormedJson(parseToolInput(input)),
+        ...(byProvider ? { ownedByReactor: true } : {}),
+        ...metadata,
+      },
+    ];
   }
 
   /** Results of calls of earlier answers have no place here. */
@@ -61,15 +76,30 @@ export function createTranslator(options: TranslatorOptions): Translator {
     const call = owned.get(toolCallId);
     if (call === undefined) return [];
     owned.delete(toolCallId);
-    if ("output" in result) return [{ type: "action-result", callId: call.callId, status: "succeeded", output: wellFormedJson((result.output ?? null) as JsonValue) }];
+    if ("output" in result)
+      return [
+        {
+          type: "action-result",
+          callId: call.callId,
+          status: "succeeded",
+          output: wellFormedJson((result.output ?? null) as JsonValue),
+        },
+      ];
     return [{ type: "action-result", callId: call.callId, status: "failed", error: errorText(result.error) }];
   }
 
   function finish(part: StreamPartOf<"finish">): ReactorEvent[] {
     usage = { type: "usage", usage: options.usage(part, modelId) };
     const { unified, raw } = part.finishReason;
-    if (forbidden !== undefined) failure = new HebraError("REACTOR_FAILED", `The model called ${forbidden}, though it was told to call nothing.`, { details: { error: "forbidden-call" } });
-    else if (unified === "error") failure = new HebraError("REACTOR_FAILED", `The model ended its answer with an error${raw === undefined ? "" : ` (${cleanText(raw)})`}.`);
+    if (forbidden !== undefined)
+      failure = new HebraError("REACTOR_FAILED", `The model called ${forbidden}, though it was told to call nothing.`, {
+        details: { error: "forbidden-call" },
+      });
+    else if (unified === "error")
+      failure = new HebraError(
+        "REACTOR_FAILED",
+        `The model ended its answer with an error${raw === undefined ? "" : ` (${cleanText(raw)})`}.`,
+      );
     else reason = finishReason(unified, left);
     // A failed answer is paid for all the same.
     return failure === undefined ? [] : [usage];
@@ -91,9 +121,32 @@ export function createTranslator(options: TranslatorOptions): Translator {
         case "reasoning-end":
           return growing.end("reasoning", part);
         case "source":
-          return [{ type: "part", partId: nextPartId(), part: { kind: "source", id: part.id, ...(part.sourceType === "url" ? { url: part.url } : {}), ...(part.title === undefined ? {} : { title: part.title }), ...fromMetadata(part.providerMetadata) } }];
+          return [
+            {
+              type: "part",
+              partId: nextPartId(),
+              part: {
+                kind: "source",
+                id: part.id,
+                ...(part.sourceType === "url" ? { url: part.url } : {}),
+                ...(part.title === undefined ? {} : { title: part.title }),
+                ...fromMetadata(part.providerMetadata),
+              },
+            },
+          ];
         case "file":
-          return [{ type: "part", partId: nextPartId(), part: { kind: "file", mediaType: part.mediaType, url: `data:${part.mediaType};base64,${base64(part.data)}`, ...fromMetadata(part.providerMetadata) } }];
+          return [
+            {
+              type: "part",
+              partId: nextPartId(),
+              part: {
+                kind: "file",
+                mediaType: part.mediaType,
+                url: `data:${part.mediaType};base64,${base64(part.data)}`,
+                ...fromMetadata(part.providerMetadata),
+              },
+            },
+          ];
         case "tool-call":
           return request(part);
         case "tool-result":
@@ -101,7 +154,10 @@ export function createTranslator(options: TranslatorOptions): Translator {
           return settle(part.toolCallId, part.isError === true ? { error: part.result } : { output: part.result });
         case "tool-approval-request":
           if (options.callsForbidden) return [];
-          throw new HebraError("UNSUPPORTED", `The model's provider asks for approval before it runs ${owned.get(part.toolCallId)?.name ?? "a tool"}; aiSdkReactor cannot pass that on. Turn the provider's own approvals off, or make it an action with \`approval\`.`);
+          throw new HebraError(
+            "UNSUPPORTED",
+            `The model's provider asks for approval before it runs ${owned.get(part.toolCallId)?.name ?? "a tool"}; aiSdkReactor cannot pass that on. Turn the provider's own approvals off, or make it an action with \`approval\`.`,
+          );
         case "stream-start":
           options.warn(part.warnings);
           return [];
@@ -118,9 +174,13 @@ export function createTranslator(options: TranslatorOptions): Translator {
     },
     end() {
       if (failure !== undefined) throw failure;
-      if (usage === undefined || reason === undefined) throw new HebraError("REACTOR_FAILED", "The model's stream broke off: it ended without the model's own end.", { details: { error: "incomplete-stream" } });
+      if (usage === undefined || reason === undefined)
+        throw new HebraError("REACTOR_FAILED", "The model's stream broke off: it ended without the model's own end.", {
+          details: { error: "incomplete-stream" },
+        });
       const events = growing.endAll();
-      for (const toolCallId of [...owned.keys()]) events.push(...settle(toolCallId, { error: "The provider gave no result for this call." }));
+      for (const toolCallId of [...owned.keys()])
+        events.push(...settle(toolCallId, { error: "The provider gave no result for this call." }));
       return [...events, usage, { type: "finish", reason }];
     },
   };
@@ -128,7 +188,12 @@ export function createTranslator(options: TranslatorOptions): Translator {
 
 type ModelFinishReason = StreamPartOf<"finish">["finishReason"]["unified"];
 
-const reasons: Readonly<Partial<Record<ModelFinishReason, FinishReason>>> = { stop: "stop", "tool-calls": "actions", length: "length", "content-filter": "content-filter" };
+const reasons: Readonly<Partial<Record<ModelFinishReason, FinishReason>>> = {
+  stop: "stop",
+  "tool-calls": "actions",
+  length: "length",
+  "content-filter": "content-filter",
+};
 
 /** Providers are loose about the reason when there are calls, so that the calls decide between `stop` and `actions`. */
 function finishReason(reason: ModelFinishReason, left: number): FinishReason {

@@ -13,7 +13,10 @@ export type PriceUsage = (usage: Usage) => number | undefined;
 
 type Count = "inputTokens" | "outputTokens" | "cachedInputTokens" | "reasoningTokens";
 
-/** How providers spell the counts in their raw reports. Several paths of one row are added up; the first row that has any wins. */
+/**
+ * How providers spell the counts in their raw reports. Several paths of one row are added up; the first row that has
+ * any wins.
+ */
 const spellings: Readonly<Record<Count, readonly (readonly string[])[]>> = {
   inputTokens: [
     ["prompt_tokens"],
@@ -22,16 +25,38 @@ const spellings: Readonly<Record<Count, readonly (readonly string[])[]>> = {
     ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"],
     ["promptTokens"],
   ],
-  outputTokens: [["completion_tokens"], ["output_tokens"], ["candidatesTokenCount", "thoughtsTokenCount"], ["outputTokens"], ["completionTokens"]],
-  cachedInputTokens: [["prompt_tokens_details.cached_tokens"], ["input_tokens_details.cached_tokens"], ["cache_read_input_tokens"], ["cachedContentTokenCount"], ["cacheReadInputTokens"], ["prompt_cache_hit_tokens"]],
-  reasoningTokens: [["completion_tokens_details.reasoning_tokens"], ["output_tokens_details.reasoning_tokens"], ["thoughtsTokenCount"]],
+  outputTokens: [
+    ["completion_tokens"],
+    ["output_tokens"],
+    ["candidatesTokenCount", "thoughtsTokenCount"],
+    ["outputTokens"],
+    ["completionTokens"],
+  ],
+  cachedInputTokens: [
+    ["prompt_tokens_details.cached_tokens"],
+    ["input_tokens_details.cached_tokens"],
+    ["cache_read_input_tokens"],
+    ["cachedContentTokenCount"],
+    ["cacheReadInputTokens"],
+    ["prompt_cache_hit_tokens"],
+  ],
+  reasoningTokens: [
+    ["completion_tokens_details.reasoning_tokens"],
+    ["output_tokens_details.reasoning_tokens"],
+    ["thoughtsTokenCount"],
+  ],
 };
 
 /** Where gateways say what an answer cost, in dollars. */
 const costs = ["openrouter.usage.cost", "gateway.cost"] as const;
 
 /** The provider's counts; where it has none, what the provider's raw report says. Never a guess. */
-export function toUsage({ inputTokens: input, outputTokens: output, raw: report }: StreamPartOf<"finish">["usage"], metadata: unknown, by: AnsweredBy, price?: PriceUsage): Usage {
+export function toUsage(
+  { inputTokens: input, outputTokens: output, raw: report }: StreamPartOf<"finish">["usage"],
+  metadata: unknown,
+  by: AnsweredBy,
+  price?: PriceUsage,
+): Usage {
   const raw = report as JsonObject | undefined;
   const counts: Record<Count, number | undefined> = {
     inputTokens: input.total,
@@ -71,7 +96,8 @@ function reportedCost(metadata: JsonObject | undefined): number | undefined {
 
 function at(object: JsonObject, path: string): JsonValue | undefined {
   let current: JsonValue | undefined = object;
-  for (const key of path.split(".")) current = typeof current === "object" && current !== null && !Array.isArray(current) ? current[key] : undefined;
+  for (const key of path.split("."))
+    current = typeof current === "object" && current !== null && !Array.isArray(current) ? current[key] : undefined;
   return current;
 }
 

@@ -2,7 +2,10 @@ import type { Model, StreamPartOf } from "./specification.ts";
 
 type Warning = StreamPartOf<"stream-start">["warnings"][number];
 
-/** Says what the provider warns of where the AI SDK would: to the host's `AI_SDK_LOG_WARNINGS`, or on the console unless that is `false`. */
+/**
+ * Says what the provider warns of where the AI SDK would: to the host's `AI_SDK_LOG_WARNINGS`, or on the console unless
+ * that is `false`.
+ */
 export function logWarnings(warnings: Warning[], { provider, modelId }: Model): void {
   const logger = globalThis.AI_SDK_LOG_WARNINGS;
   if (warnings.length === 0 || logger === false) return;

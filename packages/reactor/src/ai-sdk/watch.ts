@@ -28,7 +28,14 @@ export function createWatch({ signal, silenceMs, clock }: WatchOptions): Watch {
     cancelTimer = clock.after(ms, () => {
       const waited = since === undefined ? 0 : clock.monotonic() - since;
       if (waited < silenceMs) arm(silenceMs - waited);
-      else fail(new HebraError("TIMEOUT", `Nothing came from the model for ${silenceMs} ms. Raise \`silenceMs\` where that is normal.`, { details: { silenceMs } }));
+      else
+        fail(
+          new HebraError(
+            "TIMEOUT",
+            `Nothing came from the model for ${silenceMs} ms. Raise \`silenceMs\` where that is normal.`,
+            { details: { silenceMs } },
+          ),
+        );
     });
   };
   signal.addEventListener("abort", onAbort, { once: true });
@@ -39,14 +46,11 @@ export function createWatch({ signal, silenceMs, clock }: WatchOptions): Watch {
         if (signal.aborted) reject(abortedError(signal));
         since = clock.monotonic();
         fail = reject;
-        promise.then(
-          (value) => {
-            since = undefined;
-            if (signal.aborted) reject(abortedError(signal));
-            else resolve(value);
-          },
-          reject,
-        );
+        promise.then((value) => {
+          since = undefined;
+          if (signal.aborted) reject(abortedError(signal));
+          else resolve(value);
+        }, reject);
       }),
     close() {
       cancelTimer();

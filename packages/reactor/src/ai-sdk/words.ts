@@ -13,7 +13,11 @@ export function partWords(part: TranscriptPart, role: Role, options: PromptOptio
     case "file":
       return fileNote(part);
     case "action":
-      return JSON.stringify({ action: part.name, input: part.input, ...(part.status === "succeeded" ? { output: part.output ?? null } : { error: part.error ?? "failed" }) });
+      return JSON.stringify({
+        action: part.name,
+        input: part.input,
+        ...(part.status === "succeeded" ? { output: part.output ?? null } : { error: part.error ?? "failed" }),
+      });
     case "reasoning":
     case "source":
       return "";
@@ -24,10 +28,15 @@ export function partWords(part: TranscriptPart, role: Role, options: PromptOptio
 
 /** The words for a data part. */
 export function dataWords(part: DataPart, role: Role, options: PromptOptions): string {
-  return options.dataToText === undefined ? JSON.stringify({ name: part.name, data: part.data }) : (options.dataToText(part, role) ?? "");
+  return options.dataToText === undefined
+    ? JSON.stringify({ name: part.name, data: part.data })
+    : (options.dataToText(part, role) ?? "");
 }
 
 /** The refusal of a part of a later version. */
 export function unknownPart(part: never): HebraError {
-  return new HebraError("UNSUPPORTED", `The transcript has a part of the kind ${JSON.stringify((part as { kind?: unknown }).kind)}, which aiSdkReactor does not know. Upgrade @hebra/reactor.`);
+  return new HebraError(
+    "UNSUPPORTED",
+    `The transcript has a part of the kind ${JSON.stringify((part as { kind?: unknown }).kind)}, which aiSdkReactor does not know. Upgrade @hebra/reactor.`,
+  );
 }

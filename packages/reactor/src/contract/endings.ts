@@ -7,7 +7,11 @@ import { createReactorInput } from "../testing/input.ts";
 import { collect, soon, textOf, type Clause } from "./scenario.ts";
 
 /** Reads events until one passes, and gives the iterator to go on with. */
-async function until(reactor: Reactor, input: ReactorInput, type: ReactorEvent["type"]): Promise<AsyncIterator<ReactorEvent, unknown>> {
+async function until(
+  reactor: Reactor,
+  input: ReactorInput,
+  type: ReactorEvent["type"],
+): Promise<AsyncIterator<ReactorEvent, unknown>> {
   const iterator = reactor.react(input)[Symbol.asyncIterator]();
   for (let next = await iterator.next(); ; next = await iterator.next()) {
     assert.ok(next.done !== true, `the answer ended before a \`${type}\``);
@@ -16,7 +20,9 @@ async function until(reactor: Reactor, input: ReactorInput, type: ReactorEvent["
 }
 
 /** What comes until the answer ends or throws. */
-async function rest(iterator: AsyncIterator<ReactorEvent, unknown>): Promise<{ events: ReactorEvent[]; error?: unknown }> {
+async function rest(
+  iterator: AsyncIterator<ReactorEvent, unknown>,
+): Promise<{ events: ReactorEvent[]; error?: unknown }> {
   const events: ReactorEvent[] = [];
   try {
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) events.push(next.value);
@@ -31,7 +37,11 @@ export const endingClauses = {
   "an abort ends the answer soon, without `finish`": async (options) => {
     const controller = new AbortController();
     const reactor = await options.create(() => ({ text: ["A piece."], then: "hang" }));
-    const iterator = await soon(options, until(reactor, createReactorInput({ signal: controller.signal }), "part-delta"), "the first piece");
+    const iterator = await soon(
+      options,
+      until(reactor, createReactorInput({ signal: controller.signal }), "part-delta"),
+      "the first piece",
+    );
     controller.abort(new Error("the turn was cancelled"));
     const { events, error } = await soon(options, rest(iterator), "the end after an abort");
     assert.ok(!events.some((event) => event.type === "finish"), "an aborted answer must not look finished");
@@ -42,7 +52,11 @@ export const endingClauses = {
     const controller = new AbortController();
     controller.abort();
     const reactor = await options.create(() => ({ text: ["A piece."] }));
-    const { events, error } = await soon(options, rest(reactor.react(createReactorInput({ signal: controller.signal }))[Symbol.asyncIterator]()), "the end after an abort");
+    const { events, error } = await soon(
+      options,
+      rest(reactor.react(createReactorInput({ signal: controller.signal }))[Symbol.asyncIterator]()),
+      "the end after an abort",
+    );
     assert.ok(!events.some((event) => event.type === "finish"), "an aborted answer must not look finished");
     if (error !== undefined) assert.equal(HebraError.isInstance(error) && error.code, "ABORTED");
   },
@@ -75,18 +89,32 @@ export const endingClauses = {
 
   "a failure before any content is thrown too": async (options) => {
     const reactor = await options.create(() => ({ then: "fail" }));
-    await assert.rejects(collect(reactor.react(createReactorInput())), (error) => HebraError.isInstance(error) && error.code !== "REACTOR_PROTOCOL");
+    await assert.rejects(
+      collect(reactor.react(createReactorInput())),
+      (error) => HebraError.isInstance(error) && error.code !== "REACTOR_PROTOCOL",
+    );
   },
 
   "a reactor that failed or was left answers the next step": async (options) => {
     let calls = 0;
     const reactor = await options.create(() => {
       calls++;
-      return calls === 1 ? { text: ["A piece."], then: "fail" } : calls === 2 ? { text: ["A piece."], then: "hang" } : { text: ["Well again."] };
+      return calls === 1
+        ? { text: ["A piece."], then: "fail" }
+        : calls === 2
+          ? { text: ["A piece."], then: "hang" }
+          : { text: ["Well again."] };
     });
     await assert.rejects(collect(reactor.react(createReactorInput())));
-    const left = await soon(options, until(reactor, createReactorInput({ ids: { attempt: 2 } }), "part-delta"), "the second answer");
+    const left = await soon(
+      options,
+      until(reactor, createReactorInput({ ids: { attempt: 2 } }), "part-delta"),
+      "the second answer",
+    );
     await soon(options, Promise.resolve(left.return?.()), "leaving the second answer");
-    assert.equal(textOf(await collect(reactor.react(createReactorInput({ ids: { attempt: 3 } }))), "text"), "Well again.");
+    assert.equal(
+      textOf(await collect(reactor.react(createReactorInput({ ids: { attempt: 3 } }))), "text"),
+      "Well again.",
+    );
   },
 } satisfies Record<string, Clause>;

@@ -21,7 +21,10 @@ export interface ModelAnswer {
   actions?: readonly ModelCall[];
   /** What the reactor is to remember, for reactors that have a memory of their own. */
   session?: JsonValue;
-  /** What happens then: an end because of the length, a failure, or nothing at all until the signal aborts. @defaultValue a proper end */
+  /**
+   * What happens then: an end because of the length, a failure, or nothing at all until the signal aborts.
+   * @defaultValue a proper end
+   */
   then?: "length" | "fail" | "hang";
   /** What a proper end reports. @defaultValue 0 and 0 */
   usage?: { inputTokens: number; outputTokens: number };
@@ -42,7 +45,11 @@ export interface ReactorContractOptions {
 export type Clause = (options: ReactorContractOptions) => Promise<void>;
 
 /** Plays one step and checks the order of its events. */
-export async function play(options: ReactorContractOptions, answer: ModelAnswer, input: ReactorInput): Promise<ReactorEvent[]> {
+export async function play(
+  options: ReactorContractOptions,
+  answer: ModelAnswer,
+  input: ReactorInput,
+): Promise<ReactorEvent[]> {
   return collect((await options.create(() => answer)).react(input));
 }
 
@@ -67,7 +74,9 @@ export async function promptOf(options: ReactorContractOptions, input: ReactorIn
 
 /** The text of all parts of a kind. */
 export function textOf(events: readonly ReactorEvent[], kind: "text" | "reasoning"): string {
-  const ids = new Set(events.flatMap((event) => (event.type === "part-start" && event.kind === kind ? event.partId : [])));
+  const ids = new Set(
+    events.flatMap((event) => (event.type === "part-start" && event.kind === kind ? event.partId : [])),
+  );
   return events.flatMap((event) => (event.type === "part-delta" && ids.has(event.partId) ? event.delta : [])).join("");
 }
 
@@ -82,10 +91,17 @@ export function assertInOrder(prompt: string, texts: readonly string[]): void {
 }
 
 /** Waits for something that must happen soon. */
-export async function soon<T>({ patienceMs = 5_000 }: ReactorContractOptions, promise: Promise<T>, what: string): Promise<T> {
+export async function soon<T>(
+  { patienceMs = 5_000 }: ReactorContractOptions,
+  promise: Promise<T>,
+  what: string,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} took more than ${patienceMs} ms` })), patienceMs);
+    timer = setTimeout(
+      () => reject(new assert.AssertionError({ message: `${what} took more than ${patienceMs} ms` })),
+      patienceMs,
+    );
   });
   try {
     return await Promise.race([promise, late]);

@@ -31,7 +31,11 @@ export type ReactorFault =
  * console.log(reactor.name); // scripted
  * ```
  */
-export function faultyReactor(reactor: Reactor, fault: ReactorFault, when: (input: ReactorInput) => boolean = () => true): Reactor {
+export function faultyReactor(
+  reactor: Reactor,
+  fault: ReactorFault,
+  when: (input: ReactorInput) => boolean = () => true,
+): Reactor {
   return {
     contract: reactor.contract,
     name: reactor.name,
@@ -40,11 +44,16 @@ export function faultyReactor(reactor: Reactor, fault: ReactorFault, when: (inpu
   };
 }
 
-async function* withFault(answer: AsyncIterable<ReactorEvent>, fault: ReactorFault, signal: AbortSignal): AsyncGenerator<ReactorEvent, void, undefined> {
+async function* withFault(
+  answer: AsyncIterable<ReactorEvent>,
+  fault: ReactorFault,
+  signal: AbortSignal,
+): AsyncGenerator<ReactorEvent, void, undefined> {
   let index = 0;
   for await (const event of answer) {
     if ("at" in fault && index === fault.at) {
-      if (fault.kind === "throw") throw fault.error ?? new HebraError("REACTOR_FAILED", `A fault was planted at event ${index}.`);
+      if (fault.kind === "throw")
+        throw fault.error ?? new HebraError("REACTOR_FAILED", `A fault was planted at event ${index}.`);
       if (fault.kind === "end") return;
       await aborted(signal);
       throw abortedError(signal);

@@ -6,7 +6,8 @@ import type { ReactorIds, ReactorInput } from "../reactor.ts";
 export type ReactorInputOverrides = Omit<Partial<ReactorInput>, "ids"> & { ids?: Partial<ReactorIds> };
 
 /**
- * The input of one step, complete: one user message that says "Hello.", no actions, iteration 0, a signal that never aborts.
+ * The input of one step, complete: one user message that says "Hello.", no actions, iteration 0, a signal that never
+ * aborts.
  *
  * @example
  * ```ts

@@ -49,7 +49,10 @@ export interface ActionRetry {
 export interface Action<Input = unknown, Output = unknown, State = unknown, Services = unknown> {
   /** For the model: what it does and when to use it. */
   description: string;
-  /** Any Standard Schema (zod, valibot, arktype) of an object. What the model gives is validated before `execute` sees it. */
+  /**
+   * Any Standard Schema (zod, valibot, arktype) of an object. What the model gives is validated before `execute` sees
+   * it.
+   */
   input: StandardSchemaV1<unknown, Input>;
   /** When given, what `execute` returns is validated too. */
   output?: StandardSchemaV1<unknown, Output>;
@@ -58,18 +61,23 @@ export interface Action<Input = unknown, Output = unknown, State = unknown, Serv
    *
    * @returns plain JSON, or {@link withState} of it and a change of the thread's state.
    */
-  execute(input: Input, context: ActionContext<State, Services>): Output | StateChange<Output> | Promise<Output | StateChange<Output>>;
+  execute(
+    input: Input,
+    context: ActionContext<State, Services>,
+  ): Output | StateChange<Output> | Promise<Output | StateChange<Output>>;
   /** Ask a person first; a function decides by the input. @defaultValue false */
   approval?: boolean | ApprovalRequirement | ((input: Input) => boolean | ApprovalRequirement);
   /**
-   * What running it twice would do, which decides what happens to a call that a crash cut off: `read` and `idempotent` run
+   * What running it twice would do, which decides what happens to a call that a crash cut off: `read` and `idempotent`
+   * run
    * again with the same key; `write` becomes `interrupted`, outcome unknown, and the model is told.
    *
    * @defaultValue "write"
    */
   effect?: ActionEffect;
   /**
-   * Who is to say what became of a `write` that a crash cut off. `tell-model`: the model is told that it is unknown, and the
+   * Who is to say what became of a `write` that a crash cut off. `tell-model`: the model is told that it is unknown,
+   * and the
    * turn goes on. `ask-person`: the turn waits for a person, who says that it took effect (`engine.approve`, with its
    * `output`) or that it did not (`engine.deny`).
    *

@@ -36,7 +36,7 @@ export interface ToolLike {
   description?: string | undefined;
   inputSchema: unknown;
   outputSchema?: unknown;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the AI SDK's own type is generic over input, output and options
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the AI SDK's own type is generic
   execute?: ((input: any, options: any) => unknown) | undefined;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
   needsApproval?: boolean | ((input: any, options: any) => unknown) | undefined;
@@ -51,7 +51,12 @@ export interface Compaction<Services> {
    *
    * @returns text that replaces `previous` and stands for the transcript.
    */
-  summarize(piece: { previous: string | undefined; transcript: TranscriptMessage[]; services: Services; signal: AbortSignal }): string | Promise<string>;
+  summarize(piece: {
+    previous: string | undefined;
+    transcript: TranscriptMessage[];
+    services: Services;
+    signal: AbortSignal;
+  }): string | Promise<string>;
 }
 
 /** How a kind of conversation behaves. */
@@ -71,14 +76,19 @@ export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   /** Passed to the reactor: a model instance or the name of one. A reactor with a model of its own ignores it. */
   model?: unknown;
   /**
-   * Runs before each model answer, ahead of `instructions` and `actions`. What it returns replaces the state document, and is
+   * Runs before each model answer, ahead of `instructions` and `actions`. What it returns replaces the state document,
+   * and is
    * stored together with the answer; it runs again when the step does.
    *
    * @returns the whole document, or nothing to leave it as it is.
    */
-  prepareStep?(context: PrepareContext<StandardSchemaV1.InferOutput<Schema>, Services>): StandardSchemaV1.InferInput<Schema> | undefined | Promise<StandardSchemaV1.InferInput<Schema> | undefined>;
+  prepareStep?(
+    context: PrepareContext<StandardSchemaV1.InferOutput<Schema>, Services>,
+  ): StandardSchemaV1.InferInput<Schema> | undefined | Promise<StandardSchemaV1.InferInput<Schema> | undefined>;
   /** The system prompt, or a function of the state for each step. */
-  instructions?: string | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => string | Promise<string>);
+  instructions?:
+    | string
+    | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => string | Promise<string>);
   /** What the model may ask for; as a function, tools by phase. */
   actions?: ActionMap | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => ActionMap);
   /** What thinks. @defaultValue the AI SDK reactor with `model` */
@@ -109,7 +119,7 @@ export interface ThreadDefinition<State = unknown, Services = unknown> {
 }
 
 /** A definition of any state and services. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the one place where definitions of different types meet
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- definitions of different types meet here alone
 export type AnyThreadDefinition = ThreadDefinition<any, any>;
 
 const DEFAULT_COMPACTION_ITEMS = 30;
@@ -118,7 +128,8 @@ const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 /**
  * Defines a kind of conversation: its state, its instructions, its actions, what thinks, and how far a turn may go.
  *
- * @throws HebraError `INVALID_OPTIONS` for a bad name, version or policy, or an action name that model providers refuse.
+ * @throws HebraError `INVALID_OPTIONS` for a bad name, version or policy, or an action name that model providers
+ * refuse.
  *
  * @example
  * ```ts
@@ -143,9 +154,10 @@ const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
  * });
  * ```
  */
-export function defineThread<Schema extends StandardSchemaV1 = StandardSchemaV1<unknown, Record<string, unknown>>, Services = unknown>(
-  options: ThreadOptions<Schema, Services>,
-): ThreadDefinition<StandardSchemaV1.InferOutput<Schema>, Services> {
+export function defineThread<
+  Schema extends StandardSchemaV1 = StandardSchemaV1<unknown, Record<string, unknown>>,
+  Services = unknown,
+>(options: ThreadOptions<Schema, Services>): ThreadDefinition<StandardSchemaV1.InferOutput<Schema>, Services> {
   const where = `defineThread(${JSON.stringify(options.name)})`;
   assertId(options.name, "thread definition's name");
   const { instructions, actions, services } = options;
@@ -163,22 +175,35 @@ export function defineThread<Schema extends StandardSchemaV1 = StandardSchemaV1<
     actions: typeof actions === "function" ? (context) => checkNames(actions(context), where) : () => actions ?? {},
     reactor: options.reactor,
     policy: resolvePolicy(options.policy ?? {}, `${where} policy`),
-    compaction: options.compaction && { summarize: options.compaction.summarize.bind(options.compaction), everyItems: positiveInteger(options.compaction.everyItems ?? DEFAULT_COMPACTION_ITEMS, "compaction.everyItems", where) },
+    compaction: options.compaction && {
+      summarize: options.compaction.summarize.bind(options.compaction),
+      everyItems: positiveInteger(
+        options.compaction.everyItems ?? DEFAULT_COMPACTION_ITEMS,
+        "compaction.everyItems",
+        where,
+      ),
+    },
     services: (context) => services?.call(options, context) as Services | Promise<Services>,
   };
 }
 
 function positiveInteger(value: number, name: string, where: string): number {
   if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new HebraError("INVALID_OPTIONS", `${where}: \`${name}\` must be a whole number from 1 on, not ${value}.`, { details: { where, name } });
+  throw new HebraError("INVALID_OPTIONS", `${where}: \`${name}\` must be a whole number from 1 on, not ${value}.`, {
+    details: { where, name },
+  });
 }
 
 function checkNames(actions: ActionMap, where: string): ActionMap {
   for (const name of Object.keys(actions)) {
     if (ACTION_NAME.test(name)) continue;
-    throw new HebraError("INVALID_OPTIONS", `${where}: the action name ${JSON.stringify(name)} must be a letter or underscore and then at most 63 letters, digits, "_" or "-", as model providers ask.`, {
-      details: { where, action: name },
-    });
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `${where}: the action name ${JSON.stringify(name)} must be a letter or underscore and then at most 63 letters, digits, "_" or "-", as model providers ask.`,
+      {
+        details: { where, action: name },
+      },
+    );
   }
   return actions;
 }

@@ -1,7 +1,13 @@
 import { assertJson, errorMessage, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
 import { toJsonSchema, validateAgainst, type ActionSpec } from "@hebra/reactor";
 import type { ActionEffect } from "../store/rows.ts";
-import { isStateChange, type ActionContext, type ActionRetry, type AnyAction, type ApprovalRequirement } from "./define-action.ts";
+import {
+  isStateChange,
+  type ActionContext,
+  type ActionRetry,
+  type AnyAction,
+  type ApprovalRequirement,
+} from "./define-action.ts";
 import type { ActionMap, ToolLike } from "./define-thread.ts";
 
 /** What an action did. */
@@ -56,7 +62,8 @@ function fromAction(name: string, action: AnyAction): NormalAction {
     parse: (input) => parse(name, action.input, input),
     checkOutput: (output) => checkOutput(name, action.output, output),
     async approval(input) {
-      const required: boolean | ApprovalRequirement = typeof action.approval === "function" ? action.approval(input) : (action.approval ?? false);
+      const required: boolean | ApprovalRequirement =
+        typeof action.approval === "function" ? action.approval(input) : (action.approval ?? false);
       return required === false ? undefined : required === true ? {} : required;
     },
     async run(input, context) {
@@ -77,12 +84,19 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
     parse: (input) => parse(name, tool.inputSchema, input),
     checkOutput: (output) => checkOutput(name, tool.outputSchema, output),
     async approval(input) {
-      const required: unknown = typeof tool.needsApproval === "function" ? await tool.needsApproval(input, {}) : tool.needsApproval;
+      const required: unknown =
+        typeof tool.needsApproval === "function" ? await tool.needsApproval(input, {}) : tool.needsApproval;
       return required === true ? {} : undefined;
     },
     async run(input, context) {
-      if (tool.execute === undefined) throw new HebraError("ACTION_FAILED", `The tool ${name} has no \`execute\`: it cannot run on the server.`);
-      const options = { toolCallId: context.ids.callId, messages: [], abortSignal: context.signal, experimental_context: context };
+      if (tool.execute === undefined)
+        throw new HebraError("ACTION_FAILED", `The tool ${name} has no \`execute\`: it cannot run on the server.`);
+      const options = {
+        toolCallId: context.ids.callId,
+        messages: [],
+        abortSignal: context.signal,
+        experimental_context: context,
+      };
       const output = await lastOf(tool.execute(input, options));
       return { output: await checkOutput(name, tool.outputSchema, output), state: undefined };
     },
@@ -92,7 +106,11 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
 async function parse(name: string, schema: unknown, input: unknown): Promise<unknown> {
   const result = await validateAgainst(schema, input);
   if (result.ok) return result.value;
-  throw new HebraError("ACTION_INPUT_INVALID", `The input of ${name} does not fit its schema: ${result.issues.join("; ")}.`, { details: { action: name } });
+  throw new HebraError(
+    "ACTION_INPUT_INVALID",
+    `The input of ${name} does not fit its schema: ${result.issues.join("; ")}.`,
+    { details: { action: name } },
+  );
 }
 
 async function checkOutput(name: string, schema: unknown, output: unknown): Promise<JsonValue> {
@@ -100,14 +118,21 @@ async function checkOutput(name: string, schema: unknown, output: unknown): Prom
   if (schema !== undefined) {
     const result = await validateAgainst(schema, value);
     if (!result.ok) {
-      throw new HebraError("ACTION_OUTPUT_INVALID", `The output of ${name} does not fit its schema: ${result.issues.join("; ")}.`, { details: { action: name } });
+      throw new HebraError(
+        "ACTION_OUTPUT_INVALID",
+        `The output of ${name} does not fit its schema: ${result.issues.join("; ")}.`,
+        { details: { action: name } },
+      );
     }
     value = result.value;
   }
   try {
     assertJson(value, `${name}.output`);
   } catch (error) {
-    throw new HebraError("ACTION_OUTPUT_INVALID", `The output of ${name} is not plain JSON: ${errorMessage(error)}`, { cause: error, details: { action: name } });
+    throw new HebraError("ACTION_OUTPUT_INVALID", `The output of ${name} is not plain JSON: ${errorMessage(error)}`, {
+      cause: error,
+      details: { action: name },
+    });
   }
   return value;
 }

@@ -4,7 +4,8 @@ import { z } from "zod";
 
 /**
  * What happens to a trigger that finds its thread busy: `queue` waits its turn; `reject` writes nothing and throws
- * `THREAD_BUSY`; `interrupt` cancels the running turn and goes next; `steer` is heard by the running turn before its next
+ * `THREAD_BUSY`; `interrupt` cancels the running turn and goes next; `steer` is heard by the running turn before its
+ * next
  * step; `merge` joins the turn that waits last in line.
  */
 export type BusyPolicy = "queue" | "reject" | "interrupt" | "steer" | "merge";
@@ -25,7 +26,10 @@ export interface LoopPolicy {
   maxFailedSteps?: number;
   /** The turn is complete only once this action succeeded; an answer without it is asked for again. */
   requiredAction?: string;
-  /** The final answer must be JSON of this schema; it is validated, kept as the execution's `output`, and asked for again when wrong. */
+  /**
+   * The final answer must be JSON of this schema; it is validated, kept as the execution's `output`, and asked for
+   * again when wrong.
+   */
   output?: StandardSchemaV1;
   /** How often an answer is asked for again before the turn ends as `incomplete`. @defaultValue 2 */
   maxReasks?: number;

@@ -1,5 +1,15 @@
 import { assertJson, HebraError, type JsonValue } from "@hebra/core";
-import { createEventOrder, type EventOrderOptions, type FinishReason, type ProviderMetadata, type Reactor, type ReactorEvent, type ReactorInput, type TranscriptPart, type Usage } from "@hebra/reactor";
+import {
+  createEventOrder,
+  type EventOrderOptions,
+  type FinishReason,
+  type ProviderMetadata,
+  type Reactor,
+  type ReactorEvent,
+  type ReactorInput,
+  type TranscriptPart,
+  type Usage,
+} from "@hebra/reactor";
 import { addUsage } from "./usage.ts";
 
 /** What came of an action that a reactor ran itself. */
@@ -24,7 +34,9 @@ export interface RequestedCall {
 }
 
 /** A part of an answer: whole, still growing, or a call. */
-export type AnswerPart = { slot: number; partId: string; part: Exclude<TranscriptPart, { kind: "action" }> } | { slot: number; partId: string; call: RequestedCall };
+export type AnswerPart =
+  | { slot: number; partId: string; part: Exclude<TranscriptPart, { kind: "action" }> }
+  | { slot: number; partId: string; call: RequestedCall };
 
 /** An answer, as far as it has come. */
 export interface Answer {
@@ -44,14 +56,22 @@ export interface AnswerListener {
 }
 
 /** An answer of which nothing has come. */
-export const emptyAnswer = (): Answer => ({ parts: [], results: new Map(), usage: {}, session: undefined, finishReason: undefined });
+export const emptyAnswer = (): Answer => ({
+  parts: [],
+  results: new Map(),
+  usage: {},
+  session: undefined,
+  finishReason: undefined,
+});
 
 /**
  * Reads one answer into `answer`, which is filled as the events come, so that what there is of it can be kept when the
  * turn is cut off.
  *
- * @param earlier - calls of earlier steps of the execution: their ids may not come again. An `owned` one is to get its result.
- * @throws HebraError `REACTOR_PROTOCOL` when events come out of order, `NOT_SERIALIZABLE` when one holds no plain JSON, and whatever the reactor throws.
+ * @param earlier - calls of earlier steps of the execution: their ids may not come again. An `owned` one is to get its
+ * result.
+ * @throws HebraError `REACTOR_PROTOCOL` when events come out of order, `NOT_SERIALIZABLE` when one holds no plain JSON,
+ * and whatever the reactor throws.
  */
 export async function readAnswer(
   reactor: Reactor,
@@ -97,7 +117,8 @@ function accept(
     case "part-end": {
       const growing = open.get(event.partId)!;
       open.delete(event.partId);
-      if (event.providerMetadata !== undefined) growing.part.providerMetadata = plain(event.providerMetadata, "providerMetadata");
+      if (event.providerMetadata !== undefined)
+        growing.part.providerMetadata = plain(event.providerMetadata, "providerMetadata");
       listener.ended(growing.slot);
       return;
     }
@@ -107,8 +128,14 @@ function accept(
       listener.ended(slot);
       return;
     case "action-request": {
-      const call: RequestedCall = { callId: event.callId, name: event.name, input: plain(event.input, "input"), owned: event.ownedByReactor ?? false };
-      if (event.providerMetadata !== undefined) call.providerMetadata = plain(event.providerMetadata, "providerMetadata");
+      const call: RequestedCall = {
+        callId: event.callId,
+        name: event.name,
+        input: plain(event.input, "input"),
+        owned: event.ownedByReactor ?? false,
+      };
+      if (event.providerMetadata !== undefined)
+        call.providerMetadata = plain(event.providerMetadata, "providerMetadata");
       calls.set(event.callId, call);
       answer.parts.push({ slot, partId: event.callId, call });
       listener.started(slot, "action", event.name);
@@ -117,7 +144,11 @@ function accept(
     case "action-result": {
       const { status, output, error } = event;
       const call = calls.get(event.callId);
-      const result: OwnedResult = { status, ...(output === undefined ? {} : { output: plain(output, "output") }), ...(error === undefined ? {} : { error }) };
+      const result: OwnedResult = {
+        status,
+        ...(output === undefined ? {} : { output: plain(output, "output") }),
+        ...(error === undefined ? {} : { error }),
+      };
       if (call === undefined) answer.results.set(event.callId, result);
       else call.result = result;
       return;

@@ -26,14 +26,18 @@ export interface EngineOptions {
   locks?: LockManager;
   /** Items of history that a model is shown; turns are never cut. @defaultValue 40 */
   historyItems?: number;
-  /** Milliseconds that a settled action call waits for its siblings before it is recorded without them. @defaultValue 250 */
+  /**
+   * Milliseconds that a settled action call waits for its siblings before it is recorded without them. @defaultValue
+   * 250
+   */
   settleWindowMs?: number;
   /** Milliseconds that a lease outlives a process that stopped renewing it. @defaultValue 30 000 */
   leaseTtlMs?: number;
   /** How often a turn may be begun and resumed after crashes before it ends as `failed`. @defaultValue 5 */
   maxAttempts?: number;
   /**
-   * Turns a `blob:` reference of a file part into a URL that a model can read: a `data:` URL or a signed link. Attachments
+   * Turns a `blob:` reference of a file part into a URL that a model can read: a `data:` URL or a signed link.
+   * Attachments
    * are so kept by reference, and never in the rows. @defaultValue references are passed on as they are
    */
   readFile?: (url: string) => Promise<string>;
@@ -42,11 +46,20 @@ export interface EngineOptions {
   random?: () => number;
   /** @defaultValue one that says nothing */
   logger?: Logger;
-  /** Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without anything that was said */
+  /**
+   * Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without
+   * anything that was said
+   */
   telemetry?: Telemetry | ThreadTelemetryOptions;
-  /** What goes out when a turn has ended, for the outbox, in the write that ends it. It may be called again: no effects, no throwing. @defaultValue nothing */
+  /**
+   * What goes out when a turn has ended, for the outbox, in the write that ends it. It may be called again: no effects,
+   * no throwing. @defaultValue nothing
+   */
   outbox?: (turn: EndedTurn) => readonly JsonValue[];
-  /** Says that a thread has something to go on with: a decision, an orphan. @defaultValue this process waits for its lease and goes on itself */
+  /**
+   * Says that a thread has something to go on with: a decision, an orphan. @defaultValue this process waits for its
+   * lease and goes on itself
+   */
   wake?: (thread: { tenant: string; threadKey: string; contextId: string }) => void;
 }
 
@@ -66,45 +79,67 @@ export interface Engine {
   /**
    * Takes a trigger. When it resolves, the trigger is stored: the turn will run even if this process dies now.
    *
-   * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`, `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, `PEER_MISSING`, and what the store throws.
+   * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`,
+   * `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, `PEER_MISSING`, and what the store throws.
    */
   react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
   /** Sees to it that what is queued, orphaned or decided in a thread runs. @throws HebraError `THREAD_NOT_FOUND` */
   resume(address: Address, options?: { lease?: Lease }): Promise<void>;
-  /** Stores a trigger without running it: `react`, `resume` or `recover` of any process will. @throws HebraError as `react` */
-  enqueue(definition: AnyThreadDefinition | string, trigger: Trigger, options: Pick<ReactOptions, "address" | "whenBusy">): Promise<TurnHandle>;
+  /**
+   * Stores a trigger without running it: `react`, `resume` or `recover` of any process will. @throws HebraError as
+   * `react`
+   */
+  enqueue(
+    definition: AnyThreadDefinition | string,
+    trigger: Trigger,
+    options: Pick<ReactOptions, "address" | "whenBusy">,
+  ): Promise<TurnHandle>;
   /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
   follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
   /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
   cancel(executionId: string, options?: { tenant?: string; by?: string; reason?: string }): Promise<void>;
   /**
-   * Lets a waiting call run, with the model's input or a corrected one. Of a call that was cut off (see `whenInterrupted`), it
+   * Lets a waiting call run, with the model's input or a corrected one. Of a call that was cut off (see
+   * `whenInterrupted`), it
    * says that the call took effect, and what it gave.
    *
-   * @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED`, `ACTION_INPUT_INVALID`, `ACTION_OUTPUT_INVALID`, `INVALID_OPTIONS`
+   * @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED`, `ACTION_INPUT_INVALID`,
+   * `ACTION_OUTPUT_INVALID`, `INVALID_OPTIONS`
    */
-  approve(approvalId: string, options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue; output?: JsonValue }): Promise<ApprovalRow>;
-  /** Refuses a waiting call, or says that one that was cut off did not take effect; the model is told. @throws HebraError as `approve` */
+  approve(
+    approvalId: string,
+    options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue; output?: JsonValue },
+  ): Promise<ApprovalRow>;
+  /**
+   * Refuses a waiting call, or says that one that was cut off did not take effect; the model is told. @throws
+   * HebraError as `approve`
+   */
   deny(approvalId: string, options?: { tenant?: string; by?: string; comment?: string }): Promise<ApprovalRow>;
   /** Items with their parts, oldest first. @throws HebraError `THREAD_NOT_FOUND` */
   history(address: Address, options?: { items?: number }): Promise<HistoryEntry[]>;
   /** The context at an address. @throws HebraError `THREAD_NOT_FOUND` */
   context(address: Address): Promise<ContextRow>;
   /**
-   * Adds a line of history that shares another's up to an item, with the state document as it was then: at a reaction, after
+   * Adds a line of history that shares another's up to an item, with the state document as it was then: at a reaction,
+   * after
    * its turn. Turns in it are begun with its `contextId` as the address.
    *
    * @param options - `id`: of the new context; the same again is the same fork. @defaultValue a new one
    * @throws HebraError `THREAD_NOT_FOUND`, `ITEM_NOT_FOUND`
    */
   fork(address: Address, options: { atItemId: string; id?: string }): Promise<ContextRow>;
-  /** Where two lines of history part, and what each became: a fork and what it was forked from, or two forks. @throws HebraError `THREAD_NOT_FOUND` */
+  /**
+   * Where two lines of history part, and what each became: a fork and what it was forked from, or two forks. @throws
+   * HebraError `THREAD_NOT_FOUND`
+   */
   compare(left: Address, right: Address): Promise<Comparison>;
   /**
-   * Finds turns that were cut off before `olderThanMs` ago, that wait in line behind none, or that were decided, cancelled or
+   * Finds turns that were cut off before `olderThanMs` ago, that wait in line behind none, or that were decided,
+   * cancelled or
    * have expired while they wait for a person, and drives those on whose lease nobody holds.
    *
-   * @param options - `olderThanMs`: of cut-off turns. @defaultValue `leaseTtlMs`; `limit`: how many of each kind. @defaultValue 100
+   * @param options - `olderThanMs`: of cut-off turns. @defaultValue `leaseTtlMs`; `limit`: how many of each kind.
+   * @defaultValue 100
    * @returns how many were tried
    */
   recover(options?: { olderThanMs?: number; limit?: number }): Promise<number>;

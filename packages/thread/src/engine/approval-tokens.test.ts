@@ -34,15 +34,31 @@ describe("an approval token", () => {
       }),
       { seed: 28, numRuns: 500 },
     );
-    for (const other of ["", ".", `${token}.`, `${token}=`, ` ${token}`, `${token}\n`, token.repeat(50), undefined, 7, {}]) expect(() => tokens.verify(other as string)).toThrowError(refused);
+    for (const other of [
+      "",
+      ".",
+      `${token}.`,
+      `${token}=`,
+      ` ${token}`,
+      `${token}\n`,
+      token.repeat(50),
+      undefined,
+      7,
+      {},
+    ])
+      expect(() => tokens.verify(other as string)).toThrowError(refused);
   });
 
   it("of one approval or tenant is none of another, and a signature made elsewhere with the secret is none of ours", () => {
     const tokens = approvalTokens({ secrets: [secret(1)] });
     const [mine, other] = [tokens.sign(approval), tokens.sign({ ...approval, id: "approval-2" }, { tenant: "acme" })];
     expect(() => tokens.verify(`${mine.split(".")[0]}.${other.split(".")[1]}`)).toThrowError(refused);
-    const payload = Buffer.from(JSON.stringify({ tenant: "default", approvalId: "x", until: Number.MAX_SAFE_INTEGER })).toString("base64url");
-    expect(() => tokens.verify(`${payload}.${createHmac("sha256", secret(1)).update(payload).digest("base64url")}`)).toThrowError(refused);
+    const payload = Buffer.from(
+      JSON.stringify({ tenant: "default", approvalId: "x", until: Number.MAX_SAFE_INTEGER }),
+    ).toString("base64url");
+    expect(() =>
+      tokens.verify(`${payload}.${createHmac("sha256", secret(1)).update(payload).digest("base64url")}`),
+    ).toThrowError(refused);
   });
 
   it("outlives a change of the secret for as long as the old one is listed", () => {
@@ -56,7 +72,9 @@ describe("an approval token", () => {
 
   it("needs a secret that is one", () => {
     for (const options of [{ secrets: [] }, { secrets: ["short"] }, { secrets: [secret(1)], ttlMs: 0 }, {}]) {
-      expect(() => approvalTokens(options as never)).toThrowError(expect.objectContaining({ code: "INVALID_OPTIONS" }) as Error);
+      expect(() => approvalTokens(options as never)).toThrowError(
+        expect.objectContaining({ code: "INVALID_OPTIONS" }) as Error,
+      );
     }
     let message = "";
     try {

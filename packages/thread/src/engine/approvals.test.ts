@@ -5,7 +5,16 @@ import { memoryStore } from "../store/memory.ts";
 import { createEngine } from "./engine.ts";
 import { expectSettled, scripted, setUp } from "./engine.fixture.ts";
 
-const pay = (log: unknown[]) => defineAction({ description: "Pays.", input: z.object({ amount: z.number().max(100) }), approval: true, execute: (input) => { log.push(input); return "paid"; } });
+const pay = (log: unknown[]) =>
+  defineAction({
+    description: "Pays.",
+    input: z.object({ amount: z.number().max(100) }),
+    approval: true,
+    execute: (input) => {
+      log.push(input);
+      return "paid";
+    },
+  });
 const script = [{ actions: [{ name: "pay", input: { amount: 10 } }] }, { text: "Finished." }];
 
 async function waiting(log: unknown[] = []) {
@@ -21,7 +30,10 @@ describe("an input that a person has corrected", () => {
   it("is refused at once when it does not fit, and the request stays open", async () => {
     const log: unknown[] = [];
     const { engine, store, turn, approvalId } = await waiting(log);
-    await expect(engine.approve(approvalId, { input: { amount: 1_000 } })).rejects.toMatchObject({ code: "ACTION_INPUT_INVALID", message: expect.stringContaining("amount") as string });
+    await expect(engine.approve(approvalId, { input: { amount: 1_000 } })).rejects.toMatchObject({
+      code: "ACTION_INPUT_INVALID",
+      message: expect.stringContaining("amount") as string,
+    });
     await expect(engine.approve(approvalId, { input: "ten" })).rejects.toMatchObject({ code: "ACTION_INPUT_INVALID" });
     expect((await store.approval("default", approvalId))?.status).toBe("pending");
     await engine.approve(approvalId, { input: { amount: 5 } });

@@ -43,7 +43,10 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const { environment, telemetry, rows, signal, answer, live } = options;
   const { definition, reactor, tenant, clock } = environment;
   const before = { state: rows.context.state, iteration: rows.step.iteration, services: options.services };
-  const prepared = definition.prepareStep === undefined ? undefined : await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
+  const prepared =
+    definition.prepareStep === undefined
+      ? undefined
+      : await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
   const context = prepared === undefined ? before : { ...before, state: prepared };
   const actions = normalizeActions(definition.actions(context));
   const instructions = await definition.instructions(context);
@@ -95,26 +98,45 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       const retryAfterMs = error.details["retryAfterMs"];
       await sleep(
         clock,
-        backoffDelay({ attempt, baseMs: MODEL_RETRY_MS, maxMs: MODEL_RETRY_MAX_MS, random: environment.random, ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}) }),
+        backoffDelay({
+          attempt,
+          baseMs: MODEL_RETRY_MS,
+          maxMs: MODEL_RETRY_MAX_MS,
+          random: environment.random,
+          ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
+        }),
         signal,
       );
     }
   }
   const requests = answer.parts.flatMap((part) => ("call" in part ? [part.call] : []));
-  return { answer, prepared: await prepareCalls(requests, actions), output: await checkOutput(output, textOf(answer.parts)), state: prepared };
+  return {
+    answer,
+    prepared: await prepareCalls(requests, actions),
+    output: await checkOutput(output, textOf(answer.parts)),
+    state: prepared,
+  };
 }
 
 /** Attachments are kept by reference; a model gets what the reference stands for. */
-async function withFiles(transcript: TranscriptMessage[], readFile: ((url: string) => Promise<string>) | undefined): Promise<TranscriptMessage[]> {
+async function withFiles(
+  transcript: TranscriptMessage[],
+  readFile: ((url: string) => Promise<string>) | undefined,
+): Promise<TranscriptMessage[]> {
   if (readFile === undefined || !transcript.some(({ parts }) => parts.some(isReference))) return transcript;
   return Promise.all(
     transcript.map(async (message) => ({
       ...message,
-      parts: await Promise.all(message.parts.map(async (part) => (part.kind === "file" && isReference(part) ? { ...part, url: await readFile(part.url) } : part))),
+      parts: await Promise.all(
+        message.parts.map(async (part) =>
+          part.kind === "file" && isReference(part) ? { ...part, url: await readFile(part.url) } : part,
+        ),
+      ),
     })),
   );
 }
 
 const isReference = (part: TranscriptMessage["parts"][number]) => part.kind === "file" && part.url.startsWith("blob:");
 
-const textOf = (parts: readonly AnswerPart[]) => parts.flatMap((part) => ("part" in part && part.part.kind === "text" ? [part.part.text] : [])).join("");
+const textOf = (parts: readonly AnswerPart[]) =>
+  parts.flatMap((part) => ("part" in part && part.part.kind === "text" ? [part.part.text] : [])).join("");

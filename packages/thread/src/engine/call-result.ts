@@ -14,7 +14,9 @@ export interface CallResult {
 
 /** What a reactor says came of its own action. */
 export function ownedResult({ status, output, error }: OwnedResult): CallResult {
-  return status === "succeeded" ? { status, output: output ?? null } : { status, error: { code: "ACTION_FAILED", message: error ?? "failed", retryable: false } };
+  return status === "succeeded"
+    ? { status, output: output ?? null }
+    : { status, error: { code: "ACTION_FAILED", message: error ?? "failed", retryable: false } };
 }
 
 /** What a `call-changed` event tells. */

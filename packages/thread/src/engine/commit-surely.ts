@@ -9,10 +9,17 @@ const COMMIT_TRIES = 5;
 const COMMIT_RETRY_MS = 50;
 
 /**
- * Writes to a context, again where the store failed in a way that may pass. A write whose answer was lost may have landed:
+ * Writes to a context, again where the store failed in a way that may pass. A write whose answer was lost may have
+ * landed:
  * then the store is one write ahead, under this very fence.
  */
-export async function commitSurely(environment: TurnEnvironment, { signal, telemetry }: Pick<TurnWork, "signal" | "telemetry">, contextId: string, guard: Guard, changes: Changes): Promise<Committed> {
+export async function commitSurely(
+  environment: TurnEnvironment,
+  { signal, telemetry }: Pick<TurnWork, "signal" | "telemetry">,
+  contextId: string,
+  guard: Guard,
+  changes: Changes,
+): Promise<Committed> {
   const { store, tenant, clock, logger, random } = environment;
   let unsure = false;
   for (let attempt = 1; ; attempt++) {
@@ -21,7 +28,11 @@ export async function commitSurely(environment: TurnEnvironment, { signal, telem
     } catch (error) {
       if (unsure && errorCode(error) === "VERSION_CONFLICT" && !isInboxConflict(error)) {
         const found = await store.load(tenant, { contextId });
-        if (found !== undefined && found.context.seq === guard.expectedSeq + changes.events.length && found.context.fence === guard.fence) {
+        if (
+          found !== undefined &&
+          found.context.seq === guard.expectedSeq + changes.events.length &&
+          found.context.fence === guard.fence
+        ) {
           return { seq: found.context.seq, inboxSeq: found.context.inboxSeq };
         }
       }

@@ -37,16 +37,26 @@ function counting(store: ThreadStore): { store: ThreadStore; writes: string[]; b
 
 /** Asks for `width` actions at once, `pairs` times, and then says something. */
 const turnOf = (pairs: number, width = 1) =>
-  scripted([...Array.from({ length: pairs }, (_, n) => ({ actions: Array.from({ length: width }, (_, i) => ({ name: "look", input: { n, i } })) })), { text: "Done." }], {
-    actions: { look: action(() => "x".repeat(98)) },
-  });
+  scripted(
+    [
+      ...Array.from({ length: pairs }, (_, n) => ({
+        actions: Array.from({ length: width }, (_, i) => ({ name: "look", input: { n, i } })),
+      })),
+      { text: "Done." },
+    ],
+    {
+      actions: { look: action(() => "x".repeat(98)) },
+    },
+  );
 
 const { DATABASE_URL } = process.env;
 const schema = `commits_${process.pid}`;
 const stores: Record<string, () => Promise<ThreadStore>> = {
   memory: async () => memoryStore(),
   sqlite: () => sqliteStore({ path: ":memory:" }),
-  ...(DATABASE_URL !== undefined && { postgres: () => postgresStore({ connectionString: DATABASE_URL, schema, migrations: "automatic" }) }),
+  ...(DATABASE_URL !== undefined && {
+    postgres: () => postgresStore({ connectionString: DATABASE_URL, schema, migrations: "automatic" }),
+  }),
 };
 
 afterAll(async () => {
@@ -59,7 +69,13 @@ afterAll(async () => {
 });
 
 describe.each(Object.keys(stores))("write transactions on %s", (name) => {
-  it.each([[0, 1], [1, 1], [4, 1], [10, 1], [3, 5]])("are 2 + 2 × %i, with %i actions at once", async (pairs, width) => {
+  it.each([
+    [0, 1],
+    [1, 1],
+    [4, 1],
+    [10, 1],
+    [3, 5],
+  ])("are 2 + 2 × %i, with %i actions at once", async (pairs, width) => {
     const { store, writes } = counting(await stores[name]!());
     onTestFinished(() => store.close());
     const definition = turnOf(pairs, width);
@@ -67,7 +83,11 @@ describe.each(Object.keys(stores))("write transactions on %s", (name) => {
     // The second turn, so that the thread is there already.
     for (const id of ["first", "second"]) {
       writes.length = 0;
-      const turn = await engine.react(definition, { id, text: "Hi" }, { address: { key: `commits-${pairs}-${width}` } });
+      const turn = await engine.react(
+        definition,
+        { id, text: "Hi" },
+        { address: { key: `commits-${pairs}-${width}` } },
+      );
       expect(await turn.result).toMatchObject({ status: "completed", usage: { calls: pairs * width } });
       await engine.idle();
       expect(writes).toEqual(["begin", ...Array<string>(1 + 2 * pairs).fill("commit")]);
@@ -108,7 +128,9 @@ describe("what a turn writes", () => {
     const written: number[] = [];
     for (let n = 0; n < 60; n++) {
       const before = bytes();
-      await (await engine.react(definition, { id: `message-${n}`, text: "Hi" }, { address })).result;
+      await (
+        await engine.react(definition, { id: `message-${n}`, text: "Hi" }, { address })
+      ).result;
       await engine.idle();
       written.push(bytes() - before);
     }
@@ -120,7 +142,9 @@ describe("what a turn writes", () => {
       const long = turnOf(pairs);
       const other = setUp(long, { store });
       const before = bytes();
-      await (await other.engine.react(long, { id: "long", text: "Hi" }, { address: { key: `pairs-${pairs}` } })).result;
+      await (
+        await other.engine.react(long, { id: "long", text: "Hi" }, { address: { key: `pairs-${pairs}` } })
+      ).result;
       await other.engine.idle();
       sizes.push(bytes() - before);
     }
@@ -132,7 +156,9 @@ describe("what a turn writes", () => {
 it("a turn asks the store for nothing that it knows", async () => {
   const store = faultyStore(memoryStore(), []);
   const { engine, address } = setUp(scripted([{ text: "Hello." }]), { store });
-  await (await engine.react("test", { id: "m1", text: "Hi" }, { address })).result;
+  await (
+    await engine.react("test", { id: "m1", text: "Hi" }, { address })
+  ).result;
   await engine.idle();
   expect(store.calls).toEqual(["load", "begin", "history", "commit", "load"]);
 
@@ -142,6 +168,16 @@ it("a turn asks the store for nothing that it knows", async () => {
   const turn = await engine.react("test", { id: "m2", text: "Hi" }, { address });
   expect((await turn.result).text).toBe("Hello.");
   await engine.idle();
-  expect(store.calls.slice(before)).toEqual(["load", "begin", "load", "begin", "load", "commit", "history", "commit", "load"]);
+  expect(store.calls.slice(before)).toEqual([
+    "load",
+    "begin",
+    "load",
+    "begin",
+    "load",
+    "commit",
+    "history",
+    "commit",
+    "load",
+  ]);
   await engine.close();
 });

@@ -24,7 +24,8 @@ export interface CompactOptions {
 }
 
 /**
- * Sums up what the window will soon leave behind, when enough has gathered since the last summary. Runs after a turn, under
+ * Sums up what the window will soon leave behind, when enough has gathered since the last summary. Runs after a turn,
+ * under
  * its lease; when it fails the history stays as it is, and the next turn's end tries again.
  */
 export async function compact(options: CompactOptions): Promise<void> {
@@ -39,14 +40,26 @@ export async function compact(options: CompactOptions): Promise<void> {
     const fresh = history.filter(({ item }) => item.kind !== "summary" && (item.seq ?? 0) > covered);
     if (fresh.length < compaction.everyItems) return;
     const services: unknown = await definition.services({ tenant, threadKey: options.threadKey, contextId });
-    const text = await compaction.summarize({ previous: textOf(previous), transcript: toTranscript(fresh), services, signal: options.signal });
+    const text = await compaction.summarize({
+      previous: textOf(previous),
+      transcript: toTranscript(fresh),
+      services,
+      signal: options.signal,
+    });
     await write(options, text, fresh.at(-1)!.item.seq!);
   } catch (error) {
-    logger.warn("A history could not be summed up; the next turn tries again.", { contextId, error: errorMessage(error) });
+    logger.warn("A history could not be summed up; the next turn tries again.", {
+      contextId,
+      error: errorMessage(error),
+    });
   }
 }
 
-async function write({ tenant, contextId, threadId, fence, seq, store, clock, publish }: CompactOptions, text: string, coversSeq: number): Promise<void> {
+async function write(
+  { tenant, contextId, threadId, fence, seq, store, clock, publish }: CompactOptions,
+  text: string,
+  coversSeq: number,
+): Promise<void> {
   const at = clock.now();
   const writer = createEventWriter({ tenant, contextId, executionId: null, seq, at });
   const item: ItemRow = {
@@ -67,7 +80,12 @@ async function write({ tenant, contextId, threadId, fence, seq, store, clock, pu
     provenance: null,
   };
   writer.add("item-created", itemData(item));
-  await store.commit(tenant, contextId, { fence, expectedSeq: seq }, { context: { updatedAt: at }, items: [item], events: writer.events });
+  await store.commit(
+    tenant,
+    contextId,
+    { fence, expectedSeq: seq },
+    { context: { updatedAt: at }, items: [item], events: writer.events },
+  );
   for (const event of writer.events) publish(event);
 }
 

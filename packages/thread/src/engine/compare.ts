@@ -26,12 +26,19 @@ interface Line {
 
 /** Reads both histories whole. */
 export async function compareContexts(store: ThreadStore, left: Line, right: Line): Promise<Comparison> {
-  const [ours, theirs] = (await Promise.all([left, right].map(({ tenant, context }) => store.history(tenant, context.id, { items: Infinity })))) as [HistoryEntry[], HistoryEntry[]];
+  const [ours, theirs] = (await Promise.all(
+    [left, right].map(({ tenant, context }) => store.history(tenant, context.id, { items: Infinity })),
+  )) as [HistoryEntry[], HistoryEntry[]];
   const parts = ours.findIndex(({ item }, index) => !sameItem(item, theirs[index]?.item));
   const shared = parts === -1 ? ours.length : parts;
-  const side = ({ context }: Line, history: HistoryEntry[]): ComparedSide => ({ contextId: context.id, items: history.slice(shared), state: context.state });
+  const side = ({ context }: Line, history: HistoryEntry[]): ComparedSide => ({
+    contextId: context.id,
+    items: history.slice(shared),
+    state: context.state,
+  });
   return { sharedUpTo: ours[shared - 1]?.item.id, left: side(left, ours), right: side(right, theirs) };
 }
 
 /** A shared item is one row: an item of the same id in another context, as of another tenant, is another. */
-const sameItem = (item: HistoryEntry["item"], other: HistoryEntry["item"] | undefined) => item.id === other?.id && item.contextId === other.contextId;
+const sameItem = (item: HistoryEntry["item"], other: HistoryEntry["item"] | undefined) =>
+  item.id === other?.id && item.contextId === other.contextId;

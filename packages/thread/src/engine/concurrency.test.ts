@@ -7,7 +7,9 @@ import { createEngine } from "./engine.ts";
 import { action, createManualClock, expectSettled, gatedReactor, scripted, setUp } from "./engine.fixture.ts";
 
 const text = (input: { transcript: readonly { role: string; parts: readonly object[] }[] }) =>
-  input.transcript.map(({ role, parts }) => `${role}:${parts.map((part) => ("text" in part ? String(part.text) : "?")).join("+")}`);
+  input.transcript.map(
+    ({ role, parts }) => `${role}:${parts.map((part) => ("text" in part ? String(part.text) : "?")).join("+")}`,
+  );
 
 describe("a trigger that finds its thread busy", () => {
   it("waits, and is heard in the order of arrival", async () => {
@@ -18,9 +20,9 @@ describe("a trigger that finds its thread busy", () => {
     const results = await Promise.all((await Promise.all(turns)).map(({ result }) => result));
     expect(results.map((result) => result.text)).toEqual(Array.from({ length: 12 }, (_, i) => `re user:t${i}`));
     const history = await engine.history(address, { items: 100 });
-    expect(history.map(({ item, parts }) => (item.kind === "trigger" ? item.content[0] : parts[0]?.content))).toMatchObject(
-      Array.from({ length: 12 }, (_, i) => [{ text: `t${i}` }, { text: `re user:t${i}` }]).flat(),
-    );
+    expect(
+      history.map(({ item, parts }) => (item.kind === "trigger" ? item.content[0] : parts[0]?.content)),
+    ).toMatchObject(Array.from({ length: 12 }, (_, i) => [{ text: `t${i}` }, { text: `re user:t${i}` }]).flat());
     await expectSettled(store);
   });
 
@@ -43,7 +45,10 @@ describe("a trigger that finds its thread busy", () => {
     const { engine, store, address } = setUp(definition);
     const first = await engine.react(definition, { id: "a", text: "a" }, { address });
     await gate.reached;
-    await expect(engine.react(definition, { id: "b", text: "b" }, { address })).rejects.toMatchObject({ code: "THREAD_BUSY", retryable: true });
+    await expect(engine.react(definition, { id: "b", text: "b" }, { address })).rejects.toMatchObject({
+      code: "THREAD_BUSY",
+      retryable: true,
+    });
     expect((await engine.react(definition, { id: "a", text: "a" }, { address })).duplicate).toBe(true);
     gate.open();
     await first.result;
@@ -91,7 +96,10 @@ describe("cancel", () => {
     const turn = await one.engine.react(definition, { id: "a", text: "a" }, { address: one.address });
     await running;
     await two.engine.cancel(turn.executionId, { by: "operator", reason: "wrong order" });
-    expect(await turn.result).toMatchObject({ status: "cancelled", parts: [{ text: "Working." }, { status: "failed", error: expect.stringContaining("may have taken effect") }] });
+    expect(await turn.result).toMatchObject({
+      status: "cancelled",
+      parts: [{ text: "Working." }, { status: "failed", error: expect.stringContaining("may have taken effect") }],
+    });
     expect(aborted).toBe(true);
     await expectSettled(store);
     await one.engine.close();
@@ -125,8 +133,23 @@ describe("cancel", () => {
 });
 
 describe("an approval", () => {
-  const pay = (log: unknown[]) => action((input) => { log.push(input); return { paid: input["amount"] }; }, { approval: { reason: "Money leaves the house.", expiresInMs: 60_000 } });
-  const script = [{ actions: [{ name: "pay", input: { amount: 10 } }, { name: "look", input: {} }] }, { text: "Finished." }];
+  const pay = (log: unknown[]) =>
+    action(
+      (input) => {
+        log.push(input);
+        return { paid: input["amount"] };
+      },
+      { approval: { reason: "Money leaves the house.", expiresInMs: 60_000 } },
+    );
+  const script = [
+    {
+      actions: [
+        { name: "pay", input: { amount: 10 } },
+        { name: "look", input: {} },
+      ],
+    },
+    { text: "Finished." },
+  ];
 
   it("does not hold up its siblings, and lets the call run when a person agrees, in another process after a restart", async () => {
     const store = memoryStore();
@@ -135,7 +158,11 @@ describe("an approval", () => {
     const first = setUp(make(), { store });
     const turn = await first.engine.react("test", { id: "a", text: "a" }, { address: first.address });
     const waiting = await turn.result;
-    expect(waiting).toMatchObject({ status: "waiting", approvals: [{ reason: "Money leaves the house.", status: "pending" }], parts: [{ name: "pay" }, { name: "look", status: "succeeded" }] });
+    expect(waiting).toMatchObject({
+      status: "waiting",
+      approvals: [{ reason: "Money leaves the house.", status: "pending" }],
+      parts: [{ name: "pay" }, { name: "look", status: "succeeded" }],
+    });
     expect(log).toEqual([]);
     await first.engine.close();
 
@@ -143,7 +170,10 @@ describe("an approval", () => {
     await second.engine.approve(waiting.approvals[0]!.id, { by: "ana" });
     await second.engine.approve(waiting.approvals[0]!.id, { by: "ana" });
     await second.engine.idle();
-    expect(await (await second.engine.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Finished." });
+    expect(await (await second.engine.follow(turn.executionId)).result).toMatchObject({
+      status: "completed",
+      text: "Finished.",
+    });
     expect(log).toEqual([{ amount: 10 }]);
     await expect(second.engine.deny(waiting.approvals[0]!.id)).rejects.toMatchObject({ code: "APPROVAL_DECIDED" });
     await expectSettled(store);
@@ -175,7 +205,9 @@ describe("an approval", () => {
   });
 
   it("keeps later triggers in line until it is decided", async () => {
-    const definition = scripted([...script, { text: "Second." }], { actions: { pay: pay([]), look: action(() => "seen") } });
+    const definition = scripted([...script, { text: "Second." }], {
+      actions: { pay: pay([]), look: action(() => "seen") },
+    });
     const { engine, store, address } = setUp(definition);
     const first = await engine.react(definition, { id: "a", text: "a" }, { address });
     const { approvals } = await first.result;
@@ -208,14 +240,25 @@ describe("a process that goes away", () => {
         name: "test",
         reactor: scriptedReactor({
           steps: [
-            { text: "Three things.", actions: [{ name: "done", input: {} }, { name: "read", input: {} }, { name: "write", input: {} }] },
+            {
+              text: "Three things.",
+              actions: [
+                { name: "done", input: {} },
+                { name: "read", input: {} },
+                { name: "write", input: {} },
+              ],
+            },
             (input) => {
               seen.push(...input.transcript.at(-1)!.parts);
               return { text: "Recovered." };
             },
           ],
         }),
-        actions: { done: step("done", "write", false), read: step("read", "read", true), write: step("write", "write", true) },
+        actions: {
+          done: step("done", "write", false),
+          read: step("read", "read", true),
+          write: step("write", "write", true),
+        },
       });
     const locks = localLocks();
     const first = createEngine({ store, threads: [make()], locks, settleWindowMs: 1 });
@@ -230,7 +273,10 @@ describe("a process that goes away", () => {
     const second = createEngine({ store, threads: [make()], locks });
     expect(await second.recover({ olderThanMs: 0 })).toBe(1);
     await second.idle();
-    expect(await (await second.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Recovered." });
+    expect(await (await second.follow(turn.executionId)).result).toMatchObject({
+      status: "completed",
+      text: "Recovered.",
+    });
     expect(runs.map((run) => run.split(" ").slice(0, 2).join(" "))).toEqual(["done 1", "read 1", "write 1", "read 2"]);
     expect(new Set(runs.filter((run) => run.startsWith("read")).map((run) => run.split(" ")[2])).size).toBe(1);
     expect(seen).toMatchObject([
@@ -254,8 +300,13 @@ describe("a process that goes away", () => {
     await fresh.resume({ key: "customer-7" });
     await fresh.idle();
     gate.open();
-    await expect(turn.result).rejects.toMatchObject({ code: expect.stringMatching(/STALE_FENCE|VERSION_CONFLICT/) as string });
-    expect(await (await fresh.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Taken over." });
+    await expect(turn.result).rejects.toMatchObject({
+      code: expect.stringMatching(/STALE_FENCE|VERSION_CONFLICT/) as string,
+    });
+    expect(await (await fresh.follow(turn.executionId)).result).toMatchObject({
+      status: "completed",
+      text: "Taken over.",
+    });
     await expectSettled(store);
     await old.close();
     await fresh.close();
@@ -271,7 +322,12 @@ describe("a process that goes away", () => {
     await first.close();
     for (let i = 0; i < 3; i++) {
       const gate = gatedReactor();
-      const next = createEngine({ store, threads: [defineThread({ name: "test", reactor: gate.reactor })], locks, maxAttempts: 3 });
+      const next = createEngine({
+        store,
+        threads: [defineThread({ name: "test", reactor: gate.reactor })],
+        locks,
+        maxAttempts: 3,
+      });
       await next.recover({ olderThanMs: 0 });
       if (i < 2) await gate.reached;
       else await next.idle();

@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { callStates, isTerminal } from "../store/states.ts";
 import { decide, turnEvents } from "./decide.ts";
-import { initialTurn, type Continuation, type TurnEffect, type TurnEvent, type TurnLimits, type TurnState } from "./turn-state.ts";
+import {
+  initialTurn,
+  type Continuation,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnLimits,
+  type TurnState,
+} from "./turn-state.ts";
 
 const limits: TurnLimits = {
   maxIterations: 4,
@@ -14,7 +21,14 @@ const limits: TurnLimits = {
   maxReasks: 1,
 };
 
-const call = (callId: string, over: object = {}) => ({ callId, name: "find", signature: callId, effect: "read" as const, disposition: "run" as const, ...over });
+const call = (callId: string, over: object = {}) => ({
+  callId,
+  name: "find",
+  signature: callId,
+  effect: "read" as const,
+  disposition: "run" as const,
+  ...over,
+});
 const answered = (calls: ReturnType<typeof call>[], over: object = {}): TurnEvent => ({
   type: "answered",
   calls,
@@ -27,7 +41,11 @@ const answered = (calls: ReturnType<typeof call>[], over: object = {}): TurnEven
 const settled = (callId: string, ok = true): TurnEvent => ({ type: "settled", callId, ok, inputWaiting: false });
 
 /** Plays events; returns the last state and all effects. */
-function play(events: TurnEvent[], over: Partial<TurnLimits> = {}, from = initialTurn): { state: TurnState; effects: TurnEffect[] } {
+function play(
+  events: TurnEvent[],
+  over: Partial<TurnLimits> = {},
+  from = initialTurn,
+): { state: TurnState; effects: TurnEffect[] } {
   let state = from;
   const effects: TurnEffect[] = [];
   for (const event of events) {
@@ -38,7 +56,8 @@ function play(events: TurnEvent[], over: Partial<TurnLimits> = {}, from = initia
   return { state, effects };
 }
 
-const records = (effects: readonly TurnEffect[]): Continuation[] => effects.flatMap((effect) => (effect.type === "record" ? [effect.continuation] : []));
+const records = (effects: readonly TurnEffect[]): Continuation[] =>
+  effects.flatMap((effect) => (effect.type === "record" ? [effect.continuation] : []));
 const ending = (effects: readonly TurnEffect[]) => {
   const last = records(effects).at(-1);
   return last?.then === "end" ? last.outcome : undefined;
@@ -48,52 +67,113 @@ describe("a turn", () => {
   it("of plain text ends with one record", () => {
     const { state, effects } = play([{ type: "started" }, answered([])]);
     expect(state.phase).toBe("ended");
-    expect(effects).toEqual([{ type: "ask" }, { type: "record", continuation: { then: "end", outcome: { status: "completed", reason: "stop" } } }]);
+    expect(effects).toEqual([
+      { type: "ask" },
+      { type: "record", continuation: { then: "end", outcome: { status: "completed", reason: "stop" } } },
+    ]);
   });
 
   it("records the intent before a call runs, and each batch with the next step", () => {
-    const { effects } = play([{ type: "started" }, answered([call("a"), call("b")]), settled("b"), settled("a"), answered([])]);
+    const { effects } = play([
+      { type: "started" },
+      answered([call("a"), call("b")]),
+      settled("b"),
+      settled("a"),
+      answered([]),
+    ]);
     expect(effects.map((effect) => (effect.type === "record" ? effect.continuation.then : effect.type))).toEqual([
-      "ask", "stay", "run", "open-window", "next-step", "ask", "end",
+      "ask",
+      "stay",
+      "run",
+      "open-window",
+      "next-step",
+      "ask",
+      "end",
     ]);
   });
 
   it("records what has settled when the window closes, and the rest when it settles", () => {
-    const { effects } = play([{ type: "started" }, answered([call("a"), call("b")]), settled("a"), { type: "window-closed" }, settled("b")]);
+    const { effects } = play([
+      { type: "started" },
+      answered([call("a"), call("b")]),
+      settled("a"),
+      { type: "window-closed" },
+      settled("b"),
+    ]);
     expect(records(effects).map(({ then }) => then)).toEqual(["stay", "stay", "next-step"]);
   });
 
   it("ends as incomplete at each limit", () => {
     const loop = (i: number) => [answered([call(`c${i}`)]), settled(`c${i}`)];
-    expect(ending(play([{ type: "started" }, ...loop(0), ...loop(1), ...loop(2), ...loop(3)]).effects)).toEqual({ status: "incomplete", reason: "max-iterations" });
-    expect(ending(play([{ type: "started" }, ...loop(0)], { maxTokens: 15 }).effects)).toEqual({ status: "incomplete", reason: "max-tokens" });
+    expect(ending(play([{ type: "started" }, ...loop(0), ...loop(1), ...loop(2), ...loop(3)]).effects)).toEqual({
+      status: "incomplete",
+      reason: "max-iterations",
+    });
+    expect(ending(play([{ type: "started" }, ...loop(0)], { maxTokens: 15 }).effects)).toEqual({
+      status: "incomplete",
+      reason: "max-tokens",
+    });
     const costly = answered([call("x")], { usage: { costUsd: 2 } });
-    expect(ending(play([{ type: "started" }, costly, settled("x")], { maxCostUsd: 1 }).effects)).toEqual({ status: "incomplete", reason: "max-cost" });
+    expect(ending(play([{ type: "started" }, costly, settled("x")], { maxCostUsd: 1 }).effects)).toEqual({
+      status: "incomplete",
+      reason: "max-cost",
+    });
     const same = (i: number) => [answered([call(`c${i}`, { signature: "same" })]), settled(`c${i}`)];
-    expect(ending(play([{ type: "started" }, ...same(0), ...same(1)], { maxRepeatedCalls: 1 }).effects)).toEqual({ status: "incomplete", reason: "repeated-call" });
+    expect(ending(play([{ type: "started" }, ...same(0), ...same(1)], { maxRepeatedCalls: 1 }).effects)).toEqual({
+      status: "incomplete",
+      reason: "repeated-call",
+    });
     const failing = (i: number) => [answered([call(`c${i}`)]), settled(`c${i}`, false)];
-    expect(ending(play([{ type: "started" }, ...failing(0), ...failing(1)], { maxFailedSteps: 2 }).effects)).toEqual({ status: "incomplete", reason: "no-progress" });
-    expect(ending(play([{ type: "started" }, { type: "time-spent" }]).effects)).toEqual({ status: "incomplete", reason: "max-duration" });
-    expect(ending(play([{ type: "started" }, answered([], { finishReason: "length" })]).effects)).toEqual({ status: "incomplete", reason: "length" });
+    expect(ending(play([{ type: "started" }, ...failing(0), ...failing(1)], { maxFailedSteps: 2 }).effects)).toEqual({
+      status: "incomplete",
+      reason: "no-progress",
+    });
+    expect(ending(play([{ type: "started" }, { type: "time-spent" }]).effects)).toEqual({
+      status: "incomplete",
+      reason: "max-duration",
+    });
+    expect(ending(play([{ type: "started" }, answered([], { finishReason: "length" })]).effects)).toEqual({
+      status: "incomplete",
+      reason: "length",
+    });
   });
 
   it("does not run a call that was made too often", () => {
-    const { effects, state } = play([{ type: "started" }, answered([call("a", { signature: "s" })]), settled("a"), answered([call("b", { signature: "s" })])], { maxRepeatedCalls: 1 });
+    const { effects, state } = play(
+      [
+        { type: "started" },
+        answered([call("a", { signature: "s" })]),
+        settled("a"),
+        answered([call("b", { signature: "s" })]),
+      ],
+      { maxRepeatedCalls: 1 },
+    );
     expect(effects.filter(({ type }) => type === "run")).toHaveLength(1);
     expect(state.calls.map(({ status }) => status)).toEqual(["cancelled"]);
   });
 
   it("asks again for a required action, and then ends when it has succeeded", () => {
-    const { effects } = play([{ type: "started" }, answered([]), answered([call("done", { name: "finish" })]), settled("done")], { requiredAction: "finish" });
+    const { effects } = play(
+      [{ type: "started" }, answered([]), answered([call("done", { name: "finish" })]), settled("done")],
+      { requiredAction: "finish" },
+    );
     expect(records(effects)[0]).toEqual({ then: "next-step", reask: "required-action" });
     expect(ending(effects)).toEqual({ status: "completed", reason: "required-action" });
-    expect(ending(play([{ type: "started" }, answered([]), answered([])], { requiredAction: "finish" }).effects)).toEqual({ status: "incomplete", reason: "required-action" });
+    expect(
+      ending(play([{ type: "started" }, answered([]), answered([])], { requiredAction: "finish" }).effects),
+    ).toEqual({ status: "incomplete", reason: "required-action" });
   });
 
   it("asks again for an output that does not fit", () => {
     const wrong = answered([], { outputValid: false });
-    expect(ending(play([{ type: "started" }, wrong, answered([])]).effects)).toEqual({ status: "completed", reason: "stop" });
-    expect(ending(play([{ type: "started" }, wrong, wrong]).effects)).toEqual({ status: "incomplete", reason: "invalid-output" });
+    expect(ending(play([{ type: "started" }, wrong, answered([])]).effects)).toEqual({
+      status: "completed",
+      reason: "stop",
+    });
+    expect(ending(play([{ type: "started" }, wrong, wrong]).effects)).toEqual({
+      status: "incomplete",
+      reason: "invalid-output",
+    });
   });
 
   it("goes on when input waits", () => {
@@ -106,8 +186,14 @@ describe("a turn", () => {
     const { state, effects } = play([{ type: "started" }, answered([call("a"), ask]), settled("a")]);
     expect(state.phase).toBe("waiting");
     expect(records(effects).map(({ then }) => then)).toEqual(["stay", "wait"]);
-    const approved = play([{ type: "resumed", askAbout: [] }, { type: "decided", callId: "w", decision: "approved" }, settled("w")], {}, state);
-    expect(approved.effects.map((effect) => (effect.type === "record" ? effect.continuation.then : effect.type))).toEqual(["stay", "run", "next-step", "ask"]);
+    const approved = play(
+      [{ type: "resumed", askAbout: [] }, { type: "decided", callId: "w", decision: "approved" }, settled("w")],
+      {},
+      state,
+    );
+    expect(
+      approved.effects.map((effect) => (effect.type === "record" ? effect.continuation.then : effect.type)),
+    ).toEqual(["stay", "run", "next-step", "ask"]);
     const denied = play([{ type: "decided", callId: "w", decision: "denied" }], {}, state);
     expect(records(denied.effects).map(({ then }) => then)).toEqual(["next-step"]);
   });
@@ -116,19 +202,37 @@ describe("a turn", () => {
     const { state } = play([{ type: "started" }, answered([call("read"), call("write", { effect: "write" })])]);
     const resumed = play([{ type: "resumed", askAbout: [] }], {}, state);
     expect(resumed.state.calls.map(({ status }) => status)).toEqual(["running", "interrupted"]);
-    expect(resumed.effects).toEqual([{ type: "record", continuation: { then: "stay" } }, { type: "run", callIds: ["read"] }]);
+    expect(resumed.effects).toEqual([
+      { type: "record", continuation: { then: "stay" } },
+      { type: "run", callIds: ["read"] },
+    ]);
     const onlyWrite = play([{ type: "started" }, answered([call("write", { effect: "write" })])]);
-    expect(records(play([{ type: "resumed", askAbout: [] }], {}, onlyWrite.state).effects)).toEqual([{ then: "next-step" }]);
-    expect(play([{ type: "resumed", askAbout: [] }], {}, initialTurn).effects.map(({ type }) => type)).toEqual(["record", "ask"]);
+    expect(records(play([{ type: "resumed", askAbout: [] }], {}, onlyWrite.state).effects)).toEqual([
+      { then: "next-step" },
+    ]);
+    expect(play([{ type: "resumed", askAbout: [] }], {}, initialTurn).effects.map(({ type }) => type)).toEqual([
+      "record",
+      "ask",
+    ]);
   });
 
   it("waits for a person to say what became of a write, where that is wanted", () => {
-    const { state } = play([{ type: "started" }, answered([call("pay", { effect: "write" }), call("put", { effect: "write" })])]);
+    const { state } = play([
+      { type: "started" },
+      answered([call("pay", { effect: "write" }), call("put", { effect: "write" })]),
+    ]);
     const resumed = play([{ type: "resumed", askAbout: ["pay"] }], {}, state);
-    expect(resumed.state).toMatchObject({ phase: "waiting", calls: [{ status: "interrupted", asksPerson: true }, { status: "interrupted" }] });
+    expect(resumed.state).toMatchObject({
+      phase: "waiting",
+      calls: [{ status: "interrupted", asksPerson: true }, { status: "interrupted" }],
+    });
     expect(records(resumed.effects)).toEqual([{ then: "wait" }]);
     // Consent is not what it waits for, and nobody was asked about the other.
-    for (const event of [{ callId: "pay", decision: "approved" }, { callId: "put", decision: "took-effect" }] as const) expect(play([{ type: "decided", ...event }], {}, resumed.state).effects).toEqual([]);
+    for (const event of [
+      { callId: "pay", decision: "approved" },
+      { callId: "put", decision: "took-effect" },
+    ] as const)
+      expect(play([{ type: "decided", ...event }], {}, resumed.state).effects).toEqual([]);
     const told = play([{ type: "decided", callId: "pay", decision: "took-effect" }], {}, resumed.state);
     expect(told.state.calls).toEqual([]);
     expect(records(told.effects)).toEqual([{ then: "next-step" }]);
@@ -140,17 +244,36 @@ describe("any turn", () => {
   const anyCall = fc.record({ id: fc.nat(5), effect: fc.constantFrom("read" as const, "write" as const), disposition });
   const script = fc.array(
     fc.oneof(
-      fc.uniqueArray(anyCall, { maxLength: 3, selector: ({ id }) => id }).map((calls) => answered(calls.map(({ id, ...rest }) => call(String(id), rest)))),
+      fc
+        .uniqueArray(anyCall, { maxLength: 3, selector: ({ id }) => id })
+        .map((calls) => answered(calls.map(({ id, ...rest }) => call(String(id), rest)))),
       fc.tuple(fc.nat(5), fc.boolean()).map(([id, ok]) => settled(String(id), ok)),
-      fc.tuple(fc.nat(5), fc.constantFrom("approved" as const, "denied" as const, "expired" as const, "took-effect" as const, "no-effect" as const)).map(([id, decision]): TurnEvent => ({ type: "decided", callId: String(id), decision })),
+      fc
+        .tuple(
+          fc.nat(5),
+          fc.constantFrom(
+            "approved" as const,
+            "denied" as const,
+            "expired" as const,
+            "took-effect" as const,
+            "no-effect" as const,
+          ),
+        )
+        .map(([id, decision]): TurnEvent => ({ type: "decided", callId: String(id), decision })),
       fc.subarray(["0", "1", "2", "3", "4", "5"]).map((askAbout): TurnEvent => ({ type: "resumed", askAbout })),
-      fc.constantFrom<TurnEvent>({ type: "window-closed" }, { type: "cancel-requested" }, { type: "time-spent" }, { type: "failed" }),
+      fc.constantFrom<TurnEvent>(
+        { type: "window-closed" },
+        { type: "cancel-requested" },
+        { type: "time-spent" },
+        { type: "failed" },
+      ),
     ),
     { maxLength: 30 },
   );
   /** Only what can happen: a call settles only while it runs. */
   const possible = (state: TurnState, event: TurnEvent) =>
-    event.type !== "settled" || state.calls.some(({ callId, status }) => callId === event.callId && status === "running");
+    event.type !== "settled" ||
+    state.calls.some(({ callId, status }) => callId === event.callId && status === "running");
 
   it("always has a way out, ends once, and leaves no call pending", () => {
     fc.assert(
@@ -166,11 +289,17 @@ describe("any turn", () => {
           if (before.phase === "ended") expect(effects).toEqual([]);
           for (const effect of effects) {
             if (effect.type !== "run") continue;
-            for (const callId of effect.callIds) expect(state.calls.find((made) => made.callId === callId)?.status).toBe("running");
+            for (const callId of effect.callIds)
+              expect(state.calls.find((made) => made.callId === callId)?.status).toBe("running");
           }
           // What is waited for exists: a running call while acting, an open request while waiting.
           if (state.phase === "acting") expect(state.calls.some(({ status }) => status === "running")).toBe(true);
-          if (state.phase === "waiting") expect(state.calls.some(({ status, asksPerson }) => status === "awaiting_approval" || (status === "interrupted" && asksPerson))).toBe(true);
+          if (state.phase === "waiting")
+            expect(
+              state.calls.some(
+                ({ status, asksPerson }) => status === "awaiting_approval" || (status === "interrupted" && asksPerson),
+              ),
+            ).toBe(true);
         }
         if (state.phase !== "ended") {
           const [next, effects] = decide(state, { type: "cancel-requested" }, limits);
@@ -178,7 +307,8 @@ describe("any turn", () => {
           ends += records(effects).filter(({ then }) => then === "end").length;
         }
         expect(ends).toBe(1);
-        for (const { status } of state.calls) expect(isTerminal(callStates, status) || status === "interrupted").toBe(true);
+        for (const { status } of state.calls)
+          expect(isTerminal(callStates, status) || status === "interrupted").toBe(true);
       }),
       { seed: 20261121, numRuns: 2_000 },
     );

@@ -49,7 +49,8 @@ const decisionStatus: Readonly<Record<PersonDecision, CallStatus>> = {
 const isRunning = ({ status, owned }: TurnCall) => status === "running" && owned !== true;
 
 /** Nobody but a person can move it on. */
-const awaitsPerson = ({ status, asksPerson }: TurnCall) => status === "awaiting_approval" || (status === "interrupted" && asksPerson === true);
+const awaitsPerson = ({ status, asksPerson }: TurnCall) =>
+  status === "awaiting_approval" || (status === "interrupted" && asksPerson === true);
 
 type Decision = readonly [TurnState, readonly TurnEffect[]];
 
@@ -83,10 +84,16 @@ export function decide(state: TurnState, event: TurnEvent, limits: TurnLimits): 
 
 function answered(state: TurnState, event: Extract<TurnEvent, { type: "answered" }>, limits: TurnLimits): Decision {
   const calls = event.calls.map(({ disposition, ...call }): TurnCall => ({ ...call, status: statusOf[disposition] }));
-  const usage = { ...addUsage(state.usage, event.usage), steps: state.usage.steps + 1, calls: state.usage.calls + calls.length };
+  const usage = {
+    ...addUsage(state.usage, event.usage),
+    steps: state.usage.steps + 1,
+    calls: state.usage.calls + calls.length,
+  };
   const signatures = { ...state.signatures };
   for (const { signature } of calls) signatures[signature] = (signatures[signature] ?? 0) + 1;
-  const requiredDone = state.requiredDone || (limits.requiredAction !== undefined && event.succeededSince?.includes(limits.requiredAction) === true);
+  const requiredDone =
+    state.requiredDone ||
+    (limits.requiredAction !== undefined && event.succeededSince?.includes(limits.requiredAction) === true);
   const next: TurnState = { ...state, calls, usage, signatures, requiredDone, windowOpen: false };
 
   if (calls.length === 0) return final(next, event, limits);
@@ -94,7 +101,8 @@ function answered(state: TurnState, event: Extract<TurnEvent, { type: "answered"
     return ended(next, { status: "incomplete", reason: "repeated-call" }, false);
   }
   const runnable = calls.filter((call) => call.status === "running").map((call) => call.callId);
-  if (runnable.length > 0) return [{ ...next, phase: "acting" }, [record({ then: "stay" }), { type: "run", callIds: runnable }]];
+  if (runnable.length > 0)
+    return [{ ...next, phase: "acting" }, [record({ then: "stay" }), { type: "run", callIds: runnable }]];
   return batchDone(next, event.inputWaiting, limits);
 }
 
@@ -105,7 +113,11 @@ function final(state: TurnState, event: Extract<TurnEvent, { type: "answered" }>
     return ended(state, { status: "incomplete", reason: event.finishReason }, false);
   }
   const missing: ReaskReason | undefined =
-    limits.requiredAction !== undefined && !state.requiredDone ? "required-action" : event.outputValid ? undefined : "invalid-output";
+    limits.requiredAction !== undefined && !state.requiredDone
+      ? "required-action"
+      : event.outputValid
+        ? undefined
+        : "invalid-output";
   if (missing === undefined) return ended(state, { status: "completed", reason: "stop" }, false);
   if (state.reasks >= limits.maxReasks) return ended(state, { status: "incomplete", reason: missing }, false);
   return nextStep({ ...state, reasks: state.reasks + 1 }, limits, missing);
@@ -150,8 +162,12 @@ function batchDone(state: TurnState, inputWaiting: boolean, limits: TurnLimits):
   if (state.calls.some(awaitsPerson)) {
     return [{ ...state, phase: "waiting", windowOpen: false }, [record({ then: "wait" })]];
   }
-  const requiredDone = state.requiredDone || state.calls.some(({ name, status }) => name === limits.requiredAction && status === "succeeded");
-  const failedSteps = state.calls.some(({ status, owned }) => status === "succeeded" || (status === "running" && owned)) ? 0 : state.failedSteps + 1;
+  const requiredDone =
+    state.requiredDone ||
+    state.calls.some(({ name, status }) => name === limits.requiredAction && status === "succeeded");
+  const failedSteps = state.calls.some(({ status, owned }) => status === "succeeded" || (status === "running" && owned))
+    ? 0
+    : state.failedSteps + 1;
   const next: TurnState = { ...state, requiredDone, failedSteps };
   if (requiredDone && !inputWaiting) return ended(next, { status: "completed", reason: "required-action" }, false);
   if (failedSteps >= limits.maxFailedSteps) return ended(next, { status: "incomplete", reason: "no-progress" }, false);
@@ -161,19 +177,30 @@ function batchDone(state: TurnState, inputWaiting: boolean, limits: TurnLimits):
 function nextStep(state: TurnState, limits: TurnLimits, reask?: ReaskReason): Decision {
   const tokens = (state.usage.inputTokens ?? 0) + (state.usage.outputTokens ?? 0);
   const spent =
-    state.iteration + 1 >= limits.maxIterations ? "max-iterations"
-    : tokens >= limits.maxTokens ? "max-tokens"
-    : (state.usage.costUsd ?? 0) >= limits.maxCostUsd ? "max-cost"
-    : undefined;
+    state.iteration + 1 >= limits.maxIterations
+      ? "max-iterations"
+      : tokens >= limits.maxTokens
+        ? "max-tokens"
+        : (state.usage.costUsd ?? 0) >= limits.maxCostUsd
+          ? "max-cost"
+          : undefined;
   if (spent !== undefined) return ended(state, { status: "incomplete", reason: spent }, false);
   const continuation: Continuation = reask === undefined ? { then: "next-step" } : { then: "next-step", reask };
-  const next: TurnState = { ...state, phase: "answering", iteration: state.iteration + 1, calls: [], windowOpen: false };
+  const next: TurnState = {
+    ...state,
+    phase: "answering",
+    iteration: state.iteration + 1,
+    calls: [],
+    windowOpen: false,
+  };
   return [next, [record(continuation), { type: "ask" }]];
 }
 
 /** @param working - whether a reactor or actions may be running and must be stopped first. */
 function ended(state: TurnState, outcome: Outcome, working = true): Decision {
-  const calls = state.calls.map((call): TurnCall => (isTerminal(callStates, call.status) || call.status === "interrupted" ? call : { ...call, status: "cancelled" }));
+  const calls = state.calls.map((call): TurnCall =>
+    isTerminal(callStates, call.status) || call.status === "interrupted" ? call : { ...call, status: "cancelled" },
+  );
   const effects: TurnEffect[] = working ? [{ type: "stop-work" }] : [];
   return [{ ...state, calls, phase: "ended", windowOpen: false }, [...effects, record({ then: "end", outcome })]];
 }

@@ -1,4 +1,13 @@
-import { anySignal, errorCode, errorMessage, HebraError, withFields, type Clock, type JsonValue, type Logger } from "@hebra/core";
+import {
+  anySignal,
+  errorCode,
+  errorMessage,
+  HebraError,
+  withFields,
+  type Clock,
+  type JsonValue,
+  type Logger,
+} from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
 import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
@@ -94,16 +103,27 @@ export function createDriver(options: DriverOptions): Driver {
             telemetry.failed(error);
             told = drive.again = true;
           } finally {
-            await lease.release().catch((error: unknown) => logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }));
+            await lease
+              .release()
+              .catch((error: unknown) =>
+                logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }),
+              );
           }
           first = undefined;
-          acquire = () => locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed });
+          acquire = () =>
+            locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed });
         } while (drive.again && !closed.aborted);
       } catch (error) {
         telemetry.failed(error);
-        if (!closed.aborted) logger.error("A thread could not be driven on; a sweep will find it.", { code: errorCode(error) ?? null, error: errorMessage(error), contextId: target.contextId });
+        if (!closed.aborted)
+          logger.error("A thread could not be driven on; a sweep will find it.", {
+            code: errorCode(error) ?? null,
+            error: errorMessage(error),
+            contextId: target.contextId,
+          });
       } finally {
-        // Synchronous with the decision to stop, so that a later kick starts anew. A lease that was passed in may have begun a newer drive.
+        // Synchronous with the decision to stop, so that a later kick starts anew. A lease that was passed in may have
+        // begun a newer drive.
         if (drives.get(id) === drive) drives.delete(id);
       }
     })();
@@ -111,7 +131,10 @@ export function createDriver(options: DriverOptions): Driver {
     void drive.done.then(() => running.delete(drive.done));
   }
 
-  /** Whether the store knows a newer fence than a lease's: the locks have lost their count, or another holds it. They are told, and asked again. */
+  /**
+   * Whether the store knows a newer fence than a lease's: the locks have lost their count, or another holds it. They
+   * are told, and asked again.
+   */
   async function seeded({ lockKey }: DriveTarget, lease: Lease, error: unknown): Promise<boolean> {
     if (!HebraError.isInstance(error) || error.code !== "STALE_FENCE") return false;
     const fence = Number(error.details["fence"]);
@@ -137,14 +160,33 @@ export function createDriver(options: DriverOptions): Driver {
   }
 
   /** Keeps the history short for the model, where the definition says how. */
-  async function sumUp({ tenant, threadKey, contextId }: DriveTarget, { fence }: Lease, { rows }: TurnEnd, signal: AbortSignal): Promise<void> {
+  async function sumUp(
+    { tenant, threadKey, contextId }: DriveTarget,
+    { fence }: Lease,
+    { rows }: TurnEnd,
+    signal: AbortSignal,
+  ): Promise<void> {
     const definition = options.definition(rows.execution.definition);
     if (definition?.compaction === undefined || signal.aborted) return;
     const { threadId, seq } = rows.context;
-    await compact({ tenant, threadKey, contextId, threadId, fence, seq, store, definition, clock, logger, signal, publish: (event) => turns.publish(event) });
+    await compact({
+      tenant,
+      threadKey,
+      contextId,
+      threadId,
+      fence,
+      seq,
+      store,
+      definition,
+      clock,
+      logger,
+      signal,
+      publish: (event) => turns.publish(event),
+    });
   }
 
-  const run = (target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> => work.telemetry.run(() => runOne(target, lease, work));
+  const run = (target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> =>
+    work.telemetry.run(() => runOne(target, lease, work));
 
   async function runOne(target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
     const { execution } = work.rows;
@@ -176,8 +218,18 @@ export function createDriver(options: DriverOptions): Driver {
       return end;
     } catch (error) {
       work.telemetry.givenUp(error);
-      turns.end(execution.id, { error: closed.aborted ? new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }) : error });
-      turnLogger.warn("A turn was given up in this process and will be resumed.", { code: errorCode(error) ?? null, error: errorMessage(error), fence: lease.fence });
+      turns.end(execution.id, {
+        error: closed.aborted
+          ? new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", {
+              retryable: true,
+            })
+          : error,
+      });
+      turnLogger.warn("A turn was given up in this process and will be resumed.", {
+        code: errorCode(error) ?? null,
+        error: errorMessage(error),
+        fence: lease.fence,
+      });
       throw error;
     }
   }
@@ -210,7 +262,12 @@ export function createDriver(options: DriverOptions): Driver {
     const { cancelRequestedAt: _at, cancelRequest: _request, ...row } = queued.execution;
     const told = telemetry.turn(target.tenant, row);
     const execution = { ...row, correlation: told.correlation };
-    const start = startExecution(target.tenant, { execution, trigger: queued.trigger, attached: queued.attached }, context, clock.now());
+    const start = startExecution(
+      target.tenant,
+      { execution, trigger: queued.trigger, attached: queued.attached },
+      context,
+      clock.now(),
+    );
     // The inbox is checked too: a trigger that is attached at this moment must not be overlooked.
     const guard = { fence: lease.fence, expectedSeq: context.seq, expectedInboxSeq: context.inboxSeq };
     const committed = await store.commit(target.tenant, target.contextId, guard, {
@@ -243,14 +300,42 @@ export function createDriver(options: DriverOptions): Driver {
   }
 
   /** A turn that was cancelled before it ran: it has a trigger and no reaction. */
-  async function cancelQueued(target: DriveTarget, lease: Lease, { execution: row }: QueuedExecution, seq: number): Promise<void> {
+  async function cancelQueued(
+    target: DriveTarget,
+    lease: Lease,
+    { execution: row }: QueuedExecution,
+    seq: number,
+  ): Promise<void> {
     const at = clock.now();
     const { cancelRequestedAt: _at, cancelRequest: _request, ...queued } = row;
     assertTransition(executionStates, "execution", queued.status, "cancelled");
-    const execution: ExecutionRow = { ...queued, status: "cancelled", outcome: "cancelled", endedAt: at, updatedAt: at };
-    const writer = createEventWriter({ tenant: target.tenant, contextId: target.contextId, executionId: execution.id, seq, at });
-    writer.add("execution-ended", { status: "cancelled", reason: "cancelled", usage: { ...execution.usage }, error: null, output: null });
-    await store.commit(target.tenant, target.contextId, { fence: lease.fence, expectedSeq: seq }, { context: { updatedAt: at }, executions: [execution], events: writer.events });
+    const execution: ExecutionRow = {
+      ...queued,
+      status: "cancelled",
+      outcome: "cancelled",
+      endedAt: at,
+      updatedAt: at,
+    };
+    const writer = createEventWriter({
+      tenant: target.tenant,
+      contextId: target.contextId,
+      executionId: execution.id,
+      seq,
+      at,
+    });
+    writer.add("execution-ended", {
+      status: "cancelled",
+      reason: "cancelled",
+      usage: { ...execution.usage },
+      error: null,
+      output: null,
+    });
+    await store.commit(
+      target.tenant,
+      target.contextId,
+      { fence: lease.fence, expectedSeq: seq },
+      { context: { updatedAt: at }, executions: [execution], events: writer.events },
+    );
     for (const event of writer.events) turns.publish(event);
     telemetry.neverRan(execution);
     turns.end(execution.id, { result: turnResult(execution, [], []) });
@@ -264,8 +349,13 @@ export function createDriver(options: DriverOptions): Driver {
     const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
     if (snapshot.active === undefined) return takeNext(target, lease);
     const work = resumeWork(snapshot, snapshot.active, definition);
-    if (Number.isFinite(definition.policy.maxDurationMs)) work.waitedMs = await timeWaited(store, target.tenant, snapshot.active, clock.now());
-    const told = telemetry.turn(target.tenant, work.rows.execution, snapshot.active.execution.status === "waiting" ? "decision" : "cut-off");
+    if (Number.isFinite(definition.policy.maxDurationMs))
+      work.waitedMs = await timeWaited(store, target.tenant, snapshot.active, clock.now());
+    const told = telemetry.turn(
+      target.tenant,
+      work.rows.execution,
+      snapshot.active.execution.status === "waiting" ? "decision" : "cut-off",
+    );
     work.rows.execution = { ...work.rows.execution, correlation: told.correlation };
     return { ...work, telemetry: told };
   }
@@ -293,7 +383,10 @@ export function createDriver(options: DriverOptions): Driver {
       if (closed.aborted) return;
       const drive = drives.get(idOf(target));
       if (drive !== undefined) drive.again = true;
-      else launch(target, () => locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed }));
+      else
+        launch(target, () =>
+          locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed }),
+        );
     },
     wake(target) {
       if (closed.aborted) return;

@@ -31,7 +31,10 @@ async function waitingTurn(store: ThreadStore = memoryStore()) {
 
 describe("recover finds a waiting turn", () => {
   it("whose approval was decided by a process that died before it woke anybody", async () => {
-    for (const [decision, last] of [["approved", "succeeded"], ["denied", "failed"]] as const) {
+    for (const [decision, last] of [
+      ["approved", "succeeded"],
+      ["denied", "failed"],
+    ] as const) {
       const { store, clock, turn, approvalId, next } = await waitingTurn();
       const engine = next();
       expect(await engine.recover({ olderThanMs: -1 })).toBe(0);
@@ -40,7 +43,11 @@ describe("recover finds a waiting turn", () => {
       expect(await engine.recover({ olderThanMs: -1 })).toBe(1);
       await engine.idle();
       expect((await store.execution("default", turn.executionId))?.execution.status).toBe("completed");
-      expect((await store.execution("default", turn.executionId))?.parts.find(({ content }) => content.kind === "action" && content.name === "refund")?.content).toMatchObject({ status: last });
+      expect(
+        (await store.execution("default", turn.executionId))?.parts.find(
+          ({ content }) => content.kind === "action" && content.name === "refund",
+        )?.content,
+      ).toMatchObject({ status: last });
       expect(await engine.recover({ olderThanMs: -1 })).toBe(0);
       await expectSettled(store);
     }
@@ -124,7 +131,10 @@ describe("the time that a turn may take", () => {
     const clock = createManualClock();
     const store = memoryStore();
     const policy = { maxDurationMs: 10_000 };
-    const definition = scripted([{ actions: [pay("refund")] }, { actions: [pay("refund")] }, { text: "Done." }], { policy, actions: { refund: action(() => "paid", { approval: true }) } });
+    const definition = scripted([{ actions: [pay("refund")] }, { actions: [pay("refund")] }, { text: "Done." }], {
+      policy,
+      actions: { refund: action(() => "paid", { approval: true }) },
+    });
     const { engine, address } = setUp(definition, { store, clock, locks: localLocks({ clock }) });
     const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
     await turn.result;
@@ -135,7 +145,10 @@ describe("the time that a turn may take", () => {
       await engine.approve(approvals.find(({ status }) => status === "pending")!.id);
     }
     await engine.idle();
-    expect((await store.execution("default", turn.executionId))?.execution).toMatchObject({ status: "completed", outcome: "stop" });
+    expect((await store.execution("default", turn.executionId))?.execution).toMatchObject({
+      status: "completed",
+      outcome: "stop",
+    });
     await expectSettled(store);
   });
 
@@ -144,8 +157,17 @@ describe("the time that a turn may take", () => {
     const store = memoryStore();
     let started = () => {};
     const running = new Promise<void>((resolve) => (started = resolve));
-    const slow = action(() => { started(); return new Promise(() => {}); }, { approval: true, timeoutMs: 1_000_000 });
-    const definition = scripted([{ actions: [pay("slow")] }, { text: "Done." }], { policy: { maxDurationMs: 10_000 }, actions: { slow } });
+    const slow = action(
+      () => {
+        started();
+        return new Promise(() => {});
+      },
+      { approval: true, timeoutMs: 1_000_000 },
+    );
+    const definition = scripted([{ actions: [pay("slow")] }, { text: "Done." }], {
+      policy: { maxDurationMs: 10_000 },
+      actions: { slow },
+    });
     const { engine, address } = setUp(definition, { store, clock, locks: localLocks({ clock }) });
     const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
     const { approvals } = await turn.result;
@@ -157,7 +179,10 @@ describe("the time that a turn may take", () => {
     expect((await store.execution("default", turn.executionId))?.execution.status).toBe("running");
     await clock.advance(1);
     await engine.idle();
-    expect((await store.execution("default", turn.executionId))?.execution).toMatchObject({ status: "incomplete", outcome: "max-duration" });
+    expect((await store.execution("default", turn.executionId))?.execution).toMatchObject({
+      status: "incomplete",
+      outcome: "max-duration",
+    });
     await expectSettled(store);
   });
 });

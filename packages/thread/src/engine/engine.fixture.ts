@@ -12,8 +12,16 @@ import type { EngineOptions } from "./api.ts";
 import { createEngine } from "./engine.ts";
 
 /** An action that takes anything. */
-export const action = (execute: Action<Record<string, unknown>, unknown>["execute"], over: Partial<Action<Record<string, unknown>, unknown>> = {}) =>
-  defineAction<Record<string, unknown>, unknown>({ description: "A test action.", input: z.record(z.string(), z.unknown()), execute, ...over });
+export const action = (
+  execute: Action<Record<string, unknown>, unknown>["execute"],
+  over: Partial<Action<Record<string, unknown>, unknown>> = {},
+) =>
+  defineAction<Record<string, unknown>, unknown>({
+    description: "A test action.",
+    input: z.record(z.string(), z.unknown()),
+    execute,
+    ...over,
+  });
 
 /** A definition with a script. */
 export const scripted = (steps: ScriptedStepSource[], over: Partial<ThreadOptions> = {}) =>
@@ -27,7 +35,12 @@ export function setUp(definition: ReturnType<typeof defineThread>, over: Partial
 }
 
 /** A reactor that stops in the middle of an answer until it is let go. */
-export function gatedReactor(text = "partial"): { reactor: Reactor; inputs: ReactorInput[]; reached: Promise<void>; open(): void } {
+export function gatedReactor(text = "partial"): {
+  reactor: Reactor;
+  inputs: ReactorInput[];
+  reached: Promise<void>;
+  open(): void;
+} {
   const gate = deferred();
   const reached = deferred();
   const inputs: ReactorInput[] = [];
@@ -39,7 +52,12 @@ export function gatedReactor(text = "partial"): { reactor: Reactor; inputs: Reac
       yield { type: "part-start", partId: "p", kind: "text" };
       yield { type: "part-delta", partId: "p", delta: text };
       reached.resolve();
-      await Promise.race([gate.promise, new Promise((_, reject) => input.signal.addEventListener("abort", () => reject(input.signal.reason as Error), { once: true }))]);
+      await Promise.race([
+        gate.promise,
+        new Promise((_, reject) =>
+          input.signal.addEventListener("abort", () => reject(input.signal.reason as Error), { once: true }),
+        ),
+      ]);
       yield { type: "part-end", partId: "p" };
       yield { type: "usage", usage: {} };
       yield { type: "finish", reason: "stop" };

@@ -14,7 +14,15 @@ import { compareContexts } from "./compare.ts";
 import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
 import { parseEngineOptions } from "./engine-options.ts";
 import { createHandle, type TurnHandle } from "./handle.ts";
-import { mainContextIdOf, newContext, newExecution, newThread, newTriggerItem, newTriggerRow, threadIdOf } from "./new-rows.ts";
+import {
+  mainContextIdOf,
+  newContext,
+  newExecution,
+  newThread,
+  newTriggerItem,
+  newTriggerRow,
+  threadIdOf,
+} from "./new-rows.ts";
 import { startExecution } from "./start.ts";
 import { currentState } from "./state.ts";
 import { parseTrigger, type ParsedTrigger, type Trigger } from "./trigger.ts";
@@ -36,7 +44,8 @@ const TRIES = 5;
  * import { scriptedReactor } from "@hebra/thread/reactor";
  * import { memoryStore } from "@hebra/thread/store/memory";
  *
- * const hello = defineThread({ name: "hello", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const hello = defineThread({ name: "hello", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true
+ * }) });
  * const engine = createEngine({ store: memoryStore(), threads: [hello] });
  * const turn = await engine.react(hello, { id: "message-1", text: "Hi" }, { address: { key: "customer-7" } });
  * console.log((await turn.result).text); // Hello.
@@ -70,7 +79,15 @@ export function createEngine(options: EngineOptions): Engine {
     outgoing:
       options.outbox &&
       (({ tenant, threadKey, contextId }, { execution, trigger, parts, approvals }) =>
-        options.outbox!({ tenant, threadKey, contextId, result: turnResult(execution, parts, approvals), definition: execution.definition, trigger, correlation: execution.correlation })),
+        options.outbox!({
+          tenant,
+          threadKey,
+          contextId,
+          result: turnResult(execution, parts, approvals),
+          definition: execution.definition,
+          trigger,
+          correlation: execution.correlation,
+        })),
     wake: options.wake,
     closed: closing.signal,
   });
@@ -91,8 +108,11 @@ export function createEngine(options: EngineOptions): Engine {
   async function find(address: Address): Promise<Snapshot> {
     const snapshot = await store.load(tenantOf(address), address);
     if (snapshot !== undefined) return snapshot;
-    const name = "key" in address ? `key ${address.key}` : "id" in address ? `id ${address.id}` : `context ${address.contextId}`;
-    throw new HebraError("THREAD_NOT_FOUND", `There is no thread with the ${name}.`, { details: { tenant: tenantOf(address) } });
+    const name =
+      "key" in address ? `key ${address.key}` : "id" in address ? `id ${address.id}` : `context ${address.contextId}`;
+    throw new HebraError("THREAD_NOT_FOUND", `There is no thread with the ${name}.`, {
+      details: { tenant: tenantOf(address) },
+    });
   }
 
   /** What is there, or the rows with which it would begin. */
@@ -126,11 +146,20 @@ export function createEngine(options: EngineOptions): Engine {
     if (closing.signal.aborted) throw new HebraError("CLOSED", "The engine is closed.");
     const name = typeof named === "string" ? named : named.name;
     const definition = definitions.get(name);
-    if (definition === undefined) throw new HebraError("DEFINITION_MISSING", `This engine has no thread definition ${name}; pass it in \`threads\`.`, { details: { definition: name } });
+    if (definition === undefined)
+      throw new HebraError(
+        "DEFINITION_MISSING",
+        `This engine has no thread definition ${name}; pass it in \`threads\`.`,
+        { details: { definition: name } },
+      );
     return definition;
   }
 
-  async function react(named: AnyThreadDefinition | string, input: Trigger, { address, whenBusy, signal, lease: given }: ReactOptions): Promise<TurnHandle> {
+  async function react(
+    named: AnyThreadDefinition | string,
+    input: Trigger,
+    { address, whenBusy, signal, lease: given }: ReactOptions,
+  ): Promise<TurnHandle> {
     let lease = given;
     let handedOn = false;
     try {
@@ -157,16 +186,21 @@ export function createEngine(options: EngineOptions): Engine {
         const idle = held !== undefined && snapshot.active === undefined && snapshot.queued.length === 0;
         const policy = whenBusy ?? definition.policy.whenBusy;
         if (!idle && policy === "reject" && !(await isKnown(tenant, snapshot, trigger, definition))) {
-          throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, { details: { tenant, threadKey } });
+          throw new HebraError("THREAD_BUSY", `The thread ${threadKey} is running another turn.`, {
+            details: { tenant, threadKey },
+          });
         }
-        return idle ? beginNow(held, tenant, snapshot, definition, trigger) : beginQueued(held, tenant, snapshot, definition, trigger, policy, given === undefined ? "kick" : "drive");
+        return idle
+          ? beginNow(held, tenant, snapshot, definition, trigger)
+          : beginQueued(held, tenant, snapshot, definition, trigger, policy, given === undefined ? "kick" : "drive");
       };
       let handle: Awaited<ReturnType<typeof take>> | undefined;
       for (let tries = 1; handle === undefined; tries++) {
         try {
           handle = await take();
         } catch (error) {
-          // A holder that is none any more had a write on its way, or the thread came to be at this moment: it is looked at again.
+          // A holder that is none any more had a write on its way, or the thread came to be at this moment: it is
+          // looked at again.
           if (errorCode(error) !== "VERSION_CONFLICT" || tries >= TRIES) throw error;
           snapshot = await locate(tenant, address, definition);
         }
@@ -183,12 +217,23 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   /** Nothing runs: the turn begins under our lease, in one write. */
-  async function beginNow(lease: Lease, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger) {
+  async function beginNow(
+    lease: Lease,
+    tenant: string,
+    snapshot: Snapshot,
+    definition: AnyThreadDefinition,
+    trigger: ParsedTrigger,
+  ) {
     const context = currentState(definition, snapshot.context);
     const queued = newExecution(tenant, context, definition, trigger, clock.now());
     const told = telemetry.turn(tenant, queued);
     const execution = { ...queued, correlation: told.correlation };
-    const start = startExecution(tenant, { execution, trigger: newTriggerItem(execution, trigger) }, context, clock.now());
+    const start = startExecution(
+      tenant,
+      { execution, trigger: newTriggerItem(execution, trigger) },
+      context,
+      clock.now(),
+    );
     const begin: Begin = {
       thread: snapshot.thread,
       context,
@@ -232,9 +277,22 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   /** Something runs or waits: the trigger is stored, and runs when its turn comes. */
-  async function beginQueued(lease: Lease | undefined, tenant: string, snapshot: Snapshot, definition: AnyThreadDefinition, trigger: ParsedTrigger, policy: BusyPolicy, then: "drive" | "kick" | "nothing") {
+  async function beginQueued(
+    lease: Lease | undefined,
+    tenant: string,
+    snapshot: Snapshot,
+    definition: AnyThreadDefinition,
+    trigger: ParsedTrigger,
+    policy: BusyPolicy,
+    then: "drive" | "kick" | "nothing",
+  ) {
     const execution = newExecution(tenant, snapshot.context, definition, trigger, clock.now());
-    const host = policy === "steer" ? snapshot.active?.execution.id : policy === "merge" ? snapshot.queued.at(-1)?.execution.id : undefined;
+    const host =
+      policy === "steer"
+        ? snapshot.active?.execution.id
+        : policy === "merge"
+          ? snapshot.queued.at(-1)?.execution.id
+          : undefined;
     const begun = await store.begin(tenant, {
       thread: snapshot.thread,
       context: snapshot.context,
@@ -246,7 +304,10 @@ export function createEngine(options: EngineOptions): Engine {
     if (begun.duplicate) repeated(begun.execution);
     else if (begun.attached) telemetry.injected(definition.name, policy);
     if (policy === "interrupt" && !begun.duplicate && snapshot.active !== undefined) {
-      await store.requestCancel(tenant, snapshot.active.execution.id, { reason: `Interrupted by the trigger ${trigger.id}.`, at: clock.now() });
+      await store.requestCancel(tenant, snapshot.active.execution.id, {
+        reason: `Interrupted by the trigger ${trigger.id}.`,
+        at: clock.now(),
+      });
     }
     // What still waits in line has no event yet, whoever put it there.
     const waits = !begun.attached && begun.execution.status === "queued";
@@ -268,23 +329,38 @@ export function createEngine(options: EngineOptions): Engine {
     if (status !== "queued") telemetry.duplicate(definition);
   };
 
-  const newHandle = (tenant: string, execution: ExecutionRow, { duplicate, isNew, afterSeq }: { duplicate: boolean; isNew: boolean; afterSeq: number }) =>
-    createHandle({ tenant, store, clock, turns, execution, duplicate, isNew, afterSeq, closed: closing.signal });
+  const newHandle = (
+    tenant: string,
+    execution: ExecutionRow,
+    { duplicate, isNew, afterSeq }: { duplicate: boolean; isNew: boolean; afterSeq: number },
+  ) => createHandle({ tenant, store, clock, turns, execution, duplicate, isNew, afterSeq, closed: closing.signal });
 
   /** A handle on a turn that is in the store. */
   async function handleOf(tenant: string, executionId: string, duplicate: boolean): Promise<TurnHandle> {
     const graph = await store.execution(tenant, executionId);
-    if (graph === undefined) throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, { details: { tenant, executionId } });
+    if (graph === undefined)
+      throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, {
+        details: { tenant, executionId },
+      });
     const seq = graph.items.find(({ id }) => id === graph.execution.triggerItemId)?.seq;
     return newHandle(tenant, graph.execution, { duplicate, isNew: false, afterSeq: (seq ?? 1) - 1 });
   }
 
-  async function isKnown(tenant: string, snapshot: Snapshot, trigger: ParsedTrigger, definition: AnyThreadDefinition): Promise<boolean> {
-    return (await store.execution(tenant, newExecution(tenant, snapshot.context, definition, trigger, clock.now()).id)) !== undefined;
+  async function isKnown(
+    tenant: string,
+    snapshot: Snapshot,
+    trigger: ParsedTrigger,
+    definition: AnyThreadDefinition,
+  ): Promise<boolean> {
+    return (
+      (await store.execution(tenant, newExecution(tenant, snapshot.context, definition, trigger, clock.now()).id)) !==
+      undefined
+    );
   }
 
   function cancelOn(signal: AbortSignal, tenant: string, executionId: string): void {
-    const cancel = () => void engine.cancel(executionId, { tenant, reason: "The caller's signal aborted." }).catch(() => undefined);
+    const cancel = () =>
+      void engine.cancel(executionId, { tenant, reason: "The caller's signal aborted." }).catch(() => undefined);
     if (signal.aborted) return cancel();
     signal.addEventListener("abort", cancel, { once: true });
     // A caller's signal may live as long as its process; the turn does not.
@@ -296,11 +372,21 @@ export function createEngine(options: EngineOptions): Engine {
     if (snapshot !== undefined) driver.wake(target(tenant, snapshot));
   }
 
-  async function decideApproval(approvalId: string, options: { tenant?: string; by?: string; comment?: string }, decision: Decision["decision"], edit?: Edit) {
+  async function decideApproval(
+    approvalId: string,
+    options: { tenant?: string; by?: string; comment?: string },
+    decision: Decision["decision"],
+    edit?: Edit,
+  ) {
     const tenant = tenantOf(options);
     const { by, comment } = options;
     const editedInput = edit && (await checkEdit(store, definitions, tenant, approvalId, edit));
-    const row = await store.decideApproval(tenant, approvalId, { ...(editedInput === undefined ? { decision } : { decision: "approved", editedInput }), ...(by === undefined ? {} : { by }), ...(comment === undefined ? {} : { comment }), at: clock.now() });
+    const row = await store.decideApproval(tenant, approvalId, {
+      ...(editedInput === undefined ? { decision } : { decision: "approved", editedInput }),
+      ...(by === undefined ? {} : { by }),
+      ...(comment === undefined ? {} : { comment }),
+      at: clock.now(),
+    });
     await kickContext(tenant, row.contextId);
     return row;
   }
@@ -322,20 +408,43 @@ export function createEngine(options: EngineOptions): Engine {
       const trigger = accepted(input);
       const tenant = tenantOf(address);
       const snapshot = await locate(tenant, address, definition);
-      return (await beginQueued(undefined, tenant, snapshot, definition, trigger, whenBusy ?? definition.policy.whenBusy, "nothing")).turn;
+      return (
+        await beginQueued(
+          undefined,
+          tenant,
+          snapshot,
+          definition,
+          trigger,
+          whenBusy ?? definition.policy.whenBusy,
+          "nothing",
+        )
+      ).turn;
     },
     follow: (executionId, at) => handleOf(tenantOf(at), executionId, false),
     async cancel(executionId, at = {}) {
       const tenant = tenantOf(at);
       const { by, reason } = at;
-      await store.requestCancel(tenant, executionId, { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }), at: clock.now() });
+      await store.requestCancel(tenant, executionId, {
+        ...(by === undefined ? {} : { by }),
+        ...(reason === undefined ? {} : { reason }),
+        at: clock.now(),
+      });
       const graph = await store.execution(tenant, executionId);
       if (graph !== undefined && graph.execution.endedAt === null) await kickContext(tenant, graph.execution.contextId);
     },
     async approve(approvalId, at = {}) {
       const { input, output } = at;
-      if (input !== undefined && output !== undefined) throw new HebraError("INVALID_OPTIONS", "approve: a call is given another `input` before it runs, or an `output` after it was cut off; not both.");
-      return decideApproval(approvalId, at, "approved", input !== undefined ? { input } : output !== undefined ? { output } : undefined);
+      if (input !== undefined && output !== undefined)
+        throw new HebraError(
+          "INVALID_OPTIONS",
+          "approve: a call is given another `input` before it runs, or an `output` after it was cut off; not both.",
+        );
+      return decideApproval(
+        approvalId,
+        at,
+        "approved",
+        input !== undefined ? { input } : output !== undefined ? { output } : undefined,
+      );
     },
     deny: (approvalId, at = {}) => decideApproval(approvalId, at, "denied"),
     async history(address, { items = historyItems } = {}) {
@@ -354,7 +463,9 @@ export function createEngine(options: EngineOptions): Engine {
       return store.fork(tenant, { from: context.id, atItemId, context: made });
     },
     async compare(left, right) {
-      const [one, other] = await Promise.all([left, right].map(async (address) => ({ tenant: tenantOf(address), context: (await find(address)).context })));
+      const [one, other] = await Promise.all(
+        [left, right].map(async (address) => ({ tenant: tenantOf(address), context: (await find(address)).context })),
+      );
       return compareContexts(store, one!, other!);
     },
     async recover({ olderThanMs = leaseTtlMs, limit = 100 } = {}) {

@@ -10,14 +10,29 @@ export interface EventWriter {
 }
 
 /** @param options - `seq` is the last number given before this write. */
-export function createEventWriter(options: { tenant: string; contextId: string; executionId: string | null; seq: number; at: number }): EventWriter {
+export function createEventWriter(options: {
+  tenant: string;
+  contextId: string;
+  executionId: string | null;
+  seq: number;
+  at: number;
+}): EventWriter {
   const { tenant, contextId, executionId, seq, at } = options;
   const events: DurableEvent[] = [];
   return {
     events,
     nextSeq: () => seq + events.length + 1,
     add(type, data, stepId) {
-      const event: DurableEvent = { v: ENVELOPE_VERSION, seq: seq + events.length + 1, at, tenant, contextId, executionId, type, data };
+      const event: DurableEvent = {
+        v: ENVELOPE_VERSION,
+        seq: seq + events.length + 1,
+        at,
+        tenant,
+        contextId,
+        executionId,
+        type,
+        data,
+      };
       if (stepId !== undefined) event.stepId = stepId;
       events.push(event);
     },

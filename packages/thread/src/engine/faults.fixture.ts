@@ -21,7 +21,9 @@ export interface PlannedAction {
   asks: "nobody" | "in time" | "for ever";
 }
 
-/** One turn: the actions of each of its steps, and how it ends: with an answer, with a model or with services that fail. */
+/**
+ * One turn: the actions of each of its steps, and how it ends: with an answer, with a model or with services that fail.
+ */
 export interface PlannedTurn {
   steps: PlannedAction[][];
   last: "answers" | "model fails" | "services fail";
@@ -60,20 +62,58 @@ const plannedAction: fc.Arbitrary<PlannedAction> = fc.record({
 });
 const turn: fc.Arbitrary<PlannedTurn> = fc.record({
   steps: fc.array(fc.array(plannedAction, { maxLength: 3 }), { maxLength: 3 }),
-  last: fc.oneof({ weight: 8, arbitrary: fc.constant("answers" as const) }, { weight: 1, arbitrary: fc.constantFrom("model fails", "services fail") }),
+  last: fc.oneof(
+    { weight: 8, arbitrary: fc.constant("answers" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("model fails", "services fail") },
+  ),
 });
 const op: fc.Arbitrary<Op> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ op: fc.constant("say" as const), policy, turn, enqueue: fc.constantFrom(false, false, false, true) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant("say" as const),
+      policy,
+      turn,
+      enqueue: fc.constantFrom(false, false, false, true),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("again" as const), which, policy }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("cancel" as const), which }) },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant("decide" as const), which: fc.nat(2), how: fc.constantFrom("approve", "deny", "edit") }) },
-  { weight: 6, arbitrary: fc.record({ op: fc.constant("pass" as const), ms: fc.constantFrom(0, 5, 20, 60, 300, 700, EXPIRES_IN_MS) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant("decide" as const),
+      which: fc.nat(2),
+      how: fc.constantFrom("approve", "deny", "edit"),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant("pass" as const),
+      ms: fc.constantFrom(0, 5, 20, 60, 300, 700, EXPIRES_IN_MS),
+    }),
+  },
   { weight: 2, arbitrary: fc.constant<Op>({ op: "recover" }) },
   { weight: 1, arbitrary: fc.constant<Op>({ op: "release" }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant("replace" as const), ends: fc.boolean() }) },
 );
 const fault: fc.Arbitrary<StoreFault> = fc.record({
-  verb: fc.oneof({ weight: 2, arbitrary: fc.constant("commit" as const) }, { weight: 1, arbitrary: fc.constantFrom("begin", "takeOver", "load", "execution", "history", "decideApproval", "requestCancel") }),
+  verb: fc.oneof(
+    { weight: 2, arbitrary: fc.constant("commit" as const) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        "begin",
+        "takeOver",
+        "load",
+        "execution",
+        "history",
+        "decideApproval",
+        "requestCancel",
+      ),
+    },
+  ),
   at: fc.integer({ min: 1, max: 6 }),
   // Five tries are what a write is given.
   times: fc.constantFrom(1, 1, 2, 5, 7),
@@ -87,8 +127,23 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
 /** One process, whose writes fail now and then: never so often that it gives a turn up. */
 export const calmPlans: fc.Arbitrary<Plan> = fc.record({
   // What runs has the time to end.
-  ops: fc.array(op.filter(({ op: what }) => what !== "replace"), { minLength: 6, maxLength: 24 }).map((ops) => [...ops, { op: "pass", ms: 20_000 }]),
-  faults: fc.tuple(fc.array(fc.record({ verb: fc.constant("commit" as const), at: fc.integer({ min: 1, max: 6 }), times: fc.constantFrom(1, 2), mode: fc.constantFrom("before", "after") }), { minLength: 1, maxLength: 2 })),
+  ops: fc
+    .array(
+      op.filter(({ op: what }) => what !== "replace"),
+      { minLength: 6, maxLength: 24 },
+    )
+    .map((ops) => [...ops, { op: "pass", ms: 20_000 }]),
+  faults: fc.tuple(
+    fc.array(
+      fc.record({
+        verb: fc.constant("commit" as const),
+        at: fc.integer({ min: 1, max: 6 }),
+        times: fc.constantFrom(1, 2),
+        mode: fc.constantFrom("before", "after"),
+      }),
+      { minLength: 1, maxLength: 2 },
+    ),
+  ),
   sharedLocks: fc.constant(true),
 });
 
@@ -127,7 +182,8 @@ export function createWorld(data: ThreadStore): World {
     ...data,
     async commit(tenant, id, guard, changes) {
       const done = await data.commit(tenant, id, guard, changes);
-      for (const { status, idempotencyKey } of changes.calls ?? []) if (status === "succeeded") committed.add(idempotencyKey);
+      for (const { status, idempotencyKey } of changes.calls ?? [])
+        if (status === "succeeded") committed.add(idempotencyKey);
       return done;
     },
   };
@@ -155,7 +211,8 @@ export function createWorld(data: ThreadStore): World {
     state: z.record(z.string(), z.boolean()),
     actions: { read: does("read"), idempotent: does("idempotent"), write: does("write") },
     services({ executionId }) {
-      if (executionId !== undefined && scripts.get(executionId)?.last === "services fail") throw new Error("No connection.");
+      if (executionId !== undefined && scripts.get(executionId)?.last === "services fail")
+        throw new Error("No connection.");
     },
     reactor: scriptedReactor({
       clock,
@@ -167,9 +224,14 @@ export function createWorld(data: ThreadStore): World {
         return [
           ...steps.map((actions, step) => ({
             text: `Step ${step}.`,
-            actions: actions.map(({ effect, ...input }, index) => ({ name: effect, input: { ...input, name: `${ids.executionId} ${step} ${index}` } })),
+            actions: actions.map(({ effect, ...input }, index) => ({
+              name: effect,
+              input: { ...input, name: `${ids.executionId} ${step} ${index}` },
+            })),
           })),
-          last !== "model fails" ? { text: "Done." } : { text: "Well,", error: new HebraError("REACTOR_FAILED", "The model gave up.") },
+          last !== "model fails"
+            ? { text: "Done." }
+            : { text: "Well,", error: new HebraError("REACTOR_FAILED", "The model gave up.") },
         ];
       },
       repeatLast: true,
@@ -184,7 +246,13 @@ export function createWorld(data: ThreadStore): World {
     return {
       async acquire(key, options) {
         const lease = await own.acquire(key, options);
-        return { key, fence: clock.now() * 1_000 + ++fences, signal: lease.signal, extend: (ttlMs) => lease.extend(ttlMs), release: () => lease.release() };
+        return {
+          key,
+          fence: clock.now() * 1_000 + ++fences,
+          signal: lease.signal,
+          extend: (ttlMs) => lease.extend(ttlMs),
+          release: () => lease.release(),
+        };
       },
       seed: (key, fence) => own.seed(key, fence),
       close: () => own.close(),
@@ -199,7 +267,17 @@ export function createWorld(data: ThreadStore): World {
     teach: (triggerId, planned) => void scripts.set(executionIdOf("default", contextId, triggerId), planned),
     start(sharedLocks, faults) {
       const store = faultyStore(observed, faults);
-      return { store, engine: createEngine({ store, threads: [definition], locks: sharedLocks ? locks : ownLocks(), clock, random: () => 0, historyItems: 100 }) };
+      return {
+        store,
+        engine: createEngine({
+          store,
+          threads: [definition],
+          locks: sharedLocks ? locks : ownLocks(),
+          clock,
+          random: () => 0,
+          historyItems: 100,
+        }),
+      };
     },
   };
 }
@@ -207,7 +285,13 @@ export function createWorld(data: ThreadStore): World {
 /** What a model provider would refuse: an unsettled call, or one that comes twice. */
 function problemsOf(transcript: readonly TranscriptMessage[]): string[] {
   const calls = transcript.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "action" ? [part] : [])));
-  const unsettled = calls.filter(({ status, error }) => (status !== "succeeded" && status !== "failed") || error?.startsWith("The call was cut off") === true);
+  const unsettled = calls.filter(
+    ({ status, error }) =>
+      (status !== "succeeded" && status !== "failed") || error?.startsWith("The call was cut off") === true,
+  );
   const twice = calls.length - new Set(calls.map(({ callId }) => callId)).size;
-  return [...unsettled.map(({ name }) => `the model was shown an unsettled ${name}`), ...(twice > 0 ? ["the model was shown a call twice"] : [])];
+  return [
+    ...unsettled.map(({ name }) => `the model was shown an unsettled ${name}`),
+    ...(twice > 0 ? ["the model was shown a call twice"] : []),
+  ];
 }

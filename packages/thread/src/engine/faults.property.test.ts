@@ -8,7 +8,16 @@ import { verifyGraph } from "../testing/verify-graph.ts";
 import { address, calmPlans, contextId, createWorld, plans, type Op, type Plan, type World } from "./faults.fixture.ts";
 
 /** What a caller may be told when a store fails, processes end, and people answer late. */
-const EXPECTED = new Set(["STORE_FAILED", "CLOSED", "VERSION_CONFLICT", "STALE_FENCE", "LOCK_LOST", "APPROVAL_DECIDED", "APPROVAL_EXPIRED", "THREAD_NOT_FOUND"]);
+const EXPECTED = new Set([
+  "STORE_FAILED",
+  "CLOSED",
+  "VERSION_CONFLICT",
+  "STALE_FENCE",
+  "LOCK_LOST",
+  "APPROVAL_DECIDED",
+  "APPROVAL_EXPIRED",
+  "THREAD_NOT_FOUND",
+]);
 /** Of the fake clock, in steps of 200 ms: longer than anything takes. */
 const PATIENCE = 400;
 
@@ -31,7 +40,9 @@ async function play({ ops, faults, sharedLocks }: Plan, data: ThreadStore): Prom
   async function take(id: string, policy: Extract<Op, { op: "say" }>["policy"], enqueue = false): Promise<void> {
     const { engine } = processes.at(-1)!;
     const trigger = { id, text: id };
-    const turn = await (enqueue ? engine.enqueue("test", trigger, { address, whenBusy: policy }) : engine.react("test", trigger, { address, whenBusy: policy }));
+    const turn = await (enqueue
+      ? engine.enqueue("test", trigger, { address, whenBusy: policy })
+      : engine.react("test", trigger, { address, whenBusy: policy }));
     if ((accepted.get(id) ?? turn.executionId) !== turn.executionId) wrong.push(`${id} has two turns`);
     accepted.set(id, turn.executionId);
   }
@@ -50,11 +61,16 @@ async function play({ ops, faults, sharedLocks }: Plan, data: ThreadStore): Prom
       case "cancel":
         return executionId === undefined ? undefined : engine.cancel(executionId);
       case "decide": {
-        const pending = ((await data.load("default", address))?.active?.approvals ?? []).filter(({ status }) => status === "pending");
+        const pending = ((await data.load("default", address))?.active?.approvals ?? []).filter(
+          ({ status }) => status === "pending",
+        );
         const approval = pending[op.which % Math.max(1, pending.length)];
         if (approval === undefined) return;
         if (op.how === "deny") return void (await engine.deny(approval.id));
-        return void (await engine.approve(approval.id, op.how === "edit" ? { input: { name: approval.id, ms: 0, fails: false, asks: "nobody" } } : {}));
+        return void (await engine.approve(
+          approval.id,
+          op.how === "edit" ? { input: { name: approval.id, ms: 0, fails: false, asks: "nobody" } } : {},
+        ));
       }
       case "recover":
         return void (await engine.recover({ olderThanMs: -1 }));
@@ -69,7 +85,11 @@ async function play({ ops, faults, sharedLocks }: Plan, data: ThreadStore): Prom
   }
 
   for (const op of ops) {
-    open.push(perform(op).catch((error: unknown) => void (EXPECTED.has(errorCode(error) ?? "") || wrong.push(`${op.op}: ${String(error)}`))));
+    open.push(
+      perform(op).catch(
+        (error: unknown) => void (EXPECTED.has(errorCode(error) ?? "") || wrong.push(`${op.op}: ${String(error)}`)),
+      ),
+    );
     await clock.advance(op.op === "pass" ? op.ms : 0);
   }
   for (const { store } of processes) store.release();
@@ -103,7 +123,8 @@ async function finish(world: World, data: ThreadStore, sharedLocks: boolean) {
     const pending = found?.active?.approvals.find(({ status }) => status === "pending");
     // One that has expired meanwhile is found by the next round.
     const late = (error: unknown) => expect(errorCode(error)).toBe("APPROVAL_EXPIRED");
-    if (pending !== undefined) await act((round % 2 === 0 ? engine.approve(pending.id) : engine.deny(pending.id)).catch(late));
+    if (pending !== undefined)
+      await act((round % 2 === 0 ? engine.approve(pending.id) : engine.deny(pending.id)).catch(late));
   }
   const before = await data.export("default", contextId);
   world.teach("last", { steps: [], last: "answers" });
@@ -122,23 +143,34 @@ function judge({ world, accepted, last: { before, result, after } }: Played): vo
 
   const journal = after.journal ?? [];
   expect(journal.map(({ seq }) => seq)).toEqual(Array.from({ length: after.context.seq }, (_, i) => i + 1));
-  for (const { id } of after.executions) expect(journal.filter(({ type, executionId }) => type === "execution-ended" && executionId === id)).toHaveLength(1);
+  for (const { id } of after.executions)
+    expect(journal.filter(({ type, executionId }) => type === "execution-ended" && executionId === id)).toHaveLength(1);
 
   const triggers = new Map(after.triggers!.map(({ triggerId, executionId }) => [triggerId, executionId]));
   for (const [id, executionId] of accepted) expect([id, triggers.get(id)]).toEqual([id, executionId]);
-  const spoken = after.items.filter(({ kind }) => kind === "trigger").map((item) => ({ ...item, text: (item.content[0] as { text: string }).text }));
+  const spoken = after.items
+    .filter(({ kind }) => kind === "trigger")
+    .map((item) => ({ ...item, text: (item.content[0] as { text: string }).text }));
   expect(spoken.map(({ text }) => text).toSorted()).toEqual([...triggers.keys()].toSorted());
   const neverRan = new Set(after.executions.flatMap(({ id, startedAt }) => (startedAt === null ? [id] : [])));
-  const heard = world.shown().filter(({ role }) => role === "user").flatMap(({ parts }) => parts.map((part) => (part as { text: string }).text));
+  const heard = world
+    .shown()
+    .filter(({ role }) => role === "user")
+    .flatMap(({ parts }) => parts.map((part) => (part as { text: string }).text));
   const placed = spoken.filter(({ executionId }) => !neverRan.has(executionId!)).sort((a, b) => a.seq! - b.seq!);
   expect(heard).toEqual(placed.map(({ text }) => text));
 
   const succeeded = after.calls.filter(({ status }) => status === "succeeded");
   expect(after.context.state).toEqual(Object.fromEntries(succeeded.map(({ output }) => [output, true])));
-  for (const { callId, name, idempotencyKey } of succeeded) expect(world.ran.get(callId)).toMatchObject({ effect: name, key: idempotencyKey });
+  for (const { callId, name, idempotencyKey } of succeeded)
+    expect(world.ran.get(callId)).toMatchObject({ effect: name, key: idempotencyKey });
 }
 
-async function survives(open: () => ThreadStore | Promise<ThreadStore>, runs: fc.Parameters<[Plan]>, { of = plans, also = (_played: Played) => {} } = {}): Promise<void> {
+async function survives(
+  open: () => ThreadStore | Promise<ThreadStore>,
+  runs: fc.Parameters<[Plan]>,
+  { of = plans, also = (_played: Played) => {} } = {},
+): Promise<void> {
   await fc.assert(
     fc.asyncProperty(of, async (plan) => {
       const data = await open();
@@ -158,17 +190,34 @@ describe("whatever fails, and whenever a process ends", () => {
   it.each([
     ["the same plans each time", { numRuns: 300, seed: 20_261_128 }],
     ["other plans each time", { numRuns: 100 }],
-  ])("there is a way out: nothing stays pending, is lost or is done twice, and the thread goes on (memory, %s)", (_title, runs) => survives(memoryStore, runs), 120_000);
+  ])(
+    "there is a way out: nothing stays pending, is lost or is done twice, and the thread goes on (memory, %s)",
+    (_title, runs) => survives(memoryStore, runs),
+    120_000,
+  );
 
-  it("and no turn has to be resumed because one of its writes failed, or an answer was lost, once or twice", () =>
-    survives(memoryStore, { numRuns: 100, seed: 20_261_128 }, {
-      of: calmPlans,
-      also({ last: { after } }) {
-        // One that waited in line begins with a write of whoever drives the thread, which leaves it to the next who looks.
-        expect(after.executions.filter(({ attempt, inboxSeq }) => attempt > 1 && inboxSeq === null)).toEqual([]);
-        expect(after.calls.filter(({ status }) => status === "interrupted")).toEqual([]);
-      },
-    }), 120_000);
+  it(
+    "and no turn has to be resumed because one of its writes failed, or an answer was lost, once or twice",
+    () =>
+      survives(
+        memoryStore,
+        { numRuns: 100, seed: 20_261_128 },
+        {
+          of: calmPlans,
+          also({ last: { after } }) {
+            // One that waited in line begins with a write of whoever drives the thread, which leaves it to the next who
+            // looks.
+            expect(after.executions.filter(({ attempt, inboxSeq }) => attempt > 1 && inboxSeq === null)).toEqual([]);
+            expect(after.calls.filter(({ status }) => status === "interrupted")).toEqual([]);
+          },
+        },
+      ),
+    120_000,
+  );
 
-  it("and over SQLite", () => survives(() => sqliteStore({ path: ":memory:", synchronous: "NORMAL" }), { numRuns: 50, seed: 20_261_128 }), 120_000);
+  it(
+    "and over SQLite",
+    () => survives(() => sqliteStore({ path: ":memory:", synchronous: "NORMAL" }), { numRuns: 50, seed: 20_261_128 }),
+    120_000,
+  );
 });

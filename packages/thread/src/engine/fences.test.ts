@@ -14,7 +14,9 @@ describe("locks that have lost their count", () => {
   it("are told the store's, and the thread goes on", async () => {
     const store = memoryStore();
     const ahead = setUp(definition, { store, locks: locksAt(YEAR_MS) });
-    await (await ahead.engine.react(definition, { id: "a", text: "a" }, { address: ahead.address })).result;
+    await (
+      await ahead.engine.react(definition, { id: "a", text: "a" }, { address: ahead.address })
+    ).result;
     await ahead.engine.idle();
     const { fence } = (await store.load("default", ahead.address))!.context;
 
@@ -30,7 +32,9 @@ describe("locks that have lost their count", () => {
   it("also when what is to be run is queued, or was cut off", async () => {
     const store = memoryStore();
     const ahead = setUp(definition, { store, locks: locksAt(YEAR_MS) });
-    await (await ahead.engine.react(definition, { id: "a", text: "a" }, { address: ahead.address })).result;
+    await (
+      await ahead.engine.react(definition, { id: "a", text: "a" }, { address: ahead.address })
+    ).result;
     await ahead.engine.enqueue(definition, { id: "b", text: "b" }, { address: ahead.address });
     await ahead.engine.close();
 
@@ -38,22 +42,33 @@ describe("locks that have lost their count", () => {
     await behind.engine.recover({ olderThanMs: -1 });
     await behind.engine.idle();
     const { context } = (await store.load("default", behind.address))!;
-    expect((await store.export("default", context.id))!.executions.map(({ status }) => status)).toEqual(["completed", "completed"]);
+    expect((await store.export("default", context.id))!.executions.map(({ status }) => status)).toEqual([
+      "completed",
+      "completed",
+    ]);
     await expectSettled(store);
   });
 
   it("are told even when the lease is another's to renew, so that the next one is good", async () => {
     const store = memoryStore();
     const ahead = setUp(definition, { store, locks: locksAt(YEAR_MS) });
-    await (await ahead.engine.react(definition, { id: "a", text: "a" }, { address: ahead.address })).result;
+    await (
+      await ahead.engine.react(definition, { id: "a", text: "a" }, { address: ahead.address })
+    ).result;
     await ahead.engine.idle();
 
     const locks = locksAt(1_000);
     const behind = setUp(definition, { store, locks });
     const lease = await locks.acquire("default/customer-7");
-    await expect(behind.engine.react(definition, { id: "b", text: "b" }, { address: behind.address, lease })).rejects.toMatchObject({ code: "STALE_FENCE" });
+    await expect(
+      behind.engine.react(definition, { id: "b", text: "b" }, { address: behind.address, lease }),
+    ).rejects.toMatchObject({ code: "STALE_FENCE" });
     const next = await locks.acquire("default/customer-7", { waitMs: 0 });
-    const turn = await behind.engine.react(definition, { id: "b", text: "b" }, { address: behind.address, lease: next });
+    const turn = await behind.engine.react(
+      definition,
+      { id: "b", text: "b" },
+      { address: behind.address, lease: next },
+    );
     expect((await turn.result).status).toBe("completed");
     await expectSettled(store);
   });
@@ -69,8 +84,22 @@ describe("a trigger", () => {
         const found = await inner.load(tenant, { contextId: begin.context.id });
         if (found !== undefined && late++ < 2) {
           const { context } = found;
-          const event = { v: 1 as const, seq: context.seq + 1, at: 1, tenant, contextId: context.id, executionId: null, type: "context-changed" as const, data: { state: {} } };
-          await inner.commit(tenant, context.id, { fence: context.fence, expectedSeq: context.seq }, { context: { updatedAt: 1, state: {} }, events: [event] });
+          const event = {
+            v: 1 as const,
+            seq: context.seq + 1,
+            at: 1,
+            tenant,
+            contextId: context.id,
+            executionId: null,
+            type: "context-changed" as const,
+            data: { state: {} },
+          };
+          await inner.commit(
+            tenant,
+            context.id,
+            { fence: context.fence, expectedSeq: context.seq },
+            { context: { updatedAt: 1, state: {} }, events: [event] },
+          );
         }
         return inner.begin(tenant, begin);
       },

@@ -17,7 +17,11 @@ const counting = (over: Parameters<typeof scripted>[1] = {}) =>
     {
       state: z.object({ count: z.number() }),
       initialState: { count: 0 },
-      actions: { count: action((_input, { state }) => withState((state as { count: number }).count + 1, { count: (state as { count: number }).count + 1 })) },
+      actions: {
+        count: action((_input, { state }) =>
+          withState((state as { count: number }).count + 1, { count: (state as { count: number }).count + 1 }),
+        ),
+      },
       ...over,
     },
   );
@@ -38,14 +42,20 @@ it("a fork goes on from an item with the state as it was then, and both lines go
   expect(before.state).toEqual({ count: 2 });
 
   // The fork runs: it hears what it shares and nothing else, and changes its own state alone.
-  const forked = await engine.react("test", { id: "m2", text: "Another second." }, { address: { contextId: after.id } });
+  const forked = await engine.react(
+    "test",
+    { id: "m2", text: "Another second." },
+    { address: { contextId: after.id } },
+  );
   expect((await forked.result).status).toBe("completed");
   expect((await engine.context({ contextId: after.id })).state).toEqual({ count: 2 });
   expect((await engine.context(address)).state).toEqual({ count: 3 });
 
   const { sharedUpTo, left, right } = await engine.compare(address, { contextId: after.id });
   expect(sharedUpTo).toBe(turns[0]!.reactionItemId);
-  expect(left.items.map(({ item }) => item.id)).toEqual(turns.slice(1).flatMap(({ triggerItemId, reactionItemId }) => [triggerItemId, reactionItemId]));
+  expect(left.items.map(({ item }) => item.id)).toEqual(
+    turns.slice(1).flatMap(({ triggerItemId, reactionItemId }) => [triggerItemId, reactionItemId]),
+  );
   expect(right.items.map(({ item }) => item.id)).toEqual([forked.triggerItemId, forked.reactionItemId]);
   expect([left.state, right.state]).toEqual([{ count: 3 }, { count: 2 }]);
 
@@ -62,7 +72,9 @@ it("a fork begins with the first state, however the thread has gone on since", a
   const { engine, address } = setUp(counting());
   const first = await engine.react("test", { id: "m1", text: "One." }, { address });
   await first.result;
-  await (await engine.react("test", { id: "m2", text: "Two." }, { address })).result;
+  await (
+    await engine.react("test", { id: "m2", text: "Two." }, { address })
+  ).result;
   expect((await engine.fork(address, { atItemId: first.triggerItemId })).state).toEqual({ count: 0 });
   await expect(engine.fork(address, { atItemId: "nothing" })).rejects.toMatchObject({ code: "ITEM_NOT_FOUND" });
   await engine.close();
@@ -73,14 +85,21 @@ it("the same turn in a fork, with another definition, shows what that changes", 
   const { engine: recorded, address } = setUp(counting(), { store });
   const first = await recorded.react("test", { id: "m1", text: "One." }, { address });
   await first.result;
-  await (await recorded.react("test", { id: "m2", text: "Two." }, { address })).result;
+  await (
+    await recorded.react("test", { id: "m2", text: "Two." }, { address })
+  ).result;
   await recorded.close();
 
   const { engine } = setUp(counting({ actions: { count: action(() => withState(100, { count: 100 })) } }), { store });
   const fork = await engine.fork(address, { atItemId: first.reactionItemId });
-  await (await engine.react("test", { id: "m2", text: "Two." }, { address: { contextId: fork.id } })).result;
+  await (
+    await engine.react("test", { id: "m2", text: "Two." }, { address: { contextId: fork.id } })
+  ).result;
   const { left, right } = await engine.compare(address, { contextId: fork.id });
-  const outputs = (side: typeof left) => side.items.flatMap(({ parts }) => parts.flatMap(({ content }) => (content.kind === "action" ? [content.output] : [])));
+  const outputs = (side: typeof left) =>
+    side.items.flatMap(({ parts }) =>
+      parts.flatMap(({ content }) => (content.kind === "action" ? [content.output] : [])),
+    );
   expect([outputs(left), outputs(right)]).toEqual([[2], [100]]);
   expect([left.state, right.state]).toEqual([{ count: 2 }, { count: 100 }]);
   await engine.close();
@@ -94,11 +113,20 @@ it("a conversation that was brought in forks with the state that it came with", 
   const { journal: _journal, ...bundle } = (await old.export("default", turn.contextId))!;
   const provenance = { source: "elsewhere" };
   const imported = Object.fromEntries(
-    Object.entries(bundle).map(([table, rows]) => [table, table === "triggers" ? rows : Array.isArray(rows) ? rows.map((row: object) => ({ ...row, provenance })) : { ...rows, provenance }]),
+    Object.entries(bundle).map(([table, rows]) => [
+      table,
+      table === "triggers"
+        ? rows
+        : Array.isArray(rows)
+          ? rows.map((row: object) => ({ ...row, provenance }))
+          : { ...rows, provenance },
+    ]),
   ) as unknown as ContextBundle;
   const { store, engine } = setUp(counting());
   await store.import("default", imported);
-  await (await engine.react("test", { id: "m2", text: "Two." }, { address })).result;
+  await (
+    await engine.react("test", { id: "m2", text: "Two." }, { address })
+  ).result;
   expect((await engine.context(address)).state).toEqual({ count: 2 });
   expect((await engine.fork(address, { atItemId: turn.reactionItemId })).state).toEqual({ count: 1 });
   await engine.close();
@@ -114,7 +142,9 @@ it("a replay begins with the state that the turn found", async () => {
     turns.push(turn);
   }
   // Actions that are there only while the state is small: with today's state there would be none.
-  const early = counting({ actions: (context) => ((context.state as { count: number }).count < 3 ? definition.actions(context) : {}) });
+  const early = counting({
+    actions: (context) => ((context.state as { count: number }).count < 3 ? definition.actions(context) : {}),
+  });
   expect(await replay({ store, executionId: turns[1]!.executionId, definition: early })).toMatchObject({ same: true });
   await engine.close();
 });

@@ -16,12 +16,15 @@ export interface TurnHandle {
   readonly reactionItemId: string;
   /** The trigger was known: this is the turn that its first delivery began. */
   readonly duplicate: boolean;
-  /** The turn's events from its first on, durable ones once and in order, until it has ended. Each iteration reads anew. */
+  /**
+   * The turn's events from its first on, durable ones once and in order, until it has ended. Each iteration reads anew.
+   */
   readonly stream: AsyncIterable<ThreadEvent>;
   /**
    * Resolves when the turn has ended, however it ended, or waits for a person.
    *
-   * Rejects when this process had to give the turn up: `STALE_FENCE` or `LOCK_LOST` when another holder has taken over, `CLOSED` after `close`. The turn then goes on elsewhere or is resumed.
+   * Rejects when this process had to give the turn up: `STALE_FENCE` or `LOCK_LOST` when another holder has taken over,
+   * `CLOSED` after `close`. The turn then goes on elsewhere or is resumed.
    */
   readonly result: Promise<TurnResult>;
 }
@@ -92,12 +95,20 @@ function waitForResult({ tenant, store, clock, turns, execution, isNew, closed }
       if ("result" in outcome) resolve(outcome.result);
       else reject(outcome.error);
     };
-    const onClosed = () => finish({ error: new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }) });
+    const onClosed = () =>
+      finish({
+        error: new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", {
+          retryable: true,
+        }),
+      });
     const forget = turns.onEnd(execution.id, finish);
     const poll = async () => {
       if (!turns.isRunning(execution.id)) {
         const graph = await store.execution(tenant, execution.id);
-        if (graph !== undefined && (graph.execution.endedAt !== null || (graph.execution.status === "waiting" && !hasNews(graph, clock.now())))) {
+        if (
+          graph !== undefined &&
+          (graph.execution.endedAt !== null || (graph.execution.status === "waiting" && !hasNews(graph, clock.now())))
+        ) {
           return finish({ result: turnResult(graph.execution, graph.parts, graph.approvals) });
         }
       }

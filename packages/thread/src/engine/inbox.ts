@@ -40,11 +40,19 @@ export function hasNews(active: ExecutionGraph, now: number): boolean {
 }
 
 /** What a person said became of a call that was cut off. */
-function toldOutcome({ status, editedInput, comment }: ApprovalRow): { decision: "took-effect" | "no-effect"; result: CallResult } | undefined {
-  if (status === "approved") return { decision: "took-effect", result: { status: "succeeded", output: editedInput?.input ?? null } };
+function toldOutcome({
+  status,
+  editedInput,
+  comment,
+}: ApprovalRow): { decision: "took-effect" | "no-effect"; result: CallResult } | undefined {
+  if (status === "approved")
+    return { decision: "took-effect", result: { status: "succeeded", output: editedInput?.input ?? null } };
   if (status !== "denied") return undefined;
   const message = `It was cut off by a crash, and a person says that it did not take effect${comment === null ? "" : `: ${comment}`}.`;
-  return { decision: "no-effect", result: { status: "failed", error: { code: "ACTION_INTERRUPTED", message, retryable: false } } };
+  return {
+    decision: "no-effect",
+    result: { status: "failed", error: { code: "ACTION_INTERRUPTED", message, retryable: false } },
+  };
 }
 
 /** @param options - `known` is the attached input that was found before. */
@@ -71,13 +79,23 @@ export async function readDecisions(options: {
       if (told !== undefined) decisions.push({ callId, ...told });
       continue;
     }
-    if (approval.status === "approved") decisions.push({ callId, decision: "approved", input: approval.editedInput?.input });
+    if (approval.status === "approved")
+      decisions.push({ callId, decision: "approved", input: approval.editedInput?.input });
     if (approval.status === "denied") {
-      const message = approval.comment === null ? "A person denied this call." : `A person denied this call: ${approval.comment}`;
-      decisions.push({ callId, decision: "denied", result: { status: "denied", error: { code: "APPROVAL_DECIDED", message, retryable: false } } });
+      const message =
+        approval.comment === null ? "A person denied this call." : `A person denied this call: ${approval.comment}`;
+      decisions.push({
+        callId,
+        decision: "denied",
+        result: { status: "denied", error: { code: "APPROVAL_DECIDED", message, retryable: false } },
+      });
     }
     if (approval.status === "pending" && approval.expiresAt !== null && approval.expiresAt <= now) {
-      const error = { code: "APPROVAL_EXPIRED", message: "Nobody consented to this call in time; it did not run.", retryable: false };
+      const error = {
+        code: "APPROVAL_EXPIRED",
+        message: "Nobody consented to this call in time; it did not run.",
+        retryable: false,
+      };
       decisions.push({ callId, decision: "expired", result: { status: "expired", error } });
     }
   }

@@ -37,12 +37,17 @@ describe("a turn whose lease ends", () => {
   it("runs no action and asks no model any more, also when the write under way succeeds; whoever comes next goes on", async () => {
     const { store, under, writing, write } = slowStore();
     const ran: string[] = [];
-    const look = action(() => {
-      ran.push("look");
-      return "seen";
-    }, { effect: "read" });
+    const look = action(
+      () => {
+        ran.push("look");
+        return "seen";
+      },
+      { effect: "read" },
+    );
     let asked = 0;
-    const definition = scripted([() => (asked++, { actions: [{ name: "look", input: {} }] }), { text: "Done." }], { actions: { look } });
+    const definition = scripted([() => (asked++, { actions: [{ name: "look", input: {} }] }), { text: "Done." }], {
+      actions: { look },
+    });
     const first = setUp(definition, { store });
     const lease = mortalLease();
     const turn = await first.engine.react(definition, { id: "a", text: "a" }, { address: first.address, lease });

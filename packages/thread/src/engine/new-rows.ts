@@ -15,16 +15,24 @@ import type { ParsedTrigger } from "./trigger.ts";
 export const threadIdOf = (tenant: string, key: string): string => deriveId("thread", tenant, key);
 
 /** The id of a thread's first context. */
-export const mainContextIdOf = (tenant: string, threadId: string): string => deriveId("context", tenant, threadId, "main");
+export const mainContextIdOf = (tenant: string, threadId: string): string =>
+  deriveId("context", tenant, threadId, "main");
 
 /** The id of the execution that a trigger makes: the same for every delivery. */
-export const executionIdOf = (tenant: string, contextId: string, triggerId: string): string => deriveId("execution", tenant, contextId, triggerId);
+export const executionIdOf = (tenant: string, contextId: string, triggerId: string): string =>
+  deriveId("execution", tenant, contextId, triggerId);
 
 export function newThread(id: string, key: string, mainContextId: string, at: number): ThreadRow {
   return { v: ROW_VERSION, id, key, name: null, mainContextId, createdAt: at, updatedAt: at, provenance: null };
 }
 
-export function newContext(id: string, threadId: string, state: JsonValue, stateVersion: number, at: number): ContextRow {
+export function newContext(
+  id: string,
+  threadId: string,
+  state: JsonValue,
+  stateVersion: number,
+  at: number,
+): ContextRow {
   return {
     v: ROW_VERSION,
     id,
@@ -46,7 +54,13 @@ export function newContext(id: string, threadId: string, state: JsonValue, state
   };
 }
 
-export function newExecution(tenant: string, context: ContextRow, definition: AnyThreadDefinition, trigger: ParsedTrigger, at: number): ExecutionRow {
+export function newExecution(
+  tenant: string,
+  context: ContextRow,
+  definition: AnyThreadDefinition,
+  trigger: ParsedTrigger,
+  at: number,
+): ExecutionRow {
   const id = executionIdOf(tenant, context.id, trigger.id);
   return {
     v: ROW_VERSION,

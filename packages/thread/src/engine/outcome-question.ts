@@ -2,7 +2,8 @@ import { deriveId } from "@hebra/core";
 import type { ApprovalRow, CallRow } from "../store/rows.ts";
 
 /**
- * Whether an approval asks what became of a call that a crash cut off, and not for consent to run it: `engine.approve` then
+ * Whether an approval asks what became of a call that a crash cut off, and not for consent to run it: `engine.approve`
+ * then
  * says that it took effect, `engine.deny` that it did not.
  */
 export function isOutcomeQuestion({ id, callRowId }: Pick<ApprovalRow, "id" | "callRowId">): boolean {
@@ -16,5 +17,8 @@ export function outcomeQuestionId(callRowId: string): string {
 
 /** Whether a call was cut off and a person was asked what became of it. */
 export function asksWhatHappened(call: CallRow, approvals: readonly ApprovalRow[]): boolean {
-  return call.status === "interrupted" && approvals.some((approval) => approval.callRowId === call.id && isOutcomeQuestion(approval));
+  return (
+    call.status === "interrupted" &&
+    approvals.some((approval) => approval.callRowId === call.id && isOutcomeQuestion(approval))
+  );
 }

@@ -15,18 +15,37 @@ const trigger = { id: "m1", text: "Clean up." };
 const asking = (then: (input: ReactorInput) => object, first: object = {}, policy: LoopPolicy = {}) => {
   const seen: { decisions: readonly ReactorDecision[]; parts: unknown[] }[] = [];
   const steps: ScriptedStepSource[] = [
-    { actions: [{ callId: "s-1", name: "shell", input: { command: "rm -r build" }, approval: { reason: "It deletes files." } }], session: { turn: 1 }, ...first },
+    {
+      actions: [
+        { callId: "s-1", name: "shell", input: { command: "rm -r build" }, approval: { reason: "It deletes files." } },
+      ],
+      session: { turn: 1 },
+      ...first,
+    },
     (input) => {
-      seen.push({ decisions: input.decisions ?? [], parts: input.transcript.flatMap(({ parts }) => parts.filter(({ kind }) => kind === "action")) });
+      seen.push({
+        decisions: input.decisions ?? [],
+        parts: input.transcript.flatMap(({ parts }) => parts.filter(({ kind }) => kind === "action")),
+      });
       return then(input);
     },
     { text: "Finished." },
   ];
   // An action of the same name is not what the reactor means: it must never run.
-  const definition = defineThread({ name: "test", policy, reactor: validated(scriptedReactor({ steps, runsActions: true })), actions: { shell: action(() => Promise.reject(new Error("the engine ran it"))), look: action(() => "seen") } });
+  const definition = defineThread({
+    name: "test",
+    policy,
+    reactor: validated(scriptedReactor({ steps, runsActions: true })),
+    actions: { shell: action(() => Promise.reject(new Error("the engine ran it"))), look: action(() => "seen") },
+  });
   return { definition, seen };
 };
-const results = ({ decisions = [] }: ReactorInput) => Object.fromEntries(decisions.flatMap(({ callId, decision, input }) => (decision === "approved" ? [[callId, { output: { ran: input } }]] : [])));
+const results = ({ decisions = [] }: ReactorInput) =>
+  Object.fromEntries(
+    decisions.flatMap(({ callId, decision, input }) =>
+      decision === "approved" ? [[callId, { output: { ran: input } }]] : [],
+    ),
+  );
 
 it("a reactor is told that it may run its own action, and brings the result with its next answer", async () => {
   const { definition, seen } = asking((input) => ({ results: results(input), text: "Done." }));
@@ -38,22 +57,53 @@ it("a reactor is told that it may run its own action, and brings the result with
   await engine.approve(waiting.approvals[0]!.id, { input: { command: "rm -r build/old" } });
   await engine.idle();
   const done = await (await engine.follow(turn.executionId)).result;
-  expect(seen).toEqual([{ decisions: [{ callId: "s-1", decision: "approved", input: { command: "rm -r build/old" } }], parts: [] }]);
-  expect(done).toMatchObject({ status: "completed", text: "Done.", parts: [{ kind: "action", ownedByReactor: true, status: "succeeded", input: { command: "rm -r build/old" }, output: { ran: { command: "rm -r build/old" } } }, { text: "Done." }] });
+  expect(seen).toEqual([
+    { decisions: [{ callId: "s-1", decision: "approved", input: { command: "rm -r build/old" } }], parts: [] },
+  ]);
+  expect(done).toMatchObject({
+    status: "completed",
+    text: "Done.",
+    parts: [
+      {
+        kind: "action",
+        ownedByReactor: true,
+        status: "succeeded",
+        input: { command: "rm -r build/old" },
+        output: { ran: { command: "rm -r build/old" } },
+      },
+      { text: "Done." },
+    ],
+  });
   await expectSettled(store);
   await engine.close();
 });
 
 it("a reactor is told that it may not, and the siblings that the engine runs are not kept waiting", async () => {
-  const { definition, seen } = asking(() => ({ text: "I leave it." }), { actions: [{ callId: "s-1", name: "shell", input: {}, approval: {} }, { callId: "l-1", name: "look", input: {} }] });
+  const { definition, seen } = asking(() => ({ text: "I leave it." }), {
+    actions: [
+      { callId: "s-1", name: "shell", input: {}, approval: {} },
+      { callId: "l-1", name: "look", input: {} },
+    ],
+  });
   const { store, engine } = setUp(definition);
   const turn = await engine.react(definition, trigger, { address });
   const waiting = await turn.result;
   expect(waiting.parts).toMatchObject([{ name: "shell" }, { name: "look", status: "succeeded" }]);
   await engine.deny(waiting.approvals[0]!.id, { comment: "not on a Friday" });
   await engine.idle();
-  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "I leave it." });
-  expect(seen).toMatchObject([{ decisions: [{ callId: "s-1", decision: "denied", error: "A person denied this call: not on a Friday" }], parts: [{ name: "shell", status: "failed" }, { name: "look", status: "succeeded" }] }]);
+  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({
+    status: "completed",
+    text: "I leave it.",
+  });
+  expect(seen).toMatchObject([
+    {
+      decisions: [{ callId: "s-1", decision: "denied", error: "A person denied this call: not on a Friday" }],
+      parts: [
+        { name: "shell", status: "failed" },
+        { name: "look", status: "succeeded" },
+      ],
+    },
+  ]);
   await expectSettled(store);
   await engine.close();
 });
@@ -64,7 +114,9 @@ it("what was allowed is told again after a crash, until it has a result", async 
   let hang = true;
   let reached = () => {};
   const second = new Promise<void>((resolve) => (reached = resolve));
-  const { definition, seen } = asking((input) => (reached(), hang ? new Promise(() => {}) : { results: results(input), text: "Done." }));
+  const { definition, seen } = asking(
+    (input) => (reached(), hang ? new Promise(() => {}) : { results: results(input), text: "Done." }),
+  );
   const first = createEngine({ store, locks, threads: [definition] });
   const turn = await first.react(definition, trigger, { address });
   await first.approve((await turn.result).approvals[0]!.id);
@@ -87,7 +139,10 @@ it("what was allowed and never came back is not left pending when the turn ends"
   const turn = await engine.react(definition, trigger, { address });
   await engine.approve((await turn.result).approvals[0]!.id);
   await engine.idle();
-  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({ status: "failed", parts: [{ status: "failed", error: expect.stringContaining("may have taken effect") as string }] });
+  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({
+    status: "failed",
+    parts: [{ status: "failed", error: expect.stringContaining("may have taken effect") as string }],
+  });
   expect((await store.execution("default", turn.executionId))!.calls).toMatchObject([{ status: "cancelled" }]);
   await expectSettled(store);
   await engine.close();
@@ -99,13 +154,20 @@ it("a reactor that forgets what it was allowed to run breaks its contract", asyn
   const turn = await engine.react(definition, trigger, { address });
   await engine.approve((await turn.result).approvals[0]!.id);
   await engine.idle();
-  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({ status: "failed", error: { code: "REACTOR_PROTOCOL" } });
+  expect(await (await engine.follow(turn.executionId)).result).toMatchObject({
+    status: "failed",
+    error: { code: "REACTOR_PROTOCOL" },
+  });
   await expectSettled(store);
   await engine.close();
 });
 
 it("a required action that a reactor was allowed to run counts as done when it came back", async () => {
-  const { definition, seen } = asking((input) => ({ results: results(input), text: "Done." }), {}, { requiredAction: "shell" });
+  const { definition, seen } = asking(
+    (input) => ({ results: results(input), text: "Done." }),
+    {},
+    { requiredAction: "shell" },
+  );
   const { store, engine } = setUp(definition);
   const turn = await engine.react(definition, trigger, { address });
   await engine.approve((await turn.result).approvals[0]!.id);

@@ -8,7 +8,8 @@ export function isOwned(call: CallRow, parts: readonly PartRow[]): boolean {
 }
 
 /**
- * What a reactor is told of its own calls for which it asked consent: of those that may run until they have a result, of the
+ * What a reactor is told of its own calls for which it asked consent: of those that may run until they have a result,
+ * of the
  * others in the step after. Read off the rows, so that a turn that was cut off tells the same.
  */
 export function decisionsFor({ step, parts, calls }: Pick<TurnRows, "step" | "parts" | "calls">): ReactorDecision[] {

@@ -17,11 +17,13 @@ function patient() {
     contract: "reactor-v1",
     name: "patient",
     async *react(input) {
-      for (const { role, parts } of input.transcript) for (const part of parts) if (role === "user" && part.kind === "text") heard.add(part.text);
-      if (!free) await new Promise<void>((resolve) => {
-        waiting.push(resolve);
-        input.signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+      for (const { role, parts } of input.transcript)
+        for (const part of parts) if (role === "user" && part.kind === "text") heard.add(part.text);
+      if (!free)
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+          input.signal.addEventListener("abort", () => resolve(), { once: true });
+        });
       yield { type: "usage", usage: {} };
       yield { type: "finish", reason: "stop" };
     },
@@ -31,10 +33,23 @@ function patient() {
     waiting = [];
     for (const go of now) go();
   };
-  return { reactor, heard, answer, release: () => { free = true; answer(); } };
+  return {
+    reactor,
+    heard,
+    answer,
+    release: () => {
+      free = true;
+      answer();
+    },
+  };
 }
 
-type Op = { op: "say"; policy: BusyPolicy } | { op: "answer" } | { op: "cancel"; which: number } | { op: "again"; which: number } | { op: "breathe" };
+type Op =
+  | { op: "say"; policy: BusyPolicy }
+  | { op: "answer" }
+  | { op: "cancel"; which: number }
+  | { op: "again"; which: number }
+  | { op: "breathe" };
 const policies: BusyPolicy[] = ["queue", "reject", "interrupt", "steer", "merge"];
 const ops = fc.array(
   fc.oneof(
@@ -88,7 +103,9 @@ describe("whatever comes in and in what order", () => {
         const contextId = accepted[0]!.turn.contextId;
         const bundle = (await store.export("default", contextId))!;
         expect(verifyGraph(bundle, { settled: true })).toEqual([]);
-        const spoken = bundle.items.filter(({ kind }) => kind === "trigger").map(({ content }) => (content[0] as { text: string }).text);
+        const spoken = bundle.items
+          .filter(({ kind }) => kind === "trigger")
+          .map(({ content }) => (content[0] as { text: string }).text);
         expect(spoken.toSorted()).toEqual(accepted.map(({ id }) => id).toSorted());
         const cancelled = new Set(bundle.executions.filter(({ status }) => status === "cancelled").map(({ id }) => id));
         for (const { id, turn } of accepted) if (!cancelled.has(turn.executionId)) expect(model.heard).toContain(id);
@@ -103,7 +120,9 @@ describe("whatever comes in and in what order", () => {
         }
         // In line means in line: those that waited with `queue` start in the order in which they came.
         if (!inParallel) {
-          const started = (bundle.journal ?? []).filter(({ type }) => type === "execution-started").map(({ executionId }) => executionId);
+          const started = (bundle.journal ?? [])
+            .filter(({ type }) => type === "execution-started")
+            .map(({ executionId }) => executionId);
           const order = [...new Set(accepted.map(({ turn }) => turn.executionId))].filter((id) => started.includes(id));
           expect(started).toEqual(order);
         }

@@ -20,7 +20,10 @@ export interface PreparedCall {
 }
 
 /** Says of each call what is to become of it. Nothing here throws: what is wrong with a call is told to the model. */
-export function prepareCalls(requests: readonly RequestedCall[], actions: ReadonlyMap<string, NormalAction>): Promise<PreparedCall[]> {
+export function prepareCalls(
+  requests: readonly RequestedCall[],
+  actions: ReadonlyMap<string, NormalAction>,
+): Promise<PreparedCall[]> {
   return Promise.all(requests.map((request) => prepare(request, actions)));
 }
 
@@ -30,16 +33,31 @@ async function prepare(request: RequestedCall, actions: ReadonlyMap<string, Norm
   const action = actions.get(request.name);
   if (action === undefined) {
     const known = actions.size === 0 ? "there are none" : `there are: ${[...actions.keys()].join(", ")}`;
-    return refuse(request, signature, "write", { code: "ACTION_NOT_FOUND", message: `There is no action ${request.name}; ${known}.`, retryable: false });
+    return refuse(request, signature, "write", {
+      code: "ACTION_NOT_FOUND",
+      message: `There is no action ${request.name}; ${known}.`,
+      retryable: false,
+    });
   }
   try {
     const input = await action.parse(request.input);
     const approval = await action.approval(input);
-    const prepared: PreparedCall = { request, signature, effect: action.effect, action, input, disposition: approval === undefined ? "run" : "ask-person" };
+    const prepared: PreparedCall = {
+      request,
+      signature,
+      effect: action.effect,
+      action,
+      input,
+      disposition: approval === undefined ? "run" : "ask-person",
+    };
     if (approval !== undefined) prepared.approval = approval;
     return prepared;
   } catch (error) {
-    return refuse(request, signature, action.effect, { code: errorCode(error) ?? "ACTION_INPUT_INVALID", message: errorMessage(error), retryable: false });
+    return refuse(request, signature, action.effect, {
+      code: errorCode(error) ?? "ACTION_INPUT_INVALID",
+      message: errorMessage(error),
+      retryable: false,
+    });
   }
 }
 

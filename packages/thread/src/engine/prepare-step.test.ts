@@ -31,10 +31,15 @@ describe("prepareStep", () => {
     const { engine, store, address } = setUp(definition);
     const turn = await engine.react(definition, { id: "a", text: "go" }, { address });
     expect((await turn.result).status).toBe("completed");
-    expect(seen).toEqual([[0, []], [1, ["succeeded"]]]);
+    expect(seen).toEqual([
+      [0, []],
+      [1, ["succeeded"]],
+    ]);
     expect(asked).toEqual(['{"at":0}', '{"at":1,"counted":0}']);
     expect((await engine.context(address)).state).toEqual({ at: 1, counted: 0 });
-    const changes = (await store.journal("default", turn.contextId, 0)).filter(({ type }) => type === "context-changed");
+    const changes = (await store.journal("default", turn.contextId, 0)).filter(
+      ({ type }) => type === "context-changed",
+    );
     expect(changes.map(({ data }) => data["state"])).toEqual([{ at: 0 }, { at: 0, counted: 0 }, { at: 1, counted: 0 }]);
     await expectSettled(store);
   });
@@ -44,11 +49,19 @@ describe("prepareStep", () => {
     const first = setUp(same);
     const turn = await first.engine.react(same, { id: "a", text: "go" }, { address: first.address });
     await turn.result;
-    expect((await first.store.journal("default", turn.contextId, 0)).some(({ type }) => type === "context-changed")).toBe(false);
+    expect(
+      (await first.store.journal("default", turn.contextId, 0)).some(({ type }) => type === "context-changed"),
+    ).toBe(false);
 
-    const broken = scripted([{ text: "x" }], { state: z.object({ n: z.number() }), initialState: { n: 1 }, prepareStep: () => ({ n: "one" }) });
+    const broken = scripted([{ text: "x" }], {
+      state: z.object({ n: z.number() }),
+      initialState: { n: 1 },
+      prepareStep: () => ({ n: "one" }),
+    });
     const second = setUp(broken);
-    const result = await (await second.engine.react(broken, { id: "a", text: "go" }, { address: second.address })).result;
+    const result = await (
+      await second.engine.react(broken, { id: "a", text: "go" }, { address: second.address })
+    ).result;
     expect(result).toMatchObject({ status: "failed", error: { code: "STATE_INVALID" } });
     await expectSettled(second.store);
   });

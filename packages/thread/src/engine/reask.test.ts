@@ -17,19 +17,29 @@ const lastWords = ({ transcript }: ReactorInput) => {
 it("a wrong answer is asked for again with what was wrong, and nobody said so in the history", async () => {
   const seen: ReturnType<typeof lastWords>[] = [];
   const say = (text: string) => (input: ReactorInput) => (seen.push(lastWords(input)), { text });
-  const definition = scripted([say('```json\n{"city":"Quito"}\n```'), say('{"city":"Quito","days":"three"}'), say(JSON.stringify(good))], { policy: { output } });
+  const definition = scripted(
+    [say('```json\n{"city":"Quito"}\n```'), say('{"city":"Quito","days":"three"}'), say(JSON.stringify(good))],
+    { policy: { output } },
+  );
   const { store, engine, address } = setUp(definition);
   const turn = await engine.react("test", { id: "m1", text: "Plan a trip." }, { address });
   expect(await turn.result).toMatchObject({ status: "completed", reason: "stop", output: good });
   expect(seen).toMatchObject([
     { role: "user", text: "Plan a trip." },
-    { role: "user", text: expect.stringMatching(/^Your last answer cannot be used: it is not JSON alone\. Answer again with nothing but JSON/) as string },
+    {
+      role: "user",
+      text: expect.stringMatching(
+        /^Your last answer cannot be used: it is not JSON alone\. Answer again with nothing but JSON/,
+      ) as string,
+    },
     { role: "user", text: expect.stringMatching(/^Your last answer cannot be used: .*days/) as string },
   ]);
   expect((await engine.history(address)).map(({ item }) => item.kind)).toEqual(["trigger", "reaction"]);
 
   // The next turn knows nothing of it either.
-  await (await engine.react("test", { id: "m2", text: "Another." }, { address })).result;
+  await (
+    await engine.react("test", { id: "m2", text: "Another." }, { address })
+  ).result;
   expect(seen[3]).toEqual({ role: "user", text: "Another." });
   await expectSettled(store);
   await engine.close();
@@ -47,16 +57,25 @@ it("an answer that stays wrong ends the turn as incomplete, after as many questi
 it("a forgotten action is named and must be called", async () => {
   const seen: unknown[] = [];
   const look = (input: ReactorInput) => seen.push([lastWords(input).text, input.actionChoice]);
-  const definition = scripted([(input) => (look(input), { text: "Done." }), (input) => (look(input), { actions: [{ name: "finish", input: {} }] })], {
-    actions: { finish: action(() => "ok") },
-    policy: { requiredAction: "finish" },
-  });
+  const definition = scripted(
+    [
+      (input) => (look(input), { text: "Done." }),
+      (input) => (look(input), { actions: [{ name: "finish", input: {} }] }),
+    ],
+    {
+      actions: { finish: action(() => "ok") },
+      policy: { requiredAction: "finish" },
+    },
+  );
   const { engine, address } = setUp(definition);
   const turn = await engine.react("test", { id: "m1", text: "Do it." }, { address });
   expect(await turn.result).toMatchObject({ status: "completed", reason: "required-action" });
   expect(seen).toEqual([
     ["Do it.", "auto"],
-    ["You have not finished: the action finish has not been called with success yet. Call it now.", { action: "finish" }],
+    [
+      "You have not finished: the action finish has not been called with success yet. Call it now.",
+      { action: "finish" },
+    ],
   ]);
   await engine.close();
 });

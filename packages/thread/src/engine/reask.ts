@@ -27,26 +27,43 @@ export interface Reask {
 }
 
 /**
- * Why the last answer was no end of the turn. It is read off the rows, so that a turn that was cut off asks in the same words;
+ * Why the last answer was no end of the turn. It is read off the rows, so that a turn that was cut off asks in the same
+ * words;
  * and it is no part of the history, since nobody said it.
  *
  * @returns `undefined` for a step that follows actions or new input
  */
-export async function reaskOf({ policy }: AnyThreadDefinition, { step, parts, calls }: Pick<TurnRows, "step" | "parts" | "calls">, heardNow: boolean): Promise<Reask | undefined> {
+export async function reaskOf(
+  { policy }: AnyThreadDefinition,
+  { step, parts, calls }: Pick<TurnRows, "step" | "parts" | "calls">,
+  heardNow: boolean,
+): Promise<Reask | undefined> {
   if (step.iteration === 0 || heardNow) return undefined;
   const last = parts.filter(({ content }) => (content.step ?? 0) === step.iteration - 1);
   if (last.some(({ kind }) => kind === "action")) return undefined;
   const { requiredAction, output } = policy;
-  if (requiredAction !== undefined && !calls.some(({ name, status }) => name === requiredAction && status === "succeeded")) {
-    return told(step.id, `You have not finished: the action ${requiredAction} has not been called with success yet. Call it now.`, requiredAction);
+  if (
+    requiredAction !== undefined &&
+    !calls.some(({ name, status }) => name === requiredAction && status === "succeeded")
+  ) {
+    return told(
+      step.id,
+      `You have not finished: the action ${requiredAction} has not been called with success yet. Call it now.`,
+      requiredAction,
+    );
   }
   const checked = await checkOutput(output, textOf(last));
   if (checked.valid) return undefined;
-  return told(step.id, `Your last answer cannot be used: ${checked.issues.join("; ")}. Answer again with nothing but JSON of the schema.`, undefined);
+  return told(
+    step.id,
+    `Your last answer cannot be used: ${checked.issues.join("; ")}. Answer again with nothing but JSON of the schema.`,
+    undefined,
+  );
 }
 
 function told(stepId: string, text: string, action: string | undefined): Reask {
   return { message: { id: deriveId("reask", stepId), role: "user", parts: [{ kind: "text", text }] }, action };
 }
 
-const textOf = (parts: readonly PartRow[]) => parts.flatMap(({ content }) => (content.kind === "text" ? [content.text] : [])).join("");
+const textOf = (parts: readonly PartRow[]) =>
+  parts.flatMap(({ content }) => (content.kind === "text" ? [content.text] : [])).join("");

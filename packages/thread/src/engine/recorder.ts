@@ -1,6 +1,25 @@
 import { deriveId, type JsonObject, type JsonValue } from "@hebra/core";
-import { ROW_VERSION, type ApprovalRow, type CallRow, type ContextRow, type ExecutionRow, type ItemRow, type OutboxRow, type PartRow, type StepRow, type StoredError } from "../store/rows.ts";
-import { assertTransition, callStates, executionStates, isTerminal, itemStates, stepStates, type CallStatus } from "../store/states.ts";
+import {
+  ROW_VERSION,
+  type ApprovalRow,
+  type CallRow,
+  type ContextRow,
+  type ExecutionRow,
+  type ItemRow,
+  type OutboxRow,
+  type PartRow,
+  type StepRow,
+  type StoredError,
+} from "../store/rows.ts";
+import {
+  assertTransition,
+  callStates,
+  executionStates,
+  isTerminal,
+  itemStates,
+  stepStates,
+  type CallStatus,
+} from "../store/states.ts";
 import type { Changes, ContextPatch } from "../store/store.ts";
 import type { Answer } from "./answer.ts";
 import { callData, ownedResult, type CallResult } from "./call-result.ts";
@@ -29,7 +48,10 @@ export interface TurnRows {
 /** Turns what happened into rows and events, and keeps them until the next write has landed. */
 export interface Recorder {
   readonly rows: TurnRows;
-  /** Adds an answer. Of one that was cut off there are no prepared calls, and its calls are left out. @param reactor - whose session it is. */
+  /**
+   * Adds an answer. Of one that was cut off there are no prepared calls, and its calls are left out. @param reactor -
+   * whose session it is.
+   */
   answer(answer: Answer, prepared: readonly PreparedCall[], reactor: string): void;
   /** Settles a call and merges its result into its part. */
   result(callId: string, result: CallResult): void;
@@ -60,7 +82,12 @@ export interface Recorder {
  * @param rows - as they are in the store. Changed in place.
  * @param outgoing - what an ended turn sends: it becomes outbox rows of the same write.
  */
-export function createRecorder(tenant: string, rows: TurnRows, now: () => number, outgoing: (rows: TurnRows) => readonly JsonValue[] = () => []): Recorder {
+export function createRecorder(
+  tenant: string,
+  rows: TurnRows,
+  now: () => number,
+  outgoing: (rows: TurnRows) => readonly JsonValue[] = () => [],
+): Recorder {
   const dirtyParts = new Map<string, PartRow>();
   const dirtyCalls = new Map<string, CallRow>();
   const dirtyApprovals = new Map<string, ApprovalRow>();
@@ -76,7 +103,14 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     return createEventWriter({ tenant, contextId: context.id, executionId: execution.id, seq: context.seq, at: now() });
   }
 
-  const base = (at: number) => ({ v: ROW_VERSION, contextId: rows.context.id, executionId: rows.execution.id, createdAt: at, updatedAt: at, provenance: null });
+  const base = (at: number) => ({
+    v: ROW_VERSION,
+    contextId: rows.context.id,
+    executionId: rows.execution.id,
+    createdAt: at,
+    updatedAt: at,
+    provenance: null,
+  });
 
   function putPart(part: PartRow): void {
     const index = rows.parts.findLastIndex(({ id }) => id === part.id);
@@ -141,22 +175,37 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
           const content = { ...entry.part, step: step.iteration };
           if (content.kind === "text" || content.kind === "reasoning") content.text = content.text.toWellFormed();
           putPart({ ...shared, kind: content.kind, content });
-          writer.add("part-created", { partId: id, itemId: reaction.id, index, part: content as unknown as JsonObject }, step.id);
+          writer.add(
+            "part-created",
+            { partId: id, itemId: reaction.id, index, part: content as unknown as JsonObject },
+            step.id,
+          );
           continue;
         }
         const call = prepared[callIndex];
         if (call === undefined) continue;
         const { request } = call;
-        const content: PartRow["content"] = { kind: "action", callId: request.callId, name: request.name, input: request.input, step: step.iteration };
+        const content: PartRow["content"] = {
+          kind: "action",
+          callId: request.callId,
+          name: request.name,
+          input: request.input,
+          step: step.iteration,
+        };
         if (request.owned) content.ownedByReactor = true;
         if (request.providerMetadata !== undefined) content.providerMetadata = request.providerMetadata;
         putPart({ ...shared, kind: "action", content });
-        writer.add("part-created", { partId: id, itemId: reaction.id, index, part: content as unknown as JsonObject }, step.id);
+        writer.add(
+          "part-created",
+          { partId: id, itemId: reaction.id, index, part: content as unknown as JsonObject },
+          step.id,
+        );
         addCall(call, id, callIndex++, at);
       }
       rows.step = { ...step, usage: answer.usage, finishReason: answer.finishReason ?? null, updatedAt: at };
       stepDirty = true;
-      if (answer.session !== undefined) patch.sessions = { ...(patch.sessions ?? rows.context.sessions), [reactor]: answer.session };
+      if (answer.session !== undefined)
+        patch.sessions = { ...(patch.sessions ?? rows.context.sessions), [reactor]: answer.session };
     },
     result: (callId, result) => settle(find(callId), result),
     approve(callId, input) {
@@ -168,14 +217,22 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     askOutcome(callId) {
       const { id, name, input } = find(callId);
       const reason = `${name} was cut off by a crash while it ran. Did it take effect?`;
-      askPerson({ id: outcomeQuestionId(id), callRowId: id, reason, expiresAt: null }, { callId, name, input, about: "outcome" });
+      askPerson(
+        { id: outcomeQuestionId(id), callRowId: id, reason, expiresAt: null },
+        { callId, name, input, about: "outcome" },
+      );
     },
     rerun(callId) {
       const call = find(callId);
       putCall({ ...call, attempt: call.attempt + 1, updatedAt: now() });
     },
     steer(item) {
-      const placed: ItemRow = { ...item, seq: writer.nextSeq(), metadata: { ...item.metadata, heardAt: rows.step.iteration + 1 }, updatedAt: now() };
+      const placed: ItemRow = {
+        ...item,
+        seq: writer.nextSeq(),
+        metadata: { ...item.metadata, heardAt: rows.step.iteration + 1 },
+        updatedAt: now(),
+      };
       newItems.push(placed);
       writer.add("item-created", itemData(placed));
     },
@@ -216,7 +273,15 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
         assertTransition(stepStates, "step", rows.step.status, status);
         rows.step = { ...rows.step, status, updatedAt: at };
         steps.push(rows.step);
-        writer.add("step-ended", { iteration: rows.step.iteration, status, ...(rows.step.usage === null ? {} : { usage: rows.step.usage as JsonObject }) }, rows.step.id);
+        writer.add(
+          "step-ended",
+          {
+            iteration: rows.step.iteration,
+            status,
+            ...(rows.step.usage === null ? {} : { usage: rows.step.usage as JsonObject }),
+          },
+          rows.step.id,
+        );
       }
       switch (continuation.then) {
         case "stay":
@@ -256,7 +321,13 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
           patch.status = "open";
           patch.currentExecutionId = null;
           rows.execution = execution;
-          outbox = outgoing(rows).map((payload, index) => ({ ...base(at), id: deriveId("outbox", execution.id, index), index, payload, status: "pending" }));
+          outbox = outgoing(rows).map((payload, index) => ({
+            ...base(at),
+            id: deriveId("outbox", execution.id, index),
+            index,
+            payload,
+            status: "pending",
+          }));
         }
       }
       rows.execution = execution;
@@ -317,19 +388,37 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
       if (isTerminal(callStates, call.status)) continue;
       closeQuestion(call, "cancelled");
       if (call.status === "interrupted") continue;
-      const message = call.status === "running" ? "Cancelled while it ran; it may have taken effect." : "Cancelled before it ran.";
+      const message =
+        call.status === "running" ? "Cancelled while it ran; it may have taken effect." : "Cancelled before it ran.";
       settle(call, { status: "cancelled", error: { code: "ABORTED", message, retryable: false } });
     }
   }
 
   function askPerson(asked: Pick<ApprovalRow, "id" | "callRowId" | "reason" | "expiresAt">, told: JsonObject): void {
-    const row: ApprovalRow = { ...base(now()), ...asked, status: "pending", decidedAt: null, decidedBy: null, comment: null, editedInput: null };
+    const row: ApprovalRow = {
+      ...base(now()),
+      ...asked,
+      status: "pending",
+      decidedAt: null,
+      decidedBy: null,
+      comment: null,
+      editedInput: null,
+    };
     rows.approvals.push(row);
     dirtyApprovals.set(row.id, row);
-    writer.add("approval-requested", { approvalId: row.id, ...told, reason: row.reason, expiresAt: row.expiresAt }, rows.step.id);
+    writer.add(
+      "approval-requested",
+      { approvalId: row.id, ...told, reason: row.reason, expiresAt: row.expiresAt },
+      rows.step.id,
+    );
   }
 
-  function addCall({ request, disposition, effect, error, approval }: PreparedCall, partId: string, index: number, at: number): void {
+  function addCall(
+    { request, disposition, effect, error, approval }: PreparedCall,
+    partId: string,
+    index: number,
+    at: number,
+  ): void {
     const { step } = rows;
     const id = deriveId("call", step.executionId, request.callId);
     const call: CallRow = {
@@ -353,7 +442,10 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
     if (disposition === "ask-person") {
       putCall(move(call, "awaiting_approval"));
       const expiresAt = approval?.expiresInMs === undefined ? null : at + approval.expiresInMs;
-      return askPerson({ id: deriveId("approval", id), callRowId: id, reason: approval?.reason ?? null, expiresAt }, { callId: call.callId, name: call.name, input: call.input, about: "consent" });
+      return askPerson(
+        { id: deriveId("approval", id), callRowId: id, reason: approval?.reason ?? null, expiresAt },
+        { callId: call.callId, name: call.name, input: call.input, about: "consent" },
+      );
     }
     const running = move(call, "running");
     if (disposition === "run") return putCall(running);
@@ -372,10 +464,14 @@ export function createRecorder(tenant: string, rows: TurnRows, now: () => number
 
 /** When the first of the approvals that nobody has decided expires. */
 export function earliestExpiry(approvals: readonly ApprovalRow[]): number | null {
-  const expiries = approvals.flatMap(({ status, expiresAt }) => (status === "pending" && expiresAt !== null ? [expiresAt] : []));
+  const expiries = approvals.flatMap(({ status, expiresAt }) =>
+    status === "pending" && expiresAt !== null ? [expiresAt] : [],
+  );
   return expiries.length === 0 ? null : Math.min(...expiries);
 }
 
-function stepOutcome(status: "completed" | "failed" | "cancelled" | "incomplete"): "completed" | "failed" | "cancelled" {
+function stepOutcome(
+  status: "completed" | "failed" | "cancelled" | "incomplete",
+): "completed" | "failed" | "cancelled" {
   return status === "incomplete" ? "completed" : status;
 }

@@ -12,36 +12,63 @@ export interface Replayed {
   /** Whether the rows are the same, times left out. */
   same: boolean;
   /** The first row that differs. */
-  difference: { table: "execution" | "steps" | "parts" | "calls"; id: string; recorded: JsonValue; replayed: JsonValue } | undefined;
+  difference:
+    | { table: "execution" | "steps" | "parts" | "calls"; id: string; recorded: JsonValue; replayed: JsonValue }
+    | undefined;
   /** The rows of the replay. */
   graph: ExecutionGraph;
 }
 
 /**
- * Plays a recorded turn again, in memory: the model says what it said, each action gives what it gave, and the engine, with
- * today's definition, makes rows of it. A definition that has changed shows as a difference. Nothing outside is touched, and
+ * Plays a recorded turn again, in memory: the model says what it said, each action gives what it gave, and the engine,
+ * with
+ * today's definition, makes rows of it. A definition that has changed shows as a difference. Nothing outside is
+ * touched, and
  * no action runs; nothing of it is told to OpenTelemetry, since nothing of it happens.
  *
  * @throws HebraError `EXECUTION_NOT_FOUND`, `UNSUPPORTED` for a turn that has not ended or was imported.
  */
-export async function replay(options: { store: ThreadStore; executionId: string; definition: AnyThreadDefinition; tenant?: string }): Promise<Replayed> {
+export async function replay(options: {
+  store: ThreadStore;
+  executionId: string;
+  definition: AnyThreadDefinition;
+  tenant?: string;
+}): Promise<Replayed> {
   const { store, executionId, definition, tenant = "default" } = options;
   const recorded = await store.execution(tenant, executionId);
-  if (recorded === undefined) throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, { details: { tenant, executionId } });
+  if (recorded === undefined)
+    throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, {
+      details: { tenant, executionId },
+    });
   const { execution } = recorded;
   if (execution.endedAt === null || execution.provenance !== null) {
-    throw new HebraError("UNSUPPORTED", `The turn ${executionId} ${execution.endedAt === null ? "has not ended" : "was imported"}: only a turn that this engine has finished can be played again.`);
+    throw new HebraError(
+      "UNSUPPORTED",
+      `The turn ${executionId} ${execution.endedAt === null ? "has not ended" : "was imported"}: only a turn that this engine has finished can be played again.`,
+    );
   }
   const scratch = memoryStore();
   const bundle = await store.export(tenant, execution.contextId);
   const document = await store.stateAt(tenant, execution.contextId, execution.triggerItemId);
   await scratch.import(tenant, before(bundle!, recorded, document));
-  const engine = createEngine({ store: scratch, threads: [played(definition, recorded)], random: () => 0, telemetry: { enabled: false } });
+  const engine = createEngine({
+    store: scratch,
+    threads: [played(definition, recorded)],
+    random: () => 0,
+    telemetry: { enabled: false },
+  });
   try {
     const trigger = recorded.items.find(({ id }) => id === execution.triggerItemId)!;
     const turn = await engine.react(
       definition.name,
-      { id: execution.triggerId, parts: trigger.content as never, role: trigger.role === "system" ? "system" : "user", channel: trigger.channel, metadata: trigger.metadata, correlation: execution.correlation },
+      {
+        id: execution.triggerId,
+        parts: trigger.content as never,
+        role: trigger.role === "system" ? "system" : "user",
+        channel: trigger.channel,
+        metadata: trigger.metadata,
+        correlation: execution.correlation,
+      },
       { address: { contextId: execution.contextId } },
     );
     await turn.result;
@@ -60,11 +87,27 @@ function before(bundle: ContextBundle, { execution, items }: ExecutionGraph, doc
   const seq = items.find(({ id }) => id === execution.triggerItemId)!.seq! - 1;
   const provenance = { source: "replay" };
   const kept = bundle.items.filter((item) => item.seq !== null && item.seq <= seq);
-  const earlier = new Set(bundle.executions.filter((row) => row.endedAt !== null && kept.some(({ id }) => id === row.reactionItemId)).map(({ id }) => id));
-  const mine = <T extends { executionId: string | null }>(rows: readonly T[]) => rows.filter((row) => row.executionId !== null && earlier.has(row.executionId)).map((row) => ({ ...row, provenance }));
+  const earlier = new Set(
+    bundle.executions
+      .filter((row) => row.endedAt !== null && kept.some(({ id }) => id === row.reactionItemId))
+      .map(({ id }) => id),
+  );
+  const mine = <T extends { executionId: string | null }>(rows: readonly T[]) =>
+    rows
+      .filter((row) => row.executionId !== null && earlier.has(row.executionId))
+      .map((row) => ({ ...row, provenance }));
   return {
     thread: { ...bundle.thread, provenance },
-    context: { ...bundle.context, ...document, seq, status: "open", currentExecutionId: null, parentContextId: null, parentSeq: null, provenance },
+    context: {
+      ...bundle.context,
+      ...document,
+      seq,
+      status: "open",
+      currentExecutionId: null,
+      parentContextId: null,
+      parentSeq: null,
+      provenance,
+    },
     items: kept.map((item) => ({ ...item, provenance })),
     executions: bundle.executions.filter(({ id }) => earlier.has(id)).map((row) => ({ ...row, provenance })),
     steps: mine(bundle.steps),
@@ -81,7 +124,13 @@ function played(definition: AnyThreadDefinition, recorded: ExecutionGraph): AnyT
     ...definition,
     compaction: undefined,
     reactor: scriptedReactor({ steps: steps.length > 0 ? steps : [{ text: "" }] }),
-    actions: (context) => Object.fromEntries(Object.entries(definition.actions(context) as ActionMap).map(([name, action]) => [name, "input" in action ? given(action as AnyAction, calls) : action])),
+    actions: (context) =>
+      Object.fromEntries(
+        Object.entries(definition.actions(context) as ActionMap).map(([name, action]) => [
+          name,
+          "input" in action ? given(action as AnyAction, calls) : action,
+        ]),
+      ),
   };
 }
 
@@ -101,7 +150,9 @@ function script(recorded: ExecutionGraph, stepId: string): ScriptedStep {
   const step = recorded.steps.find(({ id }) => id === stepId)!;
   const parts = recorded.parts.filter((part) => part.stepId === stepId).map((part) => part.content);
   const texts = (kind: "text" | "reasoning") => parts.flatMap((part) => (part.kind === kind ? [part.text] : []));
-  const actions = parts.flatMap((part) => (part.kind === "action" ? [{ name: part.name, input: part.input, callId: part.callId }] : []));
+  const actions = parts.flatMap((part) =>
+    part.kind === "action" ? [{ name: part.name, input: part.input, callId: part.callId }] : [],
+  );
   if (step.error !== null) return { error: new HebraError("REACTOR_FAILED", step.error.message, { retryable: false }) };
   return {
     ...(texts("reasoning").length > 0 ? { reasoning: texts("reasoning").join("") } : {}),
@@ -116,18 +167,36 @@ function firstDifference(recorded: ExecutionGraph, replayed: ExecutionGraph): Re
   const { status, outcome, definition, output, triggerItemId, reactionItemId } = recorded.execution;
   const own = { status, outcome, definition, output, triggerItemId, reactionItemId };
   const other = Object.fromEntries(Object.keys(own).map((key) => [key, replayed.execution[key as keyof typeof own]]));
-  if (canonicalJson(own) !== canonicalJson(other)) return { table: "execution", id: recorded.execution.id, recorded: own as JsonValue, replayed: other as JsonValue };
+  if (canonicalJson(own) !== canonicalJson(other))
+    return { table: "execution", id: recorded.execution.id, recorded: own as JsonValue, replayed: other as JsonValue };
   const views = {
-    steps: (graph: ExecutionGraph) => graph.steps.map(({ id, iteration, status, usage }) => ({ id, iteration, status, usage })),
+    steps: (graph: ExecutionGraph) =>
+      graph.steps.map(({ id, iteration, status, usage }) => ({ id, iteration, status, usage })),
     parts: (graph: ExecutionGraph) => graph.parts.map(({ id, index, content }) => ({ id, index, content })),
-    calls: (graph: ExecutionGraph) => graph.calls.map(({ id, callId, name, input, output, status }) => ({ id, callId, name, input, output, settled: status === "succeeded" })),
+    calls: (graph: ExecutionGraph) =>
+      graph.calls.map(({ id, callId, name, input, output, status }) => ({
+        id,
+        callId,
+        name,
+        input,
+        output,
+        settled: status === "succeeded",
+      })),
   };
-  for (const [table, view] of Object.entries(views) as [keyof typeof views, (graph: ExecutionGraph) => { id: string }[]][]) {
+  for (const [table, view] of Object.entries(views) as [
+    keyof typeof views,
+    (graph: ExecutionGraph) => { id: string }[],
+  ][]) {
     const want = view(recorded);
     const have = view(replayed);
     for (let i = 0; i < Math.max(want.length, have.length); i++) {
       if (canonicalJson(want[i] ?? null) === canonicalJson(have[i] ?? null)) continue;
-      return { table, id: (want[i] ?? have[i])!.id, recorded: (want[i] ?? null) as JsonValue, replayed: (have[i] ?? null) as JsonValue };
+      return {
+        table,
+        id: (want[i] ?? have[i])!.id,
+        recorded: (want[i] ?? null) as JsonValue,
+        replayed: (have[i] ?? null) as JsonValue,
+      };
     }
   }
   return undefined;

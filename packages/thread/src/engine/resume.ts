@@ -10,7 +10,11 @@ import type { TurnCall, TurnState } from "./turn-state.ts";
 import type { TurnWork } from "./turn.ts";
 
 /** Puts a turn that another process began back together, from its rows alone. */
-export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definition: AnyThreadDefinition): Pick<TurnWork, "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq" | "waitedMs"> {
+export function resumeWork(
+  snapshot: Snapshot,
+  active: ExecutionGraph,
+  definition: AnyThreadDefinition,
+): Pick<TurnWork, "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq" | "waitedMs"> {
   const step = active.steps.at(-1)!;
   const trigger = active.items.find(({ id }) => id === active.execution.triggerItemId)!;
   const reaction = active.items.find(({ id }) => id === active.execution.reactionItemId)!;
@@ -29,11 +33,24 @@ export function resumeWork(snapshot: Snapshot, active: ExecutionGraph, definitio
   const steered = active.items
     .filter((item) => item.kind === "trigger" && item.seq !== null && item.id !== trigger.id)
     .map((item) => ({ item, iteration: Number(item.metadata["heardAt"] ?? 0) }));
-  return { rows, state: resumeState(active, definition), steered, handedOver: [], resumed: true, inboxSeq: snapshot.context.inboxSeq, waitedMs: 0 };
+  return {
+    rows,
+    state: resumeState(active, definition),
+    steered,
+    handedOver: [],
+    resumed: true,
+    inboxSeq: snapshot.context.inboxSeq,
+    waitedMs: 0,
+  };
 }
 
 /** Milliseconds for which a turn has waited for people, by its journal. */
-export async function timeWaited(store: ThreadStore, tenant: string, { execution, items }: ExecutionGraph, now: number): Promise<number> {
+export async function timeWaited(
+  store: ThreadStore,
+  tenant: string,
+  { execution, items }: ExecutionGraph,
+  now: number,
+): Promise<number> {
   const trigger = items.find(({ id }) => id === execution.triggerItemId)!;
   let waited = 0;
   let since: number | undefined;
@@ -82,8 +99,15 @@ export function resumeState(graph: ExecutionGraph, definition: AnyThreadDefiniti
   };
 }
 
-const callsOf = (graph: ExecutionGraph, stepId: string): CallRow[] => graph.calls.filter((call) => call.stepId === stepId);
+const callsOf = (graph: ExecutionGraph, stepId: string): CallRow[] =>
+  graph.calls.filter((call) => call.stepId === stepId);
 
 function toTurnCall(call: CallRow): TurnCall {
-  return { callId: call.callId, name: call.name, signature: callSignature(call.name, call.input), effect: call.effect, status: call.status };
+  return {
+    callId: call.callId,
+    name: call.name,
+    signature: callSignature(call.name, call.input),
+    effect: call.effect,
+    status: call.status,
+  };
 }

@@ -33,7 +33,8 @@ export async function runCall(options: RunCallOptions): Promise<FinishedCall> {
       const { output, state } = await runOnce(options);
       return { result: { status: "succeeded", output }, state };
     } catch (error) {
-      if (attempt >= action.retry.attempts || context.signal.aborted) return { result: failure(error), state: undefined };
+      if (attempt >= action.retry.attempts || context.signal.aborted)
+        return { result: failure(error), state: undefined };
       retried?.();
       // Full jitter: anything from nothing to the doubled delay.
       await sleep(clock, random() * action.retry.baseMs * 2 ** (attempt - 1), context.signal).catch(() => undefined);
@@ -49,11 +50,17 @@ async function runOnce({ action, input, context, clock }: RunCallOptions): Promi
   context.signal.addEventListener("abort", passOn, { once: true });
   let cancelTimer = () => {};
   const timeout = new Promise<never>((_, reject) => {
-    cancelTimer = clock.after(action.timeoutMs, () => {
-      const error = new HebraError("ACTION_TIMEOUT", `${action.spec.name} took longer than ${action.timeoutMs} ms.`, { details: { action: action.spec.name, timeoutMs: action.timeoutMs } });
-      stop.abort(error);
-      reject(error);
-    }, { keepAlive: true });
+    cancelTimer = clock.after(
+      action.timeoutMs,
+      () => {
+        const error = new HebraError("ACTION_TIMEOUT", `${action.spec.name} took longer than ${action.timeoutMs} ms.`, {
+          details: { action: action.spec.name, timeoutMs: action.timeoutMs },
+        });
+        stop.abort(error);
+        reject(error);
+      },
+      { keepAlive: true },
+    );
   });
   try {
     return await Promise.race([action.run(input, { ...context, signal: stop.signal }), timeout]);
@@ -65,5 +72,8 @@ async function runOnce({ action, input, context, clock }: RunCallOptions): Promi
 
 function failure(error: unknown): CallResult {
   const code = errorCode(error) ?? "ACTION_FAILED";
-  return { status: "failed", error: { code, message: errorMessage(error), retryable: HebraError.isInstance(error) && error.retryable } };
+  return {
+    status: "failed",
+    error: { code, message: errorMessage(error), retryable: HebraError.isInstance(error) && error.retryable },
+  };
 }

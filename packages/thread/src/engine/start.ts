@@ -17,11 +17,27 @@ export interface Start {
 }
 
 /** @param context - as it is in the store, its state in its present form. */
-export function startExecution(tenant: string, queued: { execution: ExecutionRow; trigger: ItemRow; attached?: readonly ItemRow[] }, context: ContextRow, at: number): Start {
+export function startExecution(
+  tenant: string,
+  queued: { execution: ExecutionRow; trigger: ItemRow; attached?: readonly ItemRow[] },
+  context: ContextRow,
+  at: number,
+): Start {
   const execution: ExecutionRow = { ...queued.execution, status: "running", startedAt: at, updatedAt: at, attempt: 1 };
-  const writer = createEventWriter({ tenant, contextId: execution.contextId, executionId: execution.id, seq: context.seq, at });
+  const writer = createEventWriter({
+    tenant,
+    contextId: execution.contextId,
+    executionId: execution.id,
+    seq: context.seq,
+    at,
+  });
   // The document with which a line of history begins is found again by its first event.
-  if (context.seq === (context.parentSeq ?? 0)) writer.add("context-created", { threadId: context.threadId, state: context.state, stateVersion: context.stateVersion });
+  if (context.seq === (context.parentSeq ?? 0))
+    writer.add("context-created", {
+      threadId: context.threadId,
+      state: context.state,
+      stateVersion: context.stateVersion,
+    });
   const trigger: ItemRow = { ...queued.trigger, seq: writer.nextSeq(), updatedAt: at };
   writer.add("item-created", itemData(trigger));
   const attached = (queued.attached ?? []).map((item): ItemRow => {
@@ -53,5 +69,13 @@ export function startExecution(tenant: string, queued: { execution: ExecutionRow
 
 /** What an `item-created` event tells. */
 export function itemData(item: ItemRow) {
-  return { itemId: item.id, kind: item.kind, role: item.role, channel: item.channel, status: item.status, content: [...item.content] as never, createdAt: item.createdAt };
+  return {
+    itemId: item.id,
+    kind: item.kind,
+    role: item.role,
+    channel: item.channel,
+    status: item.status,
+    content: [...item.content] as never,
+    createdAt: item.createdAt,
+  };
 }

@@ -8,9 +8,13 @@ const say = { address: { key: "customer-7" } };
 
 it("a state document of an older form is brought up once, and kept in the new form with its version", async () => {
   const store = memoryStore();
-  const before = scripted([{ actions: [{ name: "count", input: {} }] }, { text: "1" }], { actions: { count: action(() => withState("ok", { count: "1" })) } });
+  const before = scripted([{ actions: [{ name: "count", input: {} }] }, { text: "1" }], {
+    actions: { count: action(() => withState("ok", { count: "1" })) },
+  });
   const first = setUp(before, { store });
-  await (await first.engine.react(before, { id: "a", text: "a" }, say)).result;
+  await (
+    await first.engine.react(before, { id: "a", text: "a" }, say)
+  ).result;
   await first.engine.idle();
   expect((await store.load("default", say.address))!.context).toMatchObject({ state: { count: "1" }, stateVersion: 1 });
 
@@ -24,11 +28,18 @@ it("a state document of an older form is brought up once, and kept in the new fo
       migrated.push([from, state]);
       return { count: Number((state as { count: string }).count) };
     },
-    actions: { count: action((_input, { state }) => { shown.push(state); return withState("ok", { count: (state as { count: number }).count + 1 }); }) },
+    actions: {
+      count: action((_input, { state }) => {
+        shown.push(state);
+        return withState("ok", { count: (state as { count: number }).count + 1 });
+      }),
+    },
   });
   const second = setUp(after, { store });
   for (const id of ["b", "c"]) {
-    await (await second.engine.react(after, { id, text: id }, say)).result;
+    await (
+      await second.engine.react(after, { id, text: id }, say)
+    ).result;
     await second.engine.idle();
   }
   expect(shown).toEqual([{ count: 1 }, { count: 2 }]);

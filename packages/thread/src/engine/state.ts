@@ -23,8 +23,13 @@ export async function mergeState(
   return { ok: false, error: { code: "STATE_INVALID", message, retryable: false } };
 }
 
-/** The document that a step begins with, when the definition makes it another one. @throws HebraError `STATE_INVALID` */
-export async function preparedState(definition: AnyThreadDefinition, context: PrepareContext<unknown, unknown>): Promise<JsonValue | undefined> {
+/**
+ * The document that a step begins with, when the definition makes it another one. @throws HebraError `STATE_INVALID`
+ */
+export async function preparedState(
+  definition: AnyThreadDefinition,
+  context: PrepareContext<unknown, unknown>,
+): Promise<JsonValue | undefined> {
   const document: unknown = await definition.prepareStep?.(context);
   if (document === undefined) return undefined;
   try {
@@ -32,8 +37,13 @@ export async function preparedState(definition: AnyThreadDefinition, context: Pr
   } catch (error) {
     throw new HebraError("STATE_INVALID", errorMessage(error), { cause: error });
   }
-  const checked = definition.stateSchema === undefined ? undefined : await validateAgainst(definition.stateSchema, document);
-  if (checked?.ok === false) throw new HebraError("STATE_INVALID", `The state that ${definition.name} prepared does not fit its schema: ${checked.issues.join("; ")}.`);
+  const checked =
+    definition.stateSchema === undefined ? undefined : await validateAgainst(definition.stateSchema, document);
+  if (checked?.ok === false)
+    throw new HebraError(
+      "STATE_INVALID",
+      `The state that ${definition.name} prepared does not fit its schema: ${checked.issues.join("; ")}.`,
+    );
   const next = checked === undefined ? document : (checked.value as JsonValue);
   return canonicalJson(next) === canonicalJson(context.state as JsonValue) ? undefined : next;
 }
@@ -41,7 +51,11 @@ export async function preparedState(definition: AnyThreadDefinition, context: Pr
 /** A context whose document is of an older version, in its present form. Written with the next change of state. */
 export function currentState(definition: AnyThreadDefinition, context: ContextRow): ContextRow {
   if (context.stateVersion >= definition.stateVersion || definition.migrateState === undefined) return context;
-  return { ...context, state: definition.migrateState(context.state, context.stateVersion), stateVersion: definition.stateVersion };
+  return {
+    ...context,
+    state: definition.migrateState(context.state, context.stateVersion),
+    stateVersion: definition.stateVersion,
+  };
 }
 
 /** No event tells of the document with which a context was brought in: its change does. */

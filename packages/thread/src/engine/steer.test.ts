@@ -7,7 +7,10 @@ import type { ThreadStore } from "../store/store.ts";
 import { createEngine } from "./engine.ts";
 import { action, expectSettled, gatedReactor, scripted, setUp } from "./engine.fixture.ts";
 
-const lines = (input: ReactorInput) => input.transcript.map(({ role, parts }) => `${role}: ${parts.map((part) => (part.kind === "text" ? part.text : part.kind)).join("+")}`);
+const lines = (input: ReactorInput) =>
+  input.transcript.map(
+    ({ role, parts }) => `${role}: ${parts.map((part) => (part.kind === "text" ? part.text : part.kind)).join("+")}`,
+  );
 
 /** Answers with what it heard last; `onAsk` runs while it thinks. */
 function listening(onAsk: (iteration: number) => Promise<unknown>): { reactor: Reactor; inputs: ReactorInput[] } {
@@ -40,7 +43,16 @@ describe("steer", () => {
       return "done";
     });
     const seen: string[][] = [];
-    const definition = scripted([{ text: "Looking.", actions: [{ name: "slow", input: {} }] }, (input) => { seen.push(lines(input)); return { text: "Answer." }; }], { actions: { slow } });
+    const definition = scripted(
+      [
+        { text: "Looking.", actions: [{ name: "slow", input: {} }] },
+        (input) => {
+          seen.push(lines(input));
+          return { text: "Answer." };
+        },
+      ],
+      { actions: { slow } },
+    );
     const { engine, store, address } = setUp(definition);
     const first = await engine.react(definition, { id: "a", text: "a" }, { address });
     await running;
@@ -51,7 +63,11 @@ describe("steer", () => {
     expect(await first.result).toMatchObject({ status: "completed", text: "Answer." });
     expect(seen).toEqual([["user: a", "assistant: Looking.+action", "user: b"]]);
     expect((await engine.react(definition, { id: "b", text: "b" }, { address })).duplicate).toBe(true);
-    expect((await engine.history(address)).map(({ item }) => [item.kind, item.role])).toEqual([["trigger", "user"], ["reaction", "assistant"], ["trigger", "user"]]);
+    expect((await engine.history(address)).map(({ item }) => [item.kind, item.role])).toEqual([
+      ["trigger", "user"],
+      ["reaction", "assistant"],
+      ["trigger", "user"],
+    ]);
     await expectSettled(store);
   });
 
@@ -59,7 +75,15 @@ describe("steer", () => {
     const store = memoryStore();
     let speak: () => Promise<unknown> = () => Promise.resolve();
     // The words come in at the last moment: after the answer, in the middle of the write that ends the turn.
-    const late = { ...store, commit: async (...args: Parameters<typeof store.commit>) => { const now = speak; speak = () => Promise.resolve(); await now(); return store.commit(...args); } };
+    const late = {
+      ...store,
+      commit: async (...args: Parameters<typeof store.commit>) => {
+        const now = speak;
+        speak = () => Promise.resolve();
+        await now();
+        return store.commit(...args);
+      },
+    };
     const { reactor, inputs } = listening(() => Promise.resolve());
     const definition = defineThread({ name: "test", reactor });
     const engine = createEngine({ store: late, threads: [definition], locks: localLocks() });
@@ -72,39 +96,82 @@ describe("steer", () => {
       await store.begin("default", {
         thread: snapshot!.thread,
         context: snapshot!.context,
-        trigger: { v: 1, contextId: snapshot!.context.id, triggerId: "late", digest: "d", executionId: "late-execution", createdAt: 1 },
+        trigger: {
+          v: 1,
+          contextId: snapshot!.context.id,
+          triggerId: "late",
+          digest: "d",
+          executionId: "late-execution",
+          createdAt: 1,
+        },
         execution: { ...template.execution, id: "late-execution", triggerId: "late", triggerItemId: "late-item" },
-        items: [{ ...template.items[0]!, id: "late-item", executionId: "late-execution", seq: null, content: [{ kind: "text", text: "wait!" }] }],
+        items: [
+          {
+            ...template.items[0]!,
+            id: "late-item",
+            executionId: "late-execution",
+            seq: null,
+            content: [{ kind: "text", text: "wait!" }],
+          },
+        ],
         attachTo: template.execution.id,
       });
     };
     const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
     expect(await turn.result).toMatchObject({ status: "completed", text: "heard user: wait!" });
-    expect(inputs.map((input) => lines(input))).toEqual([["user: a"], ["user: a", "assistant: heard user: a", "user: wait!"]]);
+    expect(inputs.map((input) => lines(input))).toEqual([
+      ["user: a"],
+      ["user: a", "assistant: heard user: a", "user: wait!"],
+    ]);
     await expectSettled(store);
     await engine.close();
     await other.close();
   });
 
-  it.each(["is cancelled", "fails", "has no services"] as const)("has its place in the history when the turn %s at that moment", async (what) => {
-    const store = memoryStore();
-    let speak: () => Promise<unknown> = () => engine.enqueue(definition, { id: "late", text: "wait!" }, { address, whenBusy: "steer" });
-    // The only commit is the one that ends the turn.
-    const late: ThreadStore = { ...store, commit: async (...args) => { const now = speak; speak = () => Promise.resolve(); await now(); return store.commit(...args); } };
-    let fail = () => {};
-    const { reactor, inputs } = listening(() => new Promise((_, reject) => (fail = () => reject(new Error("The model gave up.")))));
-    const services = () => { if (what === "has no services") throw new Error("No connection."); };
-    const definition = defineThread({ name: "test", reactor, services });
-    const { engine, address } = setUp(definition, { store: late });
-    const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
-    if (what !== "has no services") await expect.poll(() => inputs.length).toBe(1);
-    if (what === "is cancelled") await engine.cancel(turn.executionId);
-    fail();
-    expect((await turn.result).status).toBe(what === "is cancelled" ? "cancelled" : "failed");
-    await engine.idle();
-    expect((await engine.history(address)).map(({ item }) => [item.kind, item.content.map((part) => part.kind === "text" && part.text)])).toEqual([["trigger", ["a"]], ["reaction", []], ["trigger", ["wait!"]]]);
-    await expectSettled(store);
-  });
+  it.each(["is cancelled", "fails", "has no services"] as const)(
+    "has its place in the history when the turn %s at that moment",
+    async (what) => {
+      const store = memoryStore();
+      let speak: () => Promise<unknown> = () =>
+        engine.enqueue(definition, { id: "late", text: "wait!" }, { address, whenBusy: "steer" });
+      // The only commit is the one that ends the turn.
+      const late: ThreadStore = {
+        ...store,
+        commit: async (...args) => {
+          const now = speak;
+          speak = () => Promise.resolve();
+          await now();
+          return store.commit(...args);
+        },
+      };
+      let fail = () => {};
+      const { reactor, inputs } = listening(
+        () => new Promise((_, reject) => (fail = () => reject(new Error("The model gave up.")))),
+      );
+      const services = () => {
+        if (what === "has no services") throw new Error("No connection.");
+      };
+      const definition = defineThread({ name: "test", reactor, services });
+      const { engine, address } = setUp(definition, { store: late });
+      const turn = await engine.react(definition, { id: "a", text: "a" }, { address });
+      if (what !== "has no services") await expect.poll(() => inputs.length).toBe(1);
+      if (what === "is cancelled") await engine.cancel(turn.executionId);
+      fail();
+      expect((await turn.result).status).toBe(what === "is cancelled" ? "cancelled" : "failed");
+      await engine.idle();
+      expect(
+        (await engine.history(address)).map(({ item }) => [
+          item.kind,
+          item.content.map((part) => part.kind === "text" && part.text),
+        ]),
+      ).toEqual([
+        ["trigger", ["a"]],
+        ["reaction", []],
+        ["trigger", ["wait!"]],
+      ]);
+      await expectSettled(store);
+    },
+  );
 
   it("has its place in the history when the turn is found to have been cut off too often", async () => {
     const store = memoryStore();
@@ -116,11 +183,19 @@ describe("steer", () => {
     await gate.reached;
     await first.close();
     const second = createEngine({ store, threads: [definition], locks, maxAttempts: 1 });
-    await second.enqueue(definition, { id: "late", text: "wait!" }, { address: { key: "customer-7" }, whenBusy: "steer" });
+    await second.enqueue(
+      definition,
+      { id: "late", text: "wait!" },
+      { address: { key: "customer-7" }, whenBusy: "steer" },
+    );
     await second.recover({ olderThanMs: -1 });
     await second.idle();
     expect((await store.execution("default", turn.executionId))?.execution.error?.code).toBe("ATTEMPTS_EXHAUSTED");
-    expect((await second.history({ key: "customer-7" })).map(({ item }) => item.kind)).toEqual(["trigger", "reaction", "trigger"]);
+    expect((await second.history({ key: "customer-7" })).map(({ item }) => item.kind)).toEqual([
+      "trigger",
+      "reaction",
+      "trigger",
+    ]);
     await expectSettled(store);
     await second.close();
   });

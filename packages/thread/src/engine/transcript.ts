@@ -5,7 +5,8 @@ import type { HistoryEntry } from "../store/store.ts";
 const UNSETTLED = "The call was cut off; whether it took effect is unknown.";
 
 /**
- * What the model is shown of a history. Every call in it is settled: one that never was is shown as failed, because model
+ * What the model is shown of a history. Every call in it is settled: one that never was is shown as failed, because
+ * model
  * providers refuse a call without a result, and would refuse every later turn of the thread with it.
  */
 export function toTranscript(entries: readonly HistoryEntry[]): TranscriptMessage[] {
@@ -20,7 +21,8 @@ export function toTranscript(entries: readonly HistoryEntry[]): TranscriptMessag
 }
 
 /**
- * The running turn: its trigger, what it has answered so far, and input that came while it ran, at the step that heard it.
+ * The running turn: its trigger, what it has answered so far, and input that came while it ran, at the step that heard
+ * it.
  *
  * @param steered - each item with the iteration before which it was heard.
  */
@@ -33,7 +35,10 @@ export function turnTranscript(
   const messages: TranscriptMessage[] = [{ id: trigger.id, role: trigger.role, parts: trigger.content }];
   let from = 0;
   const upTo = (end: number) => {
-    const shown = parts.slice(from, end).filter((part) => !isUnderWay(part)).map(toPart);
+    const shown = parts
+      .slice(from, end)
+      .filter((part) => !isUnderWay(part))
+      .map(toPart);
     if (shown.length > 0) messages.push({ id: reaction.id, role: "assistant", parts: shown });
     from = end;
   };
@@ -46,7 +51,10 @@ export function turnTranscript(
   return messages;
 }
 
-/** What a reactor was allowed to run itself and is about to: it is told so by a decision, and has nothing to read of it yet. */
+/**
+ * What a reactor was allowed to run itself and is about to: it is told so by a decision, and has nothing to read of it
+ * yet.
+ */
 function isUnderWay({ content }: PartRow): boolean {
   return content.kind === "action" && content.ownedByReactor === true && content.status === undefined;
 }

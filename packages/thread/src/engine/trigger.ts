@@ -3,7 +3,10 @@ import type { TranscriptPart } from "@hebra/reactor";
 
 /** What starts a turn: usually a message of a person. */
 export interface Trigger {
-  /** The application's own id of the message; unique in the thread. A second delivery under the same id returns the first turn. */
+  /**
+   * The application's own id of the message; unique in the thread. A second delivery under the same id returns the
+   * first turn.
+   */
   id: string;
   /** Short for one text part. */
   text?: string;
@@ -15,9 +18,11 @@ export interface Trigger {
   /** Kept with the item; not shown to the model. */
   metadata?: JsonObject;
   /**
-   * Kept with the execution: what caused the turn, where its answer goes. Two deliveries that differ in it alone are the same.
+   * Kept with the execution: what caused the turn, where its answer goes. Two deliveries that differ in it alone are
+   * the same.
    *
-   * `runId` names the run that the turn belongs to, for spans and logs. `trace` is kept for the W3C trace context: one's own is
+   * `runId` names the run that the turn belongs to, for spans and logs. `trace` is kept for the W3C trace context:
+   * one's own is
    * taken up (`{ traceparent, tracestate }`), else the span that runs.
    */
   correlation?: JsonObject;
@@ -37,13 +42,26 @@ export interface ParsedTrigger {
 /** @throws HebraError `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE` */
 export function parseTrigger(trigger: Trigger): ParsedTrigger {
   assertId(trigger.id, "trigger id");
-  const content: TranscriptPart[] = [...(trigger.text === undefined ? [] : [{ kind: "text" as const, text: trigger.text }]), ...(trigger.parts ?? [])];
+  const content: TranscriptPart[] = [
+    ...(trigger.text === undefined ? [] : [{ kind: "text" as const, text: trigger.text }]),
+    ...(trigger.parts ?? []),
+  ];
   if (content.length === 0) {
-    throw new HebraError("INVALID_OPTIONS", `The trigger ${trigger.id} is empty: give it \`text\` or \`parts\`.`, { details: { triggerId: trigger.id } });
+    throw new HebraError("INVALID_OPTIONS", `The trigger ${trigger.id} is empty: give it \`text\` or \`parts\`.`, {
+      details: { triggerId: trigger.id },
+    });
   }
   const { role = "user", channel = "web", metadata = {}, correlation = {} } = trigger;
   assertJson(content, "trigger.parts");
   assertJson(metadata, "trigger.metadata");
   assertJson(correlation, "trigger.correlation");
-  return { id: trigger.id, content, role, channel, metadata, correlation, digest: digest({ content, role, channel, metadata }) };
+  return {
+    id: trigger.id,
+    content,
+    role,
+    channel,
+    metadata,
+    correlation,
+    digest: digest({ content, role, channel, metadata }),
+  };
 }

@@ -2,7 +2,9 @@ import { errorCode, HebraError } from "@hebra/core";
 
 /** A turn that kills its process must not come back for ever. */
 export function tooManyAttempts(maxAttempts: number): HebraError {
-  return new HebraError("ATTEMPTS_EXHAUSTED", `The turn was cut off ${maxAttempts} times and is not tried again.`, { details: { maxAttempts } });
+  return new HebraError("ATTEMPTS_EXHAUSTED", `The turn was cut off ${maxAttempts} times and is not tried again.`, {
+    details: { maxAttempts },
+  });
 }
 
 /** Another holder goes on with the turn. */
@@ -14,5 +16,11 @@ export function isTakenOver(error: unknown): boolean {
 /** The store did not do what it was asked; nothing is wrong with the turn. */
 export function isStoreError(error: unknown): boolean {
   const code = errorCode(error);
-  return code === "STORE_FAILED" || code === "UNREACHABLE" || code === "TIMEOUT" || code === "CLOSED" || code === "STORE_LOCKED";
+  return (
+    code === "STORE_FAILED" ||
+    code === "UNREACHABLE" ||
+    code === "TIMEOUT" ||
+    code === "CLOSED" ||
+    code === "STORE_LOCKED"
+  );
 }

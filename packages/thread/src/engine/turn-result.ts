@@ -21,9 +21,15 @@ export interface TurnResult {
 }
 
 /** Reads a result off the rows of an execution that has ended or waits. */
-export function turnResult(execution: ExecutionRow, parts: readonly PartRow[], approvals: readonly ApprovalRow[]): TurnResult {
+export function turnResult(
+  execution: ExecutionRow,
+  parts: readonly PartRow[],
+  approvals: readonly ApprovalRow[],
+): TurnResult {
   const lastStep = Math.max(0, ...parts.map(({ content }) => content.step ?? 0));
-  const text = parts.flatMap(({ content }) => (content.kind === "text" && (content.step ?? 0) === lastStep ? [content.text] : [])).join("");
+  const text = parts
+    .flatMap(({ content }) => (content.kind === "text" && (content.step ?? 0) === lastStep ? [content.text] : []))
+    .join("");
   return {
     executionId: execution.id,
     status: execution.status as TurnResult["status"],

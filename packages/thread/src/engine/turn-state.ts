@@ -43,7 +43,10 @@ export type Disposition = "run" | "ask-person" | "refused" | "succeeded" | "fail
 /** How a turn ended. */
 export interface Outcome {
   readonly status: "completed" | "failed" | "cancelled" | "incomplete";
-  /** `stop`, `required-action`, `max-iterations`, `max-tokens`, `max-cost`, `max-duration`, `repeated-call`, `no-progress`, `invalid-output`, `length`, `content-filter`, `cancelled`, `error`, … */
+  /**
+   * `stop`, `required-action`, `max-iterations`, `max-tokens`, `max-cost`, `max-duration`, `repeated-call`,
+   * `no-progress`, `invalid-output`, `length`, `content-filter`, `cancelled`, `error`, …
+   */
   readonly reason: string;
 }
 

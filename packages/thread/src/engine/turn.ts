@@ -73,10 +73,12 @@ export interface TurnEnd {
 }
 
 /**
- * Runs one turn: asks {@link decide} what to do and does it, one event after the other. Models and actions run beside it;
+ * Runs one turn: asks {@link decide} what to do and does it, one event after the other. Models and actions run beside
+ * it;
  * every write goes through here, in order.
  *
- * @throws HebraError `STALE_FENCE` or `LOCK_LOST` when another holder has taken over, and what the store throws when it cannot be written to. The turn is then unfinished in the store, to be resumed.
+ * @throws HebraError `STALE_FENCE` or `LOCK_LOST` when another holder has taken over, and what the store throws when it
+ * cannot be written to. The turn is then unfinished in the store, to be resumed.
  */
 export async function runTurn(environment: TurnEnvironment, work: TurnWork): Promise<TurnEnd> {
   const { tenant, store, definition, clock, reactor, publish } = environment;
@@ -105,7 +107,10 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   };
 
   if (work.handedOver.length > 0) recorder.handedOver(work.handedOver);
-  const lostReason = () => (work.signal.reason instanceof Error ? work.signal.reason : new HebraError("LOCK_LOST", "The lease of the thread was lost."));
+  const lostReason = () =>
+    work.signal.reason instanceof Error
+      ? work.signal.reason
+      : new HebraError("LOCK_LOST", "The lease of the thread was lost.");
   const lost = () => {
     // What is under way hears it now; this loop may be in the middle of a write.
     stop.abort(lostReason());
@@ -118,16 +123,31 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   if (work.signal.aborted) lost();
   work.signal.addEventListener("abort", lost, { once: true });
   // What cannot be read now is read after the next write, which says that the inbox has moved.
-  const unwatch = store.watch(tenant, rows.context.id, () => void fold().catch((error: unknown) => environment.logger.warn("The inbox could not be read.", { code: errorCode(error) ?? null })));
+  const unwatch = store.watch(
+    tenant,
+    rows.context.id,
+    () =>
+      void fold().catch((error: unknown) =>
+        environment.logger.warn("The inbox could not be read.", { code: errorCode(error) ?? null }),
+      ),
+  );
   const cancelTimer = Number.isFinite(policy.maxDurationMs)
-    ? clock.after(Math.max(0, (rows.execution.startedAt ?? clock.now()) + work.waitedMs + policy.maxDurationMs - clock.now()), () => push(() => ({ type: "time-spent" })))
+    ? clock.after(
+        Math.max(0, (rows.execution.startedAt ?? clock.now()) + work.waitedMs + policy.maxDurationMs - clock.now()),
+        () => push(() => ({ type: "time-spent" })),
+      )
     : () => {};
 
   try {
     push(() => (work.resumed ? { type: "resumed", askAbout: askAbout(services) } : { type: "started" }));
     // Before anything that may fail: what was meant for this turn has its place, however it ends.
     if (work.resumed) await fold();
-    const services: unknown = await definition.services({ tenant, threadKey: environment.threadKey, contextId: rows.context.id, executionId });
+    const services: unknown = await definition.services({
+      tenant,
+      threadKey: environment.threadKey,
+      contextId: rows.context.id,
+      executionId,
+    });
     if (rows.execution.attempt > environment.maxAttempts) throw tooManyAttempts(environment.maxAttempts);
     while (state.phase !== "ended") {
       const take = queue.shift();
@@ -201,9 +221,14 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
           }
         }
         const changes = recorder.build(effect.continuation, state);
-        // What is left waiting, or has ended, has no worker that would hear of what comes later: it must have heard everything.
+        // What is left waiting, or has ended, has no worker that would hear of what comes later: it must have heard
+        // everything.
         const hears = effect.continuation.then === "wait" || effect.continuation.then === "end";
-        const guard = { fence: work.fence, expectedSeq: rows.context.seq, ...(hears ? { expectedInboxSeq: inboxSeq } : {}) };
+        const guard = {
+          fence: work.fence,
+          expectedSeq: rows.context.seq,
+          ...(hears ? { expectedInboxSeq: inboxSeq } : {}),
+        };
         const committed = await commitSurely(environment, work, rows.context.id, guard, changes);
         recorder.landed(committed.seq);
         const { then } = effect.continuation;
@@ -254,15 +279,25 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     if (state.phase !== "answering") return undefined;
     growing = undefined;
     runnable.clear();
-    for (const { request, action, input } of prepared) if (action !== undefined) runnable.set(request.callId, { action, input });
-    const succeededSince = rows.calls.flatMap(({ callId, name }) => (answer.results.get(callId)?.status === "succeeded" ? [name] : []));
+    for (const { request, action, input } of prepared)
+      if (action !== undefined) runnable.set(request.callId, { action, input });
+    const succeededSince = rows.calls.flatMap(({ callId, name }) =>
+      answer.results.get(callId)?.status === "succeeded" ? [name] : [],
+    );
     recorder.answer(answer, prepared, reactor.name);
     work.telemetry.asked(prepared);
     if (document !== undefined) recorder.setState(document);
     if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
     return {
       type: "answered",
-      calls: prepared.map(({ request, signature, effect, disposition }) => ({ callId: request.callId, name: request.name, signature, effect, disposition, ...(request.owned && { owned: true as const }) })),
+      calls: prepared.map(({ request, signature, effect, disposition }) => ({
+        callId: request.callId,
+        name: request.name,
+        signature,
+        effect,
+        disposition,
+        ...(request.owned && { owned: true as const }),
+      })),
       usage: answer.usage,
       finishReason: answer.finishReason ?? "other",
       outputValid: output.valid,
@@ -273,9 +308,13 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
 
   /** The calls that were cut off whose actions want a person to say what became of them. */
   function askAbout(services: unknown): string[] {
-    const cutOff = rows.calls.filter(({ stepId, status, effect }) => stepId === rows.step.id && status === "running" && effect === "write");
+    const cutOff = rows.calls.filter(
+      ({ stepId, status, effect }) => stepId === rows.step.id && status === "running" && effect === "write",
+    );
     if (cutOff.length === 0) return [];
-    const actions = normalizeActions(definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services }));
+    const actions = normalizeActions(
+      definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services }),
+    );
     return cutOff.filter(({ name }) => actions.get(name)?.asksWhenInterrupted).map(({ callId }) => callId);
   }
 
@@ -284,9 +323,15 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     let found = runnable.get(callId);
     if (found === undefined) {
       // Resumed, or approved in another process: what runs it is looked up again.
-      const action = normalizeActions(definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services })).get(call.name);
+      const action = normalizeActions(
+        definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services }),
+      ).get(call.name);
       if (action === undefined) {
-        const error = { code: "ACTION_NOT_FOUND", message: `There is no action ${call.name} any more.`, retryable: false };
+        const error = {
+          code: "ACTION_NOT_FOUND",
+          message: `There is no action ${call.name} any more.`,
+          retryable: false,
+        };
         return settled(callId, { result: { status: "failed", error }, state: undefined });
       }
       try {
@@ -304,14 +349,23 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       signal: stop.signal,
       idempotencyKey: call.idempotencyKey,
       attempt,
-      ids: { tenant, threadId: rows.context.threadId, contextId: rows.context.id, executionId, stepId: call.stepId, callId },
+      ids: {
+        tenant,
+        threadId: rows.context.threadId,
+        contextId: rows.context.id,
+        executionId,
+        stepId: call.stepId,
+        callId,
+      },
       emit: (data: JsonValue) => live.call(rows.step, "call-progress", { callId, progress: data }),
     };
     const told = work.telemetry.actionCall(call, found.action.spec);
-    void told.run(() => runCall({ ...found, context, clock, random: environment.random, retried: told.retried })).then((finished) => {
-      told.finished(finished.result);
-      settled(callId, finished);
-    });
+    void told
+      .run(() => runCall({ ...found, context, clock, random: environment.random, retried: told.retried }))
+      .then((finished) => {
+        told.finished(finished.result);
+        settled(callId, finished);
+      });
   }
 
   function settled(callId: string, finished: FinishedCall): void {
@@ -319,11 +373,19 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     live.call(rows.step, "call-settled", { callId, status: finished.result.status });
     push(() => {
       staged.set(callId, finished);
-      return { type: "settled", callId, ok: finished.result.status === "succeeded", inputWaiting: waitingInput.length > 0 };
+      return {
+        type: "settled",
+        callId,
+        ok: finished.result.status === "succeeded",
+        inputWaiting: waitingInput.length > 0,
+      };
     });
   }
 
-  /** Results in the order of their calls, each with its change of state; one that breaks the state's schema fails its call. */
+  /**
+   * Results in the order of their calls, each with its change of state; one that breaks the state's schema fails its
+   * call.
+   */
   async function stageResults(): Promise<void> {
     const order = rows.calls.filter((call) => call.stepId === rows.step.id);
     let document = rows.context.state;
@@ -344,8 +406,11 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
       settle(call, merged.ok ? finished.result : { status: "failed", error: merged.error });
     }
     if (document !== rows.context.state) recorder.setState(document);
-    for (const call of rows.calls.filter((row) => row.stepId === rows.step.id && row.status === "running" && !isOwned(row, rows.parts))) {
-      // What is on record as running and is not on this turn's mind as such was cut off; a step that is left behind is on it no more.
+    for (const call of rows.calls.filter(
+      (row) => row.stepId === rows.step.id && row.status === "running" && !isOwned(row, rows.parts),
+    )) {
+      // What is on record as running and is not on this turn's mind as such was cut off; a step that is left behind is
+      // on it no more.
       const known = state.calls.find(({ callId }) => callId === call.callId);
       if (known !== undefined && known.status !== "interrupted") continue;
       const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
@@ -362,7 +427,14 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
   }
 
   async function readInbox(): Promise<void> {
-    const found = await readDecisions({ store, tenant, executionId, rows, now: clock.now(), known: [...waitingInput, ...steered.map(({ item }) => item)] });
+    const found = await readDecisions({
+      store,
+      tenant,
+      executionId,
+      rows,
+      now: clock.now(),
+      known: [...waitingInput, ...steered.map(({ item }) => item)],
+    });
     waitingInput.push(...found.input);
     if (found.cancelled) push(() => ({ type: "cancel-requested" }));
     for (const decision of found.decisions) {

@@ -12,7 +12,9 @@ import { runGoNoGo } from "./run-go-no-go.ts";
 /** A host over memory, with spans that it claims to have; `spoil` changes the rows that it shows. */
 function hostOf(over: Partial<GoNoGoHost> = {}, spoil: (bundle: ContextBundle) => void = () => {}): GoNoGoHost {
   const store = memoryStore();
-  const definition = scripted([{ text: "Look.", actions: [{ name: "find", input: { n: 1 } }] }, { text: "Found." }], { actions: { find: action(() => ({ found: true })) } });
+  const definition = scripted([{ text: "Look.", actions: [{ name: "find", input: { n: 1 } }] }, { text: "Found." }], {
+    actions: { find: action(() => ({ found: true })) },
+  });
   const engine = createEngine({ store, threads: [definition] });
   const rows = async (session: string) => {
     const found = await store.load("default", { key: session });
@@ -44,39 +46,94 @@ function hostOf(over: Partial<GoNoGoHost> = {}, spoil: (bundle: ContextBundle) =
     },
     async spans(executionId) {
       const { contextId } = (await store.execution("default", executionId))!.execution;
-      return ["invoke_agent test", "chat m", "execute_tool find", "chat m"].map((name) => ({ name, executionId, contextId, runId: "r", traceId: "t" }));
+      return ["invoke_agent test", "chat m", "execute_tool find", "chat m"].map((name) => ({
+        name,
+        executionId,
+        contextId,
+        runId: "r",
+        traceId: "t",
+      }));
     },
     ...over,
   };
 }
 
-const failing = ({ verdict }: Awaited<ReturnType<typeof runGoNoGo>>) => Object.entries(verdict).flatMap(([name, { ok }]) => (ok ? [] : [name]));
+const failing = ({ verdict }: Awaited<ReturnType<typeof runGoNoGo>>) =>
+  Object.entries(verdict).flatMap(([name, { ok }]) => (ok ? [] : [name]));
 
 describe("runGoNoGo", () => {
   it("says go where everything holds, with a value for every bar", async () => {
     const report = await runGoNoGo({ host: hostOf() });
     expect(failing(report)).toEqual([]);
-    expect(report).toMatchObject({ host: "memory", ok: true, verdict: { "action-calls-merged": { value: 1, bound: 1, unit: "calls", ok: true } } });
-    expect(report.phases.map(({ name, ok }) => [name, ok])).toEqual([["functional", true], ["legacy", true], ["resume", true], ["traces", true]]);
+    expect(report).toMatchObject({
+      host: "memory",
+      ok: true,
+      verdict: { "action-calls-merged": { value: 1, bound: 1, unit: "calls", ok: true } },
+    });
+    expect(report.phases.map(({ name, ok }) => [name, ok])).toEqual([
+      ["functional", true],
+      ["legacy", true],
+      ["resume", true],
+      ["traces", true],
+    ]);
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
   });
 
   it.each<[string, string[], Partial<GoNoGoHost>, ((bundle: ContextBundle) => void)?]>([
     ["the rows cannot be read", ["new-session", "context"], { rows: undefined as never }],
-    ["a result is not merged into its part", ["action-calls-merged", "broken-links"], {}, ({ parts }) => parts.forEach(({ content }) => content.kind === "action" && delete content.status)],
-    ["the reaction is missing", ["reaction-item", "broken-links"], {}, (bundle) => void (bundle.items = bundle.items.filter(({ kind }) => kind !== "reaction"))],
+    [
+      "a result is not merged into its part",
+      ["action-calls-merged", "broken-links"],
+      {},
+      ({ parts }) => parts.forEach(({ content }) => content.kind === "action" && delete content.status),
+    ],
+    [
+      "the reaction is missing",
+      ["reaction-item", "broken-links"],
+      {},
+      (bundle) => void (bundle.items = bundle.items.filter(({ kind }) => kind !== "reaction")),
+    ],
     ["no trigger is on record", ["trigger"], {}, (bundle) => void (bundle.triggers = [])],
     ["no step is", ["steps", "broken-links"], {}, (bundle) => void (bundle.steps = [])],
     ["no part is", ["parts", "action-calls-merged", "broken-links"], {}, (bundle) => void (bundle.parts = [])],
-    ["events tell of no execution", ["events-correlated"], {}, ({ journal = [] }) => journal.forEach((event) => void (event.executionId = null))],
-    ["the new engine serves without the flag", ["legacy-without-flag"], { withoutFlag: async () => ({ engine: "new", text: "x" }) }],
+    [
+      "events tell of no execution",
+      ["events-correlated"],
+      {},
+      ({ journal = [] }) => journal.forEach((event) => void (event.executionId = null)),
+    ],
+    [
+      "the new engine serves without the flag",
+      ["legacy-without-flag"],
+      { withoutFlag: async () => ({ engine: "new", text: "x" }) },
+    ],
     ["the old flow throws", ["legacy-without-flag"], { withoutFlag: () => Promise.reject(new Error("down")) }],
-    ["an old conversation lacks items", ["old-histories-readable"], { oldHistories: async function* () { yield { id: "o", expectedItems: 3, entries: [] }; } }],
+    [
+      "an old conversation lacks items",
+      ["old-histories-readable"],
+      {
+        oldHistories: async function* () {
+          yield { id: "o", expectedItems: 3, entries: [] };
+        },
+      },
+    ],
     ["spans name no run", ["spans-correlated"], { spans: async (executionId) => [{ name: "chat", executionId }] }],
     ["there are no spans", ["spans-correlated", "spans-complete", "resumed-traces"], { spans: async () => [] }],
-    ["an answer of the model left no span", ["spans-complete"], { spans: async () => ["invoke_agent test", "chat m", "execute_tool find"].map((name) => ({ name })) }],
-    ["an action's call left no span", ["spans-complete"], { spans: async () => ["invoke_agent test", "chat m", "chat m", "execute_tool finder"].map((name) => ({ name })) }],
-    ["a resumed turn begins another trace", ["resumed-traces"], { spans: async (executionId) => ["1", "2"].map((traceId) => ({ name: "chat m", executionId, traceId })) }],
+    [
+      "an answer of the model left no span",
+      ["spans-complete"],
+      { spans: async () => ["invoke_agent test", "chat m", "execute_tool find"].map((name) => ({ name })) },
+    ],
+    [
+      "an action's call left no span",
+      ["spans-complete"],
+      { spans: async () => ["invoke_agent test", "chat m", "chat m", "execute_tool finder"].map((name) => ({ name })) },
+    ],
+    [
+      "a resumed turn begins another trace",
+      ["resumed-traces"],
+      { spans: async (executionId) => ["1", "2"].map((traceId) => ({ name: "chat m", executionId, traceId })) },
+    ],
     ["spans name no trace", ["resumed-traces"], { spans: async (executionId) => [{ name: "chat m", executionId }] }],
   ])("says no when %s", async (_what, expected, over, spoil) => {
     const found = failing(await runGoNoGo({ host: hostOf(over, spoil) }));
@@ -95,7 +152,11 @@ describe("runGoNoGo", () => {
         },
       },
     });
-    expect(report.verdict["resume-losses"]).toMatchObject({ value: 1, ok: false, note: expect.stringContaining("find") as string });
+    expect(report.verdict["resume-losses"]).toMatchObject({
+      value: 1,
+      ok: false,
+      note: expect.stringContaining("find") as string,
+    });
   });
 
   it("says no when the session is not new", async () => {
@@ -112,10 +173,23 @@ describe("runGoNoGo", () => {
   });
 
   it("takes checks of the host's own, and refuses two of one name", async () => {
-    const check = { bar: "own", phase: "own", unit: "things", relation: ">=" as const, bound: 2, measure: async () => ({ value: 1 }) };
-    expect((await runGoNoGo({ host: { name: "x" }, standard: false, checks: [check] })).verdict).toEqual({ own: { value: 1, bound: 2, unit: "things", ok: false } });
-    await expect(runGoNoGo({ host: { name: "x" }, standard: false, checks: [check, check] })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
-    await expect(runGoNoGo({ host: { name: "x" }, standard: false })).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
+    const check = {
+      bar: "own",
+      phase: "own",
+      unit: "things",
+      relation: ">=" as const,
+      bound: 2,
+      measure: async () => ({ value: 1 }),
+    };
+    expect((await runGoNoGo({ host: { name: "x" }, standard: false, checks: [check] })).verdict).toEqual({
+      own: { value: 1, bound: 2, unit: "things", ok: false },
+    });
+    await expect(runGoNoGo({ host: { name: "x" }, standard: false, checks: [check, check] })).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+    });
+    await expect(runGoNoGo({ host: { name: "x" }, standard: false })).rejects.toMatchObject({
+      code: "INVALID_OPTIONS",
+    });
   });
 });
 
@@ -125,7 +199,17 @@ describe("httpChecks", () => {
     await new Promise((resolve) => server.once("listening", resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     try {
-      return await runGoNoGo({ host: { name: "deployed" }, standard: false, checks: httpChecks({ url, read: "/health", write: "/go", timeoutMs: 2_000, headers: { authorization: "Bearer t" } }) });
+      return await runGoNoGo({
+        host: { name: "deployed" },
+        standard: false,
+        checks: httpChecks({
+          url,
+          read: "/health",
+          write: "/go",
+          timeoutMs: 2_000,
+          headers: { authorization: "Bearer t" },
+        }),
+      });
     } finally {
       server.closeAllConnections();
       server.close();
@@ -152,6 +236,9 @@ describe("httpChecks", () => {
       response.setHeader("location", "/elsewhere");
       response.end();
     });
-    expect(report.verdict).toMatchObject({ "read-endpoint": { ok: false, value: null }, "write-trigger": { ok: false, note: "/go answered 500." } });
+    expect(report.verdict).toMatchObject({
+      "read-endpoint": { ok: false, value: null },
+      "write-trigger": { ok: false, note: "/go answered 500." },
+    });
   });
 });

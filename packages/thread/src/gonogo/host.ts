@@ -11,14 +11,16 @@ export interface SeenSpan {
 }
 
 /**
- * How a suite reaches what it checks. A member that a host leaves out is a bar that cannot be measured, and does not hold;
+ * How a suite reaches what it checks. A member that a host leaves out is a bar that cannot be measured, and does not
+ * hold;
  * a deployed host that can only be called over HTTP brings checks of its own instead.
  */
 export interface GoNoGoHost {
   /** For the report. */
   name: string;
   /**
-   * Plays one turn on the new engine, in a session of its own, in which at least one action is called; waits for its end.
+   * Plays one turn on the new engine, in a session of its own, in which at least one action is called; waits for its
+   * end.
    *
    * @param session - one that has not been before.
    */
@@ -31,6 +33,9 @@ export interface GoNoGoHost {
   oldHistories?(): AsyncIterable<{ id: string; expectedItems: number; entries: HistoryEntry[] }>;
   /** Begins a turn, cuts its process off in the middle, has another end it. `before`: the rows at the cut. */
   cutAndResume?(session: string): Promise<{ before: ContextBundle; after: ContextBundle }>;
-  /** Spans that a turn has left, wherever it ran: of the agent (`invoke_agent …`), its model's calls (`chat …`) and its actions' (`execute_tool …`). */
+  /**
+   * Spans that a turn has left, wherever it ran: of the agent (`invoke_agent …`), its model's calls (`chat …`) and its
+   * actions' (`execute_tool …`).
+   */
   spans?(executionId: string): Promise<SeenSpan[]>;
 }

@@ -33,7 +33,8 @@ const schema = z.strictObject({
 });
 
 /**
- * Checks of a deployed host: one read, and one write of one trigger. Each is one request, whose time is measured; an answer
+ * Checks of a deployed host: one read, and one write of one trigger. Each is one request, whose time is measured; an
+ * answer
  * other than 2xx does not pass.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -43,23 +44,52 @@ const schema = z.strictObject({
  * import { httpChecks, runGoNoGo } from "@hebra/thread/testing";
  *
  * export const check = (url: string) =>
- *   runGoNoGo({ host: { name: url }, standard: false, checks: httpChecks({ url, read: "/health", write: "/go-no-go" }) });
+ *   runGoNoGo({ host: { name: url }, standard: false, checks: httpChecks({ url, read: "/health", write: "/go-no-go" })
+ * });
  * ```
  */
 export function httpChecks(options: HttpCheckOptions): GoNoGoCheck[] {
-  const { url, read, write, headers, timeoutMs, trigger = { id: "go-no-go", text: "Go or no go?" }, fetch = globalThis.fetch, clock = systemClock } = parseOptions("httpChecks", schema, options);
+  const {
+    url,
+    read,
+    write,
+    headers,
+    timeoutMs,
+    trigger = { id: "go-no-go", text: "Go or no go?" },
+    fetch = globalThis.fetch,
+    clock = systemClock,
+  } = parseOptions("httpChecks", schema, options);
   const timed = async (path: string, init: RequestInit): Promise<Measured> => {
     const start = clock.monotonic();
-    const response = await fetch(new URL(path, url), { ...init, redirect: "error", signal: AbortSignal.timeout(timeoutMs) }).catch((error: unknown) => {
+    const response = await fetch(new URL(path, url), {
+      ...init,
+      redirect: "error",
+      signal: AbortSignal.timeout(timeoutMs),
+    }).catch((error: unknown) => {
       throw new HebraError("UNREACHABLE", `${path} gave no answer within ${timeoutMs} ms.`, { cause: error });
     });
     await response.arrayBuffer();
     if (!response.ok) return { value: null, note: `${path} answered ${response.status}.` };
     return { value: Math.round(clock.monotonic() - start), note: `${path} answered ${response.status}.` };
   };
-  const check = (bar: string, path: string, init: RequestInit): GoNoGoCheck => ({ bar, phase: "deployed", unit: "ms", relation: "<=", bound: timeoutMs, measure: () => timed(path, init) });
+  const check = (bar: string, path: string, init: RequestInit): GoNoGoCheck => ({
+    bar,
+    phase: "deployed",
+    unit: "ms",
+    relation: "<=",
+    bound: timeoutMs,
+    measure: () => timed(path, init),
+  });
   return [
     check("read-endpoint", read, { headers }),
-    ...(write === undefined ? [] : [check("write-trigger", write, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(trigger) })]),
+    ...(write === undefined
+      ? []
+      : [
+          check("write-trigger", write, {
+            method: "POST",
+            headers: { "content-type": "application/json", ...headers },
+            body: JSON.stringify(trigger),
+          }),
+        ]),
   ];
 }

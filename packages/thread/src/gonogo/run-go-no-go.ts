@@ -16,7 +16,8 @@ export interface GoNoGoOptions {
 }
 
 /**
- * Decides whether a rollout may go on: plays a session on the new engine, checks every row of it, the way without the flag,
+ * Decides whether a rollout may go on: plays a session on the new engine, checks every row of it, the way without the
+ * flag,
  * old conversations, resumption and traces. One bar that does not hold, or cannot be measured, is a no.
  *
  * @throws HebraError `INVALID_OPTIONS` for two checks of one name, or none at all.
@@ -29,12 +30,19 @@ export interface GoNoGoOptions {
  * console.log(ok); // false: nothing could be measured
  * ```
  */
-export async function runGoNoGo({ host, checks = [], standard = true, onBar, clock = systemClock }: GoNoGoOptions): Promise<GoNoGoReport> {
+export async function runGoNoGo({
+  host,
+  checks = [],
+  standard = true,
+  onBar,
+  clock = systemClock,
+}: GoNoGoOptions): Promise<GoNoGoReport> {
   const run = createIdGenerator()();
   const all = [...(standard ? standardChecks(host, (name) => `go-no-go-${name}-${run}`) : []), ...checks];
   const double = all.find(({ bar }, i) => all.findIndex((other) => other.bar === bar) !== i);
   if (double !== undefined) throw new HebraError("INVALID_OPTIONS", `runGoNoGo: two checks are called ${double.bar}.`);
-  if (all.length === 0) throw new HebraError("INVALID_OPTIONS", "runGoNoGo: without a check there is nothing to decide; pass `checks`.");
+  if (all.length === 0)
+    throw new HebraError("INVALID_OPTIONS", "runGoNoGo: without a check there is nothing to decide; pass `checks`.");
 
   const report: GoNoGoReport = { host: host.name, at: clock.now(), phases: [], verdict: {}, ok: true };
   for (const name of new Set(all.map(({ phase }) => phase))) {

@@ -9,18 +9,27 @@ const UNFINISHED = "imported-unfinished";
 
 /**
  * What the old engine has added to a conversation since the new one went on with it, as one write of a holder: turns in
- * the old engine's order, behind everything that is there. What is known by its id is left alone, also what the new engine
+ * the old engine's order, behind everything that is there. What is known by its id is left alone, also what the new
+ * engine
  * wrote and handed over; only a turn that was taken in unfinished is brought up to its end.
  *
  * @param present - the context as it is in the thread store
  * @param old - the same context as the old rows tell it
  * @returns nothing when nothing was added
  */
-export function appendTurns(tenant: string, present: ContextBundle, old: ContextBundle, at: number, state?: JsonValue): Changes | undefined {
+export function appendTurns(
+  tenant: string,
+  present: ContextBundle,
+  old: ContextBundle,
+  at: number,
+  state?: JsonValue,
+): Changes | undefined {
   const known = new Map(present.items.map((item) => [item.id, item]));
   const turns = new Map(present.executions.map((row) => [row.id, row]));
   const added = old.executions.filter(({ id }) => !turns.has(id));
-  const ended = old.executions.filter(({ id, outcome }) => turns.get(id)?.outcome === UNFINISHED && outcome !== UNFINISHED);
+  const ended = old.executions.filter(
+    ({ id, outcome }) => turns.get(id)?.outcome === UNFINISHED && outcome !== UNFINISHED,
+  );
   const written = new Set([...added, ...ended].map(({ id }) => id));
   const fresh = old.items.filter(({ id }) => !known.has(id)).sort((a, b) => a.seq! - b.seq!);
   if (fresh.length === 0 && written.size === 0) return undefined;
@@ -33,20 +42,41 @@ export function appendTurns(tenant: string, present: ContextBundle, old: Context
     events.push({ v: ENVELOPE_VERSION, seq, at, tenant, contextId, executionId, type, data });
     return seq;
   };
-  const partsOf = (item: ItemRow) => old.parts.filter(({ itemId }) => itemId === item.id).sort((a, b) => a.index - b.index);
+  const partsOf = (item: ItemRow) =>
+    old.parts.filter(({ itemId }) => itemId === item.id).sort((a, b) => a.index - b.index);
   const items = fresh.map((item): ItemRow => {
     const { id, kind, role, channel, status, content, createdAt, executionId } = item;
-    const seq = add("item-created", executionId, { itemId: id, kind, role, channel, status, content: [...content] as never, createdAt });
-    for (const part of partsOf(item)) add("part-created", executionId, { partId: part.id, itemId: id, index: part.index, part: part.content as unknown as JsonObject });
+    const seq = add("item-created", executionId, {
+      itemId: id,
+      kind,
+      role,
+      channel,
+      status,
+      content: [...content] as never,
+      createdAt,
+    });
+    for (const part of partsOf(item))
+      add("part-created", executionId, {
+        partId: part.id,
+        itemId: id,
+        index: part.index,
+        part: part.content as unknown as JsonObject,
+      });
     return { ...item, threadId, contextId, seq };
   });
   const later = old.items.flatMap((item): ItemRow[] => {
     const mine = known.get(item.id);
-    if (mine === undefined || mine.provenance === null || item.executionId === null || !written.has(item.executionId)) return [];
+    if (mine === undefined || mine.provenance === null || item.executionId === null || !written.has(item.executionId))
+      return [];
     add("item-changed", item.executionId, { itemId: item.id, status: item.status });
     return [{ ...item, threadId, contextId, seq: mine.seq }];
   });
-  if (state !== undefined) add("context-changed", null, { state, stateVersion: present.context.stateVersion, ...documentBefore(present.context) });
+  if (state !== undefined)
+    add("context-changed", null, {
+      state,
+      stateVersion: present.context.stateVersion,
+      ...documentBefore(present.context),
+    });
 
   const changed = new Set([...items, ...later].map(({ id }) => id));
   const told = new Set((present.triggers ?? []).map(({ triggerId }) => triggerId));

@@ -29,9 +29,12 @@ async function returning() {
   const options: CatchUpOptions = { store, locks, legacy: memoryReader(tables), toBundle, address };
   expect(await catchUp(options)).toEqual({ changed: true });
   const { engine } = setUp(definition, { store, locks });
-  await (await engine.react(definition, { id: "n-1", text: "Thanks" }, { address })).result;
+  await (
+    await engine.react(definition, { id: "n-1", text: "Thanks" }, { address })
+  ).result;
   await engine.idle();
-  for (const [entity, rows] of Object.entries(await handover(store, address))) tables[entity as keyof MutableTables].push(...(rows as JsonObject[]));
+  for (const [entity, rows] of Object.entries(await handover(store, address)))
+    tables[entity as keyof MutableTables].push(...(rows as JsonObject[]));
   addStoryTurn(tables, "c", 0);
   const items = async () => (await store.export("default", "c"))!.items.map(({ id }) => id);
   return { tables, store, locks, options, engine, items };
@@ -46,8 +49,14 @@ describe("catchUp", () => {
     expect(await items()).toEqual([...before, "c-in-0", "c-out-0"]);
     const bundle = (await store.export("default", "c"))!;
     expect(verifyGraph(bundle, { settled: true })).toEqual([]);
-    expect(bundle.items.slice(-2).map(({ provenance, status }) => [provenance?.source, status])).toEqual([["story", "completed"], ["story", "completed"]]);
-    expect((await store.journal("default", "c", seq)).map(({ type, data }) => [type, data["itemId"]])).toEqual([["item-created", "c-in-0"], ["item-created", "c-out-0"]]);
+    expect(bundle.items.slice(-2).map(({ provenance, status }) => [provenance?.source, status])).toEqual([
+      ["story", "completed"],
+      ["story", "completed"],
+    ]);
+    expect((await store.journal("default", "c", seq)).map(({ type, data }) => [type, data["itemId"]])).toEqual([
+      ["item-created", "c-in-0"],
+      ["item-created", "c-out-0"],
+    ]);
     expect(await catchUp(options)).toEqual({ changed: false });
     expect((await store.load("default", address))!.context.seq).toBe(bundle.context.seq);
   });
@@ -77,14 +86,24 @@ describe("catchUp", () => {
   it("done by two processes at once adds each turn once", async () => {
     const { options, items } = await returning();
     const before = await items();
-    const both = await Promise.all([catchUp({ ...options, locks: localLocks() }), catchUp({ ...options, locks: localLocks() })].map((one) => one.then(({ changed }) => changed, (error: { code: string }) => error.code)));
+    const both = await Promise.all(
+      [catchUp({ ...options, locks: localLocks() }), catchUp({ ...options, locks: localLocks() })].map((one) =>
+        one.then(
+          ({ changed }) => changed,
+          (error: { code: string }) => error.code,
+        ),
+      ),
+    );
     expect(both).toContain(true);
     expect(await items()).toEqual([...before, "c-in-0", "c-out-0"]);
   });
 
   it("goes beside a turn that waits for a person, which goes on afterwards", async () => {
     const { options, store, locks, tables } = await returning();
-    const asking = scripted([{ text: "May I?", actions: [{ name: "pay", input: {} }] }, { text: "Paid." }], { name: "asking", actions: { pay: action(() => "paid", { approval: true }) } });
+    const asking = scripted([{ text: "May I?", actions: [{ name: "pay", input: {} }] }, { text: "Paid." }], {
+      name: "asking",
+      actions: { pay: action(() => "paid", { approval: true }) },
+    });
     const { engine } = setUp(asking, { store, locks });
     const turn = await engine.react(asking, { id: "n-2", text: "Pay." }, { address });
     const { approvals } = await turn.result;
@@ -106,7 +125,10 @@ describe("catchUp", () => {
     await catchUp(options);
     expect((await store.load("default", address))!.context.state).toEqual({ orders: 1 });
     addStoryTurn(tables, "c", 1);
-    await catchUp({ ...options, state: (current, old) => ({ ...(current as JsonObject), ...(old as JsonObject), merged: true }) });
+    await catchUp({
+      ...options,
+      state: (current, old) => ({ ...(current as JsonObject), ...(old as JsonObject), merged: true }),
+    });
     expect((await store.load("default", address))!.context.state).toEqual({ orders: 2, merged: true });
     expect(await catchUp({ ...options, state: () => ({ never: true }) })).toEqual({ changed: false });
   });
@@ -115,7 +137,10 @@ describe("catchUp", () => {
     const { options, tables, store } = await returning();
     const mine = (await store.export("default", "c"))!.executions.find(({ provenance }) => provenance === null)!;
     // The old engine never wrote all of what was handed over.
-    tables.context_events.splice(tables.context_events.findIndex(({ id }) => id === mine.reactionItemId), 1);
+    tables.context_events.splice(
+      tables.context_events.findIndex(({ id }) => id === mine.reactionItemId),
+      1,
+    );
     expect(await catchUp(options)).toEqual({ changed: true });
     tables.context_events.push({ id: "broken", context: "c", type: "input_text" });
     await expect(catchUp(options)).rejects.toMatchObject({ code: "REJECTS_OVER_BUDGET", details: { rejects: 1 } });
@@ -128,9 +153,18 @@ describe("catchUp", () => {
     expect(await catchUp({ ...options, store: over })).toEqual({ changed: true });
     expect(await items()).toHaveLength(6);
     const other = memoryStore();
-    const { document } = toBundle({ context: tables.context_contexts[0]!, events: [], executions: [], steps: [], parts: [] }) as { document: { thread: never; context: never } };
+    const { document } = toBundle({
+      context: tables.context_contexts[0]!,
+      events: [],
+      executions: [],
+      steps: [],
+      parts: [],
+    }) as { document: { thread: never; context: never } };
     await other.announceImport("default", document.thread, document.context);
-    await expect(catchUp({ ...options, store: other })).rejects.toMatchObject({ code: "CONTEXT_MIGRATING", retryable: true });
+    await expect(catchUp({ ...options, store: other })).rejects.toMatchObject({
+      code: "CONTEXT_MIGRATING",
+      retryable: true,
+    });
   });
 
   it("knows nothing of what the old engine never had, and refuses options that mean nothing", async () => {

@@ -1,4 +1,13 @@
-import { errorCode, HebraError, parseOptions, silentLogger, systemClock, type Clock, type JsonValue, type Logger } from "@hebra/core";
+import {
+  errorCode,
+  HebraError,
+  parseOptions,
+  silentLogger,
+  systemClock,
+  type Clock,
+  type JsonValue,
+  type Logger,
+} from "@hebra/core";
 import { lockKey, type Lease, type LockManager } from "@hebra/lock";
 import { z } from "zod";
 import { currentBundle } from "../store/bundle.ts";
@@ -53,16 +62,21 @@ const ATTEMPTS = 10;
 
 /**
  * Takes in what the old engine has added to a conversation since the new one went on with it: for the moment at which a
- * conversation comes back after a rollback. With {@link handover} in the other direction both engines always have one whole
+ * conversation comes back after a rollback. With {@link handover} in the other direction both engines always have one
+ * whole
  * history, however often a conversation goes back and forth. A conversation that the new engine never had is brought in
  * whole. (`catchUp` of `@hebra/migrate` knows that first move alone, and refuses a conversation that has gone on here.)
  *
- * The turns come to the end of the history, in the old engine's order, in one write under the thread's lease, with their own
- * ids: done again, also by another process or after a crash, it adds nothing. Call it before the turn, once no turn of the
- * old engine runs any more; one that runs nevertheless is taken in as unfinished and brought up to its end by a later call.
+ * The turns come to the end of the history, in the old engine's order, in one write under the thread's lease, with
+ * their own
+ * ids: done again, also by another process or after a crash, it adds nothing. Call it before the turn, once no turn of
+ * the
+ * old engine runs any more; one that runs nevertheless is taken in as unfinished and brought up to its end by a later
+ * call.
  *
  * @returns whether anything was written
- * @throws HebraError `INVALID_OPTIONS`, `REJECTS_OVER_BUDGET` before anything is written, `LOCK_TIMEOUT` (retryable) while a turn runs in the thread, `CONTEXT_MIGRATING`,
+ * @throws HebraError `INVALID_OPTIONS`, `REJECTS_OVER_BUDGET` before anything is written, `LOCK_TIMEOUT` (retryable)
+ * while a turn runs in the thread, `CONTEXT_MIGRATING`,
  * and what the store and the locks throw.
  *
  * @example
@@ -86,7 +100,8 @@ export async function catchUp(options: CatchUpOptions): Promise<{ changed: boole
   const { maxRejects } = parseOptions("catchUp", schema, options);
   const { locks, legacy, address, lease, logger = silentLogger } = options;
   const { tenant = "default" } = address;
-  const group = "key" in address ? await legacy.byKey(tenant, address.key) : await legacy.byContextId(tenant, address.contextId);
+  const group =
+    "key" in address ? await legacy.byKey(tenant, address.key) : await legacy.byContextId(tenant, address.contextId);
   const mapped = group === undefined ? undefined : await options.toBundle(group);
   if (mapped?.document === undefined) return { changed: false };
   const old = currentBundle(mapped.document as ContextBundle);
@@ -96,7 +111,11 @@ export async function catchUp(options: CatchUpOptions): Promise<{ changed: boole
     for (let attempt = 1; ; attempt++) {
       try {
         const changed = await append(options, tenant, old, mapped.rejects, maxRejects, held);
-        if (changed) logger.info("A conversation was caught up with what the old engine had added.", { tenant, contextId: old.context.id });
+        if (changed)
+          logger.info("A conversation was caught up with what the old engine had added.", {
+            tenant,
+            contextId: old.context.id,
+          });
         return { changed };
       } catch (error) {
         if (attempt >= ATTEMPTS) throw error;
@@ -115,17 +134,35 @@ export async function catchUp(options: CatchUpOptions): Promise<{ changed: boole
 }
 
 /** @returns whether anything was written */
-async function append({ store, clock = systemClock, state }: CatchUpOptions, tenant: string, old: ContextBundle, rejects: readonly unknown[], maxRejects: number, { fence }: Lease): Promise<boolean> {
+async function append(
+  { store, clock = systemClock, state }: CatchUpOptions,
+  tenant: string,
+  old: ContextBundle,
+  rejects: readonly unknown[],
+  maxRejects: number,
+  { fence }: Lease,
+): Promise<boolean> {
   const contextId = old.context.id;
   const seen = await store.load(tenant, { contextId });
-  if (seen?.context.importing === true) throw new HebraError("CONTEXT_MIGRATING", `The context ${contextId} is being imported. Try again when the import has ended.`, { details: { contextId } });
+  if (seen?.context.importing === true)
+    throw new HebraError(
+      "CONTEXT_MIGRATING",
+      `The context ${contextId} is being imported. Try again when the import has ended.`,
+      { details: { contextId } },
+    );
   if (seen === undefined || isUntouched(seen)) {
     refuseOver(rejects, maxRejects, old.thread.key);
     return (await store.import(tenant, old)).changed;
   }
   const present = (await store.export(tenant, contextId))!;
-  const has = new Set([...present.items, ...present.executions, ...present.steps, ...present.parts].map(({ id }) => id));
-  refuseOver(rejects.filter((one) => !has.has(String((one as { id?: unknown }).id))), maxRejects, old.thread.key);
+  const has = new Set(
+    [...present.items, ...present.executions, ...present.steps, ...present.parts].map(({ id }) => id),
+  );
+  refuseOver(
+    rejects.filter((one) => !has.has(String((one as { id?: unknown }).id))),
+    maxRejects,
+    old.thread.key,
+  );
   const at = clock.now();
   if (appendTurns(tenant, present, old, at) === undefined) return false;
   const changes = appendTurns(tenant, present, old, at, state?.(present.context.state, old.context.state))!;
@@ -135,5 +172,9 @@ async function append({ store, clock = systemClock, state }: CatchUpOptions, ten
 
 function refuseOver(rejects: readonly unknown[], maxRejects: number, key: string): void {
   if (rejects.length <= maxRejects) return;
-  throw new HebraError("REJECTS_OVER_BUDGET", `${rejects.length} rows of the old conversation ${key} have no place in the new one, and ${maxRejects} are allowed. Repair them, or raise \`maxRejects\`.`, { details: { rejects: rejects.length } });
+  throw new HebraError(
+    "REJECTS_OVER_BUDGET",
+    `${rejects.length} rows of the old conversation ${key} have no place in the new one, and ${maxRejects} are allowed. Repair them, or raise \`maxRejects\`.`,
+    { details: { rejects: rejects.length } },
+  );
 }

@@ -11,13 +11,28 @@ const address = { key: "customer-7" };
 
 describe("handover", () => {
   it("maps every turn back, with its calls and results, under the same ids each time", async () => {
-    const definition = scripted([{ text: "One moment.", actions: [{ name: "find", input: { n: 1 } }, { name: "ghost", input: {} }] }, { text: "Found." }], { actions: { find: action(() => ({ ok: true })) } });
+    const definition = scripted(
+      [
+        {
+          text: "One moment.",
+          actions: [
+            { name: "find", input: { n: 1 } },
+            { name: "ghost", input: {} },
+          ],
+        },
+        { text: "Found." },
+      ],
+      { actions: { find: action(() => ({ ok: true })) } },
+    );
     const { engine, store } = setUp(definition);
     const turn = await engine.react(definition, { id: "a", text: "Where?" }, { address });
     await turn.result;
     const rows = await handover(store, address);
     expect(await handover(store, address)).toEqual(rows);
-    expect(rows.context_events.map(({ id, type, status }) => [id, type, status])).toEqual([[turn.triggerItemId, "input_text", "completed"], [turn.reactionItemId, "output_text", "completed"]]);
+    expect(rows.context_events.map(({ id, type, status }) => [id, type, status])).toEqual([
+      [turn.triggerItemId, "input_text", "completed"],
+      [turn.reactionItemId, "output_text", "completed"],
+    ]);
     const { parts } = rows.context_events[1]!["content"] as { parts: JsonObject[] };
     expect(parts).toMatchObject([
       { type: "text", text: "One moment." },
@@ -25,8 +40,13 @@ describe("handover", () => {
       { type: "tool-ghost", state: "output-error", errorText: expect.stringContaining("no action ghost") as string },
       { type: "text", text: "Found." },
     ]);
-    expect(rows.story_executions).toMatchObject([{ id: turn.executionId, trigger: turn.triggerItemId, reaction: turn.reactionItemId, status: "completed" }]);
-    expect(rows.story_steps).toMatchObject([{ iteration: 0, toolExecutionResults: [{ success: true, output: { ok: true } }, { success: false }] }, { iteration: 1 }]);
+    expect(rows.story_executions).toMatchObject([
+      { id: turn.executionId, trigger: turn.triggerItemId, reaction: turn.reactionItemId, status: "completed" },
+    ]);
+    expect(rows.story_steps).toMatchObject([
+      { iteration: 0, toolExecutionResults: [{ success: true, output: { ok: true } }, { success: false }] },
+      { iteration: 1 },
+    ]);
     expect(rows.story_parts.map(({ idx }) => idx)).toEqual([0, 1, 2, 0]);
   });
 
@@ -36,7 +56,9 @@ describe("handover", () => {
     const { engine, store } = setUp(definition, { clock, locks: localLocks() });
     for (const id of ["a", "b", "c"]) await (await engine.react(definition, { id, text: id }, { address })).result;
     const slow = setUp(definition, { store, clock: createManualClock(1_000), locks: localLocks() });
-    await (await slow.engine.react(definition, { id: "d", text: "d" }, { address })).result;
+    await (
+      await slow.engine.react(definition, { id: "d", text: "d" }, { address })
+    ).result;
     const events = (await handover(store, address)).context_events;
     const byTime = events.toSorted((a, b) => String(a["createdAt"]).localeCompare(String(b["createdAt"])));
     expect(byTime.map(({ id }) => id)).toEqual(events.map(({ id }) => id));

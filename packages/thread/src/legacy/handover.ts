@@ -14,7 +14,8 @@ export interface LegacyRows {
 
 /**
  * Everything that the new engine wrote in a thread, as rows of the old one, so that the old one can answer from a whole
- * history after a rollback; `catchUp` is the way back. Ids are kept: writing the rows by id, as often as one likes, adds
+ * history after a rollback; `catchUp` is the way back. Ids are kept: writing the rows by id, as often as one likes,
+ * adds
  * each turn once. Turns that have not ended are left out; call again when they have.
  *
  * @returns no rows when the thread does not exist, or the new engine never served it.
@@ -34,8 +35,13 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
   const snapshot = await store.load(tenant, address);
   const bundle = snapshot === undefined ? undefined : await store.export(tenant, snapshot.context.id);
   if (bundle === undefined) return rows;
-  const ended = new Set(bundle.executions.filter((row) => row.provenance === null && isTerminal(executionStates, row.status)).map(({ id }) => id));
-  const mine = (row: { executionId: string | null; provenance: unknown }) => row.provenance === null && row.executionId !== null && ended.has(row.executionId);
+  const ended = new Set(
+    bundle.executions
+      .filter((row) => row.provenance === null && isTerminal(executionStates, row.status))
+      .map(({ id }) => id),
+  );
+  const mine = (row: { executionId: string | null; provenance: unknown }) =>
+    row.provenance === null && row.executionId !== null && ended.has(row.executionId);
   const parts = bundle.parts.filter(mine).sort((a, b) => a.index - b.index);
 
   const partsOf = new Map<string, PartRow[]>();
@@ -68,7 +74,11 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
       iteration: step.iteration,
       status: step.status === "cancelled" ? "failed" : step.status,
       toolCalls: calls.map(({ callId, name, input }) => ({ toolCallId: callId, toolName: name, args: input })),
-      toolExecutionResults: calls.map(({ callId, status, output, error }) => (status === "succeeded" ? { toolCallId: callId, success: true, output } : { toolCallId: callId, success: false, errorText: error?.message ?? status })),
+      toolExecutionResults: calls.map(({ callId, status, output, error }) =>
+        status === "succeeded"
+          ? { toolCallId: callId, success: true, output }
+          : { toolCallId: callId, success: false, errorText: error?.message ?? status },
+      ),
       ...(step.error === null ? {} : { errorText: step.error.message }),
       createdAt: iso(step.createdAt),
       updatedAt: iso(step.updatedAt),
@@ -79,7 +89,16 @@ export async function handover(store: ThreadStore, address: ThreadRef & { tenant
     if (part.stepId === null) continue;
     const index = places.get(part.stepId) ?? 0;
     places.set(part.stepId, index + 1);
-    rows.story_parts.push({ id: part.id, key: `${part.stepId}:${index}`, step: part.stepId, idx: index, type: String(toUiPart(part.content)["type"]), part: toUiPart(part.content), createdAt: iso(part.createdAt), updatedAt: iso(part.updatedAt) });
+    rows.story_parts.push({
+      id: part.id,
+      key: `${part.stepId}:${index}`,
+      step: part.stepId,
+      idx: index,
+      type: String(toUiPart(part.content)["type"]),
+      part: toUiPart(part.content),
+      createdAt: iso(part.createdAt),
+      updatedAt: iso(part.updatedAt),
+    });
   }
   return rows;
 }

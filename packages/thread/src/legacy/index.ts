@@ -1,5 +1,14 @@
 export { createAiSdkReactor, type CreateAiSdkReactorOptions } from "./call/ai-sdk-reactor.ts";
-export { createStory, createThread, thread, type RegistrableThreadBuilder, type ThreadBuilder, type ThreadBuilderEntry, type ThreadConfig, type ThreadInstance } from "./call/builder.ts";
+export {
+  createStory,
+  createThread,
+  thread,
+  type RegistrableThreadBuilder,
+  type ThreadBuilder,
+  type ThreadBuilderEntry,
+  type ThreadConfig,
+  type ThreadInstance,
+} from "./call/builder.ts";
 export { getThreadEnv, registerThreadEnv } from "./call/env.ts";
 export {
   AGENT_CHANNEL,
@@ -11,9 +20,29 @@ export {
   SYSTEM_TEXT_ITEM_TYPE,
   WEB_CHANNEL,
 } from "./call/items.ts";
-export { getThread, getThreadFactory, hasThread, listThreads, registerThread, type ThreadFactory, type ThreadKey } from "./call/registry.ts";
-export { configureRuntime, getThreadRuntime, type LegacyThreadStore, type LegacyRuntimeConfig, type LegacyRuntimeParts, type ThreadRuntime } from "./call/runtime.ts";
-export { createScriptedReactor, type CreateScriptedReactorOptions, type ScriptedReactionPayload, type ScriptedReactorStep } from "./call/scripted-reactor.ts";
+export {
+  getThread,
+  getThreadFactory,
+  hasThread,
+  listThreads,
+  registerThread,
+  type ThreadFactory,
+  type ThreadKey,
+} from "./call/registry.ts";
+export {
+  configureRuntime,
+  getThreadRuntime,
+  type LegacyThreadStore,
+  type LegacyRuntimeConfig,
+  type LegacyRuntimeParts,
+  type ThreadRuntime,
+} from "./call/runtime.ts";
+export {
+  createScriptedReactor,
+  type CreateScriptedReactorOptions,
+  type ScriptedReactionPayload,
+  type ScriptedReactorStep,
+} from "./call/scripted-reactor.ts";
 export { Thread } from "./call/thread.ts";
 export { didToolExecute, extractToolCallsFromParts } from "./call/tool-calls.ts";
 export type {

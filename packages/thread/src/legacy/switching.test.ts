@@ -30,21 +30,33 @@ const key = "customer-7";
 const asked = (parts: readonly object[]) => parts.map((part) => ("text" in part ? String(part.text) : "?")).join("");
 const definition = defineThread({
   name: "desk",
-  reactor: scriptedReactor({ steps: ({ transcript }) => [{ text: asked(transcript.findLast(({ role }) => role === "user")!.parts).replace("Question", "Answer") }], repeatLast: true }),
+  reactor: scriptedReactor({
+    steps: ({ transcript }) => [
+      { text: asked(transcript.findLast(({ role }) => role === "user")!.parts).replace("Question", "Answer") },
+    ],
+    repeatLast: true,
+  }),
 });
 
 /** What happens: an engine serves some turns, after the conversation came to it. */
 interface Round {
   on: "old" | "new";
   turns: number;
-  /** The old engine's process ends in the middle of the last turn, which ends only after the conversation has gone over. */
+  /**
+   * The old engine's process ends in the middle of the last turn, which ends only after the conversation has gone over.
+   */
   late: boolean;
   /** How the first attempt at the switch ends. */
   fault: "none" | "before" | "after" | "twice";
 }
 
 const rounds = fc.array(
-  fc.record({ on: fc.constantFrom("old" as const, "new" as const), turns: fc.integer({ min: 0, max: 3 }), late: fc.boolean(), fault: fc.constantFrom("none" as const, "before" as const, "after" as const, "twice" as const) }),
+  fc.record({
+    on: fc.constantFrom("old" as const, "new" as const),
+    turns: fc.integer({ min: 0, max: 3 }),
+    late: fc.boolean(),
+    fault: fc.constantFrom("none" as const, "before" as const, "after" as const, "twice" as const),
+  }),
   { minLength: 2, maxLength: 8 },
 );
 
@@ -68,7 +80,8 @@ async function world(path: string) {
       locks = localLocks({ clock });
       engine = createEngine({ store, threads: [definition], locks, clock });
     },
-    catchUp: (over: ThreadStore = store) => catchUp({ store: over, locks, legacy: old.reader, toBundle, address: { key }, clock }),
+    catchUp: (over: ThreadStore = store) =>
+      catchUp({ store: over, locks, legacy: old.reader, toBundle, address: { key }, clock }),
     async close() {
       await engine.close();
       await store.close();
@@ -83,7 +96,9 @@ type World = Awaited<ReturnType<typeof world>>;
 async function toNew({ catchUp: take, store, restart }: World, fault: Round["fault"]): Promise<void> {
   if (fault === "before" || fault === "after") {
     const faults: StoreFault[] = (["commit", "import"] as const).map((verb) => ({ verb, at: 1, mode: fault }));
-    await take(faultyStore(store(), faults)).catch((error: unknown) => expect(error).toMatchObject({ code: "STORE_FAILED" }));
+    await take(faultyStore(store(), faults)).catch((error: unknown) =>
+      expect(error).toMatchObject({ code: "STORE_FAILED" }),
+    );
     await restart();
   }
   await take();
@@ -105,7 +120,9 @@ async function toOld({ store, old }: World, fault: Round["fault"]): Promise<void
 async function newTexts(store: ThreadStore): Promise<string[]> {
   const found = await store.load("default", { key });
   if (found === undefined) return [];
-  return (await store.history("default", found.context.id, { items: 10_000 })).map(({ item, parts }) => asked(parts.length > 0 ? parts.map(({ content }) => content) : item.content));
+  return (await store.history("default", found.context.id, { items: 10_000 })).map(({ item, parts }) =>
+    asked(parts.length > 0 ? parts.map(({ content }) => content) : item.content),
+  );
 }
 
 describe("a conversation that goes from one engine to the other and back", () => {
@@ -118,14 +135,16 @@ describe("a conversation that goes from one engine to the other and back", () =>
         const turns: { id: string; by: Round["on"] }[] = [];
         let unfinished: string | undefined;
         let on: Round["on"] | undefined;
-        const expected = (): string[] => turns.flatMap(({ id }) => [question(id), id === unfinished ? "" : answerTo(id)]);
+        const expected = (): string[] =>
+          turns.flatMap(({ id }) => [question(id), id === unfinished ? "" : answerTo(id)]);
         const finish = () => {
           if (unfinished !== undefined) at.old.finish(unfinished);
           unfinished = undefined;
         };
         try {
           for (const round of plan) {
-            if (on !== undefined && on !== round.on) await (round.on === "new" ? toNew(at, round.fault) : toOld(at, round.fault));
+            if (on !== undefined && on !== round.on)
+              await (round.on === "new" ? toNew(at, round.fault) : toOld(at, round.fault));
             on = round.on;
             if (on === "old") finish();
             for (let i = 0; i < round.turns; i++) {
@@ -153,10 +172,14 @@ describe("a conversation that goes from one engine to the other and back", () =>
           expect(at.old.texts(found.context.id)).toEqual(expected());
           const bundle = (await at.store().export("default", found.context.id))!;
           expect(verifyGraph(bundle, { settled: true })).toEqual([]);
-          expect(bundle.executions.map(({ status, outcome }) => `${status} ${outcome}`)).toEqual(turns.map(() => "completed stop"));
+          expect(bundle.executions.map(({ status, outcome }) => `${status} ${outcome}`)).toEqual(
+            turns.map(() => "completed stop"),
+          );
           // What either engine has answered is known: delivered again, nothing runs.
           for (const { id, by } of turns) {
-            const again = await at.engine().react(definition, { id: by === "old" ? `${id}-in` : id, text: question(id) }, { address: { key } });
+            const again = await at
+              .engine()
+              .react(definition, { id: by === "old" ? `${id}-in` : id, text: question(id) }, { address: { key } });
             expect([id, again.duplicate]).toEqual([id, true]);
           }
         } finally {

@@ -12,13 +12,28 @@ export function toUiPart(content: AnyPart): JsonObject {
     case "reasoning":
       return { type: content.kind, text: content.text };
     case "file":
-      return { type: "file", mediaType: content.mediaType, url: content.url, ...(content.filename === undefined ? {} : { filename: content.filename }) };
+      return {
+        type: "file",
+        mediaType: content.mediaType,
+        url: content.url,
+        ...(content.filename === undefined ? {} : { filename: content.filename }),
+      };
     case "source":
-      return { type: "source-url", sourceId: content.id, ...(content.url === undefined ? {} : { url: content.url }), ...(content.title === undefined ? {} : { title: content.title }) };
+      return {
+        type: "source-url",
+        sourceId: content.id,
+        ...(content.url === undefined ? {} : { url: content.url }),
+        ...(content.title === undefined ? {} : { title: content.title }),
+      };
     case "data":
-      return isObject(content.data) && content.data["type"] === content.name ? content.data : { type: `data-${content.name}`, data: content.data };
+      return isObject(content.data) && content.data["type"] === content.name
+        ? content.data
+        : { type: `data-${content.name}`, data: content.data };
     case "action": {
-      const outcome: JsonObject = content.status === "succeeded" ? { state: "output-available", output: content.output ?? null } : { state: "output-error", errorText: content.error ?? "not settled" };
+      const outcome: JsonObject =
+        content.status === "succeeded"
+          ? { state: "output-available", output: content.output ?? null }
+          : { state: "output-error", errorText: content.error ?? "not settled" };
       return { type: `tool-${content.name}`, toolCallId: content.callId, input: content.input, ...outcome };
     }
   }
@@ -31,23 +46,41 @@ export function toUnsettledPart(content: AnyPart): JsonObject {
 }
 
 /**
- * A UI message part as a part of a transcript, or nothing for one that only marks a step's beginning. What has no counterpart
- * is kept whole as a data part. The same as the migration's mapping, so that a message reads alike however it came here.
+ * A UI message part as a part of a transcript, or nothing for one that only marks a step's beginning. What has no
+ * counterpart
+ * is kept whole as a data part. The same as the migration's mapping, so that a message reads alike however it came
+ * here.
  */
 export function fromUiPart(part: JsonObject): TranscriptPart | undefined {
   const type = String(part["type"] ?? "");
   if (type === "step-start") return undefined;
   if (type === "text" || type === "reasoning") return { kind: type, text: textOf(part["text"]) };
   if (type === "file" && typeof part["url"] === "string") {
-    return { kind: "file", mediaType: typeof part["mediaType"] === "string" ? part["mediaType"] : "application/octet-stream", url: part["url"], ...(typeof part["filename"] === "string" ? { filename: part["filename"] } : {}) };
+    return {
+      kind: "file",
+      mediaType: typeof part["mediaType"] === "string" ? part["mediaType"] : "application/octet-stream",
+      url: part["url"],
+      ...(typeof part["filename"] === "string" ? { filename: part["filename"] } : {}),
+    };
   }
   if (type === "source-url" && typeof part["url"] === "string") {
-    return { kind: "source", id: typeof part["sourceId"] === "string" ? part["sourceId"] : part["url"], url: part["url"], ...(typeof part["title"] === "string" ? { title: part["title"] } : {}) };
+    return {
+      kind: "source",
+      id: typeof part["sourceId"] === "string" ? part["sourceId"] : part["url"],
+      url: part["url"],
+      ...(typeof part["title"] === "string" ? { title: part["title"] } : {}),
+    };
   }
   const call = callOf(part);
   if (call === undefined) return { kind: "data", name: type === "" ? "part" : type, data: part };
-  if (part["state"] === "output-available") return { kind: "action", ...call, status: "succeeded", output: part["output"] ?? null };
-  return { kind: "action", ...call, status: "failed", error: part["state"] === "output-error" ? textOf(part["errorText"] ?? "failed") : "not settled" };
+  if (part["state"] === "output-available")
+    return { kind: "action", ...call, status: "succeeded", output: part["output"] ?? null };
+  return {
+    kind: "action",
+    ...call,
+    status: "failed",
+    error: part["state"] === "output-error" ? textOf(part["errorText"] ?? "failed") : "not settled",
+  };
 }
 
 /** The call that a UI message part shows, if it shows one. */
@@ -67,5 +100,7 @@ export function partsOf(content: unknown): JsonObject[] {
   return typeof text === "string" ? [{ type: "text", text }] : [];
 }
 
-const textOf = (value: JsonValue | undefined): string => (typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value));
-export const isObject = (value: unknown): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
+const textOf = (value: JsonValue | undefined): string =>
+  typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

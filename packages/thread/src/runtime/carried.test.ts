@@ -14,8 +14,23 @@ afterEach(async () => {
 
 const clock = createManualClock();
 const replyTo = (inReplyTo: string) => ({ gatewayId: "main", channel: "memory", chat: "a", inReplyTo, deltas: false });
-const message = (id: string, at?: number): CarriedMessage => ({ direction: "inbound", tenant: "default", session: "memory:a", id: `memory:${id}`, at, payload: asJson({ kind: "message", message: { id, chat: "a", text: id }, replyTo: replyTo(id) }) });
-const reply = (id: string): CarriedMessage => ({ direction: "outbound", tenant: "default", session: "memory:a", id, gatewayId: "main", seq: 0, payload: asJson({ kind: "reply", replyTo: replyTo(id), text: `reply ${id}`, index: 0 }) });
+const message = (id: string, at?: number): CarriedMessage => ({
+  direction: "inbound",
+  tenant: "default",
+  session: "memory:a",
+  id: `memory:${id}`,
+  at,
+  payload: asJson({ kind: "message", message: { id, chat: "a", text: id }, replyTo: replyTo(id) }),
+});
+const reply = (id: string): CarriedMessage => ({
+  direction: "outbound",
+  tenant: "default",
+  session: "memory:a",
+  id,
+  gatewayId: "main",
+  seq: 0,
+  payload: asJson({ kind: "reply", replyTo: replyTo(id), text: `reply ${id}`, index: 0 }),
+});
 
 describe("messages that a move has brought along", () => {
   it("are kept in order, once each, and can be taken back", async () => {
@@ -24,16 +39,28 @@ describe("messages that a move has brought along", () => {
     await carried.add([reply("1"), reply("2")]);
     await carried.add([reply("2"), reply("3")]);
     await carried.add([message("x", 5)]);
-    expect((await carried.list()).filter(({ direction }) => direction === "outbound").map(({ id }) => id)).toEqual(["1", "2", "3"]);
+    expect((await carried.list()).filter(({ direction }) => direction === "outbound").map(({ id }) => id)).toEqual([
+      "1",
+      "2",
+      "3",
+    ]);
     await carried.remove(reply("2"));
-    expect((await carriedMessages(store, clock, silentLogger).list()).map(({ id }) => id).sort()).toEqual(["1", "3", "memory:x"]);
+    expect((await carriedMessages(store, clock, silentLogger).list()).map(({ id }) => id).sort()).toEqual([
+      "1",
+      "3",
+      "memory:x",
+    ]);
   });
 
   it("are given to the bus at every start, at their time, until they are done with", async () => {
     const store = memoryStore();
     const carried = carriedMessages(store, clock, silentLogger);
     await carried.add([reply("1"), reply("2")]);
-    await carried.add([message("now"), message("later", clock.now() + 60_000), message("never yet", clock.now() + 3_600_000)]);
+    await carried.add([
+      message("now"),
+      message("later", clock.now() + 60_000),
+      message("never yet", clock.now() + 3_600_000),
+    ]);
 
     const start = async () => {
       const bus = localBus({ clock }) as Bus;

@@ -4,7 +4,10 @@ import { z } from "zod";
 import type { ThreadStore } from "../store/store.ts";
 import { OWN_TENANT, ownThread, type OwnThread } from "./own-thread.ts";
 
-/** A message of another bus that no queued execution can stand for: one for later, one of an older engine, a wake, a reply. */
+/**
+ * A message of another bus that no queued execution can stand for: one for later, one of an older engine, a wake, a
+ * reply.
+ */
 export interface CarriedMessage {
   direction: "inbound" | "outbound";
   tenant: string;
@@ -19,9 +22,14 @@ export interface CarriedMessage {
   payload: JsonValue;
 }
 
-/** Messages that a move has brought into the store. They are given to the bus at every start until they are done with. */
+/**
+ * Messages that a move has brought into the store. They are given to the bus at every start until they are done with.
+ */
 export interface Carried {
-  /** Appends to what is carried, in order; what is there under the same id stays as it is. All of one conversation and direction. */
+  /**
+   * Appends to what is carried, in order; what is there under the same id stays as it is. All of one conversation and
+   * direction.
+   */
   add(messages: readonly CarriedMessage[]): Promise<void>;
   /** Takes one back. */
   remove(message: Pick<CarriedMessage, "direction" | "tenant" | "session" | "gatewayId" | "id">): Promise<void>;
@@ -30,7 +38,10 @@ export interface Carried {
   /** Gives everything to a bus. @returns how many. Once: the second call does nothing */
   restore(bus: Bus): Promise<number>;
   /** These have left the bus for good. */
-  settled(direction: CarriedMessage["direction"], messages: readonly Pick<ReceivedMessage, "tenant" | "session" | "id">[]): void;
+  settled(
+    direction: CarriedMessage["direction"],
+    messages: readonly Pick<ReceivedMessage, "tenant" | "session" | "id">[],
+  ): void;
   /** Resolves when what was settled is written down. */
   flush(): Promise<void>;
 }
@@ -53,7 +64,9 @@ const stored = z.object({
   ),
 });
 const read = (state: JsonValue | undefined): CarriedMessage[] => stored.safeParse(state).data?.messages ?? [];
-const plain = (messages: readonly CarriedMessage[]): JsonObject => ({ messages: JSON.parse(JSON.stringify(messages)) as JsonValue });
+const plain = (messages: readonly CarriedMessage[]): JsonObject => ({
+  messages: JSON.parse(JSON.stringify(messages)) as JsonValue,
+});
 const PAGE = 200;
 
 export function carriedMessages(store: ThreadStore, clock: Clock, logger: Logger): Carried {
@@ -63,8 +76,20 @@ export function carriedMessages(store: ThreadStore, clock: Clock, logger: Logger
   let restored: Promise<number> | undefined;
   let writing: Promise<void> = Promise.resolve();
 
-  const nameOf = ({ direction, tenant, session, id }: Pick<CarriedMessage, "direction" | "tenant" | "session" | "id">) => JSON.stringify([direction, tenant, session, id]);
-  const keyOf = ({ direction, tenant, session, gatewayId = "" }: Pick<CarriedMessage, "direction" | "tenant" | "session" | "gatewayId">) => `${prefix}${direction}:${deriveId("carried", tenant, session, gatewayId)}`;
+  const nameOf = ({
+    direction,
+    tenant,
+    session,
+    id,
+  }: Pick<CarriedMessage, "direction" | "tenant" | "session" | "id">) =>
+    JSON.stringify([direction, tenant, session, id]);
+  const keyOf = ({
+    direction,
+    tenant,
+    session,
+    gatewayId = "",
+  }: Pick<CarriedMessage, "direction" | "tenant" | "session" | "gatewayId">) =>
+    `${prefix}${direction}:${deriveId("carried", tenant, session, gatewayId)}`;
   const threadAt = (key: string): OwnThread => ownThread(store, key, now);
 
   async function change(key: string, edit: (messages: CarriedMessage[]) => CarriedMessage[]): Promise<void> {
@@ -75,8 +100,12 @@ export function carriedMessages(store: ThreadStore, clock: Clock, logger: Logger
 
   async function list(): Promise<{ key: string; messages: CarriedMessage[] }[]> {
     const all: { key: string; messages: CarriedMessage[] }[] = [];
-    for (let cursor: string | undefined; ; ) {
-      const page = await store.list(OWN_TENANT, { keyPrefix: prefix, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+    for (let cursor: string | undefined; ;) {
+      const page = await store.list(OWN_TENANT, {
+        keyPrefix: prefix,
+        limit: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
       for (const { key } of page.rows) all.push({ key, messages: read((await threadAt(key).read())?.state) });
       if (page.cursor === undefined) return all;
       cursor = page.cursor;
@@ -89,8 +118,17 @@ export function carriedMessages(store: ThreadStore, clock: Clock, logger: Logger
       for (const message of messages) {
         const { direction, tenant, session, id, gatewayId = "main", at, interrupt, seq, payload } = message;
         places.set(nameOf(message), key);
-        if (direction === "inbound") await bus.publishInbound({ tenant, session, id, payload, delayMs: at === undefined ? 0 : Math.max(0, at - now()), ...(interrupt === undefined ? {} : { interrupt }) });
-        else await bus.publishOutbound({ tenant, session, id, gatewayId, payload, ...(seq === undefined ? {} : { seq }) });
+        if (direction === "inbound")
+          await bus.publishInbound({
+            tenant,
+            session,
+            id,
+            payload,
+            delayMs: at === undefined ? 0 : Math.max(0, at - now()),
+            ...(interrupt === undefined ? {} : { interrupt }),
+          });
+        else
+          await bus.publishOutbound({ tenant, session, id, gatewayId, payload, ...(seq === undefined ? {} : { seq }) });
         count++;
       }
     }
@@ -102,7 +140,10 @@ export function carriedMessages(store: ThreadStore, clock: Clock, logger: Logger
     async add(messages) {
       const [first] = messages;
       if (first === undefined) return;
-      await change(keyOf(first), (known) => [...known, ...messages.filter(({ id }) => !known.some((one) => one.id === id))]);
+      await change(keyOf(first), (known) => [
+        ...known,
+        ...messages.filter(({ id }) => !known.some((one) => one.id === id)),
+      ]);
     },
     remove: (message) => change(keyOf(message), (known) => known.filter(({ id }) => id !== message.id)),
     list: async () => (await list()).flatMap(({ messages }) => messages),
@@ -116,7 +157,12 @@ export function carriedMessages(store: ThreadStore, clock: Clock, logger: Logger
         places.delete(name);
         writing = writing
           .then(() => change(key, (known) => known.filter(({ id }) => id !== message.id)))
-          .catch((error: unknown) => logger.warn("A message that was brought along could not be crossed out; a restart gives it to the bus again.", { error: errorMessage(error) }));
+          .catch((error: unknown) =>
+            logger.warn(
+              "A message that was brought along could not be crossed out; a restart gives it to the bus again.",
+              { error: errorMessage(error) },
+            ),
+          );
       }
     },
     flush: () => writing,

@@ -12,8 +12,10 @@ const clauses = { ...intakeClauses, ...replyClauses };
 export type ChannelClause = keyof typeof clauses;
 
 /**
- * What a {@link Channel} means, as clauses to run against its real other side, or a server that speaks the same: title →
- * function that throws an `AssertionError` where the channel breaks it. No test runner is imported; hand each clause to yours.
+ * What a {@link Channel} means, as clauses to run against its real other side, or a server that speaks the same: title
+ * →
+ * function that throws an `AssertionError` where the channel breaks it. No test runner is imported; hand each clause to
+ * yours.
  *
  * @param options - `skip`: what the other side has no means for, each with a reason
  * @throws HebraError `INVALID_OPTIONS` for a clause that does not exist, or a missing reason
@@ -27,11 +29,15 @@ export type ChannelClause = keyof typeof clauses;
  * }
  * ```
  */
-export function channelContract(options: ChannelContractOptions & { skip?: Partial<Record<ChannelClause, string>> }): Partial<Record<ChannelClause, () => Promise<void>>> {
+export function channelContract(
+  options: ChannelContractOptions & { skip?: Partial<Record<ChannelClause, string>> },
+): Partial<Record<ChannelClause, () => Promise<void>>> {
   const skip = options.skip ?? {};
   for (const [title, reason] of Object.entries(skip)) {
-    if (!Object.hasOwn(clauses, title)) throw new HebraError("INVALID_OPTIONS", `channelContract: there is no clause "${title}" to skip.`);
-    if (reason.trim() === "") throw new HebraError("INVALID_OPTIONS", `channelContract: say why "${title}" is skipped.`);
+    if (!Object.hasOwn(clauses, title))
+      throw new HebraError("INVALID_OPTIONS", `channelContract: there is no clause "${title}" to skip.`);
+    if (reason.trim() === "")
+      throw new HebraError("INVALID_OPTIONS", `channelContract: say why "${title}" is skipped.`);
   }
   const kept = Object.entries<Clause>(clauses).filter(([title]) => !Object.hasOwn(skip, title));
   return Object.fromEntries(kept.map(([title, clause]) => [title, () => runClause(clause, options)]));

@@ -9,7 +9,10 @@ export interface ChannelMessage {
   chat: string;
   /** Short for one text part. */
   text?: string;
-  /** Pictures and files by reference: what a worker could not read from the gateway's disk must be a URL or a blob's reference. */
+  /**
+   * Pictures and files by reference: what a worker could not read from the gateway's disk must be a URL or a blob's
+   * reference.
+   */
   parts?: Trigger["parts"];
   sender?: { id: string; name?: string };
   /** Kept with the item; the same at every delivery. */
@@ -22,7 +25,10 @@ export interface ChannelMessage {
   thread?: string;
   /** Cancels the turn that runs and goes next. @defaultValue false */
   interrupt?: boolean;
-  /** The run that the message belongs to, of a workflow for instance: on every span of its turn. @defaultValue none: the turn is a run of its own */
+  /**
+   * The run that the message belongs to, of a workflow for instance: on every span of its turn. @defaultValue none: the
+   * turn is a run of its own
+   */
   runId?: string;
 }
 
@@ -80,7 +86,10 @@ export interface ReplyStatus {
   reason?: string;
 }
 
-/** Says where a message belongs when that is not its channel's chat in the default tenant. The same at every delivery of the message. */
+/**
+ * Says where a message belongs when that is not its channel's chat in the default tenant. The same at every delivery of
+ * the message.
+ */
 export type Locate = (message: ChannelMessage) => Partial<Pick<ChannelMessage, "tenant" | "session" | "thread">>;
 
 /** What a gateway gives the channels that it starts. */
@@ -89,10 +98,14 @@ export interface ChannelContext {
   /**
    * Hands a message over. A channel acknowledges to its own side only after this returned.
    *
-   * @throws HebraError `UNREACHABLE`, `BACKLOG_FULL`, `CLOSED`, `ENVELOPE_TOO_LARGE`, `NOT_SERIALIZABLE`, `INVALID_ID`, `DEFINITION_MISSING`
+   * @throws HebraError `UNREACHABLE`, `BACKLOG_FULL`, `CLOSED`, `ENVELOPE_TOO_LARGE`, `NOT_SERIALIZABLE`, `INVALID_ID`,
+   * `DEFINITION_MISSING`
    */
   publish(message: ChannelMessage): Promise<Publication>;
-  /** Tells what became of a reply on the other side: counted, logged, and told to the gateway's `onReplyStatus`. Never throws. */
+  /**
+   * Tells what became of a reply on the other side: counted, logged, and told to the gateway's `onReplyStatus`. Never
+   * throws.
+   */
   report(status: ReplyStatus): void;
   clock: Clock;
   logger: Logger;
@@ -108,11 +121,14 @@ export interface Channel {
   /**
    * Sends a reply; resolves when the other side has it. A reply may come twice.
    *
-   * A channel that does not know whether the other side has it, as the connection was lost or the time ran out after the
-   * request had left, throws an error with `details: { outcome: "unknown" }`: `UNREACHABLE`, or `TIMEOUT`. It is counted as
+   * A channel that does not know whether the other side has it, as the connection was lost or the time ran out after
+   * the
+   * request had left, throws an error with `details: { outcome: "unknown" }`: `UNREACHABLE`, or `TIMEOUT`. It is
+   * counted as
    * `unknown`, and sent again under the same id: at least once, and twice where the other side tells no ids apart.
    *
-   * @throws A HebraError that is not `retryable` makes the reply a dead letter. Anything else is tried again, after `details.retryAfterMs` when the other side said when.
+   * @throws A HebraError that is not `retryable` makes the reply a dead letter. Anything else is tried again, after
+   * `details.retryAfterMs` when the other side said when.
    */
   send(reply: ChannelReply): Promise<void>;
   /** Shows a growing reply. A channel without it gets replies only. */

@@ -21,19 +21,29 @@ describe.skipIf(url === undefined)("a store of PostgreSQL as data", () => {
     await pool.end();
   });
 
-  it("holds no more connections than it says", async () => {
-    const migrations = await postgresMigrations({ connectionString: url!, schema: name });
-    await migrations.apply();
-    await migrations.close();
-    const { store: settings } = parseRuntimeConfig({ store: { backend: "postgres", url: named(url!), schema: name, poolSize: 2, prepare: false } });
-    const store = await openStore(settings);
-    await Promise.all(Array.from({ length: 40 }, (_, index) => store.load("default", { key: `k${index}` })));
-    const { rows } = await pool.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1", [name]);
-    expect(rows[0].n).toBe(2);
-    await store.close();
-  }, PATIENCE);
+  it(
+    "holds no more connections than it says",
+    async () => {
+      const migrations = await postgresMigrations({ connectionString: url!, schema: name });
+      await migrations.apply();
+      await migrations.close();
+      const { store: settings } = parseRuntimeConfig({
+        store: { backend: "postgres", url: named(url!), schema: name, poolSize: 2, prepare: false },
+      });
+      const store = await openStore(settings);
+      await Promise.all(Array.from({ length: 40 }, (_, index) => store.load("default", { key: `k${index}` })));
+      const { rows } = await pool.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1", [
+        name,
+      ]);
+      expect(rows[0].n).toBe(2);
+      await store.close();
+    },
+    PATIENCE,
+  );
 
   it("refuses a pool of nothing", () => {
-    expect(() => parseRuntimeConfig({ store: { backend: "postgres", url: "postgres://x", poolSize: 0 } })).toThrow("poolSize");
+    expect(() => parseRuntimeConfig({ store: { backend: "postgres", url: "postgres://x", poolSize: 0 } })).toThrow(
+      "poolSize",
+    );
   });
 });

@@ -12,7 +12,10 @@ export interface RedisAddress {
   /** Options of an ioredis `Redis`, for what a URL cannot say: `{ sentinels: [{ host, port }], name }`. */
   connection?: Readonly<Record<string, unknown>>;
   /** A Redis Cluster: some of its nodes, and the options of an ioredis `Cluster`. */
-  cluster?: { nodes: readonly (string | { host: string; port: number })[]; options?: Readonly<Record<string, unknown>> };
+  cluster?: {
+    nodes: readonly (string | { host: string; port: number })[];
+    options?: Readonly<Record<string, unknown>>;
+  };
 }
 
 /** A runtime as data: what a deployment sets. Everything that is left out is local. */
@@ -47,7 +50,10 @@ export interface RuntimeConfig {
     schema?: string;
     /** For PostgreSQL: connections that each process may hold. @defaultValue 10 */
     poolSize?: number;
-    /** For PostgreSQL: `false` behind a pooler in transaction mode that carries no prepared statements. @defaultValue true */
+    /**
+     * For PostgreSQL: `false` behind a pooler in transaction mode that carries no prepared statements. @defaultValue
+     * true
+     */
     prepare?: boolean;
     /** For Redis. @defaultValue "hebra:thread" */
     namespace?: string;
@@ -69,7 +75,10 @@ const address = {
   url: z.string().min(1).optional(),
   connection: z.record(z.string(), z.unknown()).optional(),
   cluster: z
-    .strictObject({ nodes: z.array(z.union([z.string(), z.strictObject({ host: z.string(), port: z.number() })])).min(1), options: z.record(z.string(), z.unknown()).optional() })
+    .strictObject({
+      nodes: z.array(z.union([z.string(), z.strictObject({ host: z.string(), port: z.number() })])).min(1),
+      options: z.record(z.string(), z.unknown()).optional(),
+    })
     .optional(),
 };
 const schema = z
@@ -85,7 +94,13 @@ const schema = z
         durability: z.enum(["memory", "replicated", "fsync"]).optional(),
       })
       .prefault({}),
-    locks: z.strictObject({ backend: z.enum(["local", "redis"]).default("local"), ...address, namespace: z.string().optional() }).prefault({}),
+    locks: z
+      .strictObject({
+        backend: z.enum(["local", "redis"]).default("local"),
+        ...address,
+        namespace: z.string().optional(),
+      })
+      .prefault({}),
     store: z
       .strictObject({
         backend: z.enum(["local", "memory", "sqlite", "postgres", "redis"]).default("local"),
@@ -106,9 +121,20 @@ const schema = z
     for (const part of ["bus", "locks", "store"] as const) {
       const { backend, url } = config[part];
       const addresses = Object.keys(addressOf(config[part]));
-      if (backend === "postgres" && url === undefined) context.addIssue({ code: "custom", path: [part, "url"], message: "is needed for the backend postgres" });
-      if (backend === "redis" && addresses.length === 0) context.addIssue({ code: "custom", path: [part, "url"], message: "is needed for the backend redis, or a `connection` or a `cluster`" });
-      if (addresses.length > 1) context.addIssue({ code: "custom", path: [part], message: `has ${addresses.join(" and ")}: exactly one is needed` });
+      if (backend === "postgres" && url === undefined)
+        context.addIssue({ code: "custom", path: [part, "url"], message: "is needed for the backend postgres" });
+      if (backend === "redis" && addresses.length === 0)
+        context.addIssue({
+          code: "custom",
+          path: [part, "url"],
+          message: "is needed for the backend redis, or a `connection` or a `cluster`",
+        });
+      if (addresses.length > 1)
+        context.addIssue({
+          code: "custom",
+          path: [part],
+          message: `has ${addresses.join(" and ")}: exactly one is needed`,
+        });
     }
   });
 
@@ -120,18 +146,39 @@ export function parseRuntimeConfig(config: RuntimeConfig): ParsedConfig {
   return parseOptions("runtime config", schema, config);
 }
 
-const given = <T extends object>(values: T) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+const given = <T extends object>(values: T) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 
 /** What a configuration says of where its server is. */
 function addressOf({ url, connection, cluster }: ParsedConfig["bus" | "locks" | "store"]) {
-  return given({ url, connection, cluster: cluster && { nodes: cluster.nodes, ...given({ options: cluster.options }) } });
+  return given({
+    url,
+    connection,
+    cluster: cluster && { nodes: cluster.nodes, ...given({ options: cluster.options }) },
+  });
 }
 
-/** Opens the bus of a configuration alone, for whoever looks after it; nothing for a local one that is as it is made by itself. @throws HebraError as the factory */
-export async function openBus(settings: ParsedConfig["bus"], parts: Pick<RuntimeParts, "clock"> = {}): Promise<Bus | undefined> {
+/**
+ * Opens the bus of a configuration alone, for whoever looks after it; nothing for a local one that is as it is made by
+ * itself. @throws HebraError as the factory
+ */
+export async function openBus(
+  settings: ParsedConfig["bus"],
+  parts: Pick<RuntimeParts, "clock"> = {},
+): Promise<Bus | undefined> {
   const { backend, namespace, leaseMs, maxAttempts, maxBacklog, durability } = settings;
-  const behaviour = given({ leaseMs, maxBacklog, clock: parts.clock, retry: maxAttempts === undefined ? undefined : { maxAttempts } });
-  if (backend === "local") return Object.keys(given({ leaseMs, maxBacklog, maxAttempts })).length === 0 ? undefined : ((await import("@hebra/bus")).localBus(behaviour) as Bus);
+  const behaviour = given({
+    leaseMs,
+    maxBacklog,
+    clock: parts.clock,
+    retry: maxAttempts === undefined ? undefined : { maxAttempts },
+  });
+  if (backend === "local")
+    return Object.keys(given({ leaseMs, maxBacklog, maxAttempts })).length === 0
+      ? undefined
+      : ((await import("@hebra/bus")).localBus(behaviour) as Bus);
   const { redisBus } = await import("@hebra/bus/redis");
   return redisBus({ ...addressOf(settings), ...given({ namespace, durability }), ...behaviour }) as Bus;
 }
@@ -150,7 +197,10 @@ export async function openStore(settings: ParsedConfig["store"]): Promise<Thread
     case "memory":
       return (await import("../store/memory.ts")).memoryStore();
     case "postgres":
-      return (await import("../store/postgres.ts")).postgresStore({ connectionString: url!, ...given({ schema: name, poolSize, prepare, migrations }) });
+      return (await import("../store/postgres.ts")).postgresStore({
+        connectionString: url!,
+        ...given({ schema: name, poolSize, prepare, migrations }),
+      });
     case "redis":
       return (await import("../store/redis.ts")).redisStore({ ...addressOf(settings), ...given({ namespace }) });
     default: {
@@ -166,7 +216,8 @@ export async function openStore(settings: ParsedConfig["store"]): Promise<Thread
  * Opens what a configuration names, and a runtime over it. From local to distributed and back is a change of the
  * configuration alone. Its `close` closes everything.
  *
- * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`; `UNSUPPORTED` for a mix in which conversations could get lost or mixed up; and what a store throws that cannot be opened
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`; `UNSUPPORTED` for a mix in which conversations could get lost
+ * or mixed up; and what a store throws that cannot be opened
  *
  * @example
  * ```ts
@@ -174,7 +225,8 @@ export async function openStore(settings: ParsedConfig["store"]): Promise<Thread
  * import { scriptedReactor } from "@hebra/thread/reactor";
  * import { openRuntime } from "@hebra/thread/runtime";
  *
- * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true })
+ * });
  * const runtime = await openRuntime({ store: { backend: "memory" } }, { threads: [desk] });
  * const turn = await runtime.react(desk, { id: "1", text: "Hi" }, { address: { key: "ana" } });
  * console.log((await turn.result).text); // Hello.
@@ -195,7 +247,18 @@ export async function openRuntime(config: RuntimeConfig, parts: RuntimeParts): P
     const store = await openStore(parsed.store);
     closers.push(() => store.close());
     const { workers, oneHost, sweepMs } = parsed;
-    const runtime = createRuntime({ ...parts, store, workers, oneHost, ...given({ bus, locks, sweepMs, leaseTtlMs: parsed.bus.leaseMs === undefined ? undefined : Math.max(100, parsed.bus.leaseMs) }) });
+    const runtime = createRuntime({
+      ...parts,
+      store,
+      workers,
+      oneHost,
+      ...given({
+        bus,
+        locks,
+        sweepMs,
+        leaseTtlMs: parsed.bus.leaseMs === undefined ? undefined : Math.max(100, parsed.bus.leaseMs),
+      }),
+    });
     const { close } = runtime;
     return Object.assign(runtime, {
       async close() {

@@ -5,7 +5,8 @@ const at = (text: string) => Date.parse(text);
 const following = (expression: string, from: string, count: number, zone?: string) => {
   const cron = parseCron(expression, zone);
   const found: string[] = [];
-  for (let time = cron.next(at(from)); time !== undefined && found.length < count; time = cron.next(time)) found.push(new Date(time).toISOString().slice(0, 16));
+  for (let time = cron.next(at(from)); time !== undefined && found.length < count; time = cron.next(time))
+    found.push(new Date(time).toISOString().slice(0, 16));
   return found;
 };
 
@@ -23,15 +24,24 @@ describe("cron", () => {
 
   it("reads the clocks of a time zone: a skipped time does not happen that day, a repeated one happens once", () => {
     // Madrid: 29 March 2026 skips 02:00 to 03:00, 25 October repeats it.
-    expect(following("30 2 * * *", "2026-03-28T00:00:00Z", 2, "Europe/Madrid")).toEqual(["2026-03-28T01:30", "2026-03-30T00:30"]);
-    expect(following("30 2 * * *", "2026-10-24T12:00:00Z", 2, "Europe/Madrid")).toEqual(["2026-10-25T00:30", "2026-10-26T01:30"]);
+    expect(following("30 2 * * *", "2026-03-28T00:00:00Z", 2, "Europe/Madrid")).toEqual([
+      "2026-03-28T01:30",
+      "2026-03-30T00:30",
+    ]);
+    expect(following("30 2 * * *", "2026-10-24T12:00:00Z", 2, "Europe/Madrid")).toEqual([
+      "2026-10-25T00:30",
+      "2026-10-26T01:30",
+    ]);
   });
 
   it("finds nothing for a day that never comes", () => {
     expect(parseCron("0 0 31 feb *").next(at("2026-01-01T00:00:00Z"))).toBeUndefined();
   });
 
-  it.each(["* * * *", "60 * * * *", "* * * * mun", "5-1 * * * *", "*/0 * * * *", "1-2-3 * * * *", ", * * * *"])("refuses %s", (expression) => {
-    expect(() => parseCron(expression)).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }));
-  });
+  it.each(["* * * *", "60 * * * *", "* * * * mun", "5-1 * * * *", "*/0 * * * *", "1-2-3 * * * *", ", * * * *"])(
+    "refuses %s",
+    (expression) => {
+      expect(() => parseCron(expression)).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }));
+    },
+  );
 });

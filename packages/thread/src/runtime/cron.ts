@@ -2,7 +2,10 @@ import { HebraError } from "@hebra/core";
 
 /** A parsed cron expression. */
 export interface Cron {
-  /** The first moment after `after` that fits, in milliseconds since the epoch; undefined when none does within five years. */
+  /**
+   * The first moment after `after` that fits, in milliseconds since the epoch; undefined when none does within five
+   * years.
+   */
   next(after: number): number | undefined;
 }
 
@@ -10,7 +13,12 @@ const fields = [
   { name: "minute", min: 0, max: 59, names: [] },
   { name: "hour", min: 0, max: 23, names: [] },
   { name: "day of month", min: 1, max: 31, names: [] },
-  { name: "month", min: 1, max: 12, names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"] },
+  {
+    name: "month",
+    min: 1,
+    max: 12,
+    names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+  },
   { name: "day of week", min: 0, max: 7, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ] as const;
 
@@ -18,7 +26,8 @@ const DAY_MS = 86_400_000;
 const MAX_DAYS = 5 * 366;
 
 /**
- * Parses the five fields of cron (IEEE Std 1003.1, crontab): `*`, lists, ranges, steps, names of months and days. Where both days
+ * Parses the five fields of cron (IEEE Std 1003.1, crontab): `*`, lists, ranges, steps, names of months and days. Where
+ * both days
  * are restricted, either fits. A time that the clocks skip does not happen that day; one that they repeat happens once.
  *
  * @param timeZone - an IANA name. @defaultValue UTC
@@ -26,8 +35,11 @@ const MAX_DAYS = 5 * 366;
  */
 export function parseCron(expression: string, timeZone = "UTC"): Cron {
   const parts = expression.trim().split(/\s+/);
-  if (parts.length !== 5) throw wrong(expression, "it needs five fields: minute, hour, day of month, month, day of week");
-  const [minutes, hours, days, months, weekdays] = parts.map((part, index) => parseField(expression, part, fields[index]!)) as [Set<number>, Set<number>, Set<number>, Set<number>, Set<number>];
+  if (parts.length !== 5)
+    throw wrong(expression, "it needs five fields: minute, hour, day of month, month, day of week");
+  const [minutes, hours, days, months, weekdays] = parts.map((part, index) =>
+    parseField(expression, part, fields[index]!),
+  ) as [Set<number>, Set<number>, Set<number>, Set<number>, Set<number>];
   if (weekdays.has(7)) weekdays.add(0);
   const anyDay = parts[2]!.startsWith("*");
   const anyWeekday = parts[4]!.startsWith("*");
@@ -69,13 +81,25 @@ function zoneOffset(expression: string, timeZone: string): (at: number) => numbe
   if (timeZone === "UTC") return () => 0;
   let format: Intl.DateTimeFormat;
   try {
-    format = new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
   } catch (error) {
     throw wrong(expression, `${timeZone} is no time zone`, error);
   }
   return (at) => {
     const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-    return Date.UTC(parts["year"]!, parts["month"]! - 1, parts["day"], parts["hour"], parts["minute"], parts["second"]) - Math.floor(at / 1000) * 1000;
+    return (
+      Date.UTC(parts["year"]!, parts["month"]! - 1, parts["day"], parts["hour"], parts["minute"], parts["second"]) -
+      Math.floor(at / 1000) * 1000
+    );
   };
 }
 
@@ -86,7 +110,8 @@ function parseField(expression: string, text: string, field: (typeof fields)[num
   const number = (word: string): number => {
     const named = names.indexOf(word.toLowerCase());
     const value = named === -1 ? Number(word) : named + (name === "month" ? 1 : 0);
-    if (!/^(\d+|[a-z]+)$/i.test(word) || !Number.isInteger(value) || value < min || value > max) throw wrong(expression, `${word} is no ${name} from ${min} to ${max}`);
+    if (!/^(\d+|[a-z]+)$/i.test(word) || !Number.isInteger(value) || value < min || value > max)
+      throw wrong(expression, `${word} is no ${name} from ${min} to ${max}`);
     return value;
   };
   for (const item of text.split(",")) {
@@ -104,5 +129,8 @@ function parseField(expression: string, text: string, field: (typeof fields)[num
 }
 
 function wrong(expression: string, problem: string, cause?: unknown): HebraError {
-  return new HebraError("INVALID_OPTIONS", `The cron expression "${expression}" cannot be read: ${problem}.`, { ...(cause === undefined ? {} : { cause }), details: { expression } });
+  return new HebraError("INVALID_OPTIONS", `The cron expression "${expression}" cannot be read: ${problem}.`, {
+    ...(cause === undefined ? {} : { cause }),
+    details: { expression },
+  });
 }

@@ -14,10 +14,20 @@ import { triggerOf } from "./trigger-of.ts";
 /** Milliseconds after which a conversation is tried again when what it needs is away, or not ready. */
 const AWAY_DELAY_MS = 1_000;
 /** Not the message's fault: it goes back without an attempt counted. */
-const notItsFault = new Set(["UNREACHABLE", "TIMEOUT", "STORE_LOCKED", "CONTEXT_MIGRATING", "LOCK_TIMEOUT", "LOCK_LOST", "CLOSED", "VERSION_CONFLICT"]);
+const notItsFault = new Set([
+  "UNREACHABLE",
+  "TIMEOUT",
+  "STORE_LOCKED",
+  "CONTEXT_MIGRATING",
+  "LOCK_TIMEOUT",
+  "LOCK_LOST",
+  "CLOSED",
+  "VERSION_CONFLICT",
+]);
 
 /**
- * Works on one delivery: its turn runs under the delivery's fence, and the delivery is settled once the trigger is stored
+ * Works on one delivery: its turn runs under the delivery's fence, and the delivery is settled once the trigger is
+ * stored
  * and its execution has ended, waits for a person, or waits behind one that does. Never throws.
  */
 export async function handleDelivery(services: RuntimeServices, delivery: Delivery): Promise<void> {
@@ -32,12 +42,17 @@ export async function handleDelivery(services: RuntimeServices, delivery: Delive
     if (delivery.signal.aborted) {
       metrics.leaseLost();
       metrics.delivered("inbound", "lost", delivery.attempt);
-      logger.warn("A lease was lost in mid-turn; whoever holds the conversation now goes on.", { code: errorCode(error) ?? null, fence: delivery.fence });
+      logger.warn("A lease was lost in mid-turn; whoever holds the conversation now goes on.", {
+        code: errorCode(error) ?? null,
+        fence: delivery.fence,
+      });
       return;
     }
     metrics.givenBack(error);
     metrics.delivered("inbound", "given-back", delivery.attempt);
-    await giveBack(services, delivery, error).catch((failed: unknown) => logger.warn("A delivery could not be given back; its lease will end.", { error: errorMessage(failed) }));
+    await giveBack(services, delivery, error).catch((failed: unknown) =>
+      logger.warn("A delivery could not be given back; its lease will end.", { error: errorMessage(failed) }),
+    );
   }
 }
 
@@ -56,12 +71,22 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
   } else {
     const message = routed(delivery, payload);
     const answer = await route(message);
-    if ("answer" in answer) return answerOtherwise(services, delivery, payload.replyTo, await answer.answer(message, { fence: delivery.fence, signal: delivery.signal }));
+    if ("answer" in answer)
+      return answerOtherwise(
+        services,
+        delivery,
+        payload.replyTo,
+        await answer.answer(message, { fence: delivery.fence, signal: delivery.signal }),
+      );
     definition = answer.thread;
     const address = { tenant: delivery.tenant, key: delivery.session };
     let handle: TurnHandle;
     try {
-      handle = await engine.react(answer.thread, triggerOf(message, payload.replyTo), { address, lease, ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}) });
+      handle = await engine.react(answer.thread, triggerOf(message, payload.replyTo), {
+        address,
+        lease,
+        ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
+      });
     } catch (error) {
       // A turn that waits for a person keeps its thread busy, and is nothing to wait for.
       if (errorCode(error) === "THREAD_BUSY") return answerBusy(services, delivery, payload, definition);
@@ -79,9 +104,13 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
   }
   // A turn that this process gave up tells its handle why a moment after it let go.
   await new Promise<void>((resolve) => setImmediate(resolve));
-  if (delivery.signal.aborted) throw new HebraError("LEASE_LOST", "The lease ended before the turn did.", { cause: delivery.signal.reason });
+  if (delivery.signal.aborted)
+    throw new HebraError("LEASE_LOST", "The lease ended before the turn did.", { cause: delivery.signal.reason });
 
-  const snapshot = await store.load(delivery.tenant, payload.kind === "wake" ? { contextId: payload.contextId } : { key: delivery.session });
+  const snapshot = await store.load(
+    delivery.tenant,
+    payload.kind === "wake" ? { contextId: payload.contextId } : { key: delivery.session },
+  );
   const count = settledCount(taken.slice(0, 1), snapshot) + (await settledBehind());
   if (count === 0) {
     const { failure } = taken[0]!;
@@ -97,20 +126,39 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
   async function settledBehind(): Promise<number> {
     if (taken.length === 1 || settledCount(taken.slice(0, 1), snapshot) === 0) return 0;
     const isFork = snapshot !== undefined && snapshot.thread.mainContextId !== snapshot.context.id;
-    return settledCount(taken.slice(1), isFork ? await store.load(delivery.tenant, { key: delivery.session }) : snapshot);
+    return settledCount(
+      taken.slice(1),
+      isFork ? await store.load(delivery.tenant, { key: delivery.session }) : snapshot,
+    );
   }
 }
 
-async function answerBusy(services: RuntimeServices, delivery: Delivery, { replyTo }: Extract<InboundPayload, { kind: "message" }>, definition: string): Promise<{ status: string; definition: string }> {
+async function answerBusy(
+  services: RuntimeServices,
+  delivery: Delivery,
+  { replyTo }: Extract<InboundPayload, { kind: "message" }>,
+  definition: string,
+): Promise<{ status: string; definition: string }> {
   const reply = busyReply(services, delivery.messages[0]!, replyTo);
   await delivery.ack(reply === undefined ? {} : { outbound: [reply] });
   services.carried.settled("inbound", delivery.messages);
   return { status: "busy", definition };
 }
 
-async function answerOtherwise(services: RuntimeServices, delivery: Delivery, replyTo: ReplyTo, texts: readonly string[]): Promise<{ status: string; definition: string }> {
+async function answerOtherwise(
+  services: RuntimeServices,
+  delivery: Delivery,
+  replyTo: ReplyTo,
+  texts: readonly string[],
+): Promise<{ status: string; definition: string }> {
   const { id, trace } = delivery.messages[0]!;
-  const outbound = texts.map((text, index) => ({ id: `${id}:${index}`, gatewayId: replyTo.gatewayId, seq: index, ...(trace === undefined ? {} : { trace }), payload: asJson({ kind: "reply", replyTo, text, index }) }));
+  const outbound = texts.map((text, index) => ({
+    id: `${id}:${index}`,
+    gatewayId: replyTo.gatewayId,
+    seq: index,
+    ...(trace === undefined ? {} : { trace }),
+    payload: asJson({ kind: "reply", replyTo, text, index }),
+  }));
   await delivery.ack({ outbound });
   services.carried.settled("inbound", delivery.messages);
   return { status: "ended", definition: "other" };
@@ -122,15 +170,27 @@ async function giveBack(services: RuntimeServices, delivery: Delivery, error: un
   if (code === "STALE_FENCE") {
     // The bus lost count of the fences, as after a switch of backends: the store's last one is the floor.
     const snapshot = await store.load(delivery.tenant, { key: delivery.session });
-    await bus.seedFence({ tenant: delivery.tenant, session: delivery.session }, snapshot?.context.fence ?? delivery.fence);
+    await bus.seedFence(
+      { tenant: delivery.tenant, session: delivery.session },
+      snapshot?.context.fence ?? delivery.fence,
+    );
     return delivery.release();
   }
-  if (code !== undefined && notItsFault.has(code)) return delivery.release({ delayMs: code === "CLOSED" ? 0 : AWAY_DELAY_MS });
-  logger.warn("A message could not be worked on.", { code: code ?? null, error: errorMessage(error), attempt: delivery.attempt });
+  if (code !== undefined && notItsFault.has(code))
+    return delivery.release({ delayMs: code === "CLOSED" ? 0 : AWAY_DELAY_MS });
+  logger.warn("A message could not be worked on.", {
+    code: code ?? null,
+    error: errorMessage(error),
+    attempt: delivery.attempt,
+  });
   return delivery.nack({ error });
 }
 
 function stuck(snapshot: Snapshot | undefined): HebraError {
   const definition = snapshot?.active?.execution.definition ?? snapshot?.queued[0]?.execution.definition ?? "unknown";
-  return new HebraError("DEFINITION_MISSING", `A turn of the definition ${definition} did not end here. Another process may have it.`, { details: { definition } });
+  return new HebraError(
+    "DEFINITION_MISSING",
+    `A turn of the definition ${definition} did not end here. Another process may have it.`,
+    { details: { definition } },
+  );
 }

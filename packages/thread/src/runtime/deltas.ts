@@ -8,12 +8,18 @@ import type { RuntimeServices } from "./services.ts";
 const DELTA_EVERY_MS = 300;
 
 /**
- * Tells the gateway how a reply grows: the whole text so far, numbered, at most every 300 ms, in the conversation's outbound
+ * Tells the gateway how a reply grows: the whole text so far, numbered, at most every 300 ms, in the conversation's
+ * outbound
  * mailbox, so that no delta overtakes another or follows the reply.
  *
  * @returns stops, once what was sent is on the bus
  */
-export function publishDeltas(services: RuntimeServices, delivery: Delivery, handle: TurnHandle, replyTo: ReplyTo): () => Promise<void> {
+export function publishDeltas(
+  services: RuntimeServices,
+  delivery: Delivery,
+  handle: TurnHandle,
+  replyTo: ReplyTo,
+): () => Promise<void> {
   const { bus, clock, logger } = services;
   const { tenant, session } = delivery;
   const stop = new AbortController();
@@ -34,17 +40,25 @@ export function publishDeltas(services: RuntimeServices, delivery: Delivery, han
   }
 
   async function send(): Promise<void> {
-    for (let index = 0; !stop.signal.aborted; ) {
+    for (let index = 0; !stop.signal.aborted;) {
       await sleep(clock, DELTA_EVERY_MS, stop.signal).catch(() => undefined);
       if (stop.signal.aborted || text === shown || text === "") continue;
       shown = text;
       const payload = asJson({ kind: "delta", replyTo, text, index, executionId: handle.executionId });
-      await bus.publishOutbound({ tenant, session, gatewayId: replyTo.gatewayId, id: `${handle.executionId}:delta:${delivery.fence}:${index}`, seq: index, payload });
+      await bus.publishOutbound({
+        tenant,
+        session,
+        gatewayId: replyTo.gatewayId,
+        id: `${handle.executionId}:delta:${delivery.fence}:${index}`,
+        seq: index,
+        payload,
+      });
       index++;
     }
   }
 
-  const failed = (error: unknown) => logger.debug("Deltas of a reply could not be shown.", { error: errorMessage(error) });
+  const failed = (error: unknown) =>
+    logger.debug("Deltas of a reply could not be shown.", { error: errorMessage(error) });
   const reader = read().catch(failed);
   const sender = send().catch(failed);
   return async () => {

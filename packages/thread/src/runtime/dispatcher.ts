@@ -14,7 +14,10 @@ export interface Dispatcher {
   stop(): Promise<void>;
 }
 
-export function startDispatcher(services: RuntimeServices, options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number }): Dispatcher {
+export function startDispatcher(
+  services: RuntimeServices,
+  options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number },
+): Dispatcher {
   const { bus, handover, carried, metrics, telemetry, clock, logger } = services;
   const { gatewayId, channels, concurrency } = options;
   const stopping = new AbortController();
@@ -23,7 +26,10 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
   function channelOf(payload: OutboundPayload): Channel {
     const channel = channels.get(payload.replyTo.channel);
     if (channel !== undefined) return channel;
-    throw new HebraError("UNSUPPORTED", `The gateway ${gatewayId} has no channel ${payload.replyTo.channel}. Start it, and replay the dead letter.`);
+    throw new HebraError(
+      "UNSUPPORTED",
+      `The gateway ${gatewayId} has no channel ${payload.replyTo.channel}. Start it, and replay the dead letter.`,
+    );
   }
 
   async function send(message: ReceivedMessage, payload: OutboundPayload, superseded: boolean): Promise<void> {
@@ -34,13 +40,22 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
     if (payload.kind === "delta") {
       if (superseded) return;
       // What a delta shows, the reply shows as well.
-      await channel.sendDelta?.({ ...shared, executionId: payload.executionId }).catch((error: unknown) => logger.debug("A delta was not shown.", { channel: channel.name, error: errorMessage(error) }));
+      await channel
+        .sendDelta?.({ ...shared, executionId: payload.executionId })
+        .catch((error: unknown) =>
+          logger.debug("A delta was not shown.", { channel: channel.name, error: errorMessage(error) }),
+        );
       return;
     }
     const startedAt = clock.monotonic();
     const { executionId, failure } = payload;
     try {
-      await channel.send({ ...shared, id, ...(executionId === undefined ? {} : { executionId }), ...(failure === undefined ? {} : { failure }) });
+      await channel.send({
+        ...shared,
+        id,
+        ...(executionId === undefined ? {} : { executionId }),
+        ...(failure === undefined ? {} : { failure }),
+      });
       metrics.sent(channel.name, "sent", clock.monotonic() - startedAt);
       metrics.arrived(channel.name, clock.now() - message.enqueuedAt);
     } catch (error) {
@@ -73,7 +88,12 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
       left(delivery.messages);
     } catch (error) {
       if (delivery.signal.aborted || errorCode(error) === "LEASE_LOST") return lost(delivery);
-      logger.warn("A reply could not be sent.", { code: errorCode(error) ?? null, outcome: failedOutcome(error), error: errorMessage(error), attempt: delivery.attempt });
+      logger.warn("A reply could not be sent.", {
+        code: errorCode(error) ?? null,
+        outcome: failedOutcome(error),
+        error: errorMessage(error),
+        attempt: delivery.attempt,
+      });
       // What was sent leaves; the rest comes back, and fails alone.
       if (done > 0) {
         await delivery.ack({ count: done });
@@ -89,9 +109,16 @@ export function startDispatcher(services: RuntimeServices, options: { gatewayId:
   }
 
   const consuming = (async () => {
-    for await (const delivery of bus.consumeOutbound({ gatewayId, concurrency, maxBatch: BATCH, signal: stopping.signal })) {
+    for await (const delivery of bus.consumeOutbound({
+      gatewayId,
+      concurrency,
+      maxBatch: BATCH,
+      signal: stopping.signal,
+    })) {
       const work: Promise<void> = dispatch(delivery)
-        .catch((error: unknown) => logger.warn("A reply could not be settled; its lease will end.", { error: errorMessage(error) }))
+        .catch((error: unknown) =>
+          logger.warn("A reply could not be settled; its lease will end.", { error: errorMessage(error) }),
+        )
         .finally(() => working.delete(work));
       working.add(work);
     }

@@ -11,14 +11,20 @@ import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /** How a gateway is made. */
 export interface GatewayOptions {
-  /** Replies are addressed to it. Two gateways that run at once need two ids, and a gateway that starts again keeps its own. @defaultValue "main" */
+  /**
+   * Replies are addressed to it. Two gateways that run at once need two ids, and a gateway that starts again keeps its
+   * own. @defaultValue "main"
+   */
   id?: string;
   channels: readonly Channel[];
   /** Whether this process works too, and how. Without it some other process must. @defaultValue true */
   embeddedWorker?: boolean | WorkerOptions;
   /** Replies sent at once. @defaultValue 20 */
   sendConcurrency?: number;
-  /** Hears what the other side of a channel says about replies that it was given: `failed` ones above all. It must not throw. @defaultValue nobody */
+  /**
+   * Hears what the other side of a channel says about replies that it was given: `failed` ones above all. It must not
+   * throw. @defaultValue nobody
+   */
   onReplyStatus?: (status: ReplyStatus & { channel: string }) => void;
 }
 
@@ -30,7 +36,10 @@ export interface Gateway {
   hasWorker(): boolean;
   /** As a channel publishes. @throws HebraError as `ChannelContext.publish` */
   publish(channel: string, message: ChannelMessage): Promise<Publication>;
-  /** Takes in no more, waits for its own worker, sends what is to be sent, and stops; at the deadline the rest waits for its return. */
+  /**
+   * Takes in no more, waits for its own worker, sends what is to be sent, and stops; at the deadline the rest waits for
+   * its return.
+   */
   stop(options?: { deadlineMs?: number }): Promise<void>;
 }
 
@@ -42,13 +51,15 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   const { bus, clock, logger, engine, store, locks, metrics, telemetry } = services;
   const { id = "main", embeddedWorker = true, sendConcurrency = 20 } = options;
   const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
-  if (channels.size < options.channels.length) throw new HebraError("INVALID_OPTIONS", "gateway: two channels have one name. Give each its own.");
+  if (channels.size < options.channels.length)
+    throw new HebraError("INVALID_OPTIONS", "gateway: two channels have one name. Give each its own.");
   const stopping = new AbortController();
 
   const policyOf = (thread: string) => services.threads.find(({ name }) => name === thread)?.policy.whenBusy;
 
   async function publish(channelName: string, message: ChannelMessage): Promise<Publication> {
-    if (stopping.signal.aborted) throw new HebraError("CLOSED", "The gateway stops: it takes in no more.", { retryable: true });
+    if (stopping.signal.aborted)
+      throw new HebraError("CLOSED", "The gateway stops: it takes in no more.", { retryable: true });
     intake.assertOpen();
     const published = takeIn(channelName, message);
     intake.count(published);
@@ -58,7 +69,13 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   async function takeIn(channelName: string, message: ChannelMessage): Promise<Publication> {
     const tenant = message.tenant ?? "default";
     const session = message.session ?? `${channelName}:${message.chat}`;
-    const replyTo: ReplyTo = { gatewayId: id, channel: channelName, chat: message.chat, inReplyTo: message.id, deltas: channels.get(channelName)?.sendDelta !== undefined };
+    const replyTo: ReplyTo = {
+      gatewayId: id,
+      channel: channelName,
+      chat: message.chat,
+      inReplyTo: message.id,
+      deltas: channels.get(channelName)?.sendDelta !== undefined,
+    };
     let durable = false;
     let known = false;
     if (services.busIsLocal && store.scope !== "process") {
@@ -66,17 +83,36 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       const input = { ...message, tenant, session, channel: channelName };
       const answer = await services.route(input);
       if ("thread" in answer && policyOf(answer.thread) !== "reject") {
-        known = (await engine.enqueue(answer.thread, triggerOf(input, replyTo), { address: { tenant, key: session }, ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}) })).duplicate;
+        known = (
+          await engine.enqueue(answer.thread, triggerOf(input, replyTo), {
+            address: { tenant, key: session },
+            ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
+          })
+        ).duplicate;
         durable = true;
       }
     }
     const payload = asJson({ kind: "message", message, replyTo });
-    const [receipt] = await bus.publishInbound({ tenant, session, id: `${channelName}:${message.id}`, payload, ...currentTrace(telemetry), ...(message.interrupt === true ? { interrupt: true } : {}) });
+    const [receipt] = await bus.publishInbound({
+      tenant,
+      session,
+      id: `${channelName}:${message.id}`,
+      payload,
+      ...currentTrace(telemetry),
+      ...(message.interrupt === true ? { interrupt: true } : {}),
+    });
     metrics.published(channelName, receipt!.status);
     if (receipt!.status === "full" && !durable) {
-      throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`, { details: { tenant, session } });
+      throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`, {
+        details: { tenant, session },
+      });
     }
-    return { status: known || receipt!.status === "duplicate" ? "duplicate" : "accepted", tenant, session, durable: durable || receipt!.durable };
+    return {
+      status: known || receipt!.status === "duplicate" ? "duplicate" : "accepted",
+      tenant,
+      session,
+      durable: durable || receipt!.durable,
+    };
   }
 
   function report(channel: string, status: ReplyStatus): void {
@@ -95,7 +131,8 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   await services.phase.begin();
   // Replies and messages that a move has brought along come before everything that is new.
   if (services.busIsLocal) await services.carried.restore(bus);
-  const worker = embeddedWorker === false ? undefined : startWorker(services, embeddedWorker === true ? {} : embeddedWorker);
+  const worker =
+    embeddedWorker === false ? undefined : startWorker(services, embeddedWorker === true ? {} : embeddedWorker);
   const dispatcher = startDispatcher(services, { gatewayId: id, channels, concurrency: sendConcurrency });
   const sending = services.busIsLocal ? undefined : showPresence(presences.senders, locks, clock);
   let workerLives = worker !== undefined;
@@ -104,7 +141,11 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   async function look(): Promise<void> {
     try {
       workerLives = await someoneLives(presences.workers, locks);
-      if (!workerLives && !warned) logger.error("No worker is running: messages are taken in and nobody answers. Start `worker()` in some process, or leave `embeddedWorker` on.", { gatewayId: id });
+      if (!workerLives && !warned)
+        logger.error(
+          "No worker is running: messages are taken in and nobody answers. Start `worker()` in some process, or leave `embeddedWorker` on.",
+          { gatewayId: id },
+        );
       warned = !workerLives;
     } catch (error) {
       workerLives = false;
@@ -124,7 +165,15 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   try {
     for (const channel of channels.values()) {
       // What a channel hears later has nothing to do with whoever started it.
-      await insideTrace(telemetry, undefined, () => channel.start({ gatewayId: id, publish: (message) => publish(channel.name, message), report: (status) => report(channel.name, status), clock, logger }));
+      await insideTrace(telemetry, undefined, () =>
+        channel.start({
+          gatewayId: id,
+          publish: (message) => publish(channel.name, message),
+          report: (status) => report(channel.name, status),
+          clock,
+          logger,
+        }),
+      );
       started.push(channel);
     }
   } catch (error) {
@@ -149,7 +198,8 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       await intake.close();
       await worker?.stop({ deadlineMs });
       // What others owe this gateway can wait for its return; what its own worker has just answered should not.
-      if (worker !== undefined && services.busIsLocal) await outboundIsEmpty(Math.max(0, deadlineMs - (clock.monotonic() - startedAt))).catch(() => undefined);
+      if (worker !== undefined && services.busIsLocal)
+        await outboundIsEmpty(Math.max(0, deadlineMs - (clock.monotonic() - startedAt))).catch(() => undefined);
       await dispatcher.stop();
       await sending?.close();
       await looking;

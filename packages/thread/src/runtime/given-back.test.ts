@@ -35,14 +35,17 @@ async function sayOver(store: ThreadStore) {
 }
 
 describe("a message whose turn could not begin", () => {
-  it.concurrent.each(["UNREACHABLE", "TIMEOUT", "STORE_LOCKED", "CONTEXT_MIGRATING", "LOCK_TIMEOUT"] as const)("because of %s, which is not its fault, is tried again and no attempt counted", async (code) => {
-    const { runtime, bus, channel, attempts } = await sayOver(failingOnce(code, true));
-    expect(await channel.received(1)).toMatchObject([{ text: "echo: hi" }]);
-    expect(attempts).toEqual([attempts[0], attempts[0]]);
-    expect((await bus.stats()).dead).toBe(0);
-    await runtime.close();
-    await bus.close();
-  });
+  it.concurrent.each(["UNREACHABLE", "TIMEOUT", "STORE_LOCKED", "CONTEXT_MIGRATING", "LOCK_TIMEOUT"] as const)(
+    "because of %s, which is not its fault, is tried again and no attempt counted",
+    async (code) => {
+      const { runtime, bus, channel, attempts } = await sayOver(failingOnce(code, true));
+      expect(await channel.received(1)).toMatchObject([{ text: "echo: hi" }]);
+      expect(attempts).toEqual([attempts[0], attempts[0]]);
+      expect((await bus.stats()).dead).toBe(0);
+      await runtime.close();
+      await bus.close();
+    },
+  );
 
   it("because of what does not pass is given up", async () => {
     const { runtime, bus, channel, attempts } = await sayOver(failingOnce("STORE_FAILED", false));

@@ -24,8 +24,15 @@ const MAX_REMEMBERED = 10_000;
 /** How often a mark is tried at once against a turn that writes at the same time. */
 const MARK_ATTEMPTS = 5;
 
-/** @param options - `busForgets`: the bus ends with this process, so that a reply is safe only once its channel has it */
-export function createHandover(options: { store: ThreadStore; clock: Clock; logger: Logger; busForgets: boolean }): Handover {
+/**
+ * @param options - `busForgets`: the bus ends with this process, so that a reply is safe only once its channel has it
+ */
+export function createHandover(options: {
+  store: ThreadStore;
+  clock: Clock;
+  logger: Logger;
+  busForgets: boolean;
+}): Handover {
   const { store, clock, logger, busForgets } = options;
   /** Given to the bus by this process: it would drop them, but need not be asked. Bounded, oldest first. */
   const given = new Set<string>();
@@ -47,7 +54,12 @@ export function createHandover(options: { store: ThreadStore; clock: Clock; logg
       if (snapshot === undefined || rows.length === 0) return true;
       const { fence, seq } = snapshot.context;
       try {
-        await store.commit(tenant, contextId, { fence, expectedSeq: seq }, { context: { updatedAt: clock.now() }, handedOver: rows.map(({ id }) => id), events: [] });
+        await store.commit(
+          tenant,
+          contextId,
+          { fence, expectedSeq: seq },
+          { context: { updatedAt: clock.now() }, handedOver: rows.map(({ id }) => id), events: [] },
+        );
         return true;
       } catch (error) {
         const code = errorCode(error);
@@ -65,7 +77,9 @@ export function createHandover(options: { store: ThreadStore; clock: Clock; logg
     const mark = async () => {
       waiting.delete(key);
       const marked = await markSent(tenant, contextId, ids).catch((error: unknown) => {
-        logger.warn("Replies that were sent could not be marked; a restart would send them again.", { error: errorMessage(error) });
+        logger.warn("Replies that were sent could not be marked; a restart would send them again.", {
+          error: errorMessage(error),
+        });
         return false;
       });
       if (!marked) for (const each of ids) markSentLater(tenant, contextId, each);
@@ -95,11 +109,19 @@ export function createHandover(options: { store: ThreadStore; clock: Clock; logg
       const mark = async () => {
         waiting.delete(key);
         try {
-          await store.commit(tenant, context.id, { fence, expectedSeq: context.seq }, { context: { updatedAt: clock.now() }, handedOver: ids, events: [] });
+          await store.commit(
+            tenant,
+            context.id,
+            { fence, expectedSeq: context.seq },
+            { context: { updatedAt: clock.now() }, handedOver: ids, events: [] },
+          );
         } catch (error) {
           // The next holder sees the rows, sends them under the same ids and marks them.
           const code = errorCode(error);
-          if (code !== "STALE_FENCE" && code !== "VERSION_CONFLICT") logger.warn("Outbox rows could not be marked; they are sent again under the same ids.", { error: errorMessage(error) });
+          if (code !== "STALE_FENCE" && code !== "VERSION_CONFLICT")
+            logger.warn("Outbox rows could not be marked; they are sent again under the same ids.", {
+              error: errorMessage(error),
+            });
         }
       };
       waiting.set(key, { ids: new Set(ids), mark, cancel: clock.after(MARK_AFTER_MS, () => void mark()) });
@@ -121,7 +143,10 @@ export function createHandover(options: { store: ThreadStore; clock: Clock; logg
         await claim.ack({ outbound, ...(held > 0 ? { count } : {}) });
         if (snapshot !== undefined) handover.done(claim.tenant, snapshot, claim.fence);
       } catch (error) {
-        logger.warn("A conversation could not be given back; its lease will end.", { code: errorCode(error) ?? null, error: errorMessage(error) });
+        logger.warn("A conversation could not be given back; its lease will end.", {
+          code: errorCode(error) ?? null,
+          error: errorMessage(error),
+        });
         await claim.release().catch(() => undefined);
       }
     },

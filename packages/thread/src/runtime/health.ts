@@ -26,7 +26,11 @@ const STORE_TIMEOUT_MS = 2_000;
 /** A worker looks round at least at every sweep. */
 const MAX_IDLE_SWEEPS = 5;
 
-export function createHealth(services: RuntimeServices, parts: { workers: readonly Worker[]; gateways: readonly Gateway[]; schedulers: readonly Scheduler[] }, isOpen: () => boolean) {
+export function createHealth(
+  services: RuntimeServices,
+  parts: { workers: readonly Worker[]; gateways: readonly Gateway[]; schedulers: readonly Scheduler[] },
+  isOpen: () => boolean,
+) {
   const { bus, store, clock, sweepMs } = services;
   const lag = watchLag(clock);
 
@@ -54,7 +58,10 @@ export function createHealth(services: RuntimeServices, parts: { workers: readon
       const busHealth = bus.health();
       const checks: RuntimeHealth["checks"] = {
         "event-loop": { ok: lag.worstMs() < MAX_LAG_MS, detail: `${Math.round(lag.worstMs())} ms` },
-        "worker-loop": { ok: idleMs < sweepMs * MAX_IDLE_SWEEPS + STORE_TIMEOUT_MS, detail: `${Math.round(idleMs)} ms` },
+        "worker-loop": {
+          ok: idleMs < sweepMs * MAX_IDLE_SWEEPS + STORE_TIMEOUT_MS,
+          detail: `${Math.round(idleMs)} ms`,
+        },
         bus: { ok: busHealth.ready, detail: busHealth.state },
         store: await storeCheck(),
         open: { ok: isOpen() },

@@ -1,4 +1,13 @@
-export type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply, Locate, Publication, ReplyStatus } from "./channel.ts";
+export type {
+  Channel,
+  ChannelContext,
+  ChannelDelta,
+  ChannelMessage,
+  ChannelReply,
+  Locate,
+  Publication,
+  ReplyStatus,
+} from "./channel.ts";
 export { httpChannel, type HttpCaller, type HttpChannel, type HttpChannelOptions } from "./channels/http.ts";
 export { telegramChannel, type TelegramChannelOptions } from "./channels/telegram.ts";
 export { terminalChannel, type TerminalChannel, type TerminalChannelOptions } from "./channels/terminal.ts";
@@ -15,7 +24,16 @@ export type { Job, Scheduler, SchedulerOptions } from "./scheduler.ts";
 export type { SendOutcome } from "./send-outcome.ts";
 export type { Worker, WorkerOptions } from "./worker.ts";
 export type { EndedTurn } from "../engine/ended-turn.ts";
-export { openBus, openRuntime, openStore, parseRuntimeConfig, type ParsedConfig, type RedisAddress, type RuntimeConfig, type RuntimeParts } from "./config.ts";
+export {
+  openBus,
+  openRuntime,
+  openStore,
+  parseRuntimeConfig,
+  type ParsedConfig,
+  type RedisAddress,
+  type RuntimeConfig,
+  type RuntimeParts,
+} from "./config.ts";
 // Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
 export { getThreadEnv, registerThreadEnv } from "../legacy/call/env.ts";
 export { configureRuntime, getThreadRuntime, type ThreadRuntime } from "../legacy/call/runtime.ts";

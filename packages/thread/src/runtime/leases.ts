@@ -2,7 +2,10 @@ import { HebraError } from "@hebra/core";
 import type { Bus, Claim, ConversationAddress, Tenure } from "@hebra/bus";
 import { lockKey, type Lease, type LockManager } from "@hebra/lock";
 
-/** A delivery's lease as the engine takes it. Its release settles nothing: the worker does, once it knows how the turn went. */
+/**
+ * A delivery's lease as the engine takes it. Its release settles nothing: the worker does, once it knows how the turn
+ * went.
+ */
 export interface DeliveryLease extends Lease {
   /** Resolves when the engine has let go. */
   readonly released: Promise<void>;
@@ -23,10 +26,12 @@ export function deliveryLease(delivery: Tenure): DeliveryLease {
 }
 
 /**
- * The bus as the engine's lock manager: a direct call waits in the conversation's mailbox, behind the messages that were
+ * The bus as the engine's lock manager: a direct call waits in the conversation's mailbox, behind the messages that
+ * were
  * there before.
  *
- * @param attend - sees to what reaches a conversation while it is claimed. @returns ends the claim: what the turns under it have to send goes out with it
+ * @param attend - sees to what reaches a conversation while it is claimed. @returns ends the claim: what the turns
+ * under it have to send goes out with it
  */
 export function busLocks(bus: Bus, attend: (claim: Claim) => () => Promise<void>): LockManager {
   return {
@@ -51,6 +56,7 @@ export function busLocks(bus: Bus, attend: (claim: Claim) => () => Promise<void>
 /** What `lockKey` made a key of. @throws HebraError `INVALID_ID` */
 export function conversationOf(key: string): Required<ConversationAddress> {
   const [tenant, session, ...rest] = key.split("/").map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
-  if (tenant === undefined || session === undefined || rest.length > 0) throw new HebraError("INVALID_ID", `${key} is no key of a tenant's session.`);
+  if (tenant === undefined || session === undefined || rest.length > 0)
+    throw new HebraError("INVALID_ID", `${key} is no key of a tenant's session.`);
   return { tenant, session };
 }

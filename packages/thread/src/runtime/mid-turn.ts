@@ -28,7 +28,8 @@ export interface MidTurn {
 const TAKE = 16;
 
 /**
- * Further messages of a conversation reach it while a turn runs, where the policy of their definition wants them to: `steer`,
+ * Further messages of a conversation reach it while a turn runs, where the policy of their definition wants them to:
+ * `steer`,
  * `merge` and `interrupt` hand them to the engine, `reject` answers them at once and writes nothing.
  *
  * @param taken - gets what was taken, in order: what is in front of it is settled first
@@ -42,7 +43,8 @@ export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: 
   let broken = false;
   const take = async (interrupt: boolean) => {
     if (stopped || broken || !(wanted || interrupt)) return;
-    for (const message of await tenure.take({ max: TAKE })) taken.push(await insideTrace(services.telemetry, message.trace, () => takeIn(services, tenure, message)));
+    for (const message of await tenure.take({ max: TAKE }))
+      taken.push(await insideTrace(services.telemetry, message.trace, () => takeIn(services, tenure, message)));
   };
   const stopListening = tenure.onMore(({ interrupt }) => {
     taking = taking
@@ -67,7 +69,11 @@ async function takeIn(services: RuntimeServices, tenure: Tenure, message: Receiv
   if (payload.kind === "wake") return { message, executionId: undefined, refused: false, failure: undefined };
   const input = routed(tenure, payload);
   const answer = await services.route(input);
-  if ("answer" in answer) throw new HebraError("UNSUPPORTED", "A session was routed to another engine while a turn of this one ran; the message is delivered again after it.");
+  if ("answer" in answer)
+    throw new HebraError(
+      "UNSUPPORTED",
+      "A session was routed to another engine while a turn of this one ran; the message is delivered again after it.",
+    );
   const policy = input.interrupt === true ? "interrupt" : policyOf(services, answer.thread);
   if (policy === "reject") {
     const reply = busyReply(services, message, payload.replyTo);
@@ -75,7 +81,10 @@ async function takeIn(services: RuntimeServices, tenure: Tenure, message: Receiv
     services.metrics.turn("busy", answer.thread, 0, services.clock.now() - message.enqueuedAt);
     return { message, executionId: undefined, refused: true, failure: undefined };
   }
-  const handle = await engine.react(answer.thread, triggerOf(input, payload.replyTo), { address: { tenant: tenure.tenant, key: tenure.session }, whenBusy: policy });
+  const handle = await engine.react(answer.thread, triggerOf(input, payload.replyTo), {
+    address: { tenant: tenure.tenant, key: tenure.session },
+    whenBusy: policy,
+  });
   return watched(message, handle);
 }
 
@@ -92,7 +101,10 @@ export function watched(message: ReceivedMessage, handle: TurnHandle): Taken {
 }
 
 /** A message with its address. */
-export const routed = (tenure: Tenure, { message, replyTo }: Extract<InboundPayload, { kind: "message" }>): RoutedMessage => ({
+export const routed = (
+  tenure: Tenure,
+  { message, replyTo }: Extract<InboundPayload, { kind: "message" }>,
+): RoutedMessage => ({
   ...message,
   tenant: tenure.tenant,
   session: tenure.session,

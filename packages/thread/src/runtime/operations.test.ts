@@ -26,7 +26,11 @@ describe("health", () => {
     await runtime.gateway({ channels: [memoryChannel()] });
     expect(await runtime.health()).toMatchObject({ live: true, ready: true });
     await runtime.drain();
-    expect(await runtime.health()).toMatchObject({ live: true, ready: false, checks: { open: { ok: false, detail: "draining" } } });
+    expect(await runtime.health()).toMatchObject({
+      live: true,
+      ready: false,
+      checks: { open: { ok: false, detail: "draining" } },
+    });
   });
 
   it("is not ready, and loud, without any live worker; and ready once another process has one", async () => {
@@ -53,7 +57,11 @@ describe("health", () => {
     const runtime = make({ bus, locks });
     const worker = runtime.worker();
     while (worker.idleMs() !== Infinity) await new Promise((resolve) => setImmediate(resolve));
-    expect(await runtime.health()).toMatchObject({ live: false, ready: false, checks: { "worker-loop": { ok: false } } });
+    expect(await runtime.health()).toMatchObject({
+      live: false,
+      ready: false,
+      checks: { "worker-loop": { ok: false } },
+    });
     // The lock by which others see a worker is free.
     await (await locks.acquire("leader/workers", { waitMs: 10_000 })).release();
   });
@@ -61,7 +69,12 @@ describe("health", () => {
 
 describe("a configuration as data", () => {
   it("is local throughout when nothing is said", () => {
-    expect(parseRuntimeConfig({})).toMatchObject({ bus: { backend: "local" }, locks: { backend: "local" }, store: { backend: "local" }, workers: 1 });
+    expect(parseRuntimeConfig({})).toMatchObject({
+      bus: { backend: "local" },
+      locks: { backend: "local" },
+      store: { backend: "local" },
+      workers: 1,
+    });
   });
 
   it("opens a runtime, and closes all of it", async () => {
@@ -98,7 +111,9 @@ describe("replies", () => {
       await new Promise((resolve) => setImmediate(resolve));
       letters = (await runtime.bus.deadLetters.list()).letters;
     }
-    expect(letters).toMatchObject([{ direction: "outbound", gatewayId: "main", cause: "permanent", signature: { code: "SERVER_REFUSED" } }]);
+    expect(letters).toMatchObject([
+      { direction: "outbound", gatewayId: "main", cause: "permanent", signature: { code: "SERVER_REFUSED" } },
+    ]);
   });
 
   it("say so when a turn failed: a failed turn is an answer, not a retry", async () => {
@@ -109,18 +124,28 @@ describe("replies", () => {
     const runtime = make({ threads: [echoThread(reactor)] });
     await runtime.gateway({ channels: [channel] });
     await channel.publish({ id: "1", chat: "a", text: "hello" });
-    expect(await channel.received(1)).toMatchObject([{ text: "Something went wrong on our side. Please try again.", failure: "REACTOR_FAILED" }]);
+    expect(await channel.received(1)).toMatchObject([
+      { text: "Something went wrong on our side. Please try again.", failure: "REACTOR_FAILED" },
+    ]);
     expect((await runtime.bus.stats()).dead).toBe(0);
   });
 });
 
 describe("the HTTP channel", () => {
   it("answers 503 when the message could not be handed over, 400 for what is no message, 401 without credentials", async () => {
-    const bus = { ...(localBus() as Bus), publishInbound: () => Promise.reject(new HebraError("UNREACHABLE", "Redis is away.")) };
+    const bus = {
+      ...(localBus() as Bus),
+      publishInbound: () => Promise.reject(new HebraError("UNREACHABLE", "Redis is away.")),
+    };
     const runtime = make({ bus });
-    const web = httpChannel({ authorize: (request) => (request.headers.get("authorization") === "Bearer key" ? { chat: "ana" } : undefined) });
+    const web = httpChannel({
+      authorize: (request) => (request.headers.get("authorization") === "Bearer key" ? { chat: "ana" } : undefined),
+    });
     await runtime.gateway({ channels: [web] });
-    const post = (body: object, authorization = "Bearer key") => web.handler(new Request("http://host/messages", { method: "POST", body: JSON.stringify(body), headers: { authorization } }));
+    const post = (body: object, authorization = "Bearer key") =>
+      web.handler(
+        new Request("http://host/messages", { method: "POST", body: JSON.stringify(body), headers: { authorization } }),
+      );
     expect((await post({ id: "1", chat: "ana", text: "hi" })).status).toBe(503);
     expect((await post({ id: "1", chat: "ana", texts: "hi" })).status).toBe(400);
     expect((await post({ id: "1", chat: "ana", text: "hi" }, "Bearer other")).status).toBe(401);
@@ -131,8 +156,15 @@ describe("the HTTP channel", () => {
     const runtime = make({ threads: [echoThread(echoReactor(async () => (reached.open(), hold.promise)))] });
     const web = httpChannel();
     await runtime.gateway({ channels: [web] });
-    const stream = (await web.handler(new Request("http://host/chats/ana/events"))).body!.pipeThrough(new TextDecoderStream()).getReader();
-    await web.handler(new Request("http://host/messages", { method: "POST", body: JSON.stringify({ id: "1", chat: "ana", text: "hi" }) }));
+    const stream = (await web.handler(new Request("http://host/chats/ana/events")))
+      .body!.pipeThrough(new TextDecoderStream())
+      .getReader();
+    await web.handler(
+      new Request("http://host/messages", {
+        method: "POST",
+        body: JSON.stringify({ id: "1", chat: "ana", text: "hi" }),
+      }),
+    );
     await reached.promise;
     let seen = "";
     while (!seen.includes("event: delta")) seen += (await stream.read()).value ?? "";

@@ -29,7 +29,10 @@ export function ownThread(store: ThreadStore, key: string, now: () => number): O
       if (found !== undefined) return found;
       const at = now();
       const provenance = { source: "runtime", id: deriveId("runtime", key) };
-      const bundle = { thread: { ...newThread(threadId, key, contextId, at), provenance }, context: { ...newContext(contextId, threadId, {}, 1, at), provenance } };
+      const bundle = {
+        thread: { ...newThread(threadId, key, contextId, at), provenance },
+        context: { ...newContext(contextId, threadId, {}, 1, at), provenance },
+      };
       return store.import(OWN_TENANT, { ...bundle, items: [], executions: [], steps: [], parts: [], calls: [] }).then(
         () => bundle.context,
         async (error: unknown) => {
@@ -42,7 +45,12 @@ export function ownThread(store: ThreadStore, key: string, now: () => number): O
     },
     async write(fence, state) {
       const found = await read();
-      await store.commit(OWN_TENANT, contextId, { fence, expectedSeq: found?.seq ?? 0 }, { context: { state: state as JsonValue, updatedAt: now() }, events: [] });
+      await store.commit(
+        OWN_TENANT,
+        contextId,
+        { fence, expectedSeq: found?.seq ?? 0 },
+        { context: { state: state as JsonValue, updatedAt: now() }, events: [] },
+      );
     },
   };
 }

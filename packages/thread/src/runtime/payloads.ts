@@ -16,22 +16,47 @@ export interface ReplyTo {
 }
 
 /** What lies in a conversation's mailbox. */
-export type InboundPayload = { kind: "message"; message: ChannelMessage; replyTo: ReplyTo } | { kind: "wake"; contextId: string };
+export type InboundPayload =
+  | { kind: "message"; message: ChannelMessage; replyTo: ReplyTo }
+  | { kind: "wake"; contextId: string };
 
 /** What lies in a gateway's mailbox. The outbox keeps the same. */
 export type OutboundPayload =
-  | { kind: "reply"; replyTo: ReplyTo; text: string; index: number; executionId?: string; failure?: string; trace?: TraceContext }
+  | {
+      kind: "reply";
+      replyTo: ReplyTo;
+      text: string;
+      index: number;
+      executionId?: string;
+      failure?: string;
+      trace?: TraceContext;
+    }
   | { kind: "delta"; replyTo: ReplyTo; text: string; index: number; executionId: string; trace?: undefined };
 
 const text = z.string();
-const replyTo = z.object({ gatewayId: text, channel: text, chat: text, inReplyTo: text, deltas: z.boolean(), silent: z.boolean().optional() });
+const replyTo = z.object({
+  gatewayId: text,
+  channel: text,
+  chat: text,
+  inReplyTo: text,
+  deltas: z.boolean(),
+  silent: z.boolean().optional(),
+});
 const trace = z.object({ traceparent: text, tracestate: text.optional() });
 const inbound = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("message"), message: z.looseObject({ id: text, chat: text }), replyTo }),
   z.object({ kind: z.literal("wake"), contextId: text }),
 ]);
 const outbound = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("reply"), replyTo, text, index: z.number(), executionId: text.optional(), failure: text.optional(), trace: trace.optional() }),
+  z.object({
+    kind: z.literal("reply"),
+    replyTo,
+    text,
+    index: z.number(),
+    executionId: text.optional(),
+    failure: text.optional(),
+    trace: trace.optional(),
+  }),
   z.object({ kind: z.literal("delta"), replyTo, text, index: z.number(), executionId: text }),
 ]);
 
@@ -58,5 +83,8 @@ function read(schema: z.ZodType, payload: JsonValue): unknown {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new HebraError("ENVELOPE_INVALID", `A message's payload cannot be read: \`${issue?.path.join(".") ?? ""}\` ${issue?.message ?? "is wrong"}. It is in the dead letters.`);
+  throw new HebraError(
+    "ENVELOPE_INVALID",
+    `A message's payload cannot be read: \`${issue?.path.join(".") ?? ""}\` ${issue?.message ?? "is wrong"}. It is in the dead letters.`,
+  );
 }

@@ -30,7 +30,10 @@ describe("the phase of a runtime", () => {
     const [inner, clock] = [memoryStore(), createManualClock()];
     await phaseControl(inner, clock).write("paused");
     let away = true;
-    const store: ThreadStore = { ...inner, load: (...given) => (away ? Promise.reject(new HebraError("UNREACHABLE", "away")) : inner.load(...given)) };
+    const store: ThreadStore = {
+      ...inner,
+      load: (...given) => (away ? Promise.reject(new HebraError("UNREACHABLE", "away")) : inner.load(...given)),
+    };
     const watch = watchPhase({ store, clock, logger: silentLogger, shared: true });
     await watch.begin();
     expect(watch.phase()).toBeUndefined();

@@ -3,7 +3,8 @@ import type { ThreadStore } from "../store/store.ts";
 import { ownThread } from "./own-thread.ts";
 
 /**
- * What all processes of a shared store are asked to do: `open` is life as it is; `paused` takes in nothing new and finishes
+ * What all processes of a shared store are asked to do: `open` is life as it is; `paused` takes in nothing new and
+ * finishes
  * what there is; `stopped` does nothing more.
  */
 export type Phase = "open" | "paused" | "stopped";
@@ -12,7 +13,13 @@ export type Phase = "open" | "paused" | "stopped";
 export const phaseKey = "runtime:phase";
 
 /** Reads and writes the phase: a document in the store, so that it outlives whoever wrote it. */
-export function phaseControl(store: ThreadStore, clock: Clock): { read(): Promise<{ phase: Phase; /** Since when, in milliseconds since the epoch. */ at: number }>; write(phase: Phase): Promise<void> } {
+export function phaseControl(
+  store: ThreadStore,
+  clock: Clock,
+): {
+  read(): Promise<{ phase: Phase; /** Since when, in milliseconds since the epoch. */ at: number }>;
+  write(phase: Phase): Promise<void>;
+} {
   const thread = ownThread(store, phaseKey, () => clock.now());
   return {
     async read() {
@@ -86,7 +93,10 @@ export function watchPhase(options: { store: ThreadStore; clock: Clock; logger: 
     },
     assertOpen() {
       if (phase === "open") return;
-      const why = phase === undefined ? "Whether it may take anything in cannot be told while the store is away." : "The intake is paused: the conversations move to another backend.";
+      const why =
+        phase === undefined
+          ? "Whether it may take anything in cannot be told while the store is away."
+          : "The intake is paused: the conversations move to another backend.";
       throw new HebraError("CLOSED", `${why} Try again later.`, { retryable: true });
     },
     stop: () => stopping.abort(),

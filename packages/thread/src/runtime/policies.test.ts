@@ -47,7 +47,9 @@ async function twoOn(backend: "local" | "redis", thread: AnyThreadDefinition) {
   second.worker({ concurrency: 2 });
   const said = async () => {
     const history = await first.engine.history({ key: "memory:a" });
-    return history.filter(({ item }) => item.kind === "trigger").map(({ item }) => item.content.map((part) => ("text" in part ? part.text : "")).join(""));
+    return history
+      .filter(({ item }) => item.kind === "trigger")
+      .map(({ item }) => item.content.map((part) => ("text" in part ? part.text : "")).join(""));
   };
   const say = (id: string, text: string, more: object = {}) => channel.publish({ id, chat: "a", text, ...more });
   return { first, second, channel, store, said, say };
@@ -59,7 +61,9 @@ function holding(whenBusy: BusyPolicy) {
   const reactor = echoReactor(async (said, signal) => {
     if (said !== "hold") return;
     reached.open();
-    const cancelled = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+    const cancelled = new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+    );
     await Promise.race([hold.promise, cancelled]);
   });
   return { thread: echoThread(reactor, { policy: { whenBusy } }), reactor, reached, letGo: () => hold.open() };
@@ -81,18 +85,25 @@ describe.each(["local", "redis"] as const)("a message for a busy thread, over th
     await say("3", "three");
     expect((await channel.received(3))[2]).toMatchObject({ inReplyTo: "3", text: "echo: three" });
     const { context } = (await store.load("default", { key: "memory:a" }))!;
-    expect((await store.export("default", context.id))!.executions.map(({ triggerId }) => triggerId)).toEqual(["memory:1", "memory:3"]);
+    expect((await store.export("default", context.id))!.executions.map(({ triggerId }) => triggerId)).toEqual([
+      "memory:1",
+      "memory:3",
+    ]);
     const { dead, inbound } = await first.bus.stats();
     expect([dead, inbound.depth]).toEqual([0, 0]);
   });
 
   test("`reject`: also while a turn waits for a person, and while a direct call runs", async () => {
     const pay = defineAction({ description: "Pays.", input: z.object({}), approval: true, execute: () => "paid" });
-    const desk = echoThread(scriptedReactor({ steps: [{ actions: [{ name: "pay", input: {} }] }, { text: "Done." }] }), { actions: { pay }, policy: { whenBusy: "reject" } });
+    const desk = echoThread(
+      scriptedReactor({ steps: [{ actions: [{ name: "pay", input: {} }] }, { text: "Done." }] }),
+      { actions: { pay }, policy: { whenBusy: "reject" } },
+    );
     const waiting = await twoOn(backend, desk);
     await waiting.say("1", "pay");
     const approval = async () => (await waiting.store.load("default", { key: "memory:a" }))?.active?.approvals[0];
-    while ((await approval()) === undefined || (await waiting.first.bus.stats()).inbound.depth > 0) await new Promise((resolve) => setImmediate(resolve));
+    while ((await approval()) === undefined || (await waiting.first.bus.stats()).inbound.depth > 0)
+      await new Promise((resolve) => setImmediate(resolve));
     await waiting.say("2", "hello?");
     expect(await waiting.channel.received(1)).toMatchObject([{ inReplyTo: "2", failure: "THREAD_BUSY" }]);
 
@@ -102,7 +113,9 @@ describe.each(["local", "redis"] as const)("a message for a busy thread, over th
     await reached.promise;
     await called.say("1", "one");
     expect(await called.channel.received(1)).toMatchObject([{ inReplyTo: "1", failure: "THREAD_BUSY" }]);
-    await expect(called.first.react(thread, { id: "e", text: "me too" }, { address: { key: "memory:a" } })).rejects.toMatchObject({ code: "THREAD_BUSY" });
+    await expect(
+      called.first.react(thread, { id: "e", text: "me too" }, { address: { key: "memory:a" } }),
+    ).rejects.toMatchObject({ code: "THREAD_BUSY" });
     letGo();
     expect((await turn.result).text).toBe("echo: hold");
     expect(await called.said()).toEqual(["hold"]);
@@ -134,7 +147,9 @@ describe.each(["local", "redis"] as const)("a message for a busy thread, over th
     await say("1", "hold");
     await reached.promise;
     await say("2", "two");
-    const heard = async () => ((await store.load("default", { key: "memory:a" }))?.active?.items ?? []).filter(({ kind }) => kind === "trigger").length;
+    const heard = async () =>
+      ((await store.load("default", { key: "memory:a" }))?.active?.items ?? []).filter(({ kind }) => kind === "trigger")
+        .length;
     while ((await heard()) < 2) await new Promise((resolve) => setImmediate(resolve));
     letGo();
     expect((await channel.received(1))[0]?.text).toContain("echo: two");
@@ -147,7 +162,8 @@ describe.each(["local", "redis"] as const)("a message for a busy thread, over th
     await say("1", "hold");
     await reached.promise;
     for (const id of ["2", "3", "4"]) await say(id, `m${id}`);
-    const waiting = async () => (await store.load("default", { key: "memory:a" }))?.queued.flatMap(({ attached }) => attached).length ?? 0;
+    const waiting = async () =>
+      (await store.load("default", { key: "memory:a" }))?.queued.flatMap(({ attached }) => attached).length ?? 0;
     while ((await waiting()) < 2) await new Promise((resolve) => setImmediate(resolve));
     letGo();
     expect(texts(await channel.received(2))).toEqual(["echo: hold", "echo: m4"]);

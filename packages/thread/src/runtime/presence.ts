@@ -2,7 +2,10 @@ import { errorCode } from "@hebra/core";
 import { createLeader, type Leader, type LockManager } from "@hebra/lock";
 import type { Clock } from "@hebra/core";
 
-/** What live processes hold, or wait for: names of leaderships that do nothing. Who obtains one knows that nobody of its kind is left. */
+/**
+ * What live processes hold, or wait for: names of leaderships that do nothing. Who obtains one knows that nobody of its
+ * kind is left.
+ */
 export const presences = {
   /** Those who work. */
   workers: "workers",
@@ -17,7 +20,10 @@ export function showPresence(name: string, locks: LockManager, clock: Clock): Le
   return createLeader(name, {
     locks,
     clock,
-    lead: ({ signal }) => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }))),
+    lead: ({ signal }) =>
+      new Promise((resolve) =>
+        signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }),
+      ),
   });
 }
 
@@ -27,7 +33,12 @@ export async function someoneLives(name: string, locks: LockManager): Promise<bo
 }
 
 /** Waits until nobody is there: those who came before are ahead in line. @returns whether that was so in time */
-export async function everyoneLeaves(name: string, locks: LockManager, waitMs: number, signal?: AbortSignal): Promise<boolean> {
+export async function everyoneLeaves(
+  name: string,
+  locks: LockManager,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   try {
     const lease = await locks.acquire(`leader/${name}`, { waitMs, ...(signal === undefined ? {} : { signal }) });
     await lease.release();

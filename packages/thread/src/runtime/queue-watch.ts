@@ -6,7 +6,17 @@ import type { RuntimeMetrics } from "./metrics.ts";
 const LOOK_EVERY_MS = 10_000;
 
 /** Measures what lies in the queues, again and again, while somebody measures. @returns stops */
-export function watchQueues({ bus, metrics, clock, logger }: { bus: Bus; metrics: RuntimeMetrics; clock: Clock; logger: Logger }): () => void {
+export function watchQueues({
+  bus,
+  metrics,
+  clock,
+  logger,
+}: {
+  bus: Bus;
+  metrics: RuntimeMetrics;
+  clock: Clock;
+  logger: Logger;
+}): () => void {
   const stopping = new AbortController();
   const look = async () => {
     try {

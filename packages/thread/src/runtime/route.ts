@@ -26,6 +26,10 @@ export function defaultRouter(threads: readonly AnyThreadDefinition[]): Router {
     if (message.thread !== undefined) return { thread: message.thread };
     const [only, ...more] = threads;
     if (only !== undefined && more.length === 0) return { thread: only.name };
-    throw new HebraError("DEFINITION_MISSING", `The message ${message.id} names no thread definition, and this runtime has ${threads.length}. Set \`thread\` on the message, or pass \`route\`.`, { retryable: false });
+    throw new HebraError(
+      "DEFINITION_MISSING",
+      `The message ${message.id} names no thread definition, and this runtime has ${threads.length}. Set \`thread\` on the message, or pass \`route\`.`,
+      { retryable: false },
+    );
   };
 }

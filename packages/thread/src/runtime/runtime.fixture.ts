@@ -4,7 +4,9 @@ import { defineThread, type ThreadOptions } from "../definition/define-thread.ts
 import type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply, Publication } from "./channel.ts";
 
 /** Answers `echo: <last thing the user said>`, and counts how often it was asked. */
-export function echoReactor(before: (said: string, signal: AbortSignal) => Promise<void> | void = () => {}): Reactor & { asked: string[] } {
+export function echoReactor(
+  before: (said: string, signal: AbortSignal) => Promise<void> | void = () => {},
+): Reactor & { asked: string[] } {
   const asked: string[] = [];
   return {
     contract: "reactor-v1",
@@ -26,7 +28,8 @@ export function echoReactor(before: (said: string, signal: AbortSignal) => Promi
   };
 }
 
-export const echoThread = (reactor: Reactor = echoReactor(), over: Partial<ThreadOptions> = {}) => defineThread({ name: "echo", reactor, ...over });
+export const echoThread = (reactor: Reactor = echoReactor(), over: Partial<ThreadOptions> = {}) =>
+  defineThread({ name: "echo", reactor, ...over });
 
 /** A channel in memory: what it sent can be read and waited for. */
 export interface MemoryChannel extends Channel {
@@ -37,7 +40,10 @@ export interface MemoryChannel extends Channel {
   received(count: number): Promise<ChannelReply[]>;
 }
 
-export function memoryChannel(name = "memory", send: (reply: ChannelReply) => Promise<void> = async () => {}): MemoryChannel {
+export function memoryChannel(
+  name = "memory",
+  send: (reply: ChannelReply) => Promise<void> = async () => {},
+): MemoryChannel {
   const replies: ChannelReply[] = [];
   const deltas: ChannelDelta[] = [];
   let context: ChannelContext | undefined;
@@ -53,7 +59,13 @@ export function memoryChannel(name = "memory", send: (reply: ChannelReply) => Pr
     async send(reply) {
       await send(reply);
       replies.push(reply);
-      context?.report({ chat: reply.chat, messageId: `memory-${reply.id}`, replyId: reply.id, status: "delivered", at: context.clock.now() });
+      context?.report({
+        chat: reply.chat,
+        messageId: `memory-${reply.id}`,
+        replyId: reply.id,
+        status: "delivered",
+        at: context.clock.now(),
+      });
       wake();
     },
     async sendDelta(delta) {

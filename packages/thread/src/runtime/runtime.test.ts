@@ -31,10 +31,20 @@ describe("a runtime of one process", () => {
     const runtime = make({ threads: [echoThread(reactor)] });
     const web = httpChannel({ name: "web" });
     await runtime.gateway({ channels: [web] });
-    const post = (id: string, wait = "") => web.handler(new Request(`http://host/desk/messages${wait}`, { method: "POST", body: JSON.stringify({ id, chat: "ana", text: `hello ${id}` }) }));
+    const post = (id: string, wait = "") =>
+      web.handler(
+        new Request(`http://host/desk/messages${wait}`, {
+          method: "POST",
+          body: JSON.stringify({ id, chat: "ana", text: `hello ${id}` }),
+        }),
+      );
     const answered = await post("1", "?wait=10000");
     expect(answered.status).toBe(200);
-    expect(await answered.json()).toMatchObject({ status: "accepted", session: "web:ana", reply: { text: "echo: hello 1", inReplyTo: "1", index: 0 } });
+    expect(await answered.json()).toMatchObject({
+      status: "accepted",
+      session: "web:ana",
+      reply: { text: "echo: hello 1", inReplyTo: "1", index: 0 },
+    });
     const again = await post("1");
     expect([again.status, ((await again.json()) as { status: string }).status]).toEqual([202, "duplicate"]);
     expect((await post("2", "?wait=10000")).status).toBe(200);
@@ -47,7 +57,9 @@ describe("a runtime of one process", () => {
     const runtime = make({ threads: [echoThread(echoReactor(() => new Promise((resolve) => setImmediate(resolve))))] });
     const channel = memoryChannel();
     await runtime.gateway({ channels: [channel], embeddedWorker: { concurrency: 8 } });
-    for (let n = 0; n < 10; n++) for (let chat = 0; chat < 10; chat++) await channel.publish({ id: `${n}`, chat: `c${chat}`, text: `c${chat} says ${n}` });
+    for (let n = 0; n < 10; n++)
+      for (let chat = 0; chat < 10; chat++)
+        await channel.publish({ id: `${n}`, chat: `c${chat}`, text: `c${chat} says ${n}` });
     const replies = await channel.received(100);
     for (let chat = 0; chat < 10; chat++) {
       const own = replies.filter((reply) => reply.chat === `c${chat}`);
@@ -108,7 +120,10 @@ describe("a runtime of one process", () => {
 
   it("frees its worker while a turn waits for a person, and goes on where the decision is heard", async () => {
     const pay = defineAction({ description: "Pays.", input: z.object({}), approval: true, execute: () => "paid" });
-    const desk = echoThread(scriptedReactor({ steps: [{ actions: [{ name: "pay", input: {} }] }, { text: "Done." }] }), { name: "echo", actions: { pay } });
+    const desk = echoThread(
+      scriptedReactor({ steps: [{ actions: [{ name: "pay", input: {} }] }, { text: "Done." }] }),
+      { name: "echo", actions: { pay } },
+    );
     const [store, bus] = [memoryStore(), localBus() as Bus];
     const runtime = make({ threads: [desk], store, bus });
     const other = make({ threads: [desk], store, bus });
@@ -139,7 +154,9 @@ describe("a runtime of one process", () => {
     await channel.publish({ id: "1", chat: "a", text: "one" });
     await reached.promise;
     await channel.publish({ id: "2", chat: "a", text: "two" });
-    const attached = async () => ((await store.load("default", { key: "memory:a" }))?.active?.items ?? []).filter(({ kind }) => kind === "trigger").length;
+    const attached = async () =>
+      ((await store.load("default", { key: "memory:a" }))?.active?.items ?? []).filter(({ kind }) => kind === "trigger")
+        .length;
     while ((await attached()) < 2) await new Promise((resolve) => setImmediate(resolve));
     hold.open();
     expect(texts(await channel.received(1))).toEqual(["echo: two"]);
@@ -152,7 +169,9 @@ describe("a runtime of one process", () => {
     const reactor = echoReactor(async (said, signal) => {
       if (said !== "long") return;
       reached.open();
-      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+      await new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+      );
     });
     const runtime = make({ threads: [echoThread(reactor)] });
     const channel = memoryChannel();
@@ -176,7 +195,11 @@ describe("a durable store with the local bus", () => {
     const before = createRuntime({ threads: [echoThread()], store: first });
     const early = memoryChannel();
     await before.gateway({ channels: [early], embeddedWorker: false });
-    for (const id of ["1", "2", "3"]) expect(await early.publish({ id, chat: "a", text: `message ${id}` })).toMatchObject({ status: "accepted", durable: true });
+    for (const id of ["1", "2", "3"])
+      expect(await early.publish({ id, chat: "a", text: `message ${id}` })).toMatchObject({
+        status: "accepted",
+        durable: true,
+      });
     // No worker ever saw them; the bus that held them ends with this runtime.
     await before.close();
     await first.close();

@@ -1,4 +1,15 @@
-import { createIdGenerator, HebraError, parseOptions, silentLogger, systemClock, type Clock, type IdGenerator, type JsonValue, type Logger, type Telemetry } from "@hebra/core";
+import {
+  createIdGenerator,
+  HebraError,
+  parseOptions,
+  silentLogger,
+  systemClock,
+  type Clock,
+  type IdGenerator,
+  type JsonValue,
+  type Logger,
+  type Telemetry,
+} from "@hebra/core";
 import { localBus, type Bus, type Claim } from "@hebra/bus";
 import { localLocks, type LockManager } from "@hebra/lock";
 import { z } from "zod";
@@ -39,13 +50,22 @@ export interface RuntimeOptions {
   locks?: LockManager;
   /** Who answers a message. @defaultValue the definition that the message names, or the only one */
   route?: Router;
-  /** What is sent when a turn has ended: no text sends nothing. It may be called again for one turn. @defaultValue the last step's text; for a failed turn `failureText` */
+  /**
+   * What is sent when a turn has ended: no text sends nothing. It may be called again for one turn. @defaultValue the
+   * last step's text; for a failed turn `failureText`
+   */
   reply?: (turn: EndedTurn) => string | readonly string[];
   /** What is sent when a turn has failed. @defaultValue "Something went wrong on our side. Please try again." */
   failureText?: string;
-  /** What is sent when a message finds its thread busy and the definition's policy is `reject`; an empty text sends nothing. @defaultValue "One moment, please: your last message is still being worked on." */
+  /**
+   * What is sent when a message finds its thread busy and the definition's policy is `reject`; an empty text sends
+   * nothing. @defaultValue "One moment, please: your last message is still being worked on."
+   */
   busyText?: string;
-  /** Processes that run a worker, as deployed. More than one needs a bus, locks and a store that they share. @defaultValue 1 */
+  /**
+   * Processes that run a worker, as deployed. More than one needs a bus, locks and a store that they share.
+   * @defaultValue 1
+   */
   workers?: number;
   /** All processes run on one host, so that a store of one host will do for several workers. @defaultValue false */
   oneHost?: boolean;
@@ -55,9 +75,15 @@ export interface RuntimeOptions {
   leaseTtlMs?: number;
   /** Items of history that a model is shown. @defaultValue 40 */
   historyItems?: number;
-  /** Turns a `blob:` reference of a file part into a URL that a model can read, as for `createEngine`: a worker does not see the gateway's disk. @defaultValue references are passed on as they are */
+  /**
+   * Turns a `blob:` reference of a file part into a URL that a model can read, as for `createEngine`: a worker does not
+   * see the gateway's disk. @defaultValue references are passed on as they are
+   */
   readFile?: (url: string) => Promise<string>;
-  /** Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without anything that was said */
+  /**
+   * Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without
+   * anything that was said
+   */
   telemetry?: Telemetry | ThreadTelemetryOptions;
   clock?: Clock;
   ids?: IdGenerator;
@@ -70,7 +96,8 @@ export interface Runtime {
   readonly engine: Engine;
   readonly bus: Bus;
   /**
-   * A direct call: the turn takes its place in the conversation's line, as a message would, and runs in this process. Its
+   * A direct call: the turn takes its place in the conversation's line, as a message would, and runs in this process.
+   * Its
    * answer goes to the caller and to nobody else.
    *
    * @throws HebraError as `Engine.react`
@@ -85,7 +112,10 @@ export interface Runtime {
   health(): Promise<RuntimeHealth>;
   /** Takes on no more, finishes what it holds, and at the deadline gives the rest back. */
   drain(options?: { deadlineMs?: number }): Promise<void>;
-  /** Drains with a deadline of 0 where `drain` was not called, and lets go of what the runtime made itself. The store, and a bus or locks that were passed in, stay open. */
+  /**
+   * Drains with a deadline of 0 where `drain` was not called, and lets go of what the runtime made itself. The store,
+   * and a bus or locks that were passed in, stay open.
+   */
   close(): Promise<void>;
 }
 
@@ -113,7 +143,8 @@ const schema = z.strictObject({
 });
 
 /**
- * Puts a runtime together. With nothing but threads and a store it is the whole system in one process; with a shared bus,
+ * Puts a runtime together. With nothing but threads and a store it is the whole system in one process; with a shared
+ * bus,
  * shared locks and a shared store, the same code is one of many processes.
  *
  * @throws HebraError `INVALID_OPTIONS`; `UNSUPPORTED` for a mix in which conversations could get lost or mixed up.
@@ -125,17 +156,28 @@ const schema = z.strictObject({
  * import { createRuntime, httpChannel } from "@hebra/thread/runtime";
  * import { memoryStore } from "@hebra/thread/store/memory";
  *
- * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true })
+ * });
  * const runtime = createRuntime({ threads: [desk], store: memoryStore() });
  * const web = httpChannel({ name: "web" });
  * await runtime.gateway({ channels: [web] });
- * const answer = await web.handler(new Request("http://local/messages?wait=5000", { method: "POST", body: JSON.stringify({ id: "1", chat: "ana", text: "Hi" }) }));
+ * const answer = await web.handler(new Request("http://local/messages?wait=5000", { method: "POST", body:
+ * JSON.stringify({ id: "1", chat: "ana", text: "Hi" }) }));
  * console.log(await answer.json());
  * await runtime.close();
  * ```
  */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { failureText, busyText, workers, oneHost, sweepMs, leaseTtlMs, historyItems, telemetry: given } = parseOptions("createRuntime", schema, options);
+  const {
+    failureText,
+    busyText,
+    workers,
+    oneHost,
+    sweepMs,
+    leaseTtlMs,
+    historyItems,
+    telemetry: given,
+  } = parseOptions("createRuntime", schema, options);
   const { threads, store, clock = systemClock, logger = silentLogger, ids = createIdGenerator(clock), reply } = options;
   const busIsLocal = options.bus === undefined || !isShared(options.bus);
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
@@ -160,14 +202,26 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       said = failure === undefined ? text : failureText;
     }
     const texts = (typeof said === "string" ? [said] : said).filter((line) => line !== "");
-    return texts.map((line, index) => asJson({ kind: "reply", replyTo, text: line.toWellFormed(), index, executionId, ...(failure === undefined ? {} : { failure }), ...storedTrace(turn.correlation) }));
+    return texts.map((line, index) =>
+      asJson({
+        kind: "reply",
+        replyTo,
+        text: line.toWellFormed(),
+        index,
+        executionId,
+        ...(failure === undefined ? {} : { failure }),
+        ...storedTrace(turn.correlation),
+      }),
+    );
   }
 
   function wake({ tenant, threadKey, contextId }: { tenant: string; threadKey: string; contextId: string }): void {
     // Nobody would hear it: whoever goes on from this store looks for itself.
     if (phase.phase() === "stopped") return;
     const message = { tenant, session: threadKey, id: `wake:${ids()}`, payload: asJson({ kind: "wake", contextId }) };
-    bus.publishInbound(message).catch((error: unknown) => logger.warn("A conversation could not be woken; a sweep will find it.", { error }));
+    bus
+      .publishInbound(message)
+      .catch((error: unknown) => logger.warn("A conversation could not be woken; a sweep will find it.", { error }));
   }
 
   /** A direct call's turn hears what comes in meanwhile, as a message's turn does. */
@@ -180,11 +234,45 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     };
   }
 
-  const engine = createEngine({ threads, store, locks: busLocks(bus, attend), clock, logger, leaseTtlMs, historyItems, outbox: outgoing, wake, ...(options.readFile === undefined ? {} : { readFile: options.readFile }), ...(given === undefined ? {} : { telemetry: given }) });
+  const engine = createEngine({
+    threads,
+    store,
+    locks: busLocks(bus, attend),
+    clock,
+    logger,
+    leaseTtlMs,
+    historyItems,
+    outbox: outgoing,
+    wake,
+    ...(options.readFile === undefined ? {} : { readFile: options.readFile }),
+    ...(given === undefined ? {} : { telemetry: given }),
+  });
   const { telemetry } = openTelemetry(given, "@hebra/thread/runtime");
   const metrics = createRuntimeMetrics(telemetry);
-  const services: RuntimeServices = { engine, store, bus, locks, threads, route: options.route ?? defaultRouter(threads), handover, carried, phase, metrics, telemetry, clock, ids, logger, busyText, busIsLocal, sweepMs };
-  const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = { workers: [], gateways: [], schedulers: [] };
+  const services: RuntimeServices = {
+    engine,
+    store,
+    bus,
+    locks,
+    threads,
+    route: options.route ?? defaultRouter(threads),
+    handover,
+    carried,
+    phase,
+    metrics,
+    telemetry,
+    clock,
+    ids,
+    logger,
+    busyText,
+    busIsLocal,
+    sweepMs,
+  };
+  const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = {
+    workers: [],
+    gateways: [],
+    schedulers: [],
+  };
   let state: "open" | "draining" | "closed" = "open";
   const health = createHealth(services, started, () => state === "open" && (phase.phase() ?? "open") === "open");
   let drained: Promise<void> | undefined;

@@ -1,5 +1,6 @@
 /**
- * A process that works and stands for the leadership of a schedule. It kills itself as a crash would, at its second run: just
+ * A process that works and stands for the leadership of a schedule. It kills itself as a crash would, at its second
+ * run: just
  * before it is published, or once it is published and before that is remembered.
  */
 import { redisBus } from "@hebra/bus/redis";
@@ -10,7 +11,13 @@ import { createRuntime } from "./runtime.ts";
 import { echoThread } from "./runtime.fixture.ts";
 import type { Job } from "./scheduler.ts";
 
-const { url, namespace, everyMs, missed, dies } = JSON.parse(process.argv[2]!) as { url: string; namespace: string; everyMs: number; missed: NonNullable<Job["missed"]>; dies?: "before" | "after" };
+const { url, namespace, everyMs, missed, dies } = JSON.parse(process.argv[2]!) as {
+  url: string;
+  namespace: string;
+  everyMs: number;
+  missed: NonNullable<Job["missed"]>;
+  dies?: "before" | "after";
+};
 
 const inner = redisBus({ url, namespace }) as Bus;
 let runs = 0;
@@ -33,10 +40,14 @@ const locks = redisLocks({ url, namespace });
 const store = await redisStore({ url, namespace: `${namespace}:thread` });
 const runtime = createRuntime({ threads: [echoThread()], store, bus, locks, workers: 2 });
 runtime.worker();
-const scheduler = runtime.scheduler({ ttlMs: 1_000, jobs: [{ id: "beat", everyMs, missed, message: { session: "beats", text: "beat" } }] });
+const scheduler = runtime.scheduler({
+  ttlMs: 1_000,
+  jobs: [{ id: "beat", everyMs, missed, message: { session: "beats", text: "beat" } }],
+});
 let said: number | undefined;
 setInterval(() => {
-  if (scheduler.epoch !== undefined && said !== scheduler.epoch) process.stdout.write(`${JSON.stringify({ leads: (said = scheduler.epoch) })}\n`);
+  if (scheduler.epoch !== undefined && said !== scheduler.epoch)
+    process.stdout.write(`${JSON.stringify({ leads: (said = scheduler.epoch) })}\n`);
 }, 10);
 process.once("SIGTERM", () => {
   void (async () => {

@@ -23,7 +23,8 @@ function setUp() {
     ...inner,
     deadLetters: inner.deadLetters,
     publishInbound(messages, options) {
-      for (const { id } of Array.isArray(messages) ? messages : [messages]) published.push({ id: String(id), at: clock.now() });
+      for (const { id } of Array.isArray(messages) ? messages : [messages])
+        published.push({ id: String(id), at: clock.now() });
       return inner.publishInbound(messages, options);
     },
   };
@@ -37,7 +38,12 @@ function setUp() {
   return { clock, published, store, make, runs };
 }
 
-const hourly = (missed?: Job["missed"]): Job => ({ id: "report", cron: "0 * * * *", ...(missed === undefined ? {} : { missed }), message: { session: "reports", text: "Report." } });
+const hourly = (missed?: Job["missed"]): Job => ({
+  id: "report",
+  cron: "0 * * * *",
+  ...(missed === undefined ? {} : { missed }),
+  message: { session: "reports", text: "Report." },
+});
 const pass = async (clock: ManualClock, ms: number) => {
   for (let left = ms; left > 0; left -= 60_000) await clock.advance(Math.min(left, 60_000));
 };
@@ -74,7 +80,10 @@ describe("the scheduler", () => {
 
   it("beats at every multiple of `everyMs`", async () => {
     const { clock, make, runs } = setUp();
-    make().scheduler({ jobs: [{ id: "beat", everyMs: 20 * 60_000, message: { session: "beats", text: "Beat." } }], ttlMs: 1_000 });
+    make().scheduler({
+      jobs: [{ id: "beat", everyMs: 20 * 60_000, message: { session: "beats", text: "Beat." } }],
+      ttlMs: 1_000,
+    });
     await pass(clock, HOUR);
     expect(runs()).toEqual(["00:40", "01:00", "01:20"]);
   });
@@ -92,7 +101,11 @@ describe("the scheduler", () => {
   it("refuses two jobs of one id, and a job without a time", () => {
     const { make } = setUp();
     const runtime = make();
-    expect(() => runtime.scheduler({ jobs: [hourly(), hourly()] })).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }));
-    expect(() => runtime.scheduler({ jobs: [{ id: "x", message: { session: "s", text: "t" } }] })).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }));
+    expect(() => runtime.scheduler({ jobs: [hourly(), hourly()] })).toThrow(
+      expect.objectContaining({ code: "INVALID_OPTIONS" }),
+    );
+    expect(() => runtime.scheduler({ jobs: [{ id: "x", message: { session: "s", text: "t" } }] })).toThrow(
+      expect.objectContaining({ code: "INVALID_OPTIONS" }),
+    );
   });
 });

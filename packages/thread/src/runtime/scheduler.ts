@@ -18,14 +18,18 @@ export interface Job {
   /** An IANA time zone, for `cron`. @defaultValue "UTC" */
   timeZone?: string;
   /**
-   * What becomes of runs whose time passed while nobody led: none is made up for, the last one is, or all are, oldest first
+   * What becomes of runs whose time passed while nobody led: none is made up for, the last one is, or all are, oldest
+   * first
    * and at most 100.
    *
    * @defaultValue "once"
    */
   missed?: "skip" | "once" | "all";
   /** The conversation, and what is said in it. `replyTo` sends the answer through a channel. */
-  message: Omit<ChannelMessage, "id" | "chat" | "session"> & { session: string; replyTo?: { gatewayId: string; channel: string; chat: string } };
+  message: Omit<ChannelMessage, "id" | "chat" | "session"> & {
+    session: string;
+    replyTo?: { gatewayId: string; channel: string; chat: string };
+  };
 }
 
 /** What is scheduled. */
@@ -53,8 +57,14 @@ const job = z
     missed: z.enum(["skip", "once", "all"]).default("once"),
     message: z.looseObject({ session: z.string().min(1) }),
   })
-  .refine(({ cron, everyMs }) => (cron === undefined) !== (everyMs === undefined), { message: "exactly one of `cron` and `everyMs` is needed" });
-const schema = z.strictObject({ jobs: z.array(job), name: z.string().min(1).default("scheduler"), ttlMs: z.number().min(100).default(30_000) });
+  .refine(({ cron, everyMs }) => (cron === undefined) !== (everyMs === undefined), {
+    message: "exactly one of `cron` and `everyMs` is needed",
+  });
+const schema = z.strictObject({
+  jobs: z.array(job),
+  name: z.string().min(1).default("scheduler"),
+  ttlMs: z.number().min(100).default(30_000),
+});
 
 /** Runs of one job that are made up for at most. */
 const MAX_MISSED = 100;
@@ -66,7 +76,8 @@ const MAX_SLEEP_MS = 60_000;
 export function startScheduler(services: RuntimeServices, options: SchedulerOptions): Scheduler {
   const { bus, store, locks, clock, logger, metrics } = services;
   const { name, ttlMs } = parseOptions("scheduler", schema, options);
-  if (new Set(options.jobs.map(({ id }) => id)).size < options.jobs.length) throw new HebraError("INVALID_OPTIONS", "scheduler: two jobs have one id. Give each its own.");
+  if (new Set(options.jobs.map(({ id }) => id)).size < options.jobs.length)
+    throw new HebraError("INVALID_OPTIONS", "scheduler: two jobs have one id. Give each its own.");
   const plans = options.jobs.map((each) => ({ job: each, next: nextOf(each) }));
   const memory = storeJobMemory(store, name, () => clock.now());
 
@@ -89,7 +100,12 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
   }
 
   /** Publishes what is due. @returns when to look again */
-  async function runDue(epoch: number, signal: AbortSignal, lastRuns: Map<string, number>, startedAt: number): Promise<number> {
+  async function runDue(
+    epoch: number,
+    signal: AbortSignal,
+    lastRuns: Map<string, number>,
+    startedAt: number,
+  ): Promise<number> {
     const now = clock.now();
     // A run is an intake as well: whoever leads when it is open again makes up for it.
     if (services.phase.phase() !== "open") return now + RETRY_MS;
@@ -113,7 +129,11 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
         try {
           await publish(job, scheduledFor, epoch);
         } catch (error) {
-          logger.warn("A scheduled run could not be published and is tried again.", { job: job.id, scheduledFor, error: errorMessage(error) });
+          logger.warn("A scheduled run could not be published and is tried again.", {
+            job: job.id,
+            scheduledFor,
+            error: errorMessage(error),
+          });
           metrics.scheduled("failed");
           return now + RETRY_MS;
         }
@@ -131,10 +151,32 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
   async function publish({ id, message }: Job, scheduledFor: number, epoch: number): Promise<void> {
     const runId = `${id}:${scheduledFor}`;
     const { replyTo: target, session, tenant = "default", ...content } = message;
-    const replyTo: ReplyTo = { gatewayId: target?.gatewayId ?? "none", channel: target?.channel ?? "schedule", chat: target?.chat ?? session, inReplyTo: runId, deltas: false };
-    const said = { ...content, id: runId, runId, chat: replyTo.chat, metadata: { ...content.metadata, job: id, scheduledFor } };
-    const [receipt] = await bus.publishInbound({ tenant, session, id: `schedule:${runId}`, payload: asJson({ kind: "message", message: said, replyTo: target === undefined ? { ...replyTo, silent: true } : replyTo }) });
-    if (receipt!.status === "full") throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`);
+    const replyTo: ReplyTo = {
+      gatewayId: target?.gatewayId ?? "none",
+      channel: target?.channel ?? "schedule",
+      chat: target?.chat ?? session,
+      inReplyTo: runId,
+      deltas: false,
+    };
+    const said = {
+      ...content,
+      id: runId,
+      runId,
+      chat: replyTo.chat,
+      metadata: { ...content.metadata, job: id, scheduledFor },
+    };
+    const [receipt] = await bus.publishInbound({
+      tenant,
+      session,
+      id: `schedule:${runId}`,
+      payload: asJson({
+        kind: "message",
+        message: said,
+        replyTo: target === undefined ? { ...replyTo, silent: true } : replyTo,
+      }),
+    });
+    if (receipt!.status === "full")
+      throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`);
     metrics.scheduled(receipt!.status);
     logger.debug("A scheduled run was published.", { runId, epoch, status: receipt!.status });
   }
@@ -144,7 +186,12 @@ export function startScheduler(services: RuntimeServices, options: SchedulerOpti
     lead,
     ttlMs,
     clock,
-    onError: (error) => logger.warn("A leader of the schedule gave up; another stands.", { name, code: errorCode(error) ?? null, error: errorMessage(error) }),
+    onError: (error) =>
+      logger.warn("A leader of the schedule gave up; another stands.", {
+        name,
+        code: errorCode(error) ?? null,
+        error: errorMessage(error),
+      }),
   });
   return {
     get epoch() {

@@ -59,7 +59,10 @@ describe("a trace", () => {
       "request < nothing",
     ]);
     expect(told.traces().size).toBe(4);
-    expect(told.named("invoke_agent echo").map(({ attributes }) => attributes["hebra.run.id"])).toEqual(["workflow-9", told.named("invoke_agent echo")[1]!.attributes["hebra.execution.id"]]);
+    expect(told.named("invoke_agent echo").map(({ attributes }) => attributes["hebra.run.id"])).toEqual([
+      "workflow-9",
+      told.named("invoke_agent echo")[1]!.attributes["hebra.execution.id"],
+    ]);
   });
 
   it("is kept where a local bus forgets and the store does not", async () => {
@@ -76,7 +79,10 @@ describe("a trace", () => {
     const clock = createManualClock(Date.parse("2026-11-28T00:30:00Z"));
     const runtime = make({ clock });
     runtime.worker();
-    runtime.scheduler({ jobs: [{ id: "report", cron: "0 * * * *", message: { session: "reports", text: "Report." } }], ttlMs: 1_000 });
+    runtime.scheduler({
+      jobs: [{ id: "report", cron: "0 * * * *", message: { session: "reports", text: "Report." } }],
+      ttlMs: 1_000,
+    });
     for (let n = 0; n < 40; n++) await clock.advance(60_000);
     await runtime.engine.idle();
     const runs = told.named("invoke_agent echo").map(({ attributes }) => attributes["hebra.run.id"]);
@@ -89,7 +95,13 @@ describe("metrics", () => {
     const bus = localBus({ retry: { maxAttempts: 1 } }) as Bus;
     const sound = memoryChannel("memory");
     const deaf = memoryChannel("deaf", () => Promise.reject(new HebraError("UNSUPPORTED", "no", { retryable: false })));
-    const first = make({ bus, route: (message) => (message.text === "lost" ? Promise.reject(new HebraError("DEFINITION_MISSING", "Nobody answers this.")) : { thread: "echo" }) });
+    const first = make({
+      bus,
+      route: (message) =>
+        message.text === "lost"
+          ? Promise.reject(new HebraError("DEFINITION_MISSING", "Nobody answers this."))
+          : { thread: "echo" },
+    });
     await first.gateway({ channels: [sound, deaf] });
     await sound.publish({ id: "1", chat: "ana", text: "Hi" });
     await sound.publish({ id: "1", chat: "ana", text: "Hi" });
@@ -107,38 +119,66 @@ describe("metrics", () => {
     await stuck.close();
     // It looks at the queues when it begins.
     make({ bus }).worker();
-    while (!(await told.points()).some(({ name, value }) => name === "hebra.dead_letters" && value === 2)) await new Promise((resolve) => setImmediate(resolve));
+    while (!(await told.points()).some(({ name, value }) => name === "hebra.dead_letters" && value === 2))
+      await new Promise((resolve) => setImmediate(resolve));
 
     const points = await told.points();
     const labelsOf = (name: string) => points.filter((point) => point.name === name).map(({ labels }) => labels);
-    expect(labelsOf("hebra.turn.duration")).toEqual(expect.arrayContaining([{ "hebra.outcome": "ended", "hebra.definition": "echo" }]));
-    expect(labelsOf("hebra.channel.published")).toEqual(expect.arrayContaining([{ channel: "memory", status: "accepted" }, { channel: "memory", status: "duplicate" }]));
-    expect(labelsOf("hebra.channel.send.duration")).toEqual(expect.arrayContaining([{ channel: "memory", outcome: "sent" }, { channel: "deaf", outcome: "failed" }]));
+    expect(labelsOf("hebra.turn.duration")).toEqual(
+      expect.arrayContaining([{ "hebra.outcome": "ended", "hebra.definition": "echo" }]),
+    );
+    expect(labelsOf("hebra.channel.published")).toEqual(
+      expect.arrayContaining([
+        { channel: "memory", status: "accepted" },
+        { channel: "memory", status: "duplicate" },
+      ]),
+    );
+    expect(labelsOf("hebra.channel.send.duration")).toEqual(
+      expect.arrayContaining([
+        { channel: "memory", outcome: "sent" },
+        { channel: "deaf", outcome: "failed" },
+      ]),
+    );
     expect(labelsOf("hebra.channel.replies")).toContainEqual({ channel: "memory", status: "delivered" });
     expect(labelsOf("hebra.delivery.given_back")).toEqual([{ "error.type": "DEFINITION_MISSING" }]);
     expect(labelsOf("hebra.delivery.attempts")).toEqual(
-      expect.arrayContaining([{ direction: "inbound", outcome: "settled" }, { direction: "inbound", outcome: "given-back" }, { direction: "inbound", outcome: "lost" }, { direction: "outbound", outcome: "settled" }, { direction: "outbound", outcome: "given-back" }]),
+      expect.arrayContaining([
+        { direction: "inbound", outcome: "settled" },
+        { direction: "inbound", outcome: "given-back" },
+        { direction: "inbound", outcome: "lost" },
+        { direction: "outbound", outcome: "settled" },
+        { direction: "outbound", outcome: "given-back" },
+      ]),
     );
     expect(labelsOf("hebra.outbound.duration")).toEqual([{ channel: "memory" }]);
     expect(labelsOf("hebra.queue.oldest_waiting_age")).toEqual([{ direction: "inbound" }, { direction: "outbound" }]);
     expect(labelsOf("hebra.lease.lost")).toContainEqual({ holder: "delivery" });
     expect(labelsOf("hebra.queue.depth")).toEqual([{ direction: "inbound" }, { direction: "outbound" }]);
 
-    const known = new Map(Object.values(runtimeMetrics).map(({ name, labels }) => [name as string, labels as readonly string[]]));
+    const known = new Map(
+      Object.values(runtimeMetrics).map(({ name, labels }) => [name as string, labels as readonly string[]]),
+    );
     const measured = new Set(points.map(({ name }) => name));
     expect([...known.keys()].filter((name) => !measured.has(name))).toEqual([]);
-    for (const { name, labels } of points) for (const label of Object.keys(labels)) if (known.has(name)) expect(known.get(name), name).toContain(label);
+    for (const { name, labels } of points)
+      for (const label of Object.keys(labels)) if (known.has(name)) expect(known.get(name), name).toContain(label);
   });
 
   it("of a reply that was cut off say so, how often it was delivered, and how long it took in all", async () => {
     const outboundAttempts = async (outcome: string) => {
-      const found = (await told.points()).find(({ name, labels }) => name === "hebra.delivery.attempts" && labels["direction"] === "outbound" && labels["outcome"] === outcome);
+      const found = (await told.points()).find(
+        ({ name, labels }) =>
+          name === "hebra.delivery.attempts" && labels["direction"] === "outbound" && labels["outcome"] === outcome,
+      );
       return { sum: found?.value ?? 0, count: found?.count ?? 0 };
     };
     const before = { settled: await outboundAttempts("settled"), givenBack: await outboundAttempts("given-back") };
     const clock = createManualClock(1_000_000);
     const bus = localBus({ clock, retry: { baseMs: 60_000 }, random: () => 0.5 }) as Bus;
-    const failures = [new HebraError("UNREACHABLE", "No answer.", { details: { outcome: "unknown" } }), new HebraError("UNREACHABLE", "Refused.")];
+    const failures = [
+      new HebraError("UNREACHABLE", "No answer.", { details: { outcome: "unknown" } }),
+      new HebraError("UNREACHABLE", "Refused."),
+    ];
     const ids: string[] = [];
     const channel = memoryChannel("shaky", async ({ id }) => {
       ids.push(id);
@@ -154,9 +194,14 @@ describe("metrics", () => {
     await Promise.all(open.splice(0).map((runtime) => runtime.close()));
     expect(ids).toEqual([ids[0], ids[0], ids[0]]);
 
-    const of = async (name: string) => (await told.points()).filter((point) => point.name === name && point.labels["channel"] === "shaky");
+    const of = async (name: string) =>
+      (await told.points()).filter((point) => point.name === name && point.labels["channel"] === "shaky");
     const sends = (await of("hebra.channel.send.duration")).map(({ labels, count }) => [labels["outcome"], count]);
-    expect(sends).toEqual([["unknown", 1], ["failed", 1], ["sent", 1]]);
+    expect(sends).toEqual([
+      ["unknown", 1],
+      ["failed", 1],
+      ["sent", 1],
+    ]);
     const [arrival, ...others] = await of("hebra.outbound.duration");
     expect([arrival!.count, others]).toEqual([1, []]);
     expect(arrival!.value).toBeGreaterThanOrEqual(60);

@@ -12,12 +12,17 @@ export function storedTrace(correlation: JsonObject): { trace?: TraceContext } {
   return traceMember(traceOf(correlation) ?? {});
 }
 
-function traceMember({ traceparent, tracestate }: { traceparent?: string; tracestate?: string }): { trace?: TraceContext } {
-  return traceparent === undefined ? {} : { trace: { traceparent, ...(tracestate === undefined ? {} : { tracestate }) } };
+function traceMember({ traceparent, tracestate }: { traceparent?: string; tracestate?: string }): {
+  trace?: TraceContext;
+} {
+  return traceparent === undefined
+    ? {}
+    : { trace: { traceparent, ...(tracestate === undefined ? {} : { tracestate }) } };
 }
 
 /**
- * Runs a function inside a message's trace. One without a trace begins a new one, whatever happens to run here: a worker may
+ * Runs a function inside a message's trace. One without a trace begins a new one, whatever happens to run here: a
+ * worker may
  * have been started, and a mailbox woken, by anybody.
  */
 export function insideTrace<T>(telemetry: Telemetry, trace: TraceContext | undefined, fn: () => T): T {

@@ -59,18 +59,29 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
     // Nobody else has this store and this bus: what is unfinished at the start is left over.
     const alone = first && services.busIsLocal;
     if (alone) await services.carried.restore(bus);
-    const only = { definitions: services.threads.map(({ name }) => name), limit: alone ? FIRST_SWEEP_LIMIT : SWEEP_LIMIT };
+    const only = {
+      definitions: services.threads.map(({ name }) => name),
+      limit: alone ? FIRST_SWEEP_LIMIT : SWEEP_LIMIT,
+    };
     const orphans = await store.system().sweep({ before: alone ? now : now - services.sweepMs, ...only });
     // A decision whose maker died before it woke anybody, and consent that nobody gave in time.
     const due = await store.system().due({ now, ...only });
     const wakes = [...orphans, ...due].map(({ tenant, threadKey, contextId, executionId, updatedAt, status }) => {
-      // The id keeps a turn that stays as it is from being woken again and again; one that is due may be so by another's clock only.
-      const id = deriveId("wake", executionId, updatedAt, ...(status === "waiting" ? [Math.floor(now / WAKE_AGAIN_MS)] : []));
+      // The id keeps a turn that stays as it is from being woken again and again; one that is due may be so by
+      // another's clock only.
+      const id = deriveId(
+        "wake",
+        executionId,
+        updatedAt,
+        ...(status === "waiting" ? [Math.floor(now / WAKE_AGAIN_MS)] : []),
+      );
       return { tenant, session: threadKey, id, payload: asJson({ kind: "wake", contextId }) };
     });
     if (wakes.length > 0) await bus.publishInbound(wakes);
     const late = await store.system().outbox({ before: alone ? now : now - LATE_OUTBOX_MS, limit: only.limit });
-    const contexts = new Map(late.map(({ tenant, row }) => [`${tenant}/${row.contextId}`, { tenant, contextId: row.contextId }]));
+    const contexts = new Map(
+      late.map(({ tenant, row }) => [`${tenant}/${row.contextId}`, { tenant, contextId: row.contextId }]),
+    );
     for (const { tenant, contextId } of contexts.values()) {
       const snapshot = await store.load(tenant, { contextId });
       if (snapshot === undefined || stopping.signal.aborted) continue;
@@ -89,7 +100,8 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
   async function sweepOn(): Promise<void> {
     for (let first = true; !stopping.signal.aborted; first = false) {
       await sweep(first).catch((error: unknown) => {
-        if (!stopping.signal.aborted) logger.warn("The sweep failed; the next one tries again.", { error: errorMessage(error) });
+        if (!stopping.signal.aborted)
+          logger.warn("The sweep failed; the next one tries again.", { error: errorMessage(error) });
       });
       lastBeat = clock.monotonic();
       await sleep(clock, services.sweepMs, stopping.signal).catch(() => undefined);

@@ -23,7 +23,8 @@ export type BundleMember = keyof typeof members;
 export const bundleMembers = Object.keys(members) as BundleMember[];
 
 /**
- * The digest of a context, whole: equal when every named column of every row is equal, whatever the order of rows and of
+ * The digest of a context, whole: equal when every named column of every row is equal, whatever the order of rows and
+ * of
  * keys in documents, and whichever store holds it. Left out is what does not belong to the context alone or to its
  * content: the thread's `updatedAt`, which its other contexts move too, `importing`, and the tenant.
  *
@@ -58,8 +59,13 @@ export function bundleDigest(bundle: ContextBundle): string {
  * @throws HebraError `SCHEMA_TOO_NEW` for rows of a newer one
  */
 export function currentBundle(bundle: ContextBundle): ContextBundle {
-  const row = <R extends object>(table: Table<object>, one: R): R => ((one as { v?: unknown }).v === ROW_VERSION ? one : (upcast(table.name, { ...one } as PlainRow) as R));
-  const current: Record<string, unknown> = { ...bundle, thread: row(threads, bundle.thread), context: row(contexts, bundle.context) };
+  const row = <R extends object>(table: Table<object>, one: R): R =>
+    (one as { v?: unknown }).v === ROW_VERSION ? one : (upcast(table.name, { ...one } as PlainRow) as R);
+  const current: Record<string, unknown> = {
+    ...bundle,
+    thread: row(threads, bundle.thread),
+    context: row(contexts, bundle.context),
+  };
   for (const member of bundleMembers) {
     const rows = bundle[member];
     if (rows !== undefined) current[member] = (rows as object[]).map((one) => row(members[member].table, one));
@@ -67,7 +73,10 @@ export function currentBundle(bundle: ContextBundle): ContextBundle {
   return current as unknown as ContextBundle;
 }
 
-/** The named columns of one row; what is missing counts as null. Of later columns a null is left out, as builds before them do not know any. */
+/**
+ * The named columns of one row; what is missing counts as null. Of later columns a null is left out, as builds before
+ * them do not know any.
+ */
 function columns(table: Table<object>, row: object, without: readonly string[] = []): JsonValue {
   const named: Record<string, JsonValue> = {};
   for (const column of table.columns) {
@@ -78,7 +87,10 @@ function columns(table: Table<object>, row: object, without: readonly string[] =
   return named;
 }
 
-/** A bundle whose lists are in one order, whichever store they come from: items and turns as they came about, the rest by key. */
+/**
+ * A bundle whose lists are in one order, whichever store they come from: items and turns as they came about, the rest
+ * by key.
+ */
 export function inOrder(bundle: ContextBundle): ContextBundle {
   const ordered: Record<string, object[]> = {};
   for (const member of bundleMembers) ordered[member] = sorted(bundle, member, members[member].key);
@@ -90,14 +102,20 @@ export function inOrder(bundle: ContextBundle): ContextBundle {
 
 function sorted(bundle: ContextBundle, member: BundleMember, key: readonly string[]): object[] {
   const rows = [...((bundle[member] ?? []) as readonly object[])];
-  const name = new Map(rows.map((row) => [row, JSON.stringify(key.map((field) => (row as Record<string, unknown>)[field]))]));
+  const name = new Map(
+    rows.map((row) => [row, JSON.stringify(key.map((field) => (row as Record<string, unknown>)[field]))]),
+  );
   return rows.sort((a, b) => (name.get(a)! < name.get(b)! ? -1 : name.get(a)! > name.get(b)! ? 1 : 0));
 }
 
 /** What tells a row of a bundle apart from the others of its table. */
 export function rowNames(bundle: ContextBundle, member: BundleMember): Set<string> {
   const { key } = members[member];
-  return new Set(((bundle[member] ?? []) as readonly object[]).map((row) => JSON.stringify(key.map((field) => (row as Record<string, unknown>)[field]))));
+  return new Set(
+    ((bundle[member] ?? []) as readonly object[]).map((row) =>
+      JSON.stringify(key.map((field) => (row as Record<string, unknown>)[field])),
+    ),
+  );
 }
 
 /** Events in the order of their sequence. */
@@ -114,7 +132,10 @@ export function bundleCounts(bundle: ContextBundle): Record<string, number> {
 }
 
 /** Events in rows of the journal, as many to a row as keep it small. */
-export function journalRows(contextId: string, events: readonly DurableEvent[]): { v: number; contextId: string; lastSeq: number; events: DurableEvent[] }[] {
+export function journalRows(
+  contextId: string,
+  events: readonly DurableEvent[],
+): { v: number; contextId: string; lastSeq: number; events: DurableEvent[] }[] {
   const rows = [];
   for (let i = 0; i < events.length; i += 50) {
     const batch = events.slice(i, i + 50);

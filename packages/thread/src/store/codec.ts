@@ -4,7 +4,8 @@ import type { Column, Table, Value } from "./table.ts";
 import { upcast } from "./upcast.ts";
 
 /**
- * A row as the database keeps it, in the order of the table's columns. Everything is checked here, before any write, and
+ * A row as the database keeps it, in the order of the table's columns. Everything is checked here, before any write,
+ * and
  * everything is copied: what comes out shares nothing with what went in.
  *
  * @throws HebraError `INVALID_ID`, `NOT_SERIALIZABLE`, `SCHEMA_TOO_NEW`
@@ -20,7 +21,11 @@ export function encode<R extends object>(table: Table<R>, tenant: string, row: R
 }
 
 /** One column's value as the database keeps it. */
-export function encodeField<R extends object, F extends keyof R & string>(table: Table<R>, field: F, value: R[F]): Value {
+export function encodeField<R extends object, F extends keyof R & string>(
+  table: Table<R>,
+  field: F,
+  value: R[F],
+): Value {
   return encodeValue(table, columnOf(table, field), value);
 }
 
@@ -49,7 +54,8 @@ export function decode<R extends object>(table: Table<R>, values: readonly Value
   if (version === ROW_VERSION + 1 && !whole) return { ...row, v: ROW_VERSION } as R;
   const current = upcast(table.name, row);
   // An older build may have written over a row of this one: what only this one knows is still there, and counts.
-  for (const { field, since } of table.columns) if (field !== "v" && since > version && row[field] !== null) current[field] = row[field]!;
+  for (const { field, since } of table.columns)
+    if (field !== "v" && since > version && row[field] !== null) current[field] = row[field]!;
   return current as R;
 }
 
@@ -78,7 +84,8 @@ function encodeValue<R>(table: Table<R>, column: Column, value: unknown): Value 
     case "text":
       return encodeText(table, column, value);
     case "int":
-      if (!Number.isSafeInteger(value)) return refuse(table, column, "is not an integer between -(2^53 - 1) and 2^53 - 1");
+      if (!Number.isSafeInteger(value))
+        return refuse(table, column, "is not an integer between -(2^53 - 1) and 2^53 - 1");
       if (column.field === "v" && (value as number) > ROW_VERSION) return tooNew(table.name, value as number);
       return value as number;
     case "bool":
@@ -92,17 +99,25 @@ function encodeValue<R>(table: Table<R>, column: Column, value: unknown): Value 
 
 function encodeText<R>(table: Table<R>, column: Column, value: unknown): string {
   if (typeof value !== "string") return refuse(table, column, "is not a string");
-  if (value.includes("\u0000") || !value.isWellFormed()) return refuse(table, column, "holds U+0000 or a lone surrogate");
-  if (column.among !== undefined && !column.among.has(value)) return refuse(table, column, `is \`${value}\`, which is none of ${[...column.among].join(", ")}`);
+  if (value.includes("\u0000") || !value.isWellFormed())
+    return refuse(table, column, "holds U+0000 or a lone surrogate");
+  if (column.among !== undefined && !column.among.has(value))
+    return refuse(table, column, `is \`${value}\`, which is none of ${[...column.among].join(", ")}`);
   return value;
 }
 
 function refuse<R>(table: Table<R>, column: Column, what: string): never {
-  throw new HebraError("NOT_SERIALIZABLE", `${column.field} of a row of ${table.name} ${what}.`, { details: { table: table.name, field: column.field } });
+  throw new HebraError("NOT_SERIALIZABLE", `${column.field} of a row of ${table.name} ${what}.`, {
+    details: { table: table.name, field: column.field },
+  });
 }
 
 function tooNew(table: string, version: number): never {
-  throw new HebraError("SCHEMA_TOO_NEW", `A row of ${table} has version ${version}; this build writes up to ${ROW_VERSION}. Upgrade this process.`, {
-    details: { table, version, known: ROW_VERSION },
-  });
+  throw new HebraError(
+    "SCHEMA_TOO_NEW",
+    `A row of ${table} has version ${version}; this build writes up to ${ROW_VERSION}. Upgrade this process.`,
+    {
+      details: { table, version, known: ROW_VERSION },
+    },
+  );
 }

@@ -34,7 +34,8 @@ export interface LeaseDecision {
 }
 
 /**
- * The whole meaning of a lease, as a function of its row. Fences are the last plus one and at least the microseconds since
+ * The whole meaning of a lease, as a function of its row. Fences are the last plus one and at least the microseconds
+ * since
  * the epoch, so that they grow also when the row was lost.
  *
  * @param now - milliseconds since the epoch, by the database's clock
@@ -57,18 +58,30 @@ export function decideLease(kept: LeaseRow, request: LeaseRequest, now: number):
       return { answer: no(), row: { ...row, holder: held ? null : holder, line: others }, freed: others.length > 0 };
     }
     case "seed":
-      return { answer: no(), row: kept.fence < request.fence ? { ...row, fence: request.fence } : undefined, freed: false };
+      return {
+        answer: no(),
+        row: kept.fence < request.fence ? { ...row, fence: request.fence } : undefined,
+        freed: false,
+      };
   }
 }
 
-function take(row: LeaseRow, { token, ttlMs, graceMs }: Extract<LeaseRequest, { ask: "take" }>, now: number): LeaseDecision {
+function take(
+  row: LeaseRow,
+  { token, ttlMs, graceMs }: Extract<LeaseRequest, { ask: "take" }>,
+  now: number,
+): LeaseDecision {
   const { holder, line, fence } = row;
   // The holder's own token is a request that was sent twice.
   if (holder === token) return { answer: { fence, freeInMs: 0 }, row: { ...row, until: now + ttlMs }, freed: false };
   const place = line.findIndex((waiter) => waiter.token === token);
   if (holder === null && (line.length === 0 || place === 0)) {
     const next = Math.max(fence + 1, Math.trunc(now * 1_000));
-    return { answer: { fence: next, freeInMs: 0 }, row: { ...row, holder: token, until: now + ttlMs, fence: next, line: line.slice(place === 0 ? 1 : 0) }, freed: false };
+    return {
+      answer: { fence: next, freeInMs: 0 },
+      row: { ...row, holder: token, until: now + ttlMs, fence: next, line: line.slice(place === 0 ? 1 : 0) },
+      freed: false,
+    };
   }
   const first = line.length === 0 || place === 0;
   const answer = { fence: undefined, freeInMs: first && holder !== null ? row.until - now : -1 };

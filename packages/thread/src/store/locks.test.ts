@@ -36,7 +36,12 @@ function stoppable(): { clock: Clock; stop(): void; go(): void } {
 }
 
 /** Each participant has a store of its own over the same data, as a process would. */
-function fulfils(name: string, skip: boolean, open: () => Promise<ThreadStore>, prepare?: { before(): Promise<void>; after(): Promise<void> }): void {
+function fulfils(
+  name: string,
+  skip: boolean,
+  open: () => Promise<ThreadStore>,
+  prepare?: { before(): Promise<void>; after(): Promise<void> },
+): void {
   describe.skipIf(skip)(`storeLocks over ${name}`, () => {
     const opened: { locks: LockManager; store: ThreadStore }[] = [];
     if (prepare !== undefined) beforeAll(prepare.before, PATIENCE);
@@ -69,19 +74,24 @@ fulfils("SQLite", false, () => sqliteStore({ path: join(directory, "locks.db"), 
 
 const connectionString = process.env["DATABASE_URL"];
 const schema = `locks_${process.pid}`;
-fulfils("PostgreSQL", connectionString === undefined, () => postgresStore({ connectionString: connectionString!, poolSize: 4, schema }), {
-  async before() {
-    const migrations = await postgresMigrations({ connectionString: connectionString!, schema });
-    await migrations.apply();
-    await migrations.close();
+fulfils(
+  "PostgreSQL",
+  connectionString === undefined,
+  () => postgresStore({ connectionString: connectionString!, poolSize: 4, schema }),
+  {
+    async before() {
+      const migrations = await postgresMigrations({ connectionString: connectionString!, schema });
+      await migrations.apply();
+      await migrations.close();
+    },
+    async after() {
+      const { default: pg } = await import("pg");
+      const pool = new pg.Pool({ connectionString });
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+      await pool.end();
+    },
   },
-  async after() {
-    const { default: pg } = await import("pg");
-    const pool = new pg.Pool({ connectionString });
-    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
-    await pool.end();
-  },
-});
+);
 
 const url = process.env["REDIS_URL"];
 const namespace = `locks-${process.pid}`;

@@ -1,6 +1,16 @@
 import { assertId, createIdGenerator, HebraError, parseOptions, type Clock } from "@hebra/core";
 import type { Lease, LockManager, LockManagerOptions } from "@hebra/lock";
-import { assertFence, createTimerSlots, HeldLease, managerShape, outcomes, readAcquireOptions, waitInLine, type LeaseBackend, type Waiter } from "@hebra/lock/adapter";
+import {
+  assertFence,
+  createTimerSlots,
+  HeldLease,
+  managerShape,
+  outcomes,
+  readAcquireOptions,
+  waitInLine,
+  type LeaseBackend,
+  type Waiter,
+} from "@hebra/lock/adapter";
 import { z } from "zod";
 import type { LeasePort, LeaseRequest } from "./leases.ts";
 import type { ThreadStore } from "./store.ts";
@@ -8,7 +18,8 @@ import type { ThreadStore } from "./store.ts";
 /** How {@link storeLocks} behave. */
 export interface StoreLocksOptions extends LockManagerOptions {
   /**
-   * Milliseconds between two signs of life of one who waits, at most; a third of the ttl where that is less. After three
+   * Milliseconds between two signs of life of one who waits, at most; a third of the ttl where that is less. After
+   * three
    * without one it is passed over.
    *
    * @defaultValue 250
@@ -19,7 +30,8 @@ export interface StoreLocksOptions extends LockManagerOptions {
 const schema = z.strictObject({ ...managerShape, pollMs: z.number().int().min(20).max(10_000).default(250) });
 
 /**
- * Locks kept as lease rows beside the threads of a store: for several processes without a bus. They fulfil the contract of
+ * Locks kept as lease rows beside the threads of a store: for several processes without a bus. They fulfil the contract
+ * of
  * `@hebra/lock`. Time is the database's. The store stays open when the locks are closed.
  *
  * @throws HebraError `INVALID_OPTIONS`, and `UNSUPPORTED` for a store that keeps no leases
@@ -39,11 +51,20 @@ const schema = z.strictObject({ ...managerShape, pollMs: z.number().int().min(20
  */
 export function storeLocks(store: Pick<ThreadStore, "name" | "leases">, options: StoreLocksOptions = {}): LockManager {
   const { clock, pollMs, ...defaults } = parseOptions("storeLocks", schema, options);
-  if (store.leases === undefined) throw new HebraError("UNSUPPORTED", `The ${store.name} store keeps no leases. Use localLocks, redisLocks, or another store.`);
+  if (store.leases === undefined)
+    throw new HebraError(
+      "UNSUPPORTED",
+      `The ${store.name} store keeps no leases. Use localLocks, redisLocks, or another store.`,
+    );
   return createManager(store.leases, clock, pollMs, defaults);
 }
 
-function createManager(port: LeasePort, clock: Clock, pollMs: number, defaults: { ttlMs: number; waitMs: number }): LockManager {
+function createManager(
+  port: LeasePort,
+  clock: Clock,
+  pollMs: number,
+  defaults: { ttlMs: number; waitMs: number },
+): LockManager {
   const timers = createTimerSlots(clock);
   const managerId = createIdGenerator()();
   const held = new Map<string, HeldLease<string>>();
@@ -65,7 +86,8 @@ function createManager(port: LeasePort, clock: Clock, pollMs: number, defaults: 
   const backend: LeaseBackend<string> = {
     clock,
     timers,
-    renew: async ({ key, handle }, ttlMs) => (await ask(key, { ask: "extend", token: handle, ttlMs })).fence !== undefined,
+    renew: async ({ key, handle }, ttlMs) =>
+      (await ask(key, { ask: "extend", token: handle, ttlMs })).fence !== undefined,
     release: async ({ key, handle }) => void (await ask(key, { ask: "release", token: handle })),
     ended({ key, handle }, how) {
       held.delete(handle);
@@ -92,7 +114,10 @@ function createManager(port: LeasePort, clock: Clock, pollMs: number, defaults: 
       let fence: number | undefined;
       try {
         ({ fence } = await ask(key, { ask: "take", token, ttlMs, ...(waitMs > 0 && { graceMs }) }));
-        if (clock.monotonic() - sentAt >= ttlMs * 0.9) throw new HebraError("UNREACHABLE", `The store took nearly the whole ttl of ${ttlMs} ms to answer.`, { details: { key, ttlMs } });
+        if (clock.monotonic() - sentAt >= ttlMs * 0.9)
+          throw new HebraError("UNREACHABLE", `The store took nearly the whole ttl of ${ttlMs} ms to answer.`, {
+            details: { key, ttlMs },
+          });
         if (closed) throw outcomes.closed();
         if (signal?.aborted) throw outcomes.aborted(key, signal);
       } catch (error) {
@@ -103,7 +128,13 @@ function createManager(port: LeasePort, clock: Clock, pollMs: number, defaults: 
       if (waitMs === 0) throw outcomes.timeout(key, 0);
       return new Promise<Lease>((resolve, reject) => {
         const waiter = waitInLine({
-          key, waitMs, signal, clock, sentAt, pollMs: interval, graceMs,
+          key,
+          waitMs,
+          signal,
+          clock,
+          sentAt,
+          pollMs: interval,
+          graceMs,
           async ask() {
             const answer = await ask(key, { ask: "take", token, ttlMs, graceMs });
             return answer.fence ?? [answer.freeInMs];

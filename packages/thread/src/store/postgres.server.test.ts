@@ -3,7 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { beginQueued, beginRunning, callRow, ending, events, outboxRow, partRow, T0, turnIds } from "./contract/rows.ts";
+import {
+  beginQueued,
+  beginRunning,
+  callRow,
+  ending,
+  events,
+  outboxRow,
+  partRow,
+  T0,
+  turnIds,
+} from "./contract/rows.ts";
 import { eventually, rejects } from "./contract/scenario.ts";
 import { lockDirectory } from "./postgres/directory-lock.ts";
 import { postgresMigrations, postgresStore } from "./postgres.ts";
@@ -21,80 +31,126 @@ describe.skipIf(url === undefined)("postgresStore on a server", () => {
     await pool.end();
   });
 
-  it("is migrated once, however many try at once, and refused before", async () => {
-    await rejects(postgresStore({ pool, schema }), "SCHEMA_NOT_APPLIED");
-    const migrations = await postgresMigrations({ pool, schema });
-    expect(await migrations.status()).toEqual({ version: 0, needed: 1, pending: [1] });
-    const all = await Promise.all(Array.from({ length: 5 }, () => migrations.apply()));
-    expect(all.every((one) => one.version === 1 && one.pending.length === 0)).toBe(true);
-    const { rows } = await pool.query(`SELECT count(*)::int AS n FROM ${schema}.thread_schema`);
-    expect(rows).toEqual([{ n: 1 }]);
-    await pool.query(`INSERT INTO ${schema}.thread_schema VALUES (9, 9, 0)`);
-    await rejects(migrations.status(), "SCHEMA_TOO_NEW");
-    await rejects(postgresStore({ pool, schema, migrations: "automatic" }), "SCHEMA_TOO_NEW");
-    await pool.query(`UPDATE ${schema}.thread_schema SET compatible_from = 1 WHERE version = 9`);
-    await (await postgresStore({ pool, schema })).close();
-    await pool.query(`DELETE FROM ${schema}.thread_schema WHERE version = 9`);
-  }, PATIENCE);
+  it(
+    "is migrated once, however many try at once, and refused before",
+    async () => {
+      await rejects(postgresStore({ pool, schema }), "SCHEMA_NOT_APPLIED");
+      const migrations = await postgresMigrations({ pool, schema });
+      expect(await migrations.status()).toEqual({ version: 0, needed: 1, pending: [1] });
+      const all = await Promise.all(Array.from({ length: 5 }, () => migrations.apply()));
+      expect(all.every((one) => one.version === 1 && one.pending.length === 0)).toBe(true);
+      const { rows } = await pool.query(`SELECT count(*)::int AS n FROM ${schema}.thread_schema`);
+      expect(rows).toEqual([{ n: 1 }]);
+      await pool.query(`INSERT INTO ${schema}.thread_schema VALUES (9, 9, 0)`);
+      await rejects(migrations.status(), "SCHEMA_TOO_NEW");
+      await rejects(postgresStore({ pool, schema, migrations: "automatic" }), "SCHEMA_TOO_NEW");
+      await pool.query(`UPDATE ${schema}.thread_schema SET compatible_from = 1 WHERE version = 9`);
+      await (await postgresStore({ pool, schema })).close();
+      await pool.query(`DELETE FROM ${schema}.thread_schema WHERE version = 9`);
+    },
+    PATIENCE,
+  );
 
-  it("takes one transaction for each holder write", async () => {
-    const store = await postgresStore({ pool, schema });
-    const next = async () => Number((await pool.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS x")).rows[0].x);
-    const cost = async (work: () => Promise<unknown>) => {
-      const before = await next();
-      await work();
-      return (await next()) - before;
-    };
-    expect(await cost(() => store.begin("t", beginRunning("t", ids, { fence: 1, expectedSeq: 0 })))).toBe(1);
-    expect(await cost(() => store.commit("t", ids.contextId, { fence: 1, expectedSeq: 2 }, { context: { updatedAt: T0 }, parts: [partRow(ids, 0, "x")], calls: [callRow(ids, 0)], outbox: [outboxRow(ids, 0)], events: events("t", ids, 2, "part-created") }))).toBe(1);
-    expect(await cost(() => store.begin("t", beginQueued(ids)))).toBe(0);
-    expect(await cost(() => store.load("t", { key: "award_42" }))).toBe(0);
-    expect(await cost(() => store.history("t", ids.contextId, { items: 40 }))).toBe(0);
-    expect(await cost(() => store.commit("t", ids.contextId, { fence: 1, expectedSeq: 3 }, ending("t", ids, 3, 2)))).toBe(1);
-    await store.close();
-  }, PATIENCE);
+  it(
+    "takes one transaction for each holder write",
+    async () => {
+      const store = await postgresStore({ pool, schema });
+      const next = async () =>
+        Number((await pool.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS x")).rows[0].x);
+      const cost = async (work: () => Promise<unknown>) => {
+        const before = await next();
+        await work();
+        return (await next()) - before;
+      };
+      expect(await cost(() => store.begin("t", beginRunning("t", ids, { fence: 1, expectedSeq: 0 })))).toBe(1);
+      expect(
+        await cost(() =>
+          store.commit(
+            "t",
+            ids.contextId,
+            { fence: 1, expectedSeq: 2 },
+            {
+              context: { updatedAt: T0 },
+              parts: [partRow(ids, 0, "x")],
+              calls: [callRow(ids, 0)],
+              outbox: [outboxRow(ids, 0)],
+              events: events("t", ids, 2, "part-created"),
+            },
+          ),
+        ),
+      ).toBe(1);
+      expect(await cost(() => store.begin("t", beginQueued(ids)))).toBe(0);
+      expect(await cost(() => store.load("t", { key: "award_42" }))).toBe(0);
+      expect(await cost(() => store.history("t", ids.contextId, { items: 40 }))).toBe(0);
+      expect(
+        await cost(() => store.commit("t", ids.contextId, { fence: 1, expectedSeq: 3 }, ending("t", ids, 3, 2))),
+      ).toBe(1);
+      await store.close();
+    },
+    PATIENCE,
+  );
 
-  it("hears of inbox writes at once, and again after its connection was cut", async () => {
-    const store = await postgresStore({ connectionString: url!, schema });
-    let heard = 0;
-    const stop = store.watch("t", ids.contextId, () => heard++);
-    const listening = async () => (await pool.query("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND query LIKE $1", [`%${schema}%`])).rows as { pid: number }[];
-    const hears = async (n: number) => {
-      const before = heard;
-      await store.begin("t", beginQueued(turnIds("award_42", `more-${n}`)));
-      await eventually(() => heard > before, "the call of the watcher");
-    };
-    await hears(1);
-    for (const { pid } of await listening()) await pool.query("SELECT pg_terminate_backend($1)", [pid]);
-    await hears(2);
-    await hears(3);
-    stop();
-    await store.close();
-  }, PATIENCE);
+  it(
+    "hears of inbox writes at once, and again after its connection was cut",
+    async () => {
+      const store = await postgresStore({ connectionString: url!, schema });
+      let heard = 0;
+      const stop = store.watch("t", ids.contextId, () => heard++);
+      const listening = async () =>
+        (
+          await pool.query("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND query LIKE $1", [
+            `%${schema}%`,
+          ])
+        ).rows as { pid: number }[];
+      const hears = async (n: number) => {
+        const before = heard;
+        await store.begin("t", beginQueued(turnIds("award_42", `more-${n}`)));
+        await eventually(() => heard > before, "the call of the watcher");
+      };
+      await hears(1);
+      for (const { pid } of await listening()) await pool.query("SELECT pg_terminate_backend($1)", [pid]);
+      await hears(2);
+      await hears(3);
+      stop();
+      await store.close();
+    },
+    PATIENCE,
+  );
 
-  it("says so when the server is not there, and keeps secrets to itself", async () => {
-    const error = await rejects(postgresStore({ connectionString: "postgres://user:hunter2@127.0.0.1:1/none" }), "UNREACHABLE");
-    expect(error.retryable).toBe(true);
-    expect(JSON.stringify(error)).not.toContain("hunter2");
-    await rejects(postgresStore({ connectionString: url!, schema: 'x"; drop' }), "INVALID_OPTIONS");
-    await rejects(postgresStore({}), "INVALID_OPTIONS");
-  }, PATIENCE);
+  it(
+    "says so when the server is not there, and keeps secrets to itself",
+    async () => {
+      const error = await rejects(
+        postgresStore({ connectionString: "postgres://user:hunter2@127.0.0.1:1/none" }),
+        "UNREACHABLE",
+      );
+      expect(error.retryable).toBe(true);
+      expect(JSON.stringify(error)).not.toContain("hunter2");
+      await rejects(postgresStore({ connectionString: url!, schema: 'x"; drop' }), "INVALID_OPTIONS");
+      await rejects(postgresStore({}), "INVALID_OPTIONS");
+    },
+    PATIENCE,
+  );
 });
 
 describe("a PGlite directory", () => {
   const parent = mkdtempSync(join(tmpdir(), "hebra-pglite-"));
   afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
-  it("is one process', keeps its data, and is free again afterwards", async () => {
-    const pglite = join(parent, "data");
-    const store = await postgresStore({ pglite });
-    await store.begin("t", beginQueued(ids));
-    await rejects(postgresStore({ pglite }), "STORE_LOCKED");
-    await store.close();
-    const again = await postgresStore({ pglite });
-    expect((await again.load("t", { key: "award_42" }))?.queued).toHaveLength(1);
-    await again.close();
-  }, PATIENCE);
+  it(
+    "is one process', keeps its data, and is free again afterwards",
+    async () => {
+      const pglite = join(parent, "data");
+      const store = await postgresStore({ pglite });
+      await store.begin("t", beginQueued(ids));
+      await rejects(postgresStore({ pglite }), "STORE_LOCKED");
+      await store.close();
+      const again = await postgresStore({ pglite });
+      expect((await again.load("t", { key: "award_42" }))?.queued).toHaveLength(1);
+      await again.close();
+    },
+    PATIENCE,
+  );
 
   it("is taken over from a process that is gone, and from none that lives", () => {
     const directory = join(parent, "other");

@@ -11,12 +11,18 @@ const PATIENCE = 120_000;
 const schema = `contract_${process.pid}`;
 
 /** Every clause has a tenant of its own, so all share one schema; reopening is another store over it. */
-function harness(connection: () => PostgresConnection, query: (text: string, values: unknown[]) => Promise<unknown>): StoreContractOptions {
+function harness(
+  connection: () => PostgresConnection,
+  query: (text: string, values: unknown[]) => Promise<unknown>,
+): StoreContractOptions {
   return {
     create: () => postgresStore({ ...connection(), schema }),
     reopen: () => postgresStore({ ...connection(), schema }),
     async age(_store, { tenant, contextId, itemId }, v) {
-      await query(`UPDATE ${schema}.thread_items SET schema_version = $1 WHERE tenant = $2 AND context_id = $3 AND id = $4`, [v, tenant, contextId, itemId]);
+      await query(
+        `UPDATE ${schema}.thread_items SET schema_version = $1 WHERE tenant = $2 AND context_id = $3 AND id = $4`,
+        [v, tenant, contextId, itemId],
+      );
     },
   };
 }
@@ -32,7 +38,15 @@ describe.skipIf(url === undefined)("postgresStore on a server", () => {
     await pool.query(`DROP SCHEMA ${schema} CASCADE`);
     await pool.end();
   });
-  for (const [title, clause] of Object.entries(storeContract(harness(() => ({ pool }), (text, values) => pool.query(text, values))))) it(title, clause, PATIENCE);
+  for (const [title, clause] of Object.entries(
+    storeContract(
+      harness(
+        () => ({ pool }),
+        (text, values) => pool.query(text, values),
+      ),
+    ),
+  ))
+    it(title, clause, PATIENCE);
 });
 
 describe("postgresStore on PGlite", () => {
@@ -43,6 +57,11 @@ describe("postgresStore on PGlite", () => {
     await migrations.apply();
   }, PATIENCE);
   afterAll(() => database.close());
-  const clauses = storeContract(harness(() => ({ pglite: database as unknown as PgliteInstance }), (text, values) => database.query(text, values)));
+  const clauses = storeContract(
+    harness(
+      () => ({ pglite: database as unknown as PgliteInstance }),
+      (text, values) => database.query(text, values),
+    ),
+  );
   for (const [title, clause] of Object.entries(clauses)) it(title, clause, PATIENCE);
 });

@@ -16,7 +16,8 @@ export type { PgClient, PgPool } from "./postgres/pool.ts";
 /** How {@link postgresStore} is made. */
 export interface PostgresStoreOptions extends PostgresConnection {
   /**
-   * Whether to bring the schema to this build's version when the store is opened, or to refuse an older one. Deployments
+   * Whether to bring the schema to this build's version when the store is opened, or to refuse an older one.
+   * Deployments
    * apply migrations as a step of their own: see {@link postgresMigrations}.
    *
    * @defaultValue `manual` for a server, `automatic` for PGlite
@@ -26,13 +27,19 @@ export interface PostgresStoreOptions extends PostgresConnection {
   clock?: Clock;
 }
 
-const schema = z.strictObject({ ...connectionShape, migrations: z.enum(["automatic", "manual"]).optional(), clock: z.custom<Clock>().optional() });
+const schema = z.strictObject({
+  ...connectionShape,
+  migrations: z.enum(["automatic", "manual"]).optional(),
+  clock: z.custom<Clock>().optional(),
+});
 
 /**
- * Keeps threads in PostgreSQL, for any number of processes and hosts; or in PGlite, for one process. A holder's write is
+ * Keeps threads in PostgreSQL, for any number of processes and hosts; or in PGlite, for one process. A holder's write
+ * is
  * one statement and one transaction.
  *
- * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`, `SCHEMA_NOT_APPLIED`, `SCHEMA_TOO_NEW`, `STORE_LOCKED`, `UNREACHABLE`
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`, `SCHEMA_NOT_APPLIED`, `SCHEMA_TOO_NEW`, `STORE_LOCKED`,
+ * `UNREACHABLE`
  *
  * @example
  * ```ts
@@ -49,7 +56,8 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
   const { port, embedded } = await connect(parsed);
   try {
     const automatic = parsed.migrations === undefined ? embedded : parsed.migrations === "automatic";
-    if (!automatic || (await migrationStatus(port, parsed.schema)).pending.length === 0) await requireMigrations(port, parsed.schema);
+    if (!automatic || (await migrationStatus(port, parsed.schema)).pending.length === 0)
+      await requireMigrations(port, parsed.schema);
     else await applyMigrations(port, parsed.schema, clock.now(), parsed.busyMs);
   } catch (error) {
     await port.close();
@@ -77,7 +85,10 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
 export interface PostgresMigrations {
   /** Where the database stands. @throws HebraError `SCHEMA_TOO_NEW` */
   status(): Promise<MigrationStatus>;
-  /** Brings the database to this build's version, one process at a time; does nothing when it is there. @returns where it then stands */
+  /**
+   * Brings the database to this build's version, one process at a time; does nothing when it is there. @returns where
+   * it then stands
+   */
   apply(): Promise<MigrationStatus>;
   close(): Promise<void>;
 }
@@ -101,7 +112,11 @@ export interface PostgresMigrations {
  * ```
  */
 export async function postgresMigrations(options: PostgresConnection & { clock?: Clock }): Promise<PostgresMigrations> {
-  const parsed = parseOptions("postgresMigrations", z.strictObject({ ...connectionShape, clock: z.custom<Clock>().optional() }), options);
+  const parsed = parseOptions(
+    "postgresMigrations",
+    z.strictObject({ ...connectionShape, clock: z.custom<Clock>().optional() }),
+    options,
+  );
   const { clock = systemClock } = parsed;
   const { port } = await connect(parsed);
   const wrapping = async <T>(work: Promise<T>): Promise<T> => {

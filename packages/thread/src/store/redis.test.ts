@@ -52,10 +52,21 @@ describe.skipIf(url === undefined)("redisStore", () => {
     };
     const store = await redisStore({ client: commands, namespace });
     const ids = turnIds("one-command", "m1");
-    const running = { context: { updatedAt: T0 }, executions: [executionRow(ids, { updatedAt: T0 + 1 })], steps: [stepRow(ids, 0)], parts: [partRow(ids, 0, "x")], calls: [callRow(ids, 0)] };
+    const running = {
+      context: { updatedAt: T0 },
+      executions: [executionRow(ids, { updatedAt: T0 + 1 })],
+      steps: [stepRow(ids, 0)],
+      parts: [partRow(ids, 0, "x")],
+      calls: [callRow(ids, 0)],
+    };
     await store.begin("one-command", beginRunning("one-command", ids, { fence: 1, expectedSeq: 0 }));
     sent.length = 0;
-    await store.commit("one-command", ids.contextId, { fence: 1, expectedSeq: 2 }, { ...running, events: events("one-command", ids, 2, "part-created") });
+    await store.commit(
+      "one-command",
+      ids.contextId,
+      { fence: 1, expectedSeq: 2 },
+      { ...running, events: events("one-command", ids, 2, "part-created") },
+    );
     assert.deepEqual(sent, ["EVALSHA"]);
     const swept = await store.system().sweep({ before: T0 + 2, limit: 1_000 });
     assert.ok(swept.some(({ tenant }) => tenant === "one-command"));

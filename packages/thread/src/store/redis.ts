@@ -20,10 +20,17 @@ export interface RedisStoreOptions extends RedisConnection {
   namespace?: string;
 }
 
-const schema = z.strictObject({ ...connectionShape, namespace: z.string().regex(/^[A-Za-z0-9:._-]{1,64}$/, "may hold letters, digits, `:`, `.`, `_` and `-` only").default("hebra:thread") });
+const schema = z.strictObject({
+  ...connectionShape,
+  namespace: z
+    .string()
+    .regex(/^[A-Za-z0-9:._-]{1,64}$/, "may hold letters, digits, `:`, `.`, `_` and `-` only")
+    .default("hebra:thread"),
+});
 
 /**
- * Keeps threads in Redis, whole, for any number of processes and hosts; also in a cluster, as everything of a thread shares
+ * Keeps threads in Redis, whole, for any number of processes and hosts; also in a cluster, as everything of a thread
+ * shares
  * a slot. A holder's write is one script call. What a finished write has survived is up to the server: with
  * `appendfsync everysec` the last second may be lost in a power cut. The server must not evict keys (`noeviction`).
  *
@@ -43,8 +50,18 @@ export async function redisStore(options: RedisStoreOptions): Promise<ThreadStor
   const commands = await connectRedis(parsed);
   const keys = createKeys(parsed.namespace);
   const channel = `${parsed.namespace}:inbox`;
-  const routes = createRoutes(commands, keys, async (tenant, threadId, key) => (await reader.row(threads, tenant, threadId, [threadId]))?.[placeOf(threads, "key")] === key);
-  const reader: Reader = createReader(commands, keys, routes, createGlobalFind(commands, keys, routes, () => reader));
+  const routes = createRoutes(
+    commands,
+    keys,
+    async (tenant, threadId, key) =>
+      (await reader.row(threads, tenant, threadId, [threadId]))?.[placeOf(threads, "key")] === key,
+  );
+  const reader: Reader = createReader(
+    commands,
+    keys,
+    routes,
+    createGlobalFind(commands, keys, routes, () => reader),
+  );
   const watch = createWatch(commands, channel);
   return createTableStore({
     name: "redis",

@@ -1,9 +1,18 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
 import type { ActionPart, Role, TranscriptPart, Usage } from "@hebra/reactor";
-import type { ApprovalStatus, CallStatus, ContextStatus, ExecutionStatus, ItemStatus, OutboxStatus, StepStatus } from "./states.ts";
+import type {
+  ApprovalStatus,
+  CallStatus,
+  ContextStatus,
+  ExecutionStatus,
+  ItemStatus,
+  OutboxStatus,
+  StepStatus,
+} from "./states.ts";
 
 /**
- * The schema version that this build writes on every row. Upcasters read older ones. Of a row of the next one, what this
+ * The schema version that this build writes on every row. Upcasters read older ones. Of a row of the next one, what
+ * this
  * build knows is read, and what it does not know stays as it is when it writes; newer ones are refused.
  */
 export const ROW_VERSION = 1;
@@ -83,7 +92,10 @@ export interface ItemRow {
   role: Role;
   channel: string;
   status: ItemStatus;
-  /** What it holds. A running reaction's parts are in `parts` rows; those are its truth, also afterwards, so this stays empty for reactions. */
+  /**
+   * What it holds. A running reaction's parts are in `parts` rows; those are its truth, also afterwards, so this stays
+   * empty for reactions.
+   */
   content: readonly TranscriptPart[];
   metadata: JsonObject;
   createdAt: number;
@@ -126,7 +138,8 @@ export interface ExecutionRow {
   correlation: JsonObject;
   /**
    * While it waits: when a holder must look at it again, in milliseconds since the epoch. The earliest expiry of an
-   * approval, or 0 once somebody has decided or cancelled; null when only people can move it on, and while it does not wait.
+   * approval, or 0 once somebody has decided or cancelled; null when only people can move it on, and while it does not
+   * wait.
    */
   wakeAt: number | null;
   createdAt: number;

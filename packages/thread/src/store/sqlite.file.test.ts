@@ -21,7 +21,10 @@ const newPath = () => join(directory, `${++files}.db`);
 const ids = turnIds("award_42", "m1");
 const value = (database: SqliteConnection, sql: string) => database.prepare(sql).all([])[0]?.[0];
 
-/** How many transactions a write-ahead log holds: frames that name a database size end one (https://www.sqlite.org/walformat.html). */
+/**
+ * How many transactions a write-ahead log holds: frames that name a database size end one
+ * (https://www.sqlite.org/walformat.html).
+ */
 function walCommits(path: string): number {
   const log = readFileSync(`${path}-wal`);
   const pageSize = log.readUInt32BE(8);
@@ -39,15 +42,22 @@ describe("a SQLite file", () => {
     const store = await sqliteStore({ path });
     await playTurn(store, "default", ids, 0);
     new libsql(path).exec("DELETE FROM thread_threads");
-    await expect(store.export("default", ids.contextId)).rejects.toMatchObject({ code: "INTERNAL", message: expect.stringContaining("rows were removed by other means") as string });
+    await expect(store.export("default", ids.contextId)).rejects.toMatchObject({
+      code: "INTERNAL",
+      message: expect.stringContaining("rows were removed by other means") as string,
+    });
     await store.close();
   });
 
   it("is in WAL mode, synchronised as asked", async () => {
-    for (const [synchronous, level] of [["FULL", 2], ["NORMAL", 1]] as const) {
+    for (const [synchronous, level] of [
+      ["FULL", 2],
+      ["NORMAL", 1],
+    ] as const) {
       const driver = new libsql(newPath()) as unknown as SqliteInstance;
       const store = await sqliteStore({ driver, synchronous });
-      const pragma = (name: string) => (driver.prepare(`PRAGMA ${name}`) as { raw(): { get(): unknown[] } }).raw().get()[0];
+      const pragma = (name: string) =>
+        (driver.prepare(`PRAGMA ${name}`) as { raw(): { get(): unknown[] } }).raw().get()[0];
       expect([pragma("journal_mode"), pragma("synchronous"), pragma("busy_timeout")]).toEqual(["wal", level, 0]);
       await playTurn(store, "t", ids, 0);
       await store.close();
@@ -64,9 +74,17 @@ describe("a SQLite file", () => {
     const all = Promise.allSettled(
       turns.map((turn, i) => {
         const bad = i % 10 === 3;
-        const parts = [partRow(turn, 0, "fine"), { ...partRow(turn, 1, "x"), ...(bad && { content: { kind: "text" as const, text: "\ud800" } }) }];
+        const parts = [
+          partRow(turn, 0, "fine"),
+          { ...partRow(turn, 1, "x"), ...(bad && { content: { kind: "text" as const, text: "\ud800" } }) },
+        ];
         const stale = i % 10 === 7 ? 5 : 2;
-        return store.commit("t", turn.contextId, { fence: 1, expectedSeq: stale }, { context: { updatedAt: T0 }, parts, events: events("t", turn, stale, "part-created") });
+        return store.commit(
+          "t",
+          turn.contextId,
+          { fence: 1, expectedSeq: stale },
+          { context: { updatedAt: T0 }, parts, events: events("t", turn, stale, "part-created") },
+        );
       }),
     );
     const results = await all;
@@ -90,7 +108,10 @@ describe("a SQLite file", () => {
     await clock.advance(100);
     expect((await write).seq).toBe(2);
     other.exec("BEGIN IMMEDIATE");
-    const late = rejects(store.commit("t", ids.contextId, { fence: 1, expectedSeq: 2 }, ending("t", ids, 2, 2)), "STORE_FAILED");
+    const late = rejects(
+      store.commit("t", ids.contextId, { fence: 1, expectedSeq: 2 }, ending("t", ids, 2, 2)),
+      "STORE_FAILED",
+    );
     await clock.advance(1_200);
     expect((await late).retryable).toBe(true);
     other.exec("ROLLBACK");
@@ -131,7 +152,11 @@ describe("a SQLite file", () => {
     const path = newPath();
     const old = await sqliteStore({ path });
     await playTurn(old, "t", ids, 0);
-    const extended = table<{ v: number; id: string; mood: string | null }>("thread_extra", { v: "int", id: "id", mood: "text?" }, { key: ["id"], since: { mood: 2 } }) as Table<object>;
+    const extended = table<{ v: number; id: string; mood: string | null }>(
+      "thread_extra",
+      { v: "int", id: "id", mood: "text?" },
+      { key: ["id"], since: { mood: 2 } },
+    ) as Table<object>;
     const database = await openSqlite("libsql", path);
     const [first, second] = migrationsFor([extended], sqliteDdl, 2);
     assert.ok(first !== undefined && second !== undefined);
@@ -140,8 +165,16 @@ describe("a SQLite file", () => {
     database.exec("ALTER TABLE thread_parts ADD COLUMN mood TEXT");
     database.exec("UPDATE thread_parts SET mood = 'glad'");
     // The older build reads and writes on, and leaves alone what it does not know.
-    await old.commit("t", ids.contextId, { fence: 1, expectedSeq: 4 }, { context: { updatedAt: T0 }, parts: [partRow(ids, 0, "changed")], events: [] });
-    expect((await old.history("t", ids.contextId, { items: 9 }))[1]!.parts[0]!.content).toEqual({ kind: "text", text: "changed" });
+    await old.commit(
+      "t",
+      ids.contextId,
+      { fence: 1, expectedSeq: 4 },
+      { context: { updatedAt: T0 }, parts: [partRow(ids, 0, "changed")], events: [] },
+    );
+    expect((await old.history("t", ids.contextId, { items: 9 }))[1]!.parts[0]!.content).toEqual({
+      kind: "text",
+      text: "changed",
+    });
     expect(value(database, "SELECT mood FROM thread_parts")).toBe("glad");
     expect(value(database, "SELECT count(*) FROM pragma_table_info('thread_extra') WHERE name = 'mood'")).toBe(1);
     database.close();

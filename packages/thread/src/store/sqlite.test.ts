@@ -24,7 +24,9 @@ describe("sqliteStore", () => {
     reopen: (store) => open(paths.get(store)!),
     async age(store, { tenant, contextId, itemId }, v) {
       const database = await openSqlite("libsql", paths.get(store)!);
-      database.prepare("UPDATE thread_items SET schema_version = ?1 WHERE tenant = ?2 AND context_id = ?3 AND id = ?4").run([v, tenant, contextId, itemId]);
+      database
+        .prepare("UPDATE thread_items SET schema_version = ?1 WHERE tenant = ?2 AND context_id = ?3 AND id = ?4")
+        .run([v, tenant, contextId, itemId]);
       database.close();
     },
   });

@@ -1,7 +1,13 @@
 import { parseOptions, systemClock, type Clock } from "@hebra/core";
 import { z } from "zod";
 import { patiently } from "./sqlite/busy.ts";
-import { connection, openSqlite, type SqliteConnection, type SqliteDriverName, type SqliteInstance } from "./sqlite/driver.ts";
+import {
+  connection,
+  openSqlite,
+  type SqliteConnection,
+  type SqliteDriverName,
+  type SqliteInstance,
+} from "./sqlite/driver.ts";
 import { migrate } from "./sqlite/migrations.ts";
 import { createOps } from "./sqlite/statements.ts";
 import { createWatch } from "./sqlite/watch.ts";
@@ -34,9 +40,12 @@ export interface SqliteStoreOptions {
   /** Whether to bring an older file to this build's schema, or to refuse it. @defaultValue `automatic` */
   migrations?: "automatic" | "manual";
   /**
-   * How long a write waits for other processes' writes, in milliseconds; then it fails with a retryable `STORE_FAILED`. A
-   * process that is stopped in the middle of a write (SIGSTOP, a suspended container) keeps the file's one write lock until
-   * it goes on or is killed: others can read meanwhile, and cannot write. Where that may happen, use PostgreSQL or Redis.
+   * How long a write waits for other processes' writes, in milliseconds; then it fails with a retryable `STORE_FAILED`.
+   * A
+   * process that is stopped in the middle of a write (SIGSTOP, a suspended container) keeps the file's one write lock
+   * until
+   * it goes on or is killed: others can read meanwhile, and cannot write. Where that may happen, use PostgreSQL or
+   * Redis.
    *
    * @defaultValue 5000
    */
@@ -48,21 +57,33 @@ export interface SqliteStoreOptions {
 const schema = z.strictObject({
   path: z.string().min(1).optional(),
   synchronous: z.enum(["FULL", "NORMAL"]).default("FULL"),
-  driver: z.union([z.enum(["libsql", "better-sqlite3", "node:sqlite"]), z.custom<SqliteInstance>(isInstance, "is neither a driver's name nor an open database")]).default("libsql"),
+  driver: z
+    .union([
+      z.enum(["libsql", "better-sqlite3", "node:sqlite"]),
+      z.custom<SqliteInstance>(isInstance, "is neither a driver's name nor an open database"),
+    ])
+    .default("libsql"),
   migrations: z.enum(["automatic", "manual"]).default("automatic"),
   busyMs: z.number().int().min(0).default(5000),
   clock: z.custom<Clock>().optional(),
 });
 
 function isInstance(value: unknown): boolean {
-  return typeof value === "object" && value !== null && typeof (value as SqliteInstance).prepare === "function" && typeof (value as SqliteInstance).exec === "function";
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as SqliteInstance).prepare === "function" &&
+    typeof (value as SqliteInstance).exec === "function"
+  );
 }
 
 /**
- * Keeps threads in a SQLite file: the embedded default, for the processes of one host. Commits that arrive together share
+ * Keeps threads in a SQLite file: the embedded default, for the processes of one host. Commits that arrive together
+ * share
  * one sync to disk.
  *
- * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`, `UNSUPPORTED`, `SCHEMA_TOO_NEW`, `SCHEMA_NOT_APPLIED`, `STORE_FAILED`
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`, `UNSUPPORTED`, `SCHEMA_TOO_NEW`, `SCHEMA_NOT_APPLIED`,
+ * `STORE_FAILED`
  *
  * @example
  * ```ts
@@ -74,7 +95,14 @@ function isInstance(value: unknown): boolean {
  * ```
  */
 export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadStore> {
-  const { path, synchronous, driver, migrations, busyMs, clock = systemClock } = parseOptions("sqliteStore", schema, options);
+  const {
+    path,
+    synchronous,
+    driver,
+    migrations,
+    busyMs,
+    clock = systemClock,
+  } = parseOptions("sqliteStore", schema, options);
   const database = typeof driver === "string" ? await openSqlite(driver, path ?? ":memory:") : connection(driver);
   await patiently(() => prepareFile(database, synchronous), clock, busyMs);
   await patiently(() => migrate(database, migrations, clock.now()), clock, busyMs);

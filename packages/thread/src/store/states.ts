@@ -87,6 +87,9 @@ export function isTerminal<S extends string>(states: StateTable<S>, state: S): b
  */
 export function assertTransition<S extends string>(states: StateTable<S>, what: string, from: S, to: S): void {
   if (from === to || states[from].includes(to)) return;
-  const allowed = states[from].length === 0 ? "it is an end state" : `from there it can go to ${states[from].join(", ")}`;
-  throw new HebraError("ILLEGAL_TRANSITION", `The ${what} is ${from} and cannot become ${to}: ${allowed}.`, { details: { what, from, to } });
+  const allowed =
+    states[from].length === 0 ? "it is an end state" : `from there it can go to ${states[from].join(", ")}`;
+  throw new HebraError("ILLEGAL_TRANSITION", `The ${what} is ${from} and cannot become ${to}: ${allowed}.`, {
+    details: { what, from, to },
+  });
 }

@@ -13,7 +13,18 @@ import { windowClauses } from "./contract/windows.ts";
 
 export type { StoreContractOptions } from "./contract/scenario.ts";
 
-const clauses = { ...basicClauses, ...guardClauses, ...inboxClauses, ...windowClauses, ...stateAtClauses, ...transferClauses, ...jsonClauses, ...tenantClauses, ...durabilityClauses, ...recoveryClauses };
+const clauses = {
+  ...basicClauses,
+  ...guardClauses,
+  ...inboxClauses,
+  ...windowClauses,
+  ...stateAtClauses,
+  ...transferClauses,
+  ...jsonClauses,
+  ...tenantClauses,
+  ...durabilityClauses,
+  ...recoveryClauses,
+};
 
 /** The title of one clause. */
 export type StoreClause = keyof typeof clauses;
@@ -37,10 +48,13 @@ const newTenant = createIdGenerator();
  * for (const [title, clause] of Object.entries(clauses)) console.log(title, typeof clause);
  * ```
  */
-export function storeContract(options: StoreContractOptions & { skip?: Partial<Record<StoreClause, string>> }): Partial<Record<StoreClause, () => Promise<void>>> {
+export function storeContract(
+  options: StoreContractOptions & { skip?: Partial<Record<StoreClause, string>> },
+): Partial<Record<StoreClause, () => Promise<void>>> {
   const skip = options.skip ?? {};
   for (const [title, reason] of Object.entries(skip)) {
-    if (!Object.hasOwn(clauses, title)) throw new HebraError("INVALID_OPTIONS", `storeContract: there is no clause "${title}" to skip.`);
+    if (!Object.hasOwn(clauses, title))
+      throw new HebraError("INVALID_OPTIONS", `storeContract: there is no clause "${title}" to skip.`);
     if (reason.trim() === "") throw new HebraError("INVALID_OPTIONS", `storeContract: say why "${title}" is skipped.`);
   }
   const kept = Object.entries<Clause>(clauses).filter(([title]) => !Object.hasOwn(skip, title));

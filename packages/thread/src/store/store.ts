@@ -24,21 +24,31 @@ export interface Guard {
   fence: number;
   /** The sequence number that the holder believes to be the last. Another: `VERSION_CONFLICT`. */
   expectedSeq: number;
-  /** When given, the inbox sequence number that the holder has folded in. Another: `VERSION_CONFLICT` with `details.inbox`. */
+  /**
+   * When given, the inbox sequence number that the holder has folded in. Another: `VERSION_CONFLICT` with
+   * `details.inbox`.
+   */
   expectedInboxSeq?: number;
 }
 
 /** The columns of a context that a holder may change. Those left out stay as they are. */
-export type ContextPatch = Partial<Pick<ContextRow, "status" | "state" | "stateVersion" | "currentExecutionId" | "sessions">> & { updatedAt: number };
+export type ContextPatch = Partial<
+  Pick<ContextRow, "status" | "state" | "stateVersion" | "currentExecutionId" | "sessions">
+> & { updatedAt: number };
 
 /**
- * What one holder write changes. Rows are whole: each replaces the row of its id or becomes it. Everything lands together
- * or not at all. `events` carry the sequence numbers from `expectedSeq + 1` on, without a gap; the context's `seq` becomes the last.
+ * What one holder write changes. Rows are whole: each replaces the row of its id or becomes it. Everything lands
+ * together
+ * or not at all. `events` carry the sequence numbers from `expectedSeq + 1` on, without a gap; the context's `seq`
+ * becomes the last.
  */
 export interface Changes {
   context: ContextPatch;
   items?: readonly ItemRow[];
-  /** One that is left waiting says in `wakeAt` when to look at it, which counts only with `expectedInboxSeq`: without, it is due at once. */
+  /**
+   * One that is left waiting says in `wakeAt` when to look at it, which counts only with `expectedInboxSeq`: without,
+   * it is due at once.
+   */
   executions?: readonly ExecutionRow[];
   steps?: readonly StepRow[];
   parts?: readonly PartRow[];
@@ -53,7 +63,10 @@ export interface Changes {
   events: readonly DurableEvent[];
 }
 
-/** The beginning of a turn. With a guard it is a holder write and the execution runs; without, an inbox write and it is queued. */
+/**
+ * The beginning of a turn. With a guard it is a holder write and the execution runs; without, an inbox write and it is
+ * queued.
+ */
 export interface Begin {
   /** Become the thread and the context when there are none yet; otherwise only their ids count. */
   thread: ThreadRow;
@@ -71,7 +84,8 @@ export interface Begin {
   guard?: Guard;
   /**
    * Only without a guard: the execution that is to hear the trigger. While it is queued, running or waiting the trigger
-   * becomes one more of its items, `seq` null, for its holder to fold in; once it has ended, the trigger is queued as usual.
+   * becomes one more of its items, `seq` null, for its holder to fold in; once it has ended, the trigger is queued as
+   * usual.
    */
   attachTo?: string;
 }
@@ -130,7 +144,10 @@ export interface Snapshot {
 
 /** Which part of a history to read. */
 export interface HistoryWindow {
-  /** At most so many items, counted from the newest; a turn is never cut, so there may be fewer. The newest summary comes on top. */
+  /**
+   * At most so many items, counted from the newest; a turn is never cut, so there may be fewer. The newest summary
+   * comes on top.
+   */
   items: number;
   /** Only items up to this sequence number. */
   upToSeq?: number;
@@ -195,15 +212,18 @@ export interface SweepCandidate {
 /** Verbs across tenants, for operators, workers and backups; never for a request's path. */
 export interface SystemStore {
   /**
-   * Lists executions that are running and untouched since `before` (milliseconds since the epoch), and queued ones with no
+   * Lists executions that are running and untouched since `before` (milliseconds since the epoch), and queued ones with
+   * no
    * turn before them. `waiting` is never one, nor is anything in a closed context.
    *
    * @param options - `limit`: how many at most. @defaultValue 100; `definitions`: only theirs. @defaultValue all
    */
   sweep(options: { before: number; limit?: number; definitions?: readonly string[] }): Promise<SweepCandidate[]>;
   /**
-   * Lists waiting executions that have something to go on with: a decision or a cancellation that no holder has folded in,
-   * or an approval that has expired by `now` (milliseconds since the epoch). Whoever left it there may have died before it woke anybody.
+   * Lists waiting executions that have something to go on with: a decision or a cancellation that no holder has folded
+   * in,
+   * or an approval that has expired by `now` (milliseconds since the epoch). Whoever left it there may have died before
+   * it woke anybody.
    *
    * @param options - `limit` and `definitions` as for `sweep`
    */
@@ -211,15 +231,20 @@ export interface SystemStore {
   /** Outbox rows that were not handed over and are older than `before`. */
   outbox(options: { before: number; limit?: number }): Promise<{ tenant: string; row: OutboxRow }[]>;
   /** Every context, whole, by tenant and id; `after` resumes. */
-  export(options?: { tenant?: string; after?: { tenant: string; contextId: string } }): AsyncIterable<{ tenant: string; bundle: ContextBundle }>;
+  export(options?: {
+    tenant?: string;
+    after?: { tenant: string; contextId: string };
+  }): AsyncIterable<{ tenant: string; bundle: ContextBundle }>;
   tenants(): Promise<string[]>;
 }
 
 /**
  * Where threads live. Every verb takes the tenant first and can neither read nor write another's rows.
  *
- * *Holder writes* (`begin` with a guard, `commit`, `takeOver`) come from the one process that holds the thread's lease; they are
- * fenced, and they alone advance `seq`. *Inbox writes* (`begin` without a guard, `decideApproval`, `requestCancel`) come from
+ * *Holder writes* (`begin` with a guard, `commit`, `takeOver`) come from the one process that holds the thread's lease;
+ * they are
+ * fenced, and they alone advance `seq`. *Inbox writes* (`begin` without a guard, `decideApproval`, `requestCancel`)
+ * come from
  * anywhere, are idempotent by id, and advance `inboxSeq` alone.
  *
  * The meaning of each verb is the contract of `@hebra/thread/testing`.
@@ -231,23 +256,42 @@ export interface ThreadStore {
   readonly scope: "process" | "host" | "shared";
 
   /**
-   * @throws HebraError `TRIGGER_MISMATCH`, `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`, `INVALID_ID`, `NOT_SERIALIZABLE`
+   * @throws HebraError `TRIGGER_MISMATCH`, `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`,
+   * `INVALID_ID`, `NOT_SERIALIZABLE`
    */
   begin(tenant: string, begin: Begin): Promise<Begun>;
   /**
    * A closed context stays closed: a patch without `status` lands, one with it is refused.
    *
-   * @throws HebraError `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_NOT_FOUND`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`, `INVALID_ID` for a row of another context, `NOT_SERIALIZABLE`
+   * @throws HebraError `STALE_FENCE`, `VERSION_CONFLICT`, `CONTEXT_NOT_FOUND`, `CONTEXT_MIGRATING`, `CONTEXT_CLOSED`,
+   * `INVALID_ID` for a row of another context, `NOT_SERIALIZABLE`
    */
   commit(tenant: string, contextId: string, guard: Guard, changes: Changes): Promise<Committed>;
-  /** Registers a fence before anything else is done with the context. @throws HebraError `STALE_FENCE`, `CONTEXT_NOT_FOUND`, `CONTEXT_MIGRATING` */
+  /**
+   * Registers a fence before anything else is done with the context. @throws HebraError `STALE_FENCE`,
+   * `CONTEXT_NOT_FOUND`, `CONTEXT_MIGRATING`
+   */
   takeOver(tenant: string, contextId: string, fence: number): Promise<Snapshot>;
 
   /** @throws HebraError `EXECUTION_NOT_FOUND`. Does nothing to an execution that has ended, or was asked before. */
-  requestCancel(tenant: string, executionId: string, request: { by?: string; reason?: string; at: number }): Promise<void>;
-  /** The same decision again is no error. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`, `APPROVAL_EXPIRED` */
-  decideApproval(tenant: string, approvalId: string, decision: Decision & { by?: string; comment?: string; at: number }): Promise<ApprovalRow>;
-  /** Calls back soon after an inbox write to the context, by any process. May call back for nothing. @returns stops watching */
+  requestCancel(
+    tenant: string,
+    executionId: string,
+    request: { by?: string; reason?: string; at: number },
+  ): Promise<void>;
+  /**
+   * The same decision again is no error. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`,
+   * `APPROVAL_EXPIRED`
+   */
+  decideApproval(
+    tenant: string,
+    approvalId: string,
+    decision: Decision & { by?: string; comment?: string; at: number },
+  ): Promise<ApprovalRow>;
+  /**
+   * Calls back soon after an inbox write to the context, by any process. May call back for nothing. @returns stops
+   * watching
+   */
   watch(tenant: string, contextId: string, onInbox: () => void): () => void;
 
   load(tenant: string, ref: ThreadRef): Promise<Snapshot | undefined>;
@@ -257,10 +301,14 @@ export interface ThreadStore {
    * window; only the newest is given, in its place.
    */
   history(tenant: string, contextId: string, window: HistoryWindow): Promise<HistoryEntry[]>;
-  /** Durable events after a sequence number, in order. A fork's begin after what it shares; that is in its parent's journal. */
+  /**
+   * Durable events after a sequence number, in order. A fork's begin after what it shares; that is in its parent's
+   * journal.
+   */
   journal(tenant: string, contextId: string, afterSeq: number, limit?: number): Promise<DurableEvent[]>;
   /**
-   * The state document as it was at an item of a context's own or shared history: at a reaction, after all that its turn
+   * The state document as it was at an item of a context's own or shared history: at a reaction, after all that its
+   * turn
    * changed; at another item, when it came. Read off the journal: of what was before the journal began, it is what the
    * journal's first change found.
    *
@@ -271,16 +319,25 @@ export interface ThreadStore {
   /** Threads, newest change first. */
   list(tenant: string, options?: { limit?: number; cursor?: string; keyPrefix?: string }): Promise<Page<ThreadRow>>;
 
-  /** Adds a context that shares the history of another up to and including an item. Idempotent by the new context's id. @throws HebraError `ITEM_NOT_FOUND`, `CONTEXT_NOT_FOUND` */
+  /**
+   * Adds a context that shares the history of another up to and including an item. Idempotent by the new context's id.
+   * @throws HebraError `ITEM_NOT_FOUND`, `CONTEXT_NOT_FOUND`
+   */
   fork(tenant: string, fork: { from: string; atItemId: string; context: ContextRow }): Promise<ContextRow>;
   /** `closed` ⇄ `open`. @throws HebraError `ILLEGAL_TRANSITION`, `CONTEXT_NOT_FOUND` */
   setClosed(tenant: string, contextId: string, closed: boolean, at: number): Promise<void>;
 
   /** Reserves an address for an import. Does nothing when the context is there already. */
   announceImport(tenant: string, thread: ThreadRow, context: ContextRow): Promise<void>;
-  /** Writes a context whole, in one transaction; rows of an older version are brought up to this build's. The same bundle again changes nothing. @throws HebraError `IMPORT_CONFLICT` when the context holds rows that no import wrote */
+  /**
+   * Writes a context whole, in one transaction; rows of an older version are brought up to this build's. The same
+   * bundle again changes nothing. @throws HebraError `IMPORT_CONFLICT` when the context holds rows that no import wrote
+   */
   import(tenant: string, bundle: ContextBundle): Promise<Imported>;
-  /** One context, whole. @throws HebraError `SCHEMA_TOO_NEW` when a newer build has kept more in its rows than this one knows */
+  /**
+   * One context, whole. @throws HebraError `SCHEMA_TOO_NEW` when a newer build has kept more in its rows than this one
+   * knows
+   */
   export(tenant: string, contextId: string): Promise<ContextBundle | undefined>;
 
   system(): SystemStore;

@@ -41,10 +41,12 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     for (const id of ids) assertId(id, "id");
   };
   type Run = <T>(tenant: string, ids: readonly string[], verb: () => Verb<T>) => Promise<T>;
-  const checked = (how: "read" | "snapshot" | "write" | "step"): Run => async (tenant, ids, verb) => {
-    check(tenant, ids);
-    return backend[how](verb);
-  };
+  const checked =
+    (how: "read" | "snapshot" | "write" | "step"): Run =>
+    async (tenant, ids, verb) => {
+      check(tenant, ids);
+      return backend[how](verb);
+    };
   const read = checked("read");
   const snapshotted = checked("snapshot");
   const write = checked("write");
@@ -53,10 +55,13 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     name: backend.name,
     scope: backend.scope,
     begin: (tenant, given) => step(tenant, [], () => begin(tenant, given)),
-    commit: (tenant, contextId, guard, changes) => step(tenant, [contextId], () => commit(tenant, contextId, guard, changes)),
+    commit: (tenant, contextId, guard, changes) =>
+      step(tenant, [contextId], () => commit(tenant, contextId, guard, changes)),
     takeOver: (tenant, contextId, fence) => step(tenant, [contextId], () => takeOver(tenant, contextId, fence)),
-    requestCancel: (tenant, executionId, request) => write(tenant, [executionId], () => requestCancel(tenant, executionId, request)),
-    decideApproval: (tenant, approvalId, decision) => write(tenant, [approvalId], () => decideApproval(tenant, approvalId, decision)),
+    requestCancel: (tenant, executionId, request) =>
+      write(tenant, [executionId], () => requestCancel(tenant, executionId, request)),
+    decideApproval: (tenant, approvalId, decision) =>
+      write(tenant, [approvalId], () => decideApproval(tenant, approvalId, decision)),
     watch: (tenant, contextId, onInbox) => {
       check(tenant, [contextId]);
       return backend.watch(tenant, contextId, onInbox);
@@ -64,9 +69,11 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     load: (tenant, ref) => read(tenant, Object.values(ref) as string[], () => snapshot(tenant, ref)),
     execution: (tenant, executionId) => read(tenant, [executionId], () => execution(tenant, executionId)),
     history: (tenant, contextId, window) => read(tenant, [contextId], () => history(tenant, contextId, window)),
-    journal: (tenant, contextId, afterSeq, limit) => read(tenant, [contextId], () => readJournal(tenant, contextId, afterSeq, limit ?? Infinity)),
+    journal: (tenant, contextId, afterSeq, limit) =>
+      read(tenant, [contextId], () => readJournal(tenant, contextId, afterSeq, limit ?? Infinity)),
     stateAt: (tenant, contextId, itemId) => read(tenant, [contextId, itemId], () => stateAt(tenant, contextId, itemId)),
-    approval: (tenant, approvalId) => read(tenant, [approvalId], () => findOne(approvals, "byId", [tenant, approvalId])),
+    approval: (tenant, approvalId) =>
+      read(tenant, [approvalId], () => findOne(approvals, "byId", [tenant, approvalId])),
     list: (tenant, options) => read(tenant, [], () => list(tenant, options ?? {})),
     fork: (tenant, given) => write(tenant, [given.from, given.atItemId], () => fork(tenant, given)),
     setClosed: (tenant, contextId, to, at) => write(tenant, [contextId], () => setClosed(tenant, contextId, to, at)),

@@ -27,7 +27,10 @@ export interface Column {
 }
 
 /** Restricts a way of access to some rows; a partial index in SQL. */
-export type Only = { field: string; in: readonly string[] } | { field: string; not: string } | { field: string; set: true };
+export type Only =
+  | { field: string; in: readonly string[] }
+  | { field: string; not: string }
+  | { field: string; set: true };
 
 /** A way to find rows: those equal in `by`, in the order of `order`. */
 export interface Access {
@@ -80,7 +83,11 @@ export function columnName(field: string): string {
 }
 
 /** Declares a table; the type of its rows says which columns there must be. */
-export function table<R extends object>(name: string, specs: { [F in keyof R & string]: Spec }, extras: Extras<R>): Table<R> {
+export function table<R extends object>(
+  name: string,
+  specs: { [F in keyof R & string]: Spec },
+  extras: Extras<R>,
+): Table<R> {
   const keep = new Set<string>(extras.keep);
   const hidden = new Set<string>(extras.hidden);
   const born = extras.born ?? 1;
@@ -98,12 +105,37 @@ export function table<R extends object>(name: string, specs: { [F in keyof R & s
     };
   };
   const key = ["tenant", ...extras.key];
-  const columns = [column("tenant", "id"), ...Object.entries(specs).map(([field, spec]) => column(field, spec as Spec))];
-  const accesses: Record<string, Access> = { key: { name: "key", by: key, order: [], only: [], unique: true, index: false, since: born } };
+  const columns = [
+    column("tenant", "id"),
+    ...Object.entries(specs).map(([field, spec]) => column(field, spec as Spec)),
+  ];
+  const accesses: Record<string, Access> = {
+    key: { name: "key", by: key, order: [], only: [], unique: true, index: false, since: born },
+  };
   for (const [access, given] of Object.entries(extras.accesses ?? {})) {
-    const made: Access = { name: access, by: [], order: [], only: [], unique: false, index: true, since: born, ...given };
+    const made: Access = {
+      name: access,
+      by: [],
+      order: [],
+      only: [],
+      unique: false,
+      index: true,
+      since: born,
+      ...given,
+    };
     const fields = new Set([...made.by, ...made.order, ...made.only.map(({ field }) => field)]);
-    accesses[access] = { ...made, since: Math.max(made.since, ...columns.filter(({ field }) => fields.has(field)).map(({ since }) => since)) };
+    accesses[access] = {
+      ...made,
+      since: Math.max(made.since, ...columns.filter(({ field }) => fields.has(field)).map(({ since }) => since)),
+    };
   }
-  return { name, columns, places: new Map(columns.map(({ field }, place) => [field, place])), key, accesses, until: extras.until, since: born };
+  return {
+    name,
+    columns,
+    places: new Map(columns.map(({ field }, place) => [field, place])),
+    key,
+    accesses,
+    until: extras.until,
+    since: born,
+  };
 }

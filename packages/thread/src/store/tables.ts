@@ -12,7 +12,15 @@ import type {
   ThreadRow,
   TriggerRow,
 } from "./rows.ts";
-import { approvalStates, callStates, contextStates, executionStates, itemStates, outboxStates, stepStates } from "./states.ts";
+import {
+  approvalStates,
+  callStates,
+  contextStates,
+  executionStates,
+  itemStates,
+  outboxStates,
+  stepStates,
+} from "./states.ts";
 import { table, type Table } from "./table.ts";
 
 /** A context with what only the store knows of it. */
@@ -70,7 +78,10 @@ export const contexts: Table<StoredContext> = table<StoredContext>(
     key: ["id"],
     among: { status: contextStates },
     hidden: ["importDigest"],
-    accesses: { all: { by: [], order: ["tenant", "id"], index: false }, ofTenant: { by: ["tenant"], order: ["id"], index: false } },
+    accesses: {
+      all: { by: [], order: ["tenant", "id"], index: false },
+      ofTenant: { by: ["tenant"], order: ["id"], index: false },
+    },
   },
 );
 
@@ -96,8 +107,21 @@ export const items: Table<ItemRow> = table<ItemRow>(
     among: { status: itemStates, kind: { trigger: 1, reaction: 1, summary: 1, note: 1 } },
     accesses: {
       ofContext: { by: ["tenant", "contextId"], order: ["id"], index: false },
-      inOrder: { by: ["tenant", "contextId"], order: ["seq"], unique: true, only: [{ field: "seq", set: true }, { field: "kind", not: "summary" }] },
-      summaries: { by: ["tenant", "contextId"], order: ["seq"], unique: true, only: [{ field: "kind", in: ["summary"] }] },
+      inOrder: {
+        by: ["tenant", "contextId"],
+        order: ["seq"],
+        unique: true,
+        only: [
+          { field: "seq", set: true },
+          { field: "kind", not: "summary" },
+        ],
+      },
+      summaries: {
+        by: ["tenant", "contextId"],
+        order: ["seq"],
+        unique: true,
+        only: [{ field: "kind", in: ["summary"] }],
+      },
       ofExecution: { by: ["tenant", "executionId"], order: ["seq"] },
     },
   },
@@ -140,7 +164,14 @@ export const executions: Table<StoredExecution> = table<StoredExecution>(
       queue: { by: ["tenant", "contextId"], order: ["inboxSeq", "id"], only: [{ field: "status", in: ["queued"] }] },
       queued: { by: [], order: ["updatedAt", "tenant", "id"], only: [{ field: "status", in: ["queued"] }] },
       running: { by: [], order: ["updatedAt", "tenant", "id"], only: [{ field: "status", in: ["running"] }] },
-      due: { by: [], order: ["wakeAt", "tenant", "id"], only: [{ field: "status", in: ["waiting"] }, { field: "wakeAt", set: true }] },
+      due: {
+        by: [],
+        order: ["wakeAt", "tenant", "id"],
+        only: [
+          { field: "status", in: ["waiting"] },
+          { field: "wakeAt", set: true },
+        ],
+      },
     },
   },
 );
@@ -169,7 +200,18 @@ export const steps: Table<StepRow> = table<StepRow>(
 
 export const parts: Table<PartRow> = table<PartRow>(
   "thread_parts",
-  { v: "int", id: "id", contextId: "id", executionId: "id?", stepId: "id?", itemId: "id", index: "int", kind: "text", content: "json", ...stamps },
+  {
+    v: "int",
+    id: "id",
+    contextId: "id",
+    executionId: "id?",
+    stepId: "id?",
+    itemId: "id",
+    index: "int",
+    kind: "text",
+    content: "json",
+    ...stamps,
+  },
   { key: ["itemId", "id"], accesses: { ofItem: { by: ["tenant", "itemId"], order: ["id"], index: false } } },
 );
 
@@ -237,7 +279,11 @@ export const outbox: Table<OutboxRow> = table<OutboxRow>(
     among: { status: outboxStates },
     accesses: {
       ofContext: { by: ["tenant", "contextId"], order: ["id"], index: false },
-      pending: { by: ["tenant", "contextId"], order: ["createdAt", "index", "id"], only: [{ field: "status", in: ["pending"] }] },
+      pending: {
+        by: ["tenant", "contextId"],
+        order: ["createdAt", "index", "id"],
+        only: [{ field: "status", in: ["pending"] }],
+      },
       late: { by: [], order: ["createdAt", "tenant", "id"], only: [{ field: "status", in: ["pending"] }] },
     },
   },
@@ -246,13 +292,19 @@ export const outbox: Table<OutboxRow> = table<OutboxRow>(
 export const journal: Table<JournalRow> = table<JournalRow>(
   "thread_journal",
   { v: "int", contextId: "id", lastSeq: "int", events: "json" },
-  { key: ["contextId", "lastSeq"], accesses: { after: { by: ["tenant", "contextId"], order: ["lastSeq"], index: false } } },
+  {
+    key: ["contextId", "lastSeq"],
+    accesses: { after: { by: ["tenant", "contextId"], order: ["lastSeq"], index: false } },
+  },
 );
 
 export const triggers: Table<TriggerRow> = table<TriggerRow>(
   "thread_triggers",
   { v: "int", contextId: "id", triggerId: "id", digest: "text", executionId: "id", createdAt: "int" },
-  { key: ["contextId", "triggerId"], accesses: { ofContext: { by: ["tenant", "contextId"], order: ["triggerId"], index: false } } },
+  {
+    key: ["contextId", "triggerId"],
+    accesses: { ofContext: { by: ["tenant", "contextId"], order: ["triggerId"], index: false } },
+  },
 );
 
 /** The lease of one key: who holds it, and who waits. */
@@ -277,4 +329,17 @@ export const leases: Table<LeaseRow> = table<LeaseRow>(
 );
 
 /** Every table. */
-export const tables = { leases, threads, contexts, items, executions, steps, parts, calls, approvals, outbox, journal, triggers } as const;
+export const tables = {
+  leases,
+  threads,
+  contexts,
+  items,
+  executions,
+  steps,
+  parts,
+  calls,
+  approvals,
+  outbox,
+  journal,
+  triggers,
+} as const;

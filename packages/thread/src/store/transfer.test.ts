@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, expect, it } from "vitest";
-import { approvalRow, beginQueued, beginRunning, callRow, ending, importedBundle, outboxRow, playTurn, T0, turnIds } from "./contract/rows.ts";
+import {
+  approvalRow,
+  beginQueued,
+  beginRunning,
+  callRow,
+  ending,
+  importedBundle,
+  outboxRow,
+  playTurn,
+  T0,
+  turnIds,
+} from "./contract/rows.ts";
 import { rejects } from "./contract/scenario.ts";
 import { memoryStore } from "./memory.ts";
 import { sqliteStore } from "./sqlite.ts";
@@ -14,7 +25,12 @@ async function filled(): Promise<ThreadStore> {
     await store.import(tenant, importedBundle("old", 3));
     const ids = turnIds("busy", "m1");
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 2 ** 52, expectedSeq: 0 }));
-    const changes = { ...ending(tenant, ids, 2, 2), calls: [callRow(ids, 0, { status: "awaiting_approval" })], approvals: [approvalRow(ids, 0)], outbox: [outboxRow(ids, 0)] };
+    const changes = {
+      ...ending(tenant, ids, 2, 2),
+      calls: [callRow(ids, 0, { status: "awaiting_approval" })],
+      approvals: [approvalRow(ids, 0)],
+      outbox: [outboxRow(ids, 0)],
+    };
     await store.commit(tenant, ids.contextId, { fence: 2 ** 52, expectedSeq: 2 }, changes);
     await store.begin(tenant, beginQueued(turnIds("busy", "m2")));
     await store.requestCancel(tenant, turnIds("busy", "m2").executionId, { at: T0 });
@@ -34,7 +50,11 @@ describe("JSON lines", () => {
     const lines = await linesOf(source);
     const middle = await sqliteStore({ path: ":memory:" });
     const report = await importJsonLines(middle, lines);
-    expect(report).toMatchObject({ contexts: 14, unchanged: 0, counts: { contexts: 14, approvals: 2, outbox: 2, executions: 20 } });
+    expect(report).toMatchObject({
+      contexts: 14,
+      unchanged: 0,
+      counts: { contexts: 14, approvals: 2, outbox: 2, executions: 20 },
+    });
     const last = memoryStore();
     const between = await linesOf(middle);
     expect(await importJsonLines(last, between)).toEqual(report);
@@ -99,7 +119,10 @@ describe("JSON lines", () => {
   it("notice a store that does not keep what it was given", async () => {
     const lines = await linesOf(await filled());
     const store = memoryStore();
-    const forgetful: ThreadStore = { ...store, export: async (tenant, id) => ({ ...(await store.export(tenant, id))!, parts: [] }) };
+    const forgetful: ThreadStore = {
+      ...store,
+      export: async (tenant, id) => ({ ...(await store.export(tenant, id))!, parts: [] }),
+    };
     await rejects(importJsonLines(forgetful, lines), "DIGEST_MISMATCH");
   });
 });

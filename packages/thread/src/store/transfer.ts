@@ -67,7 +67,10 @@ function createTally() {
  * }
  * ```
  */
-export async function* exportJsonLines(store: ThreadStore, options: { tenant?: string; after?: TransferCursor } = {}): AsyncGenerator<string> {
+export async function* exportJsonLines(
+  store: ThreadStore,
+  options: { tenant?: string; after?: TransferCursor } = {},
+): AsyncGenerator<string> {
   const tally = createTally();
   yield JSON.stringify({ hebra: "threads", v: FORMAT } satisfies Line);
   for await (const { tenant, bundle } of store.system().export(options)) {
@@ -108,7 +111,11 @@ export interface ImportJsonLinesOptions {
  * }
  * ```
  */
-export async function importJsonLines(store: ThreadStore, lines: AsyncIterable<string> | Iterable<string>, options: ImportJsonLinesOptions = {}): Promise<TransferReport> {
+export async function importJsonLines(
+  store: ThreadStore,
+  lines: AsyncIterable<string> | Iterable<string>,
+  options: ImportJsonLinesOptions = {},
+): Promise<TransferReport> {
   const { after, verify = true, onContext } = options;
   const tally = createTally();
   let skipping = after !== undefined;
@@ -127,7 +134,11 @@ export async function importJsonLines(store: ThreadStore, lines: AsyncIterable<s
     }
     const { tenant, bundle } = line;
     const at = { tenant, contextId: bundle.context.id };
-    if (bundleDigest(bundle) !== line.digest) throw mismatch(`Line ${number} does not match its digest: the context ${at.contextId} is damaged.`, { line: number, ...at });
+    if (bundleDigest(bundle) !== line.digest)
+      throw mismatch(`Line ${number} does not match its digest: the context ${at.contextId} is damaged.`, {
+        line: number,
+        ...at,
+      });
     tally.add(tenant, bundle, line.digest);
     if (skipping) {
       skipping = !(tenant === after!.tenant && at.contextId === after!.contextId);
@@ -138,7 +149,8 @@ export async function importJsonLines(store: ThreadStore, lines: AsyncIterable<s
     if (!changed) unchanged += 1;
     onContext?.({ ...at, changed });
   }
-  if (end === undefined) throw mismatch("The lines end before their last one: the file was cut off.", { lines: number });
+  if (end === undefined)
+    throw mismatch("The lines end before their last one: the file was cut off.", { lines: number });
   return end;
 }
 
@@ -146,7 +158,11 @@ async function importOne(store: ThreadStore, tenant: string, bundle: ContextBund
   const done = await store.import(tenant, bundle);
   const kept = verify ? await store.export(tenant, bundle.context.id) : undefined;
   const found = kept === undefined ? done.digest : bundleDigest(kept);
-  if (found !== bundleDigest(bundle)) throw mismatch(`The context ${bundle.context.id} reads back with another digest than it was written with.`, { tenant, contextId: bundle.context.id });
+  if (found !== bundleDigest(bundle))
+    throw mismatch(`The context ${bundle.context.id} reads back with another digest than it was written with.`, {
+      tenant,
+      contextId: bundle.context.id,
+    });
   return done.changed;
 }
 
@@ -158,14 +174,26 @@ function parse(text: string, number: number): Line {
     throw mismatch(`Line ${number} is not JSON: ${errorMessage(error)}`, { line: number });
   }
   const header = typeof line === "object" && line !== null && "hebra" in line ? line : undefined;
-  if ((header !== undefined) !== (number === 1)) throw mismatch("The lines do not begin with the header of an export of threads.", { line: number });
-  if (header !== undefined && header.v > FORMAT) throw new HebraError("SCHEMA_TOO_NEW", `The export has format ${header.v}; this build reads up to ${FORMAT}. Upgrade this process.`);
+  if ((header !== undefined) !== (number === 1))
+    throw mismatch("The lines do not begin with the header of an export of threads.", { line: number });
+  if (header !== undefined && header.v > FORMAT)
+    throw new HebraError(
+      "SCHEMA_TOO_NEW",
+      `The export has format ${header.v}; this build reads up to ${FORMAT}. Upgrade this process.`,
+    );
   return line;
 }
 
-function finish(found: ReturnType<ReturnType<typeof createTally>["end"]>, told: { contexts: number; digest: string }, unchanged: number): TransferReport {
+function finish(
+  found: ReturnType<ReturnType<typeof createTally>["end"]>,
+  told: { contexts: number; digest: string },
+  unchanged: number,
+): TransferReport {
   if (found.contexts !== told.contexts || found.digest !== told.digest) {
-    throw mismatch(`The lines hold ${found.contexts} contexts with the digest ${found.digest}; their last line tells of ${told.contexts} with ${told.digest}.`, { contexts: found.contexts });
+    throw mismatch(
+      `The lines hold ${found.contexts} contexts with the digest ${found.digest}; their last line tells of ${told.contexts} with ${told.digest}.`,
+      { contexts: found.contexts },
+    );
   }
   return { ...found, unchanged };
 }

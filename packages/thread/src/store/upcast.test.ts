@@ -27,7 +27,12 @@ describe("rows of older versions", () => {
         3: (row: Record<string, unknown>) => ({ ...row, channel: "unknown" }) as never,
       },
     };
-    expect(upcast("thread_items", { v: 1, id: "a", text: "hi" }, known, 4)).toEqual({ v: 4, id: "a", content: [{ kind: "text", text: "hi" }], channel: "unknown" });
+    expect(upcast("thread_items", { v: 1, id: "a", text: "hi" }, known, 4)).toEqual({
+      v: 4,
+      id: "a",
+      content: [{ kind: "text", text: "hi" }],
+      channel: "unknown",
+    });
     expect(upcast("thread_items", { v: 3, id: "a" }, known, 4)).toEqual({ v: 4, id: "a", channel: "unknown" });
     expect(upcast("thread_steps", { v: 1, id: "a" }, known, 4)).toEqual({ v: 4, id: "a" });
   });

@@ -22,7 +22,14 @@ export type DurableEventType =
   | "approval-changed";
 
 /** What happens between two commits; seen by those who listen, not kept. */
-export type LiveEventType = "part-started" | "part-delta" | "part-ended" | "call-started" | "call-progress" | "call-settled" | "step-reset";
+export type LiveEventType =
+  | "part-started"
+  | "part-delta"
+  | "part-ended"
+  | "call-started"
+  | "call-progress"
+  | "call-settled"
+  | "step-reset";
 
 /** What every event of a stream carries. */
 interface Envelope {

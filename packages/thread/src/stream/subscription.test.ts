@@ -18,7 +18,13 @@ describe("a reader of a running turn", () => {
     }
     const seqs = events.filter(isDurable).map(({ seq }) => seq);
     expect(seqs).toEqual(seqs.map((_, i) => i + 1));
-    expect(events.slice(0, 5).map(({ type }) => type)).toEqual(["context-created", "item-created", "item-created", "execution-started", "step-started"]);
+    expect(events.slice(0, 5).map(({ type }) => type)).toEqual([
+      "context-created",
+      "item-created",
+      "item-created",
+      "execution-started",
+      "step-started",
+    ]);
     expect(events.at(-1)?.type).toBe("execution-ended");
   });
 });

@@ -15,7 +15,8 @@ const POLL_MS = 250;
 const PAGE = 256;
 
 /**
- * Reads an execution from a sequence number to its end: durable events once and in order, live ones as long as the reader
+ * Reads an execution from a sequence number to its end: durable events once and in order, live ones as long as the
+ * reader
  * keeps up. Events of another process are seen through the journal, which is polled.
  */
 export function createSubscription(options: {

@@ -6,7 +6,11 @@ import type { ActionCallTelemetry } from "./engine-telemetry.ts";
 import type { TurnScope } from "./turn-scope.ts";
 
 /** The span `execute_tool {action}`, and what is measured of an action call. Its retries are events of the one span. */
-export function startActionCall({ telemetry, meter, content, clock, parent, place, definition, parts }: TurnScope, call: CallRow, { name, description }: ActionSpec): ActionCallTelemetry {
+export function startActionCall(
+  { telemetry, meter, content, clock, parent, place, definition, parts }: TurnScope,
+  call: CallRow,
+  { name, description }: ActionSpec,
+): ActionCallTelemetry {
   const startedAt = clock.monotonic();
   const span = telemetry.startSpan(`execute_tool ${name}`, {
     parent,
@@ -26,15 +30,25 @@ export function startActionCall({ telemetry, meter, content, clock, parent, plac
     if (!parts.end(end)) return;
     const { output, error, status } = result;
     const type = status === "succeeded" ? undefined : (error?.code ?? "ACTION_FAILED");
-    meter.executeToolDuration.record((clock.monotonic() - startedAt) / 1000, { [genAi.toolName]: name, [genAi.agentName]: definition, [genAi.errorType]: type });
+    meter.executeToolDuration.record((clock.monotonic() - startedAt) / 1000, {
+      [genAi.toolName]: name,
+      [genAi.agentName]: definition,
+      [genAi.errorType]: type,
+    });
     if (type !== undefined) span.fail(type);
     if (content !== undefined && span.recording) {
       if (type === undefined) span.setAttributes(content.callOutput(output ?? null));
-      else span.addEvent("exception", { "exception.type": type, "exception.message": content.words(error?.message ?? type) });
+      else
+        span.addEvent("exception", {
+          "exception.type": type,
+          "exception.message": content.words(error?.message ?? type),
+        });
     }
     span.end();
   }
-  parts.add(end, () => end({ status: "cancelled", error: { code: "ABORTED", message: "The turn left this process.", retryable: false } }));
+  parts.add(end, () =>
+    end({ status: "cancelled", error: { code: "ABORTED", message: "The turn left this process.", retryable: false } }),
+  );
 
   return {
     run: (fn) => span.run(fn),

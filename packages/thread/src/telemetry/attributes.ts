@@ -1,4 +1,11 @@
-import { hebraAttributes, genAi, type JsonObject, type JsonValue, type TelemetryAttributes, type TraceCarrier } from "@hebra/core";
+import {
+  hebraAttributes,
+  genAi,
+  type JsonObject,
+  type JsonValue,
+  type TelemetryAttributes,
+  type TraceCarrier,
+} from "@hebra/core";
 import type { ExecutionRow } from "../store/rows.ts";
 
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -18,14 +25,20 @@ export function withTrace(correlation: JsonObject, { traceparent, tracestate }: 
   return { ...correlation, trace: { traceparent, ...(tracestate === undefined ? {} : { tracestate }) } };
 }
 
-/** The run that a turn belongs to: the host's, of a workflow for instance; a turn that belongs to none is a run of its own. */
+/**
+ * The run that a turn belongs to: the host's, of a workflow for instance; a turn that belongs to none is a run of its
+ * own.
+ */
 function runIdOf({ id, correlation }: ExecutionRow): string {
   const runId: JsonValue | undefined = correlation["runId"];
   return typeof runId === "string" && runId !== "" ? runId : id;
 }
 
 /** What every line of a turn's log says of where it belongs. */
-export function logFieldsOf(tenant: string, execution: ExecutionRow): { tenant: string; contextId: string; executionId: string; runId: string } {
+export function logFieldsOf(
+  tenant: string,
+  execution: ExecutionRow,
+): { tenant: string; contextId: string; executionId: string; runId: string } {
   return { tenant, contextId: execution.contextId, executionId: execution.id, runId: runIdOf(execution) };
 }
 
@@ -43,7 +56,10 @@ export function placeOf(tenant: string, execution: ExecutionRow): TelemetryAttri
   };
 }
 
-/** How the AI SDK's packages call a provider, by the beginning of the name, and how the conventions do. The first that fits. */
+/**
+ * How the AI SDK's packages call a provider, by the beginning of the name, and how the conventions do. The first that
+ * fits.
+ */
 const providers: readonly (readonly [string, string])[] = [
   ["amazon-bedrock", "aws.bedrock"],
   ["azure", "azure.ai.openai"],
@@ -70,6 +86,12 @@ export function modelFacts(model: unknown): { provider?: string; model?: string 
     const slash = model.indexOf("/");
     return { model, ...(slash > 0 ? { provider: providerName(model.slice(0, slash)) } : {}) };
   }
-  const { modelId, provider } = (typeof model === "object" && model !== null ? model : {}) as { modelId?: unknown; provider?: unknown };
-  return { ...(typeof modelId === "string" ? { model: modelId } : {}), ...(typeof provider === "string" ? { provider: providerName(provider) } : {}) };
+  const { modelId, provider } = (typeof model === "object" && model !== null ? model : {}) as {
+    modelId?: unknown;
+    provider?: unknown;
+  };
+  return {
+    ...(typeof modelId === "string" ? { model: modelId } : {}),
+    ...(typeof provider === "string" ? { provider: providerName(provider) } : {}),
+  };
 }

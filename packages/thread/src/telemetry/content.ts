@@ -29,15 +29,37 @@ export function createContentWriter({ redact, redactText }: Redactor): ContentWr
       case "reasoning":
         return { type: part.kind, content: words(part.text) };
       case "file":
-        return { type: "uri", mime_type: part.mediaType, modality: part.mediaType.split("/")[0]!, uri: part.url.startsWith("data:") ? `data:${part.mediaType}` : words(part.url) };
+        return {
+          type: "uri",
+          mime_type: part.mediaType,
+          modality: part.mediaType.split("/")[0]!,
+          uri: part.url.startsWith("data:") ? `data:${part.mediaType}` : words(part.url),
+        };
       case "source":
-        return { type: "source", ...(part.url === undefined ? {} : { url: words(part.url) }), ...(part.title === undefined ? {} : { title: words(part.title) }) };
+        return {
+          type: "source",
+          ...(part.url === undefined ? {} : { url: words(part.url) }),
+          ...(part.title === undefined ? {} : { title: words(part.title) }),
+        };
       case "data":
         return { type: "data", name: part.name, data: redact(part.data) };
     }
   };
-  const callOf = ({ callId, name, input }: { callId: string; name: string; input: JsonValue }): JsonObject => ({ type: "tool_call", id: callId, name, arguments: redact(input) });
-  const responseOf = ({ callId, output, error }: { callId: string; output?: JsonValue; error?: string }): JsonObject => ({
+  const callOf = ({ callId, name, input }: { callId: string; name: string; input: JsonValue }): JsonObject => ({
+    type: "tool_call",
+    id: callId,
+    name,
+    arguments: redact(input),
+  });
+  const responseOf = ({
+    callId,
+    output,
+    error,
+  }: {
+    callId: string;
+    output?: JsonValue;
+    error?: string;
+  }): JsonObject => ({
     type: "tool_call_response",
     id: callId,
     response: error === undefined ? redact(output ?? null) : words(error),
@@ -53,11 +75,19 @@ export function createContentWriter({ redact, redactText }: Redactor): ContentWr
   return {
     words,
     question: ({ instructions, transcript }) => ({
-      ...(instructions === undefined ? {} : { [genAiContent.systemInstructions]: JSON.stringify([{ type: "text", content: words(instructions) }]) }),
+      ...(instructions === undefined
+        ? {}
+        : { [genAiContent.systemInstructions]: JSON.stringify([{ type: "text", content: words(instructions) }]) }),
       [genAiContent.inputMessages]: newest(transcript.flatMap(messagesOf)),
     }),
     answer: ({ parts, finishReason }) => ({
-      [genAiContent.outputMessages]: JSON.stringify([{ role: "assistant", parts: parts.map((part: AnswerPart) => ("call" in part ? callOf(part.call) : partOf(part.part))), finish_reason: finishReason ?? "other" }]),
+      [genAiContent.outputMessages]: JSON.stringify([
+        {
+          role: "assistant",
+          parts: parts.map((part: AnswerPart) => ("call" in part ? callOf(part.call) : partOf(part.part))),
+          finish_reason: finishReason ?? "other",
+        },
+      ]),
     }),
     callInput: (input) => ({ [genAiContent.toolCallArguments]: json(input) }),
     callOutput: (output) => ({ [genAiContent.toolCallResult]: json(output) }),

@@ -15,7 +15,13 @@ export interface WrittenSpan {
 
 export function writtenSpan(span: ReadableSpan): WrittenSpan {
   const { traceId, spanId } = span.spanContext();
-  return { name: span.name, traceId, spanId, parentSpanId: span.parentSpanContext?.spanId, attributes: span.attributes };
+  return {
+    name: span.name,
+    traceId,
+    spanId,
+    parentSpanId: span.parentSpanContext?.spanId,
+    attributes: span.attributes,
+  };
 }
 
 /** What a process of its own is to do. */
@@ -39,6 +45,12 @@ export function deskThread(send: () => unknown): AnyThreadDefinition {
       look: defineAction({ description: "Looks.", input, effect: "read", execute: () => "shipped" }),
       send: defineAction({ description: "Sends.", input, effect: "idempotent", execute: send }),
     },
-    reactor: scriptedReactor({ steps: [{ actions: [{ name: "look", input: { order: "A-1" } }] }, { actions: [{ name: "send", input: { order: "A-1" } }] }, { text: "It is on its way." }] }),
+    reactor: scriptedReactor({
+      steps: [
+        { actions: [{ name: "look", input: { order: "A-1" } }] },
+        { actions: [{ name: "send", input: { order: "A-1" } }] },
+        { text: "It is on its way." },
+      ],
+    }),
   });
 }

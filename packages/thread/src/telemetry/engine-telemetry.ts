@@ -10,7 +10,8 @@ import type { CallRow, ExecutionRow } from "../store/rows.ts";
 export type ResumeCause = "cut-off" | "decision";
 
 /**
- * What an engine tells of its work. Everything that is passed in is there already: what is said of it is made up inside, and
+ * What an engine tells of its work. Everything that is passed in is there already: what is said of it is made up
+ * inside, and
  * where nobody listens it is not made up at all.
  */
 export interface EngineTelemetry {

@@ -2,7 +2,11 @@ import type { Counter, Histogram, Telemetry } from "@hebra/core";
 import type { MetricDescription } from "./thread-metrics.ts";
 
 /** A metric's instrument, as its description says. */
-export function histogramOf(telemetry: Telemetry, { name, unit, description }: MetricDescription, boundaries: readonly number[]): Histogram {
+export function histogramOf(
+  telemetry: Telemetry,
+  { name, unit, description }: MetricDescription,
+  boundaries: readonly number[],
+): Histogram {
   return telemetry.histogram(name, { unit, description, boundaries });
 }
 

@@ -7,7 +7,8 @@ export function meteredLocks(locks: LockManager, { lockWait, leaseLost }: Engine
   return {
     async acquire(key, options) {
       const startedAt = clock.monotonic();
-      const waited = (outcome: string) => lockWait.record((clock.monotonic() - startedAt) / 1000, { [hebraAttributes.outcome]: outcome });
+      const waited = (outcome: string) =>
+        lockWait.record((clock.monotonic() - startedAt) / 1000, { [hebraAttributes.outcome]: outcome });
       try {
         const lease = await locks.acquire(key, options);
         waited("acquired");

@@ -19,7 +19,8 @@ beforeEach(async () => void (before = await told.points()));
 
 /** What was measured in this test alone. */
 async function measured(name: string): Promise<SeenPoint[]> {
-  const same = (a: SeenPoint, b: SeenPoint) => a.name === b.name && JSON.stringify(a.labels) === JSON.stringify(b.labels);
+  const same = (a: SeenPoint, b: SeenPoint) =>
+    a.name === b.name && JSON.stringify(a.labels) === JSON.stringify(b.labels);
   return (await told.points()).flatMap((point) => {
     const earlier = before.find((other) => same(point, other));
     const rest = { ...point, value: point.value - (earlier?.value ?? 0), count: point.count - (earlier?.count ?? 0) };
@@ -32,23 +33,50 @@ const USAGE = { inputTokens: 30, outputTokens: 5, costUsd: 0.25, provider: "open
 
 it("a turn is measured by its model's calls, tokens and cost, its steps, its actions and as a whole", async () => {
   const clock = createManualClock(1_000_000);
-  const definition = scripted([{ actions: [{ name: "find", input: {} }], usage: USAGE }, { text: "Found.", usage: USAGE }], {
-    actions: { find: action(async () => (await clock.advance(2_000), 1)) },
-  });
+  const definition = scripted(
+    [
+      { actions: [{ name: "find", input: {} }], usage: USAGE },
+      { text: "Found.", usage: USAGE },
+    ],
+    {
+      actions: { find: action(async () => (await clock.advance(2_000), 1)) },
+    },
+  );
   const { engine, address } = setUp(definition, { clock });
-  await (await engine.react(definition, { id: "m1", text: "1" }, { address })).result;
+  await (
+    await engine.react(definition, { id: "m1", text: "1" }, { address })
+  ).result;
   await engine.idle();
-  const model = { "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5-mini" };
-  expect(await measured("gen_ai.client.operation.duration")).toEqual([{ name: "gen_ai.client.operation.duration", labels: model, value: 0, count: 2 }]);
+  const model = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.response.model": "gpt-5-mini",
+  };
+  expect(await measured("gen_ai.client.operation.duration")).toEqual([
+    { name: "gen_ai.client.operation.duration", labels: model, value: 0, count: 2 },
+  ]);
   expect(await measured("gen_ai.client.token.usage")).toEqual([
     { name: "gen_ai.client.token.usage", labels: { ...model, "gen_ai.token.type": "input" }, value: 60, count: 2 },
     { name: "gen_ai.client.token.usage", labels: { ...model, "gen_ai.token.type": "output" }, value: 10, count: 2 },
   ]);
-  expect(await measured("hebra.cost")).toMatchObject([{ labels: { "gen_ai.agent.name": "test", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5-mini" }, value: 0.5 }]);
-  expect(await measured("gen_ai.execute_tool.duration")).toMatchObject([{ labels: { "gen_ai.tool.name": "find", "gen_ai.agent.name": "test" }, value: 2, count: 1 }]);
-  expect(await measured("hebra.step.duration")).toMatchObject([{ labels: { "hebra.definition": "test", "hebra.outcome": "completed" }, value: 2, count: 2 }]);
-  expect(await measured("gen_ai.invoke_agent.duration")).toMatchObject([{ labels: { "gen_ai.agent.name": "test", "hebra.outcome": "completed" }, value: 2, count: 1 }]);
-  expect(await measured("hebra.execution.duration")).toMatchObject([{ labels: { "hebra.definition": "test", "hebra.outcome": "completed" }, value: 2, count: 1 }]);
+  expect(await measured("hebra.cost")).toMatchObject([
+    {
+      labels: { "gen_ai.agent.name": "test", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5-mini" },
+      value: 0.5,
+    },
+  ]);
+  expect(await measured("gen_ai.execute_tool.duration")).toMatchObject([
+    { labels: { "gen_ai.tool.name": "find", "gen_ai.agent.name": "test" }, value: 2, count: 1 },
+  ]);
+  expect(await measured("hebra.step.duration")).toMatchObject([
+    { labels: { "hebra.definition": "test", "hebra.outcome": "completed" }, value: 2, count: 2 },
+  ]);
+  expect(await measured("gen_ai.invoke_agent.duration")).toMatchObject([
+    { labels: { "gen_ai.agent.name": "test", "hebra.outcome": "completed" }, value: 2, count: 1 },
+  ]);
+  expect(await measured("hebra.execution.duration")).toMatchObject([
+    { labels: { "hebra.definition": "test", "hebra.outcome": "completed" }, value: 2, count: 1 },
+  ]);
   expect(await measured("hebra.lock.wait")).toMatchObject([{ labels: { "hebra.outcome": "acquired" }, count: 1 }]);
   await engine.close();
 });
@@ -60,17 +88,44 @@ it("errors are counted by action and by provider, and retries by what was tried 
   let asked = 0;
   const definition = scripted(
     [
-      () => (asked++ === 0 ? { error: once } : { actions: [{ name: "broken", input: {} }, { name: "strict", input: { n: "one" } }, { name: "made_up_7f3a", input: {} }], usage: USAGE }),
+      () =>
+        asked++ === 0
+          ? { error: once }
+          : {
+              actions: [
+                { name: "broken", input: {} },
+                { name: "strict", input: { n: "one" } },
+                { name: "made_up_7f3a", input: {} },
+              ],
+              usage: USAGE,
+            },
       { text: "Sorry." },
     ],
     { actions: { broken, strict }, model: "openai/gpt-5" },
   );
   const { engine, address } = setUp(definition, { random: () => 0 });
-  await (await engine.react(definition, { id: "m1", text: "1" }, { address })).result;
+  await (
+    await engine.react(definition, { id: "m1", text: "1" }, { address })
+  ).result;
   await engine.idle();
-  const of = (tool: string, type: string) => ({ "gen_ai.agent.name": "test", "gen_ai.tool.name": tool, "error.type": type });
-  expect(await labelsOf("hebra.action.errors")).toEqual([of("strict", "ACTION_INPUT_INVALID"), of("_OTHER", "ACTION_NOT_FOUND"), of("broken", "ACTION_FAILED")]);
-  expect(await labelsOf("hebra.provider.errors")).toEqual([{ "gen_ai.agent.name": "test", "gen_ai.provider.name": "openai", "gen_ai.request.model": "openai/gpt-5", "error.type": "REACTOR_FAILED" }]);
+  const of = (tool: string, type: string) => ({
+    "gen_ai.agent.name": "test",
+    "gen_ai.tool.name": tool,
+    "error.type": type,
+  });
+  expect(await labelsOf("hebra.action.errors")).toEqual([
+    of("strict", "ACTION_INPUT_INVALID"),
+    of("_OTHER", "ACTION_NOT_FOUND"),
+    of("broken", "ACTION_FAILED"),
+  ]);
+  expect(await labelsOf("hebra.provider.errors")).toEqual([
+    {
+      "gen_ai.agent.name": "test",
+      "gen_ai.provider.name": "openai",
+      "gen_ai.request.model": "openai/gpt-5",
+      "error.type": "REACTOR_FAILED",
+    },
+  ]);
   expect(await measured("hebra.retries")).toEqual([
     { name: "hebra.retries", labels: { of: "model" }, value: 1, count: 1 },
     { name: "hebra.retries", labels: { of: "action" }, value: 2, count: 1 },
@@ -83,10 +138,15 @@ it("a write that is tried again counts as a retry", async () => {
   let failures = 1;
   const flaky: ThreadStore = {
     ...store,
-    commit: (...given) => (failures-- > 0 ? Promise.reject(new HebraError("UNREACHABLE", "away", { retryable: true })) : store.commit(...given)),
+    commit: (...given) =>
+      failures-- > 0
+        ? Promise.reject(new HebraError("UNREACHABLE", "away", { retryable: true }))
+        : store.commit(...given),
   };
   const { engine, address } = setUp(scripted([{ text: "Hi." }]), { store: flaky, random: () => 0 });
-  await (await engine.react("test", { id: "m1", text: "1" }, { address })).result;
+  await (
+    await engine.react("test", { id: "m1", text: "1" }, { address })
+  ).result;
   await engine.close();
   expect(await measured("hebra.retries")).toMatchObject([{ labels: { of: "write" }, value: 1 }]);
 });
@@ -94,11 +154,15 @@ it("a write that is tried again counts as a retry", async () => {
 it("a trigger that comes once more is a duplicate, one that was announced is none", async () => {
   const { engine, address } = setUp(scripted([{ text: "Hi." }]));
   await engine.enqueue("test", { id: "m1", text: "1" }, { address });
-  await (await engine.react("test", { id: "m1", text: "1" }, { address })).result;
+  await (
+    await engine.react("test", { id: "m1", text: "1" }, { address })
+  ).result;
   await engine.idle();
   expect(await measured("hebra.trigger.duplicates")).toEqual([]);
   expect((await engine.react("test", { id: "m1", text: "1" }, { address })).duplicate).toBe(true);
-  expect(await measured("hebra.trigger.duplicates")).toMatchObject([{ labels: { "hebra.definition": "test" }, value: 1 }]);
+  expect(await measured("hebra.trigger.duplicates")).toMatchObject([
+    { labels: { "hebra.definition": "test" }, value: 1 },
+  ]);
   await engine.close();
 });
 
@@ -108,7 +172,14 @@ it("a trigger that joins a turn is counted by how it does, one that waits for it
   const { engine, address } = setUp(definition);
   await engine.react(definition, { id: "m1", text: "1" }, { address });
   await reached;
-  for (const [id, whenBusy] of [["m2", "steer"], ["m3", "queue"], ["m4", "merge"], ["m5", "merge"], ["m4", "merge"]] as const) await engine.react(definition, { id, text: id }, { address, whenBusy });
+  for (const [id, whenBusy] of [
+    ["m2", "steer"],
+    ["m3", "queue"],
+    ["m4", "merge"],
+    ["m5", "merge"],
+    ["m4", "merge"],
+  ] as const)
+    await engine.react(definition, { id, text: id }, { address, whenBusy });
   open();
   await engine.idle();
   expect(await measured("hebra.turn.injections")).toMatchObject([
@@ -133,7 +204,11 @@ it("a holder that was replaced is told apart: its lease is lost, its write is re
   await slow.idle();
   expect(await labelsOf("hebra.fence.rejected")).toEqual([{ "error.type": "STALE_FENCE" }]);
   expect(await labelsOf("hebra.turn.resumes")).toEqual([{ "hebra.definition": "test", cause: "cut-off" }]);
-  expect(await labelsOf("gen_ai.invoke_agent.duration")).toContainEqual({ "gen_ai.agent.name": "test", "hebra.outcome": "given-up", "error.type": "STALE_FENCE" });
+  expect(await labelsOf("gen_ai.invoke_agent.duration")).toContainEqual({
+    "gen_ai.agent.name": "test",
+    "hebra.outcome": "given-up",
+    "error.type": "STALE_FENCE",
+  });
 
   const locks = localLocks();
   const again = gatedReactor();
@@ -148,26 +223,36 @@ it("a holder that was replaced is told apart: its lease is lost, its write is re
 });
 
 it("a person's decision takes a turn up, and a turn that never ran is measured as well", async () => {
-  const definition = scripted([{ actions: [{ name: "pay", input: {} }] }, { text: "Paid." }], { actions: { pay: action(() => 1, { approval: true }) } });
+  const definition = scripted([{ actions: [{ name: "pay", input: {} }] }, { text: "Paid." }], {
+    actions: { pay: action(() => 1, { approval: true }) },
+  });
   const { engine, address } = setUp(definition);
   const turn = await engine.react(definition, { id: "m1", text: "1" }, { address });
   const { approvals } = await turn.result;
   const next = await engine.react(definition, { id: "m2", text: "2" }, { address });
   await engine.cancel(next.executionId);
   await engine.idle();
-  expect(await labelsOf("gen_ai.invoke_agent.duration")).toEqual([{ "gen_ai.agent.name": "test", "hebra.outcome": "waiting" }]);
+  expect(await labelsOf("gen_ai.invoke_agent.duration")).toEqual([
+    { "gen_ai.agent.name": "test", "hebra.outcome": "waiting" },
+  ]);
   expect(await labelsOf("hebra.step.duration")).toEqual([{ "hebra.definition": "test", "hebra.outcome": "waiting" }]);
   await engine.deny(approvals[0]!.id);
   await engine.idle();
   expect(await labelsOf("hebra.turn.resumes")).toEqual([{ "hebra.definition": "test", cause: "decision" }]);
-  expect(await labelsOf("hebra.execution.duration")).toContainEqual({ "hebra.definition": "test", "hebra.outcome": "cancelled" });
+  expect(await labelsOf("hebra.execution.duration")).toContainEqual({
+    "hebra.definition": "test",
+    "hebra.outcome": "cancelled",
+  });
   await engine.close();
 });
 
 it("every metric of the engine was measured here, with no label that the page of metrics does not name", async () => {
-  const known = new Map(Object.values(threadMetrics).map(({ name, labels }) => [name as string, labels as readonly string[]]));
+  const known = new Map(
+    Object.values(threadMetrics).map(({ name, labels }) => [name as string, labels as readonly string[]]),
+  );
   const points = await told.points();
   const measuredHere = new Set(points.map(({ name }) => name));
   expect(Object.values(engineMetrics).flatMap(({ name }) => (measuredHere.has(name) ? [] : [name]))).toEqual([]);
-  for (const { name, labels } of points) for (const label of Object.keys(labels)) expect(known.get(name), name).toContain(label);
+  for (const { name, labels } of points)
+    for (const label of Object.keys(labels)) expect(known.get(name), name).toContain(label);
 });

@@ -6,7 +6,11 @@ import type { ModelCallTelemetry } from "./engine-telemetry.ts";
 import type { TurnScope } from "./turn-scope.ts";
 
 /** The span `chat {model}`, and what is measured of a model call. */
-export function startModelCall({ telemetry, meter, content, clock, parent, place, definition, parts }: TurnScope, reactor: Reactor, input: ReactorInput): ModelCallTelemetry {
+export function startModelCall(
+  { telemetry, meter, content, clock, parent, place, definition, parts }: TurnScope,
+  reactor: Reactor,
+  input: ReactorInput,
+): ModelCallTelemetry {
   const known = modelFacts(input.model);
   const startedAt = clock.monotonic();
   const span = telemetry.startSpan(`chat ${known.model ?? reactor.name}`, {
@@ -30,13 +34,34 @@ export function startModelCall({ telemetry, meter, content, clock, parent, place
     if (!parts.end(end)) return;
     const { usage, finishReason } = answer ?? { usage: {}, finishReason: undefined };
     const provider = usage.provider === undefined ? (known.provider ?? reactor.name) : providerName(usage.provider);
-    const labels = { [genAi.operationName]: genAiOperations.chat, [genAi.providerName]: provider, [genAi.requestModel]: known.model, [genAi.responseModel]: usage.model };
-    meter.operationDuration.record((clock.monotonic() - startedAt) / 1000, { ...labels, [genAi.errorType]: failure?.type });
-    if (usage.inputTokens !== undefined) meter.tokenUsage.record(usage.inputTokens, { ...labels, [genAi.tokenType]: "input" });
-    if (usage.outputTokens !== undefined) meter.tokenUsage.record(usage.outputTokens, { ...labels, [genAi.tokenType]: "output" });
-    if (usage.costUsd !== undefined) meter.cost.add(usage.costUsd, { [genAi.agentName]: definition, [genAi.providerName]: provider, [genAi.requestModel]: known.model, [genAi.responseModel]: usage.model });
+    const labels = {
+      [genAi.operationName]: genAiOperations.chat,
+      [genAi.providerName]: provider,
+      [genAi.requestModel]: known.model,
+      [genAi.responseModel]: usage.model,
+    };
+    meter.operationDuration.record((clock.monotonic() - startedAt) / 1000, {
+      ...labels,
+      [genAi.errorType]: failure?.type,
+    });
+    if (usage.inputTokens !== undefined)
+      meter.tokenUsage.record(usage.inputTokens, { ...labels, [genAi.tokenType]: "input" });
+    if (usage.outputTokens !== undefined)
+      meter.tokenUsage.record(usage.outputTokens, { ...labels, [genAi.tokenType]: "output" });
+    if (usage.costUsd !== undefined)
+      meter.cost.add(usage.costUsd, {
+        [genAi.agentName]: definition,
+        [genAi.providerName]: provider,
+        [genAi.requestModel]: known.model,
+        [genAi.responseModel]: usage.model,
+      });
     if (failure !== undefined && failure.type !== "ABORTED") {
-      meter.providerErrors.add(1, { [genAi.agentName]: definition, [genAi.providerName]: provider, [genAi.requestModel]: known.model, [genAi.errorType]: failure.type });
+      meter.providerErrors.add(1, {
+        [genAi.agentName]: definition,
+        [genAi.providerName]: provider,
+        [genAi.requestModel]: known.model,
+        [genAi.errorType]: failure.type,
+      });
     }
     if (known.model === undefined && usage.model !== undefined) span.rename(`chat ${usage.model}`);
     span.setAttributes({
@@ -49,10 +74,15 @@ export function startModelCall({ telemetry, meter, content, clock, parent, place
       [genAi.usageReasoningOutputTokens]: usage.reasoningTokens,
       [hebraAttributes.costUsd]: usage.costUsd,
     });
-    if (content !== undefined && span.recording && answer !== undefined && answer.parts.length > 0) span.setAttributes(content.answer(answer));
+    if (content !== undefined && span.recording && answer !== undefined && answer.parts.length > 0)
+      span.setAttributes(content.answer(answer));
     if (failure !== undefined) {
       span.fail(failure.type);
-      if (content !== undefined) span.addEvent("exception", { "exception.type": failure.type, "exception.message": content.words(errorMessage(failure.error)) });
+      if (content !== undefined)
+        span.addEvent("exception", {
+          "exception.type": failure.type,
+          "exception.message": content.words(errorMessage(failure.error)),
+        });
     }
     span.end();
   }
@@ -69,6 +99,7 @@ export function startModelCall({ telemetry, meter, content, clock, parent, place
       },
     }),
     answered: (answer) => end(answer, undefined),
-    failed: (error, answer, stopped) => end(answer, { type: stopped ? "ABORTED" : (errorCode(error) ?? "REACTOR_FAILED"), error }),
+    failed: (error, answer, stopped) =>
+      end(answer, { type: stopped ? "ABORTED" : (errorCode(error) ?? "REACTOR_FAILED"), error }),
   };
 }

@@ -7,12 +7,24 @@ const told = recordTelemetry();
 afterAll(() => told.close());
 
 const definition = () =>
-  scripted([{ actions: [{ name: "find", input: {} }, { name: "fail", input: {} }] }, { text: "Done." }], { actions: { find: action(() => 1), fail: action(() => Promise.reject(new Error("no"))) } });
+  scripted(
+    [
+      {
+        actions: [
+          { name: "find", input: {} },
+          { name: "fail", input: {} },
+        ],
+      },
+      { text: "Done." },
+    ],
+    { actions: { find: action(() => 1), fail: action(() => Promise.reject(new Error("no"))) } },
+  );
 
 /** As where OpenTelemetry is not installed; whatever is made up for it all the same fails the test. */
 const absent = new Proxy({ enabled: false } as Telemetry, {
   get(target, key) {
-    if (key === "enabled" || key === "startSpan") return Reflect.get(target, key) ?? (() => Promise.reject(new Error("asked for a span")));
+    if (key === "enabled" || key === "startSpan")
+      return Reflect.get(target, key) ?? (() => Promise.reject(new Error("asked for a span")));
     throw new Error(`touched ${String(key)}`);
   },
 });

@@ -7,8 +7,10 @@ export interface ThreadTelemetryOptions {
   /** `false` tells nothing, even where OpenTelemetry is installed. @defaultValue true */
   enabled?: boolean;
   /**
-   * Whether spans also carry what was said: instructions, messages, inputs and outputs of actions, messages of errors. It all
-   * goes through a redactor, whose options may be given: under a key that is not allowed, a value of an input or an output is
+   * Whether spans also carry what was said: instructions, messages, inputs and outputs of actions, messages of errors.
+   * It all
+   * goes through a redactor, whose options may be given: under a key that is not allowed, a value of an input or an
+   * output is
    * replaced; secrets of known names and shapes always are.
    *
    * @defaultValue false
@@ -16,14 +18,26 @@ export interface ThreadTelemetryOptions {
   content?: boolean | RedactorOptions;
 }
 
-const isTelemetry = (value: unknown): value is Telemetry => typeof (value as Telemetry | undefined)?.startSpan === "function";
+const isTelemetry = (value: unknown): value is Telemetry =>
+  typeof (value as Telemetry | undefined)?.startSpan === "function";
 const options = z.strictObject({
   enabled: z.boolean().default(true),
-  content: z.union([z.boolean(), z.custom<RedactorOptions>((value) => typeof value === "object" && value !== null, "must be true, false or options of a redactor")]).default(false),
+  content: z
+    .union([
+      z.boolean(),
+      z.custom<RedactorOptions>(
+        (value) => typeof value === "object" && value !== null,
+        "must be true, false or options of a redactor",
+      ),
+    ])
+    .default(false),
 });
 
 /** The member of an options' schema. */
-export const telemetryOption = z.union([z.custom<Telemetry>(isTelemetry, "must be a Telemetry, or options of one"), options]);
+export const telemetryOption = z.union([
+  z.custom<Telemetry>(isTelemetry, "must be a Telemetry, or options of one"),
+  options,
+]);
 
 /**
  * Who tells, and what may be told.
@@ -32,7 +46,10 @@ export const telemetryOption = z.union([z.custom<Telemetry>(isTelemetry, "must b
  * @param scope - the name under which it is told.
  * @throws HebraError `INVALID_OPTIONS` for the options of the redactor.
  */
-export function openTelemetry(given: Telemetry | ThreadTelemetryOptions | undefined, scope: string): { telemetry: Telemetry; content: ContentWriter | undefined } {
+export function openTelemetry(
+  given: Telemetry | ThreadTelemetryOptions | undefined,
+  scope: string,
+): { telemetry: Telemetry; content: ContentWriter | undefined } {
   if (isTelemetry(given)) return { telemetry: given, content: undefined };
   const { enabled = true, content = false } = given ?? {};
   const telemetry = createTelemetry({ name: scope, enabled });

@@ -1,5 +1,6 @@
 /**
- * A process of its own that runs turns with the real SDK. It writes each span down as it ends, so that what it told before it
+ * A process of its own that runs turns with the real SDK. It writes each span down as it ends, so that what it told
+ * before it
  * was killed can be read afterwards.
  */
 import { appendFileSync } from "node:fs";
@@ -34,11 +35,20 @@ const store = await sqliteStore({ path: job.store, migrations: "automatic" });
 if (job.redis === undefined) {
   const engine = createEngine({ store, threads: [desk] });
   const span = trace.getTracer("host").startSpan("request");
-  const turn = await context.with(trace.setSpan(context.active(), span), () => engine.react(desk, { id: "m1", text: "Where is A-1?" }, { address: { key: "ana" } }));
+  const turn = await context.with(trace.setSpan(context.active(), span), () =>
+    engine.react(desk, { id: "m1", text: "Where is A-1?" }, { address: { key: "ana" } }),
+  );
   span.end();
   await turn.result;
 } else {
   const bus = redisBus({ ...job.redis, leaseMs: 1_000 });
-  const runtime = createRuntime({ threads: [desk], store, bus, locks: redisLocks({ url: job.redis.url }), workers: 2, oneHost: true });
+  const runtime = createRuntime({
+    threads: [desk],
+    store,
+    bus,
+    locks: redisLocks({ url: job.redis.url }),
+    workers: 2,
+    oneHost: true,
+  });
   runtime.worker();
 }

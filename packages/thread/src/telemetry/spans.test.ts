@@ -9,23 +9,47 @@ const told = recordTelemetry();
 afterEach(() => told.reset());
 afterAll(() => told.close());
 
-const USAGE = { inputTokens: 30, outputTokens: 5, cachedInputTokens: 10, costUsd: 0.25, provider: "openai.responses", model: "gpt-5-mini" };
+const USAGE = {
+  inputTokens: 30,
+  outputTokens: 5,
+  cachedInputTokens: 10,
+  costUsd: 0.25,
+  provider: "openai.responses",
+  model: "gpt-5-mini",
+};
 const find = action(() => ({ found: true }));
 
 /** Plays one turn to its end. */
 async function play(definition: ReturnType<typeof defineThread>, over: Parameters<typeof setUp>[1] = {}) {
   const { engine, store, address } = setUp(definition, over);
-  const turn = await engine.react(definition, { id: "m1", text: "Hello.", correlation: { runId: "run-7" } }, { address });
+  const turn = await engine.react(
+    definition,
+    { id: "m1", text: "Hello.", correlation: { runId: "run-7" } },
+    { address },
+  );
   const result = await turn.result;
   await engine.idle();
   return { engine, store, address, turn, result };
 }
 
 it("a turn with two calls is an agent's span with the model's calls and the actions' in it", async () => {
-  const definition = scripted([{ text: "Look.", actions: [{ name: "find", input: { n: 1 } }, { name: "track", input: { n: 2 } }], usage: USAGE }, { text: "Found." }], {
-    actions: { find, track: find },
-    model: "openai/gpt-5",
-  });
+  const definition = scripted(
+    [
+      {
+        text: "Look.",
+        actions: [
+          { name: "find", input: { n: 1 } },
+          { name: "track", input: { n: 2 } },
+        ],
+        usage: USAGE,
+      },
+      { text: "Found." },
+    ],
+    {
+      actions: { find, track: find },
+      model: "openai/gpt-5",
+    },
+  );
   const { engine, turn } = await play(definition);
   expect(told.shape()).toEqual([
     { name: "chat openai/gpt-5", parent: "invoke_agent test", failed: undefined },
@@ -48,7 +72,15 @@ it("a turn with two calls is an agent's span with the model's calls and the acti
   }
   expect(told.named("invoke_agent test")[0]).toMatchObject({
     kind: SpanKind.INTERNAL,
-    attributes: { "gen_ai.operation.name": "invoke_agent", "hebra.resumed": false, "hebra.attempt": 1, "hebra.outcome": "completed", "hebra.outcome.reason": "stop", "gen_ai.usage.input_tokens": 30, "hebra.cost.usd": 0.25 },
+    attributes: {
+      "gen_ai.operation.name": "invoke_agent",
+      "hebra.resumed": false,
+      "hebra.attempt": 1,
+      "hebra.outcome": "completed",
+      "hebra.outcome.reason": "stop",
+      "gen_ai.usage.input_tokens": 30,
+      "hebra.cost.usd": 0.25,
+    },
   });
   const [first, second] = told.named("chat openai/gpt-5");
   expect(first).toMatchObject({
@@ -70,7 +102,13 @@ it("a turn with two calls is an agent's span with the model's calls and the acti
   expect(second!.attributes).toMatchObject({ "hebra.step.index": 1, "gen_ai.response.finish_reasons": ["stop"] });
   expect(told.named("execute_tool find")[0]).toMatchObject({
     kind: SpanKind.INTERNAL,
-    attributes: { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "find", "gen_ai.tool.type": "function", "gen_ai.tool.description": "A test action.", "gen_ai.tool.call.id": expect.any(String) as string },
+    attributes: {
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": "find",
+      "gen_ai.tool.type": "function",
+      "gen_ai.tool.description": "A test action.",
+      "gen_ai.tool.call.id": expect.any(String) as string,
+    },
   });
   await engine.close();
 });
@@ -81,24 +119,52 @@ it("a turn that no run is named for is a run of its own, and a model that only t
   await turn.result;
   await engine.close();
   expect(told.named("chat gpt-5-mini")).toHaveLength(1);
-  expect(told.spans().map(({ attributes }) => attributes["hebra.run.id"])).toEqual([turn.executionId, turn.executionId]);
+  expect(told.spans().map(({ attributes }) => attributes["hebra.run.id"])).toEqual([
+    turn.executionId,
+    turn.executionId,
+  ]);
 });
 
 it("every line of a turn's log says where it belongs", async () => {
   const lines: unknown[] = [];
   const write = (_message: string, fields?: object) => void lines.push(fields);
-  const definition = scripted([(input) => (input.ids.attempt === 1 ? { error: new HebraError("REACTOR_FAILED", "overloaded", { retryable: true, details: { retryAfterMs: 0 } }) } : { text: "Hi." })]);
-  const { engine, turn } = await play(definition, { random: () => 0, logger: { debug: write, info: write, warn: write, error: write } });
-  expect(lines).toMatchObject([{ tenant: "default", executionId: turn.executionId, contextId: turn.contextId, runId: "run-7", attempt: 1 }]);
+  const definition = scripted([
+    (input) =>
+      input.ids.attempt === 1
+        ? { error: new HebraError("REACTOR_FAILED", "overloaded", { retryable: true, details: { retryAfterMs: 0 } }) }
+        : { text: "Hi." },
+  ]);
+  const { engine, turn } = await play(definition, {
+    random: () => 0,
+    logger: { debug: write, info: write, warn: write, error: write },
+  });
+  expect(lines).toMatchObject([
+    { tenant: "default", executionId: turn.executionId, contextId: turn.contextId, runId: "run-7", attempt: 1 },
+  ]);
   await engine.close();
 });
 
 it("an action that fails fails its own span, and says no more than why", async () => {
-  const fail = action(() => Promise.reject(new HebraError("ACTION_FAILED", "The customer Ana Torres is unknown.")), { retry: { attempts: 2, baseMs: 0 } });
-  const definition = scripted([{ actions: [{ name: "fail", input: {} }, { name: "nowhere", input: {} }] }, { text: "Sorry." }], { actions: { fail } });
+  const fail = action(() => Promise.reject(new HebraError("ACTION_FAILED", "The customer Ana Torres is unknown.")), {
+    retry: { attempts: 2, baseMs: 0 },
+  });
+  const definition = scripted(
+    [
+      {
+        actions: [
+          { name: "fail", input: {} },
+          { name: "nowhere", input: {} },
+        ],
+      },
+      { text: "Sorry." },
+    ],
+    { actions: { fail } },
+  );
   const { engine, result } = await play(definition);
   expect(result.status).toBe("completed");
-  expect(told.shape().filter(({ failed }) => failed !== undefined)).toEqual([{ name: "execute_tool fail", parent: "invoke_agent test", failed: "ACTION_FAILED" }]);
+  expect(told.shape().filter(({ failed }) => failed !== undefined)).toEqual([
+    { name: "execute_tool fail", parent: "invoke_agent test", failed: "ACTION_FAILED" },
+  ]);
   const [span] = told.named("execute_tool fail");
   expect(span!.events.map(({ name }) => name)).toEqual(["retry"]);
   expect(span!.status).toEqual({ code: SpanStatusCode.ERROR });
@@ -106,11 +172,17 @@ it("an action that fails fails its own span, and says no more than why", async (
 });
 
 it("each try of a model that fails is a span, and the turn fails with it", async () => {
-  const definition = scripted([{ error: new HebraError("REACTOR_FAILED", "overloaded", { retryable: true, details: { retryAfterMs: 0 } }) }]);
+  const definition = scripted([
+    { error: new HebraError("REACTOR_FAILED", "overloaded", { retryable: true, details: { retryAfterMs: 0 } }) },
+  ]);
   const { engine, result } = await play(definition, { random: () => 0 });
   expect(result.status).toBe("failed");
   expect(told.shape()).toEqual([
-    ...Array.from({ length: 3 }, () => ({ name: "chat scripted", parent: "invoke_agent test", failed: "REACTOR_FAILED" })),
+    ...Array.from({ length: 3 }, () => ({
+      name: "chat scripted",
+      parent: "invoke_agent test",
+      failed: "REACTOR_FAILED",
+    })),
     { name: "invoke_agent test", parent: undefined, failed: "REACTOR_FAILED" },
   ]);
   expect(told.named("chat scripted").map(({ attributes }) => attributes["hebra.attempt"])).toEqual([1, 2, 3]);
@@ -135,13 +207,19 @@ it("a cancelled turn ends its spans, also of what does not heed the signal", asy
 
   let running = () => {};
   const started = new Promise<void>((resolve) => (running = resolve));
-  const deaf = scripted([{ actions: [{ name: "deaf", input: {} }] }], { actions: { deaf: action(() => (running(), new Promise(() => {}))) } });
+  const deaf = scripted([{ actions: [{ name: "deaf", input: {} }] }], {
+    actions: { deaf: action(() => (running(), new Promise(() => {}))) },
+  });
   const other = setUp(deaf);
   const stuck = await other.engine.react(deaf, { id: "m1", text: "Hello." }, { address: other.address });
   await started;
   await other.engine.cancel(stuck.executionId);
   await stuck.result;
   await other.engine.idle();
-  expect(told.shape().find(({ name }) => name === "execute_tool deaf")).toEqual({ name: "execute_tool deaf", parent: "invoke_agent test", failed: "ABORTED" });
+  expect(told.shape().find(({ name }) => name === "execute_tool deaf")).toEqual({
+    name: "execute_tool deaf",
+    parent: "invoke_agent test",
+    failed: "ABORTED",
+  });
   await Promise.all([engine.close(), other.engine.close()]);
 });

@@ -1,7 +1,27 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { context, metrics, ROOT_CONTEXT, SpanStatusCode, trace, type Context, type ContextManager } from "@opentelemetry/api";
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader, type DataPoint, type Histogram } from "@opentelemetry/sdk-metrics";
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import {
+  context,
+  metrics,
+  ROOT_CONTEXT,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type ContextManager,
+} from "@opentelemetry/api";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+  type DataPoint,
+  type Histogram,
+} from "@opentelemetry/sdk-metrics";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  type ReadableSpan,
+} from "@opentelemetry/sdk-trace-base";
 
 /** The host's part: an SDK keeps the running span in an `AsyncLocalStorage`. */
 export function asyncContextManager(): ContextManager {
@@ -41,7 +61,9 @@ export function recordTelemetry() {
   const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
   context.setGlobalContextManager(asyncContextManager());
-  const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 3_600_000 })] });
+  const provider = new MeterProvider({
+    readers: [new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 3_600_000 })],
+  });
   metrics.setGlobalMeterProvider(provider);
 
   const all = () => exporter.getFinishedSpans();
@@ -53,7 +75,10 @@ export function recordTelemetry() {
     shape: (spans: readonly ReadableSpan[] = all()): Seen[] =>
       spans.map(({ name, parentSpanContext, status, attributes }) => ({
         name,
-        parent: parentSpanContext === undefined ? undefined : (spans.find((other) => other.spanContext().spanId === parentSpanContext.spanId)?.name ?? "remote"),
+        parent:
+          parentSpanContext === undefined
+            ? undefined
+            : (spans.find((other) => other.spanContext().spanId === parentSpanContext.spanId)?.name ?? "remote"),
         failed: status.code === SpanStatusCode.ERROR ? String(attributes["error.type"]) : undefined,
       })),
     traces: () => new Set(all().map((span) => span.spanContext().traceId)),
@@ -62,9 +87,17 @@ export function recordTelemetry() {
     async points(): Promise<SeenPoint[]> {
       measured.reset();
       await provider.forceFlush();
-      return measured.getMetrics().flatMap(({ scopeMetrics }) =>
-        scopeMetrics.flatMap((scope) => scope.metrics.flatMap(({ descriptor, dataPoints }) => (dataPoints as DataPoint<number | Histogram>[]).map(({ attributes, value }) => toPoint(descriptor.name, attributes, value)))),
-      );
+      return measured
+        .getMetrics()
+        .flatMap(({ scopeMetrics }) =>
+          scopeMetrics.flatMap((scope) =>
+            scope.metrics.flatMap(({ descriptor, dataPoints }) =>
+              (dataPoints as DataPoint<number | Histogram>[]).map(({ attributes, value }) =>
+                toPoint(descriptor.name, attributes, value),
+              ),
+            ),
+          ),
+        );
     },
     async close(): Promise<void> {
       trace.disable();
@@ -76,5 +109,7 @@ export function recordTelemetry() {
 }
 
 function toPoint(name: string, labels: Record<string, unknown>, value: number | Histogram): SeenPoint {
-  return typeof value === "number" ? { name, labels, value, count: 1 } : { name, labels, value: value.sum ?? 0, count: value.count };
+  return typeof value === "number"
+    ? { name, labels, value, count: 1 }
+    : { name, labels, value: value.sum ?? 0, count: value.count };
 }

@@ -22,7 +22,8 @@ async function within<T>(name: string, fn: () => Promise<T>): Promise<T> {
 }
 
 const pay = action(() => ({ paid: true }), { approval: true });
-const withApproval = () => scripted([{ actions: [{ name: "pay", input: {} }] }, { text: "Paid." }], { actions: { pay } });
+const withApproval = () =>
+  scripted([{ actions: [{ name: "pay", input: {} }] }, { text: "Paid." }], { actions: { pay } });
 
 it("a turn that waits for a person goes on in the same trace, in another process", async () => {
   const { engine, store, address } = setUp(withApproval());
@@ -30,7 +31,10 @@ it("a turn that waits for a person goes on in the same trace, in another process
   const { approvals } = await turn.result;
   await engine.idle();
   await engine.close();
-  expect(told.named("invoke_agent test")[0]!.attributes).toMatchObject({ "hebra.outcome": "waiting", "hebra.resumed": false });
+  expect(told.named("invoke_agent test")[0]!.attributes).toMatchObject({
+    "hebra.outcome": "waiting",
+    "hebra.resumed": false,
+  });
 
   const second = createEngine({ store, threads: [withApproval()] });
   await within("decision", () => second.approve(approvals[0]!.id));
@@ -65,7 +69,11 @@ it("a turn that was cut off goes on in its trace when another engine finds it", 
   expect(told.traces().size).toBe(1);
   const [first, resumed] = told.named("invoke_agent test");
   expect(resumed!.parentSpanContext?.spanId).toBe(first!.spanContext().spanId);
-  expect(resumed!.attributes).toMatchObject({ "hebra.resumed": true, "hebra.attempt": 2, "hebra.outcome": "completed" });
+  expect(resumed!.attributes).toMatchObject({
+    "hebra.resumed": true,
+    "hebra.attempt": 2,
+    "hebra.outcome": "completed",
+  });
 });
 
 it("triggers that wait in line hang under what caused them, and not under whoever works them off", async () => {
@@ -80,28 +88,46 @@ it("triggers that wait in line hang under what caused them, and not under whoeve
   await Promise.all([first.result, second.result, third.result]);
   await engine.idle();
   await engine.close();
-  expect(told.shape().filter(({ name }) => name === "invoke_agent test").map(({ parent }) => parent)).toEqual(["first request", "second request", undefined]);
+  expect(
+    told
+      .shape()
+      .filter(({ name }) => name === "invoke_agent test")
+      .map(({ parent }) => parent),
+  ).toEqual(["first request", "second request", undefined]);
   expect(told.traces().size).toBe(3);
 });
 
 it("a host's own trace is used, and a host's own word `trace` is left alone", async () => {
   const { engine, store } = setUp(scripted([{ text: "Hi." }]));
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  const given = await within("request", () => engine.react("test", { id: "m1", text: "1", correlation: { trace: { traceparent, tracestate: "vendor=1", baggage: "name=Ana" } } }, { address: { key: "a" } }));
-  const odd = await within("request", () => engine.react("test", { id: "m1", text: "1", correlation: { trace: "blue" } }, { address: { key: "b" } }));
+  const given = await within("request", () =>
+    engine.react(
+      "test",
+      { id: "m1", text: "1", correlation: { trace: { traceparent, tracestate: "vendor=1", baggage: "name=Ana" } } },
+      { address: { key: "a" } },
+    ),
+  );
+  const odd = await within("request", () =>
+    engine.react("test", { id: "m1", text: "1", correlation: { trace: "blue" } }, { address: { key: "b" } }),
+  );
   await Promise.all([given.result, odd.result]);
   await engine.idle();
-  const spanOf = (executionId: string) => told.named("invoke_agent test").find(({ attributes }) => attributes["hebra.execution.id"] === executionId)!;
+  const spanOf = (executionId: string) =>
+    told.named("invoke_agent test").find(({ attributes }) => attributes["hebra.execution.id"] === executionId)!;
   expect(spanOf(given.executionId).spanContext().traceId).toBe("0af7651916cd43dd8448eb211c80319c");
   expect(spanOf(given.executionId).parentSpanContext).toMatchObject({ spanId: "b7ad6b7169203331", isRemote: true });
   const { spanId } = spanOf(given.executionId).spanContext();
-  expect((await store.execution("default", given.executionId))!.execution.correlation).toEqual({ trace: { traceparent: `00-0af7651916cd43dd8448eb211c80319c-${spanId}-01`, tracestate: "vendor=1" } });
+  expect((await store.execution("default", given.executionId))!.execution.correlation).toEqual({
+    trace: { traceparent: `00-0af7651916cd43dd8448eb211c80319c-${spanId}-01`, tracestate: "vendor=1" },
+  });
   expect((await store.execution("default", odd.executionId))!.execution.correlation).toEqual({ trace: "blue" });
   await engine.close();
 });
 
 it("a fork's turn is a trace of its own, and a replay tells nothing", async () => {
-  const definition = scripted([{ actions: [{ name: "find", input: {} }] }, { text: "Found." }], { actions: { find: action(() => 1) } });
+  const definition = scripted([{ actions: [{ name: "find", input: {} }] }, { text: "Found." }], {
+    actions: { find: action(() => 1) },
+  });
   const { engine, store, address } = setUp(definition);
   const turn = await engine.react(definition, { id: "m1", text: "1" }, { address });
   await turn.result;
@@ -111,7 +137,12 @@ it("a fork's turn is a trace of its own, and a replay tells nothing", async () =
   await other.result;
   await engine.idle();
   expect(told.traces().size).toBe(2);
-  expect(told.spans().filter(({ attributes }) => attributes["hebra.execution.id"] === other.executionId).map(({ attributes }) => attributes["hebra.context.id"])).toEqual(Array(4).fill(fork.id));
+  expect(
+    told
+      .spans()
+      .filter(({ attributes }) => attributes["hebra.execution.id"] === other.executionId)
+      .map(({ attributes }) => attributes["hebra.context.id"]),
+  ).toEqual(Array(4).fill(fork.id));
 
   const before = await told.points();
   told.reset();

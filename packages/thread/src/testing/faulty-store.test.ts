@@ -11,25 +11,54 @@ import { faultyStore, type StoreFault } from "./faulty-store.ts";
 /** Time that stands still for the rows and passes for the timers, so that two runs give the same rows. */
 const clock = { ...systemClock, now: () => 1_767_225_600_000 };
 const address = { key: "customer-7" };
-const triggers = [{ id: "m1", text: "Do it." }, { id: "m2", text: "And this." }];
+const triggers = [
+  { id: "m1", text: "Do it." },
+  { id: "m2", text: "And this." },
+];
 
-/** Three answers, actions of every class beside each other, a change of state. @param ran - one entry for each run of an action */
+/**
+ * Three answers, actions of every class beside each other, a change of state. @param ran - one entry for each run of an
+ * action
+ */
 function definition(ran: string[]) {
   const run = (name: string, effect: "read" | "idempotent" | "write") =>
-    action((_input, { idempotencyKey }) => {
-      ran.push(`${name} ${idempotencyKey}`);
-      return withState(name, { [name]: true });
-    }, { effect });
+    action(
+      (_input, { idempotencyKey }) => {
+        ran.push(`${name} ${idempotencyKey}`);
+        return withState(name, { [name]: true });
+      },
+      { effect },
+    );
   return scripted(
-    [{ text: "Two things.", actions: [{ name: "look", input: {} }, { name: "keep", input: {} }] }, { text: "One more.", actions: [{ name: "send", input: {} }] }, { text: "Done." }],
-    { state: z.record(z.string(), z.boolean()), initialState: {}, actions: { look: run("look", "read"), keep: run("keep", "idempotent"), send: run("send", "write") } },
+    [
+      {
+        text: "Two things.",
+        actions: [
+          { name: "look", input: {} },
+          { name: "keep", input: {} },
+        ],
+      },
+      { text: "One more.", actions: [{ name: "send", input: {} }] },
+      { text: "Done." },
+    ],
+    {
+      state: z.record(z.string(), z.boolean()),
+      initialState: {},
+      actions: { look: run("look", "read"), keep: run("keep", "idempotent"), send: run("send", "write") },
+    },
   );
 }
 
 /** What the rows say, without how often somebody began anew. */
 function told(bundle: ContextBundle): unknown {
   const plain = JSON.parse(JSON.stringify(bundle)) as ContextBundle;
-  return { ...plain, context: { ...plain.context, fence: 0 }, executions: plain.executions.map((row) => ({ ...row, attempt: 0 })), steps: plain.steps.map((row) => ({ ...row, attempt: 0 })), journal: undefined };
+  return {
+    ...plain,
+    context: { ...plain.context, fence: 0 },
+    executions: plain.executions.map((row) => ({ ...row, attempt: 0 })),
+    steps: plain.steps.map((row) => ({ ...row, attempt: 0 })),
+    journal: undefined,
+  };
 }
 
 /** Delivers both triggers as a bus does: again, until they were taken. Then lets what was cut off be found. */
@@ -67,7 +96,9 @@ describe("an engine over a store that fails once", async () => {
     expect(expected.bundle.executions.map(({ status }) => status)).toEqual(["completed", "completed"]);
   });
 
-  const points = Array.from({ length: 12 }, (_, i) => (["before", "after"] as const).map((mode) => ({ at: i + 1, mode }))).flat();
+  const points = Array.from({ length: 12 }, (_, i) =>
+    (["before", "after"] as const).map((mode) => ({ at: i + 1, mode })),
+  ).flat();
   it.each(points)("at write $at, $mode it: the same rows, each action once", async (fault) => {
     const store = faultyStore(memoryStore(), fault);
     const { ran, bundle } = await play(store);
@@ -76,7 +107,12 @@ describe("an engine over a store that fails once", async () => {
     expect(ran).toEqual(expected.ran);
   });
 
-  const reads = [{ verb: "load", at: 1 }, { verb: "load", at: 3 }, { verb: "history", at: 1 }, { verb: "history", at: 2 }] as const;
+  const reads = [
+    { verb: "load", at: 1 },
+    { verb: "load", at: 3 },
+    { verb: "history", at: 1 },
+    { verb: "history", at: 2 },
+  ] as const;
   it.each(reads)("at $verb $at: a turn that can be resumed, and is", async ({ verb, at }) => {
     const store = faultyStore(memoryStore(), { verb, at, mode: "before" });
     const { bundle, ran } = await play(store);
@@ -87,11 +123,19 @@ describe("an engine over a store that fails once", async () => {
 });
 
 describe("an engine over a store that goes on failing", () => {
-  const outages: StoreFault[] = [{ verb: "commit", at: 1, times: 100, mode: "before" }, { verb: "commit", at: 3, times: 100, mode: "before" }];
+  const outages: StoreFault[] = [
+    { verb: "commit", at: 1, times: 100, mode: "before" },
+    { verb: "commit", at: 3, times: 100, mode: "before" },
+  ];
   it.each(outages)("from commit $at on, $mode: gives the turn up, and another process ends it", async (outage) => {
     const data = memoryStore();
     const ran: string[] = [];
-    const broken = createEngine({ store: faultyStore(data, outage), threads: [definition(ran)], clock, random: () => 0 });
+    const broken = createEngine({
+      store: faultyStore(data, outage),
+      threads: [definition(ran)],
+      clock,
+      random: () => 0,
+    });
     const turn = await broken.react("test", triggers[0]!, { address });
     await expect(turn.result).rejects.toMatchObject({ code: "STORE_FAILED" });
     await broken.close();
@@ -109,7 +153,10 @@ describe("an engine over a store whose every answer is lost", () => {
   it("sees by the sequence and its own fence that each write has landed", async () => {
     const store = faultyStore(memoryStore(), { verb: "commit", at: 1, times: 100, mode: "after" });
     const { ran, bundle } = await play(store);
-    expect(bundle.executions.map(({ status, attempt }) => [status, attempt])).toEqual([["completed", 1], ["completed", 1]]);
+    expect(bundle.executions.map(({ status, attempt }) => [status, attempt])).toEqual([
+      ["completed", 1],
+      ["completed", 1],
+    ]);
     expect(ran).toHaveLength(6);
   });
 });
@@ -128,7 +175,9 @@ describe("a holder whose write stalls until another has taken over", () => {
     await fresh.idle();
     const before = await data.export("default", turn.contextId);
     slow.release();
-    await expect(turn.result).rejects.toMatchObject({ code: expect.stringMatching(/STALE_FENCE|VERSION_CONFLICT/) as string });
+    await expect(turn.result).rejects.toMatchObject({
+      code: expect.stringMatching(/STALE_FENCE|VERSION_CONFLICT/) as string,
+    });
     expect(await data.export("default", turn.contextId)).toEqual(before);
     expect(before?.executions).toMatchObject([{ status: "completed" }]);
     await expectSettled(data);
@@ -143,8 +192,13 @@ describe("faultyStore", () => {
   });
 
   it("is seen by an engine as a failed delivery, when begin fails", async () => {
-    const { engine } = setUp(scripted([{ text: "x" }]), { store: faultyStore(memoryStore(), { verb: "begin", at: 1, mode: "before" }) });
-    await expect(engine.react("test", triggers[0]!, { address })).rejects.toMatchObject({ code: "STORE_FAILED", retryable: true });
+    const { engine } = setUp(scripted([{ text: "x" }]), {
+      store: faultyStore(memoryStore(), { verb: "begin", at: 1, mode: "before" }),
+    });
+    await expect(engine.react("test", triggers[0]!, { address })).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      retryable: true,
+    });
     expect(await (await engine.react("test", triggers[0]!, { address })).result).toMatchObject({ text: "x" });
   });
 });

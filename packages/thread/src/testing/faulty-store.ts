@@ -2,7 +2,17 @@ import { HebraError } from "@hebra/core";
 import type { ThreadStore } from "../store/store.ts";
 
 /** The verbs that write, whose failures an engine has to survive. */
-export const storeWrites = ["begin", "commit", "takeOver", "requestCancel", "decideApproval", "fork", "setClosed", "announceImport", "import"] as const;
+export const storeWrites = [
+  "begin",
+  "commit",
+  "takeOver",
+  "requestCancel",
+  "decideApproval",
+  "fork",
+  "setClosed",
+  "announceImport",
+  "import",
+] as const;
 /** The verbs that only read. */
 const storeReads = ["load", "execution", "history", "journal", "stateAt", "approval", "list", "export"] as const;
 
@@ -66,7 +76,8 @@ export function faultyStore(store: ThreadStore, faults: StoreFault | readonly St
   const gate = deferred();
   const stalled = deferred();
 
-  const count = (verb: StoreVerb | undefined) => calls.filter((made) => (verb === undefined ? isWrite(made) : made === verb)).length;
+  const count = (verb: StoreVerb | undefined) =>
+    calls.filter((made) => (verb === undefined ? isWrite(made) : made === verb)).length;
 
   async function run(verb: StoreVerb, work: () => Promise<unknown>): Promise<unknown> {
     calls.push(verb);
@@ -83,7 +94,14 @@ export function faultyStore(store: ThreadStore, faults: StoreFault | readonly St
       return work();
     }
     if (fault.mode === "after") await work();
-    throw fault.error?.() ?? new HebraError("STORE_FAILED", `A planted fault: ${verb} ${fault.mode === "after" ? "wrote, and its answer was lost" : "did nothing"}.`, { retryable: true });
+    throw (
+      fault.error?.() ??
+      new HebraError(
+        "STORE_FAILED",
+        `A planted fault: ${verb} ${fault.mode === "after" ? "wrote, and its answer was lost" : "did nothing"}.`,
+        { retryable: true },
+      )
+    );
   }
 
   const wrapped = Object.fromEntries(

@@ -25,16 +25,20 @@ export function verifyGraph(bundle: ContextBundle, options: { settled?: boolean 
   const parts = new Map(bundle.parts.map((row) => [row.id, row]));
   const { context, thread } = bundle;
 
-  if (context.threadId !== thread.id) broken("context-without-thread", context.id, `it names thread ${context.threadId}`);
+  if (context.threadId !== thread.id)
+    broken("context-without-thread", context.id, `it names thread ${context.threadId}`);
   const open = bundle.executions.filter(({ status }) => status === "running" || status === "waiting");
   if (open.length > 1) broken("two-open-executions", context.id, open.map(({ id }) => id).join(", "));
-  if ((context.currentExecutionId ?? undefined) !== open[0]?.id) broken("current-execution", context.id, `it names ${context.currentExecutionId}, open is ${open[0]?.id ?? "none"}`);
+  if ((context.currentExecutionId ?? undefined) !== open[0]?.id)
+    broken("current-execution", context.id, `it names ${context.currentExecutionId}, open is ${open[0]?.id ?? "none"}`);
   const expected = open[0] === undefined ? ["open", "closed"] : [open[0].status];
-  if (!expected.includes(context.status)) broken("context-status", context.id, `it is ${context.status}, not ${expected.join(" or ")}`);
+  if (!expected.includes(context.status))
+    broken("context-status", context.id, `it is ${context.status}, not ${expected.join(" or ")}`);
 
   const seqs = bundle.items.flatMap(({ seq }) => (seq === null ? [] : [seq]));
   if (new Set(seqs).size !== seqs.length) broken("item-order", context.id, "two items share a sequence number");
-  if (Math.max(0, ...seqs) > context.seq) broken("item-order", context.id, "an item is ahead of the context's sequence");
+  if (Math.max(0, ...seqs) > context.seq)
+    broken("item-order", context.id, "an item is ahead of the context's sequence");
   (bundle.journal ?? []).reduce((last, { seq }) => {
     if (seq <= last) broken("journal-order", context.id, `${seq} after ${last}`);
     return seq;
@@ -48,18 +52,23 @@ export function verifyGraph(bundle: ContextBundle, options: { settled?: boolean 
     if (!live && !isTerminal(itemStates, row.status)) broken("item-pending", row.id, row.status);
     // One that was cancelled before it ran has no place; one that ran has heard everything that was meant for it.
     const neverRan = execution?.status === "cancelled" && execution.startedAt === null;
-    if (row.seq === null && !neverRan && !live) broken("item-without-place", row.id, `its execution is ${execution?.status ?? "none"}`);
+    if (row.seq === null && !neverRan && !live)
+      broken("item-without-place", row.id, `its execution is ${execution?.status ?? "none"}`);
   }
   for (const row of bundle.executions) {
     if (!items.has(row.triggerItemId)) broken("execution-without-trigger", row.id, row.triggerItemId);
-    if (row.startedAt !== null && !items.has(row.reactionItemId)) broken("execution-without-reaction", row.id, row.reactionItemId);
-    if (options.settled === true && !isTerminal(executionStates, row.status)) broken("execution-pending", row.id, row.status);
-    if (isTerminal(executionStates, row.status) !== (row.endedAt !== null)) broken("execution-end", row.id, `${row.status}, ended at ${row.endedAt}`);
+    if (row.startedAt !== null && !items.has(row.reactionItemId))
+      broken("execution-without-reaction", row.id, row.reactionItemId);
+    if (options.settled === true && !isTerminal(executionStates, row.status))
+      broken("execution-pending", row.id, row.status);
+    if (isTerminal(executionStates, row.status) !== (row.endedAt !== null))
+      broken("execution-end", row.id, `${row.status}, ended at ${row.endedAt}`);
   }
   for (const row of bundle.steps) {
     const execution = executions.get(row.executionId);
     if (execution === undefined) broken("step-without-execution", row.id, row.executionId);
-    else if (isTerminal(executionStates, execution.status) && !isTerminal(stepStates, row.status)) broken("step-pending", row.id, row.status);
+    else if (isTerminal(executionStates, execution.status) && !isTerminal(stepStates, row.status))
+      broken("step-pending", row.id, row.status);
   }
   const indexes = new Map<string, number[]>();
   for (const row of bundle.parts) {
@@ -77,12 +86,15 @@ export function verifyGraph(bundle: ContextBundle, options: { settled?: boolean 
     if (part?.content.kind !== "action") broken("call-without-part", row.id, row.partId);
     const execution = executions.get(row.executionId);
     const done = isTerminal(callStates, row.status) || row.status === "interrupted";
-    if (execution !== undefined && isTerminal(executionStates, execution.status) && !done) broken("call-pending", row.id, row.status);
-    if (part?.content.kind === "action" && done && part.content.status === undefined) broken("call-not-merged", row.id, row.status);
+    if (execution !== undefined && isTerminal(executionStates, execution.status) && !done)
+      broken("call-pending", row.id, row.status);
+    if (part?.content.kind === "action" && done && part.content.status === undefined)
+      broken("call-not-merged", row.id, row.status);
   }
   for (const row of bundle.approvals ?? []) {
     const execution = executions.get(row.executionId);
-    if (execution !== undefined && isTerminal(executionStates, execution.status) && row.status === "pending") broken("approval-pending", row.id, row.status);
+    if (execution !== undefined && isTerminal(executionStates, execution.status) && row.status === "pending")
+      broken("approval-pending", row.id, row.status);
   }
   for (const row of bundle.triggers ?? []) {
     if (!executions.has(row.executionId)) broken("trigger-without-execution", row.triggerId, row.executionId);

@@ -96,7 +96,8 @@ local function drop_oldest(space, conv, before, max_dead)
   end
   return false
 end
--- How duplicates are known: a mark in one of 1,024 small hashes of the window in which it was made, which is looked at in
+-- How duplicates are known: a mark in one of 1,024 small hashes of the window in which it was made, which is looked at
+-- in
 -- the next one too.
 local marks
 local function marks_of(window)

@@ -4,8 +4,10 @@
 -- ARGV[1]  empty, or the time in milliseconds: only tests send one, the time is otherwise the server's own.
 -- ARGV[2]  the space.
 --
--- Keys of a space: q:<conversation> LIST of envelopes and tickets; m HASH conversation -> lease; due ZSET of what waits for
--- a time: c<conversation> (leases, delays; parked: +inf), s<conversation>\n<id> (scheduled), p<lane><tenant> (tenants that
+-- Keys of a space: q:<conversation> LIST of envelopes and tickets; m HASH conversation -> lease; due ZSET of what waits
+-- for
+-- a time: c<conversation> (leases, delays; parked: +inf), s<conversation>\n<id> (scheduled), p<lane><tenant> (tenants
+-- that
 -- must not be served yet); ring, ringh LIST of tenants with ready conversations; r:<tenant>, rh:<tenant> LIST of these;
 -- mo HASH conversation -> holder that wants to know of more; sb HASH of scheduled envelopes; wake ZSET of one marker.
 local root = KEYS[1]
@@ -34,7 +36,8 @@ local function space_of(name)
   end
   return space
 end
--- A whole number as Redis takes it. A Lua number as an argument would be printed as a double, which takes as long as the command.
+-- A whole number as Redis takes it. A Lua number as an argument would be printed as a double, which takes as long as
+-- the command.
 local function whole(number)
   return string.format('%d', number)
 end

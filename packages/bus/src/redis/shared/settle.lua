@@ -4,7 +4,8 @@ local function park_letter(space, c, cause, attempts, signature)
   local body = redis.call('LINDEX', space.q .. c.key, 0)
   return redis.call('XADD', root .. 'parked', '*', 'space', space.name, 'conv', c.key, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
 end
--- Whether a message that interrupts came before its holder listened. A payload that reads like one makes the holder look, no more.
+-- Whether a message that interrupts came before its holder listened. A payload that reads like one makes the holder
+-- look, no more.
 local function one_interrupts(space, c)
   for _, body in ipairs(redis.call('LRANGE', space.q .. c.key, c.leased, c.leased + 63)) do
     if string.find(body, '"interrupt":true', 1, true) then

@@ -19,7 +19,14 @@ afterEach(() => {
 
 /** A small flag server: a document with an ETag, and a stream that rings at each change. */
 async function flagServer(options: { etag?: boolean } = {}) {
-  const state = { text: JSON.stringify(firstDocument), revision: 1, up: true, requests: [] as string[], bells: new Set<ServerResponse>(), hang: false };
+  const state = {
+    text: JSON.stringify(firstDocument),
+    revision: 1,
+    up: true,
+    requests: [] as string[],
+    bells: new Set<ServerResponse>(),
+    hang: false,
+  };
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     if (!state.up) return void response.socket?.destroy();
     if (request.url === "/events") {
@@ -32,7 +39,9 @@ async function flagServer(options: { etag?: boolean } = {}) {
     const etag = `"r${state.revision}"`;
     state.requests.push(`${request.headers["if-none-match"] ?? "-"} ${request.headers.authorization ?? "-"}`);
     if (options.etag !== false && request.headers["if-none-match"] === etag) return void response.writeHead(304).end();
-    response.writeHead(200, { "content-type": "application/json", ...(options.etag === false ? {} : { etag }) }).end(state.text);
+    response
+      .writeHead(200, { "content-type": "application/json", ...(options.etag === false ? {} : { etag }) })
+      .end(state.text);
   };
   const server = createServer(handle).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -44,7 +53,9 @@ async function flagServer(options: { etag?: boolean } = {}) {
     for (const bell of state.bells) bell.write(`event: flags-changed\r\ndata: {"revision":${state.revision}}\r\n\r\n`);
   };
   return {
-    state, base, put,
+    state,
+    base,
+    put,
     cutOff() {
       state.up = false;
       server.closeAllConnections();
@@ -52,13 +63,22 @@ async function flagServer(options: { etag?: boolean } = {}) {
   };
 }
 
-describe.each([["with an event stream", true], ["by polling alone", false]] as const)("httpProvider %s fulfils the contract", (_, stream) => {
+describe.each([
+  ["with an event stream", true],
+  ["by polling alone", false],
+] as const)("httpProvider %s fulfils the contract", (_, stream) => {
   for (const [title, clause] of Object.entries(providerContract)) {
     test(title, async () => {
       const { state, base, put, cutOff } = await flagServer();
       const clock = countingClock();
       await clause({
-        connect: () => httpProvider({ url: `${base}/flags`, ...(stream ? { eventsUrl: `${base}/events` } : {}), clock, pollMs: stream ? 500 : 60 }),
+        connect: () =>
+          httpProvider({
+            url: `${base}/flags`,
+            ...(stream ? { eventsUrl: `${base}/events` } : {}),
+            clock,
+            pollMs: stream ? 500 : 60,
+          }),
         publish: async (document) => put(JSON.stringify(document)),
         corrupt: async () => put("<html>"),
         cutOff: async () => cutOff(),
@@ -99,10 +119,13 @@ describe("httpProvider", () => {
 
   test("learns of a change by push long before the poll, and of one that the stream missed when it is back", async () => {
     const { state, base, put } = await flagServer();
-    const flags = createFlags({ provider: httpProvider({ url: `${base}/flags`, eventsUrl: `${base}/events`, pollMs: 3_600_000 }) });
+    const flags = createFlags({
+      provider: httpProvider({ url: `${base}/flags`, eventsUrl: `${base}/events`, pollMs: 3_600_000 }),
+    });
     await flags.ready();
     await eventually(() => state.bells.size === 1, "the stream");
-    const document = (version: number, percent: number) => JSON.stringify({ flags: {}, rollouts: { contract: { version, canary: { percent } } } });
+    const document = (version: number, percent: number) =>
+      JSON.stringify({ flags: {}, rollouts: { contract: { version, canary: { percent } } } });
     put(document(2, 100));
     await eventually(() => flags.decide("contract", { session: "s" }).mode === "new", "the push");
     for (const bell of state.bells) bell.socket?.destroy();
@@ -115,18 +138,33 @@ describe("httpProvider", () => {
   test("gives up on a server that does not answer", async () => {
     const { state, base } = await flagServer();
     state.hang = true;
-    const flags = createFlags({ provider: httpProvider({ url: `${base}/flags`, timeoutMs: 50 }), logger: { warn() {} } });
-    await expect(flags.ready()).rejects.toMatchObject({ code: "UNREACHABLE", message: expect.stringContaining("within 50 ms") as string });
-    expect(flags.decide("contract", { session: "s" })).toMatchObject({ mode: "legacy", errorCode: "PROVIDER_NOT_READY" });
+    const flags = createFlags({
+      provider: httpProvider({ url: `${base}/flags`, timeoutMs: 50 }),
+      logger: { warn() {} },
+    });
+    await expect(flags.ready()).rejects.toMatchObject({
+      code: "UNREACHABLE",
+      message: expect.stringContaining("within 50 ms") as string,
+    });
+    expect(flags.decide("contract", { session: "s" })).toMatchObject({
+      mode: "legacy",
+      errorCode: "PROVIDER_NOT_READY",
+    });
     await flags.close();
   });
 
   test("says which status it got", async () => {
     const flags = createFlags({
-      provider: httpProvider({ url: "http://flags.test/document", fetch: async () => new Response("no", { status: 503 }) }),
+      provider: httpProvider({
+        url: "http://flags.test/document",
+        fetch: async () => new Response("no", { status: 503 }),
+      }),
       logger: { warn() {} },
     });
-    await expect(flags.ready()).rejects.toMatchObject({ code: "UNREACHABLE", message: expect.stringContaining("flags.test answered 503") as string });
+    await expect(flags.ready()).rejects.toMatchObject({
+      code: "UNREACHABLE",
+      message: expect.stringContaining("flags.test answered 503") as string,
+    });
     await flags.close();
   });
 });

@@ -1,4 +1,13 @@
-import { backoffDelay, digest, errorMessage, HebraError, parseOptions, sleep, systemClock, type Clock } from "@hebra/core";
+import {
+  backoffDelay,
+  digest,
+  errorMessage,
+  HebraError,
+  parseOptions,
+  sleep,
+  systemClock,
+  type Clock,
+} from "@hebra/core";
 import { z } from "zod";
 import { parseFlagText } from "../../evaluate/document.ts";
 import type { FlagProvider } from "../provider.ts";
@@ -9,7 +18,9 @@ import { readServerEvents } from "./server-events.ts";
 export interface HttpProviderOptions {
   /** Answers `GET` with the flag document and an `ETag`. */
   readonly url: string;
-  /** A server-sent event stream that tells of changes; each event makes a look at `url`. Left out, polling alone tells. */
+  /**
+   * A server-sent event stream that tells of changes; each event makes a look at `url`. Left out, polling alone tells.
+   */
   readonly eventsUrl?: string;
   /** Sent with every request: `authorization`, for one. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -35,7 +46,8 @@ const schema = z.strictObject({
 const TEXT = "text ";
 
 /**
- * Flags from a URL: polled with `If-None-Match`, and looked at again at once when the event stream tells of a change or comes back after a break.
+ * Flags from a URL: polled with `If-None-Match`, and looked at again at once when the event stream tells of a change or
+ * comes back after a break.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -45,12 +57,21 @@ const TEXT = "text ";
  * import { httpProvider } from "@hebra/flags/http";
  *
  * export const flags = createFlags({
- *   provider: httpProvider({ url: "https://flags.example/v1/document", eventsUrl: "https://flags.example/v1/events", headers: { authorization: "Bearer …" } }),
+ *   provider: httpProvider({ url: "https://flags.example/v1/document", eventsUrl: "https://flags.example/v1/events",
+ * headers: { authorization: "Bearer …" } }),
  * });
  * ```
  */
 export function httpProvider(options: HttpProviderOptions): FlagProvider {
-  const { url, eventsUrl, headers, pollMs, timeoutMs, fetch = globalThis.fetch, clock = systemClock } = parseOptions("httpProvider", schema, options);
+  const {
+    url,
+    eventsUrl,
+    headers,
+    pollMs,
+    timeoutMs,
+    fetch = globalThis.fetch,
+    clock = systemClock,
+  } = parseOptions("httpProvider", schema, options);
   const host = new URL(url).host;
   const closing = new AbortController();
   let listening = false;
@@ -65,14 +86,27 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
       const stop = () => timeout.abort();
       signal.addEventListener("abort", stop, { once: true });
       try {
-        const response = await fetch(url, { headers: { ...headers, accept: "application/json", ...(revision === undefined || revision.startsWith(TEXT) ? {} : { "if-none-match": revision }) }, signal: timeout.signal });
+        const response = await fetch(url, {
+          headers: {
+            ...headers,
+            accept: "application/json",
+            ...(revision === undefined || revision.startsWith(TEXT) ? {} : { "if-none-match": revision }),
+          },
+          signal: timeout.signal,
+        });
         if (response.status === 304 && revision !== undefined) return "unchanged";
         const text = await response.text();
         if (!response.ok) throw unreachable(`${host} answered ${response.status}`, undefined);
-        return { revision: response.headers.get("etag") ?? `${TEXT}${digest(text)}`, snapshot: { document: parseFlagText(text) } };
+        return {
+          revision: response.headers.get("etag") ?? `${TEXT}${digest(text)}`,
+          snapshot: { document: parseFlagText(text) },
+        };
       } catch (cause) {
         if (HebraError.isInstance(cause)) throw cause;
-        throw unreachable(timeout.signal.aborted ? `${host} did not answer within ${timeoutMs} ms` : `${host} cannot be reached`, cause);
+        throw unreachable(
+          timeout.signal.aborted ? `${host} did not answer within ${timeoutMs} ms` : `${host} cannot be reached`,
+          cause,
+        );
       } finally {
         cancel();
         signal.removeEventListener("abort", stop);
@@ -84,7 +118,10 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
   async function listen(stream: string): Promise<void> {
     for (let failures = 0; !closing.signal.aborted; failures++) {
       try {
-        const response = await fetch(stream, { headers: { ...headers, accept: "text/event-stream" }, signal: closing.signal });
+        const response = await fetch(stream, {
+          headers: { ...headers, accept: "text/event-stream" },
+          signal: closing.signal,
+        });
         if (!response.ok || response.body === null) throw new Error(`answered ${response.status}`);
         failures = 0;
         refresher.refresh();
@@ -93,7 +130,9 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
         // The poll says whether the source itself is lost.
       }
       refresher.refresh();
-      await sleep(clock, backoffDelay({ attempt: failures + 1, baseMs: 200, maxMs: 5_000 }), closing.signal).catch(() => {});
+      await sleep(clock, backoffDelay({ attempt: failures + 1, baseMs: 200, maxMs: 5_000 }), closing.signal).catch(
+        () => {},
+      );
     }
   }
 
@@ -117,5 +156,9 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
 }
 
 function unreachable(what: string, cause: unknown): HebraError {
-  return new HebraError("UNREACHABLE", `The flags' server ${what}${cause === undefined ? "" : `: ${errorMessage(cause)}`}; the last known good flags stay in force.`, { cause });
+  return new HebraError(
+    "UNREACHABLE",
+    `The flags' server ${what}${cause === undefined ? "" : `: ${errorMessage(cause)}`}; the last known good flags stay in force.`,
+    { cause },
+  );
 }

@@ -26,9 +26,15 @@ export interface OfrepClientOptions {
 
 /** A client of any OFREP server; each evaluation is a request. */
 export interface OfrepClient {
-  /** @throws HebraError `FLAG_NOT_FOUND`, `PARSE_ERROR`, `TARGETING_KEY_MISSING`, `UNAUTHENTICATED`, `UNREACHABLE`, `GENERAL` */
+  /**
+   * @throws HebraError `FLAG_NOT_FOUND`, `PARSE_ERROR`, `TARGETING_KEY_MISSING`, `UNAUTHENTICATED`, `UNREACHABLE`,
+   * `GENERAL`
+   */
   evaluate(key: string, context: FlagContext): Promise<OfrepEvaluation>;
-  /** All flags for one context. Asked again for the same context it sends the `ETag` and gives the same answer at a 304. @throws as {@link evaluate} */
+  /**
+   * All flags for one context. Asked again for the same context it sends the `ETag` and gives the same answer at a 304.
+   * @throws as {@link evaluate}
+   */
   evaluateAll(context: FlagContext): Promise<readonly OfrepEvaluation[]>;
   /** The mode of a flag, for the `target` of a router: `true` and `"new"` are new. */
   target(key: string, context: FlagContext): Promise<Mode>;
@@ -46,7 +52,8 @@ const schema = z.strictObject({
 const KEPT_ANSWERS = 100;
 
 /**
- * Asks a server to evaluate, over OFREP. What it says is a target: hand `target` to a router, where the local state caps it.
+ * Asks a server to evaluate, over OFREP. What it says is a target: hand `target` to a router, where the local state
+ * caps it.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -60,7 +67,13 @@ const KEPT_ANSWERS = 100;
  * ```
  */
 export function ofrepClient(options: OfrepClientOptions): OfrepClient {
-  const { url, headers, timeoutMs, fetch = globalThis.fetch, clock = systemClock } = parseOptions("ofrepClient", schema, options);
+  const {
+    url,
+    headers,
+    timeoutMs,
+    fetch = globalThis.fetch,
+    clock = systemClock,
+  } = parseOptions("ofrepClient", schema, options);
   const base = `${url.replace(/\/+$/, "")}/ofrep/v1/evaluate/flags`;
   const answers = new Map<string, { readonly etag: string; readonly flags: readonly OfrepEvaluation[] }>();
 
@@ -70,14 +83,26 @@ export function ofrepClient(options: OfrepClientOptions): OfrepClient {
     try {
       const response = await fetch(`${base}${path}`, {
         method: "POST",
-        headers: { ...headers, "content-type": "application/json", accept: "application/json", ...(etag === undefined ? {} : { "if-none-match": etag }) },
+        headers: {
+          ...headers,
+          "content-type": "application/json",
+          accept: "application/json",
+          ...(etag === undefined ? {} : { "if-none-match": etag }),
+        },
         body,
         signal: timeout.signal,
       });
       const text = await response.text();
-      return new Response(response.status === 304 ? null : text, { status: response.status, headers: response.headers });
+      return new Response(response.status === 304 ? null : text, {
+        status: response.status,
+        headers: response.headers,
+      });
     } catch (cause) {
-      throw new HebraError("UNREACHABLE", `The OFREP server did not answer${timeout.signal.aborted ? ` within ${timeoutMs} ms` : `: ${errorMessage(cause)}`}.`, { cause });
+      throw new HebraError(
+        "UNREACHABLE",
+        `The OFREP server did not answer${timeout.signal.aborted ? ` within ${timeoutMs} ms` : `: ${errorMessage(cause)}`}.`,
+        { cause },
+      );
     } finally {
       cancel();
     }
@@ -96,7 +121,8 @@ export function ofrepClient(options: OfrepClientOptions): OfrepClient {
       const response = await post("", body, known?.etag);
       if (response.status === 304 && known !== undefined) return known.flags;
       const parsed = (await response.json().catch(() => ({}))) as { flags?: unknown };
-      if (!response.ok || !Array.isArray(parsed.flags)) throw failure(response.status, undefined, parsed as Partial<OfrepEvaluation>);
+      if (!response.ok || !Array.isArray(parsed.flags))
+        throw failure(response.status, undefined, parsed as Partial<OfrepEvaluation>);
       const flags = parsed.flags as OfrepEvaluation[];
       const etag = response.headers.get("etag");
       if (etag !== null) {
@@ -110,7 +136,9 @@ export function ofrepClient(options: OfrepClientOptions): OfrepClient {
       const { value } = await client.evaluate(key, context);
       if (value === true || value === "new") return "new";
       if (value === false || value === "legacy" || value === "shadow") return value === "shadow" ? "shadow" : "legacy";
-      throw new HebraError("TYPE_MISMATCH", `The flag ${key} is neither a boolean nor one of legacy, shadow and new.`, { details: { key } });
+      throw new HebraError("TYPE_MISMATCH", `The flag ${key} is neither a boolean nor one of legacy, shadow and new.`, {
+        details: { key },
+      });
     },
   };
   return client;
@@ -119,15 +147,30 @@ export function ofrepClient(options: OfrepClientOptions): OfrepClient {
 /** The body of a request: our ids are attributes of their names, the session is the targeting key. */
 function ofrepBody({ session, project, org, attributes }: FlagContext): string {
   const targetingKey = session ?? project ?? org;
-  return JSON.stringify({ context: { ...attributes, ...(targetingKey === undefined ? {} : { targetingKey }), session, project, org } });
+  return JSON.stringify({
+    context: { ...attributes, ...(targetingKey === undefined ? {} : { targetingKey }), session, project, org },
+  });
 }
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
-  PARSE_ERROR: "PARSE_ERROR", TARGETING_KEY_MISSING: "TARGETING_KEY_MISSING", FLAG_NOT_FOUND: "FLAG_NOT_FOUND",
+  PARSE_ERROR: "PARSE_ERROR",
+  TARGETING_KEY_MISSING: "TARGETING_KEY_MISSING",
+  FLAG_NOT_FOUND: "FLAG_NOT_FOUND",
 };
 
 function failure(status: number, key: string | undefined, body: Partial<OfrepEvaluation>): HebraError {
   const code: ErrorCode =
-    CODES[body.errorCode ?? ""] ?? (status === 404 ? "FLAG_NOT_FOUND" : status === 401 || status === 403 ? "UNAUTHENTICATED" : status === 429 || status >= 500 ? "UNREACHABLE" : "GENERAL");
-  return new HebraError(code, `The OFREP server answered ${status}${key === undefined ? "" : ` for ${key}`}${body.errorDetails === undefined ? "" : `: ${body.errorDetails}`}.`, { details: { status, ...(key === undefined ? {} : { key }) } });
+    CODES[body.errorCode ?? ""] ??
+    (status === 404
+      ? "FLAG_NOT_FOUND"
+      : status === 401 || status === 403
+        ? "UNAUTHENTICATED"
+        : status === 429 || status >= 500
+          ? "UNREACHABLE"
+          : "GENERAL");
+  return new HebraError(
+    code,
+    `The OFREP server answered ${status}${key === undefined ? "" : ` for ${key}`}${body.errorDetails === undefined ? "" : `: ${body.errorDetails}`}.`,
+    { details: { status, ...(key === undefined ? {} : { key }) } },
+  );
 }

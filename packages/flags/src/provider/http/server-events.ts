@@ -1,8 +1,12 @@
 /**
- * Reads a server-sent event stream (HTML standard, "event stream interpretation") as far as a doorbell needs: calls back once for each event that
+ * Reads a server-sent event stream (HTML standard, "event stream interpretation") as far as a doorbell needs: calls
+ * back once for each event that
  * has data. Returns when the stream ends.
  */
-export async function readServerEvents(body: ReadableStream<Uint8Array>, onEvent: (data: string) => void): Promise<void> {
+export async function readServerEvents(
+  body: ReadableStream<Uint8Array>,
+  onEvent: (data: string) => void,
+): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
   let data: string[] = [];

@@ -34,33 +34,54 @@ export interface IoredisClient {
 
 /** Fields of an options schema, for every adapter that takes a {@link RedisConnection}. @internal */
 export const connectionShape = {
-  url: z.string().regex(/^rediss?:\/\//, "must begin with redis:// or rediss://").optional(),
+  url: z
+    .string()
+    .regex(/^rediss?:\/\//, "must begin with redis:// or rediss://")
+    .optional(),
   connection: z.record(z.string(), z.unknown()).optional(),
-  client: z.custom<IoredisClient>((value) => typeof (value as IoredisClient | null)?.hmget === "function", { message: "not an ioredis client" }).optional(),
+  client: z
+    .custom<IoredisClient>((value) => typeof (value as IoredisClient | null)?.hmget === "function", {
+      message: "not an ioredis client",
+    })
+    .optional(),
 };
 
 /** @internal */
 export const oneConnection = {
-  check: (where: { [K in keyof typeof connectionShape]?: unknown }) => [where.url, where.connection, where.client].filter((it) => it !== undefined).length === 1,
+  check: (where: { [K in keyof typeof connectionShape]?: unknown }) =>
+    [where.url, where.connection, where.client].filter((it) => it !== undefined).length === 1,
   message: "exactly one of `url`, `connection` and `client` is needed",
 };
 
 /** A connection that is opened at first use. */
 export interface LazyRedis {
   open(): Promise<IoredisClient>;
-  /** Asks the server, within the time that a command may take. Throws what the client threw, an error that says so when the time is over, or that it was closed. */
+  /**
+   * Asks the server, within the time that a command may take. Throws what the client threw, an error that says so when
+   * the time is over, or that it was closed.
+   */
   ask<T>(work: (client: IoredisClient) => Promise<T>): Promise<T>;
   /** Resolves when no socket and no timer is left, except a client of the host's own. */
   close(): Promise<void>;
 }
 
-/** Milliseconds that a closed connection may wait for its server's goodbye: a server that is gone must not keep the process. */
+/**
+ * Milliseconds that a closed connection may wait for its server's goodbye: a server that is gone must not keep the
+ * process.
+ */
 export const DISCONNECT_MS = 50;
 
 /** A command that waits for a lost server fails soon: flags are served from memory meanwhile. */
-const resilience = { lazyConnect: true, maxRetriesPerRequest: 1, disconnectTimeout: DISCONNECT_MS, retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500) };
+const resilience = {
+  lazyConnect: true,
+  maxRetriesPerRequest: 1,
+  disconnectTimeout: DISCONNECT_MS,
+  retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
+};
 
-/** Closes a client for good. Where the server is gone the client never says that it ended; its own timer has run then. */
+/**
+ * Closes a client for good. Where the server is gone the client never says that it ended; its own timer has run then.
+ */
 export async function disconnect(client: IoredisClient): Promise<void> {
   if (client.status === "end") return;
   let over = () => {};
@@ -78,13 +99,19 @@ export async function disconnect(client: IoredisClient): Promise<void> {
 export function lazyRedis(where: RedisConnection, commandTimeoutMs: number): LazyRedis {
   const own = where.client === undefined;
   if (own) assertPeer(peer, import.meta.url);
-  /** Rejects what is still waiting when this is closed: the client would keep it, and the process, until its time is over. */
+  /**
+   * Rejects what is still waiting when this is closed: the client would keep it, and the process, until its time is
+   * over.
+   */
   const waiting = new Set<(error: Error) => void>();
-  let opened: Promise<IoredisClient> | undefined = where.client === undefined ? undefined : Promise.resolve(where.client);
+  let opened: Promise<IoredisClient> | undefined =
+    where.client === undefined ? undefined : Promise.resolve(where.client);
   const open = () =>
     (opened ??= loadPeer(peer, () => import("ioredis")).then(({ Redis }) => {
       const options = { ...resilience, ...where.connection };
-      const made = (where.url === undefined ? new Redis(options) : new Redis(where.url, options)) as unknown as IoredisClient;
+      const made = (where.url === undefined
+        ? new Redis(options)
+        : new Redis(where.url, options)) as unknown as IoredisClient;
       // Failures reach the caller of a command; without a listener the client prints them too.
       made.on("error", () => {});
       return made;

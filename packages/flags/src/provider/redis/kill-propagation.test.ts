@@ -34,16 +34,32 @@ describe.skipIf(withoutRedisServer !== undefined)("a kill and real processes", (
 
   function start(url: string, env: Record<string, string> = {}): Line[] {
     const root = join(import.meta.dirname, "../../../../..");
-    const child = spawn(process.execPath, ["--conditions=@hebra/source", "--import", "tsx", join(import.meta.dirname, "kill-watcher.fixture.ts"), url, "kill"], {
-      cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "inherit"],
-    });
+    const child = spawn(
+      process.execPath,
+      [
+        "--conditions=@hebra/source",
+        "--import",
+        "tsx",
+        join(import.meta.dirname, "kill-watcher.fixture.ts"),
+        url,
+        "kill",
+      ],
+      {
+        cwd: root,
+        env: { ...process.env, ...env },
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
     children.push(child);
     const lines: Line[] = [];
     createInterface({ input: child.stdout }).on("line", (line) => void lines.push(JSON.parse(line) as Line));
     return lines;
   }
 
-  const document = (version: number, more: Partial<RolloutConfig>): FlagDocument => ({ flags: {}, rollouts: { "engine-v2": { version, canary: { percent: 100 }, ...more } } });
+  const document = (version: number, more: Partial<RolloutConfig>): FlagDocument => ({
+    flags: {},
+    rollouts: { "engine-v2": { version, canary: { percent: 100 }, ...more } },
+  });
   const kill = { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" };
 
   test("it reaches 5 processes over Redis within a second, and so does the end of it", async () => {

@@ -2,7 +2,9 @@ import { createFlags } from "../../client/create-flags.ts";
 import { envProvider } from "../env.ts";
 import { redisProvider } from "./redis-provider.ts";
 
-/** A process of its own that says, a line each, when and how it decides for one flag: at the start and at each change. */
+/**
+ * A process of its own that says, a line each, when and how it decides for one flag: at the start and at each change.
+ */
 const [url, namespace] = process.argv.slice(2) as [string, string];
 const flags = createFlags({
   providers: [envProvider(), redisProvider({ url, namespace, commandTimeoutMs: 500 })],

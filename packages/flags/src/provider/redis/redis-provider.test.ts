@@ -42,7 +42,10 @@ describe.skipIf(withoutRedisServer !== undefined)("redisProvider", () => {
         const own = await harness();
         await clause(own);
         await own.close();
-        await eventually(async () => (await server.admin.pubsub("CHANNELS", `${own.namespace}:*`)).length === 0, "nobody listens any more");
+        await eventually(
+          async () => (await server.admin.pubsub("CHANNELS", `${own.namespace}:*`)).length === 0,
+          "nobody listens any more",
+        );
       });
     }
   });
@@ -52,7 +55,13 @@ describe.skipIf(withoutRedisServer !== undefined)("redisProvider", () => {
     const flags = createFlags({ provider: own.connect(), logger: { warn() {} } });
     await flags.ready();
     // Written past the writer: nobody is told.
-    await server.admin.hset(`${own.namespace}:flags`, "document", JSON.stringify({ flags: {}, rollouts: { contract: { version: 2, canary: { percent: 100 } } } }), "revision", "9");
+    await server.admin.hset(
+      `${own.namespace}:flags`,
+      "document",
+      JSON.stringify({ flags: {}, rollouts: { contract: { version: 2, canary: { percent: 100 } } } }),
+      "revision",
+      "9",
+    );
     await eventually(() => flags.decide("contract", { session: "s" }).mode === "new", "the poll");
     await flags.close();
     await own.close();
@@ -89,7 +98,10 @@ describe.skipIf(withoutRedisServer !== undefined)("redisProvider", () => {
     const { revision, document } = await writer.read();
     expect([revision, document]).toEqual([1, firstDocument]);
     expect(await writer.write({ flags: {} }, 1)).toBe(2);
-    await expect(writer.write({ flags: {} }, 1)).rejects.toMatchObject({ code: "REVISION_CONFLICT", details: { revision: 2 } });
+    await expect(writer.write({ flags: {} }, 1)).rejects.toMatchObject({
+      code: "REVISION_CONFLICT",
+      details: { revision: 2 },
+    });
     await expect(writer.write({ flags: { f: {} } } as never, 2)).rejects.toMatchObject({ code: "FLAG_INVALID" });
     await writer.close();
     await own.close();
@@ -108,6 +120,8 @@ describe.skipIf(withoutRedisServer !== undefined)("redisProvider", () => {
 
   test("needs exactly one way to its server", () => {
     expect(() => redisProvider({} as never)).toThrow(/exactly one of/);
-    expect(() => redisProvider({ url: "redis://x", client: {} } as never)).toThrow(/INVALID_OPTIONS|exactly one|not an ioredis/);
+    expect(() => redisProvider({ url: "redis://x", client: {} } as never)).toThrow(
+      /INVALID_OPTIONS|exactly one|not an ioredis/,
+    );
   });
 });

@@ -4,11 +4,22 @@ import { parseFlagDocument, parseFlagText } from "../../evaluate/document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
-import { connectionShape, disconnect, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
+import {
+  connectionShape,
+  disconnect,
+  DISCONNECT_MS,
+  lazyRedis,
+  oneConnection,
+  type IoredisClient,
+  type RedisConnection,
+} from "./connection.ts";
 
 /** Where flags are in Redis. */
 export interface RedisFlagsOptions extends RedisConnection {
-  /** What the key begins with: the document is the hash `<namespace>:flags`, changes are told on `<namespace>:flags:changed`. @defaultValue "hebra" */
+  /**
+   * What the key begins with: the document is the hash `<namespace>:flags`, changes are told on
+   * `<namespace>:flags:changed`. @defaultValue "hebra"
+   */
   readonly namespace?: string;
   /** Milliseconds after which an unanswered command fails. @defaultValue 2,000 */
   readonly commandTimeoutMs?: number;
@@ -23,11 +34,18 @@ export interface RedisProviderOptions extends RedisFlagsOptions {
 
 const shape = {
   ...connectionShape,
-  namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+  namespace: z
+    .string()
+    .regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space")
+    .default("hebra"),
   commandTimeoutMs: z.number().positive().default(2_000),
 };
 const providerSchema = z
-  .strictObject({ ...shape, pollMs: z.number().positive().default(5_000), clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function").optional() })
+  .strictObject({
+    ...shape,
+    pollMs: z.number().positive().default(5_000),
+    clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function").optional(),
+  })
   .refine(oneConnection.check, { message: oneConnection.message });
 const writerSchema = z.strictObject(shape).refine(oneConnection.check, { message: oneConnection.message });
 
@@ -37,7 +55,8 @@ const revisionOf = (revision?: string | null, digest?: string | null): string =>
 const names = (namespace: string) => ({ key: `${namespace}:flags`, channel: `${namespace}:flags:changed` });
 
 /**
- * Flags from Redis: one hash with the document and its revision, a message at each change, a look every `pollMs` for messages that were lost. After
+ * Flags from Redis: one hash with the document and its revision, a message at each change, a look every `pollMs` for
+ * messages that were lost. After
  * a lost connection the document is read again. When the document vanishes the last good one stays in force.
  *
  * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed.
@@ -51,7 +70,13 @@ const names = (namespace: string) => ({ key: `${namespace}:flags`, channel: `${n
  * ```
  */
 export function redisProvider(options: RedisProviderOptions): FlagProvider {
-  const { namespace, pollMs, clock = systemClock, commandTimeoutMs, ...where } = parseOptions("redisProvider", providerSchema, options);
+  const {
+    namespace,
+    pollMs,
+    clock = systemClock,
+    commandTimeoutMs,
+    ...where
+  } = parseOptions("redisProvider", providerSchema, options);
   const { key, channel } = names(namespace);
   const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
   let subscriber: Promise<IoredisClient> | undefined;
@@ -61,10 +86,18 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
     clock,
     pollMs,
     async read(revision) {
-      if (revision !== undefined && revisionOf(...(await redis.ask((client) => client.hmget(key, "revision", "digest")))) === revision) return "unchanged";
+      if (
+        revision !== undefined &&
+        revisionOf(...(await redis.ask((client) => client.hmget(key, "revision", "digest")))) === revision
+      )
+        return "unchanged";
       const [now, digest, text] = await redis.ask((client) => client.hmget(key, "revision", "digest", "document"));
       if (typeof now !== "string" || typeof text !== "string") {
-        if (seen) throw new HebraError("FLAG_INVALID", `The flags vanished from Redis (${key}); the last known good ones stay in force. Write an empty document to remove them.`);
+        if (seen)
+          throw new HebraError(
+            "FLAG_INVALID",
+            `The flags vanished from Redis (${key}); the last known good ones stay in force. Write an empty document to remove them.`,
+          );
         return { revision: "0", snapshot: { document: { flags: {} } } };
       }
       const document = parseFlagText(text);
@@ -74,7 +107,14 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
   });
 
   async function subscribe(): Promise<IoredisClient> {
-    const client = (await redis.open()).duplicate({ lazyConnect: true, maxRetriesPerRequest: null, commandTimeout: undefined, disconnectTimeout: DISCONNECT_MS, keyPrefix: "", autoResubscribe: true });
+    const client = (await redis.open()).duplicate({
+      lazyConnect: true,
+      maxRetriesPerRequest: null,
+      commandTimeout: undefined,
+      disconnectTimeout: DISCONNECT_MS,
+      keyPrefix: "",
+      autoResubscribe: true,
+    });
     client.on("error", () => {});
     client.on("message", () => refresher.refresh());
     // Messages that were sent while the connection was down are lost: read again.
@@ -91,7 +131,11 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
     watch(listener: (event: ProviderEvent) => void) {
       if (subscriber === undefined && !refresher.closed()) {
         subscriber = subscribe();
-        subscriber.catch((error: unknown) => refresher.lost(new HebraError("UNREACHABLE", `Redis cannot be listened to: ${errorMessage(error)}.`, { cause: error })));
+        subscriber.catch((error: unknown) =>
+          refresher.lost(
+            new HebraError("UNREACHABLE", `Redis cannot be listened to: ${errorMessage(error)}.`, { cause: error }),
+          ),
+        );
       }
       return refresher.watch(listener);
     },
@@ -147,13 +191,22 @@ export function redisFlagWriter(options: RedisFlagsOptions): RedisFlagWriter {
     read: () =>
       reach(async (client) => {
         const [revision, text] = await client.hmget(key, "revision", "document");
-        return { document: typeof text === "string" ? parseFlagText(text) : { flags: {} }, revision: Number(revision ?? 0) };
+        return {
+          document: typeof text === "string" ? parseFlagText(text) : { flags: {} },
+          revision: Number(revision ?? 0),
+        };
       }),
     async write(document, expected) {
       const text = JSON.stringify(parseFlagDocument(document));
-      const result = Number(await reach((client) => client.eval(WRITE, 1, key, text, expected === undefined ? "" : String(expected), channel)));
+      const result = Number(
+        await reach((client) =>
+          client.eval(WRITE, 1, key, text, expected === undefined ? "" : String(expected), channel),
+        ),
+      );
       if (result > 0) return result;
-      throw new HebraError("REVISION_CONFLICT", `The flags are at revision ${-1 - result}, not ${expected}.`, { details: { revision: -1 - result, expected: expected ?? null } });
+      throw new HebraError("REVISION_CONFLICT", `The flags are at revision ${-1 - result}, not ${expected}.`, {
+        details: { revision: -1 - result, expected: expected ?? null },
+      });
     },
     close: () => redis.close(),
   };

@@ -5,19 +5,34 @@ import { quiet, verdict, type Guard, type GuardInput, type GuardLimits, type Gua
 /** A session's sampled turn may exceed the 95th percentile's ceiling in this share of cases. */
 const P95_EXCEEDANCE = 0.05;
 
-function ceilingGuard(guard: GuardName, what: string, failures: keyof ArmCounts, trials: keyof ArmCounts, limitOf: (limits: GuardLimits) => number): Guard {
+function ceilingGuard(
+  guard: GuardName,
+  what: string,
+  failures: keyof ArmCounts,
+  trials: keyof ArmCounts,
+  limitOf: (limits: GuardLimits) => number,
+): Guard {
   return (input, limits) => {
     const limit = limitOf(limits);
     const legacy = legacyShare(input, failures, trials);
-    const perStep = [...input.completed.map((step) => [step.new]), input.blocks.map((block) => block.new)].map((arms) => {
-      const row = noEvidence();
-      for (const arm of arms) addBinomial(row, arm[failures], arm[trials], limit);
-      return row;
-    });
+    const perStep = [...input.completed.map((step) => [step.new]), input.blocks.map((block) => block.new)].map(
+      (arms) => {
+        const row = noEvidence();
+        for (const arm of arms) addBinomial(row, arm[failures], arm[trials], limit);
+        return row;
+      },
+    );
     const logE = averagedLogE(perStep, input.restarts);
     const count = input.blocks.reduce((sum, block) => sum + block.new[failures], 0);
     const seen = input.blocks.reduce((sum, block) => sum + block.new[trials], 0);
-    const values = { logE, sessions: count, share: seen === 0 ? 0 : count / seen, limit, pauseAtLogE: Math.log(limits.pauseAt), rollbackAtLogE: Math.log(limits.rollbackAt) };
+    const values = {
+      logE,
+      sessions: count,
+      share: seen === 0 ? 0 : count / seen,
+      limit,
+      pauseAtLogE: Math.log(limits.pauseAt),
+      rollbackAtLogE: Math.log(limits.rollbackAt),
+    };
     if (legacy !== undefined && legacy > limit) {
       const off = `The legacy arm is itself over the limit (${(legacy * 100).toFixed(2)} % > ${(limit * 100).toFixed(2)} %).`;
       return { ...quiet(guard, off, { ...values, legacyShare: legacy }), off };
@@ -30,7 +45,10 @@ function ceilingGuard(guard: GuardName, what: string, failures: keyof ArmCounts,
   };
 }
 
-/** The legacy arm's share over everything since the rollout was last started, so that a small hold-back does not decide alone. */
+/**
+ * The legacy arm's share over everything since the rollout was last started, so that a small hold-back does not decide
+ * alone.
+ */
 function legacyShare(input: GuardInput, failures: keyof ArmCounts, trials: keyof ArmCounts): number | undefined {
   let [count, seen] = [0, 0];
   for (const { legacy } of [...input.completed, ...input.blocks]) {
@@ -41,10 +59,24 @@ function legacyShare(input: GuardInput, failures: keyof ArmCounts, trials: keyof
 }
 
 /**
- * The absolute ceiling of the failing share, as a sequential test of the new arm against the fixed limit ({@link addBinomial}). A plain comparison of an
- * observed share with a ceiling rolls back most harmless rollouts. Off, and saying so, while the legacy arm is itself over: going back would not help.
+ * The absolute ceiling of the failing share, as a sequential test of the new arm against the fixed limit ({@link
+ * addBinomial}). A plain comparison of an
+ * observed share with a ceiling rolls back most harmless rollouts. Off, and saying so, while the legacy arm is itself
+ * over: going back would not help.
  */
-export const errorCeiling: Guard = ceilingGuard("error-ceiling", "The new engine's failing share is over its absolute ceiling", "failed", "assigned", (limits) => limits.errorCeiling);
+export const errorCeiling: Guard = ceilingGuard(
+  "error-ceiling",
+  "The new engine's failing share is over its absolute ceiling",
+  "failed",
+  "assigned",
+  (limits) => limits.errorCeiling,
+);
 
 /** The absolute ceiling of the 95th percentile: more than 5 % of sampled turns, one a session, exceed it. */
-export const latencyCeiling: Guard = ceilingGuard("latency-ceiling", "The new engine's 95th percentile is over its absolute ceiling", "overLimit", "sampled", () => P95_EXCEEDANCE);
+export const latencyCeiling: Guard = ceilingGuard(
+  "latency-ceiling",
+  "The new engine's 95th percentile is over its absolute ceiling",
+  "overLimit",
+  "sampled",
+  () => P95_EXCEEDANCE,
+);

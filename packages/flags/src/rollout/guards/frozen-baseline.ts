@@ -1,7 +1,10 @@
 import { addBinomial, logSumExp, noEvidence } from "./mixture.ts";
 import { quiet, verdict, type Guard } from "./types.ts";
 
-/** One-sided 97.5 % upper limit of a share (E. B. Wilson, JASA 22, 1927): what the frozen counters can at most have meant. */
+/**
+ * One-sided 97.5 % upper limit of a share (E. B. Wilson, JASA 22, 1927): what the frozen counters can at most have
+ * meant.
+ */
 export function wilsonUpper(failures: number, trials: number, z = 1.959964): number {
   if (failures >= trials) return 1;
   const share = failures / trials;
@@ -11,12 +14,16 @@ export function wilsonUpper(failures: number, trials: number, z = 1.959964): num
 }
 
 /**
- * With hardly any concurrent control left, an e-CUSUM against the legacy counters frozen at the last step with at most half of the traffic: after each
- * block the statistic restarts at 1 if it fell below, else it multiplies on (J. Shin, A. Ramdas, A. Rinaldo, "E-detectors: a nonparametric framework for
- * sequential change detection", New England Journal of Statistics in Data Science 2, 2024). A baseline of another day is no control, so it only pauses.
+ * With hardly any concurrent control left, an e-CUSUM against the legacy counters frozen at the last step with at most
+ * half of the traffic: after each
+ * block the statistic restarts at 1 if it fell below, else it multiplies on (J. Shin, A. Ramdas, A. Rinaldo,
+ * "E-detectors: a nonparametric framework for
+ * sequential change detection", New England Journal of Statistics in Data Science 2, 2024). A baseline of another day
+ * is no control, so it only pauses.
  */
 export const frozenBaseline: Guard = (input, limits) => {
-  if (input.share <= limits.baselineShare) return quiet("frozen-baseline", "The concurrent legacy arm is large enough.", { share: input.share });
+  if (input.share <= limits.baselineShare)
+    return quiet("frozen-baseline", "The concurrent legacy arm is large enough.", { share: input.share });
   const baseline = input.baseline;
   if (baseline === undefined || baseline.assigned === 0) {
     const off = "No step with at most half of the traffic left a baseline.";
@@ -30,6 +37,12 @@ export const frozenBaseline: Guard = (input, limits) => {
   }
   const logE = logSumExp(level) - Math.log(level.length);
   const values = { logE, baselineUpper: limit, pauseAtLogE: Math.log(limits.baselineAt) };
-  if (logE < Math.log(limits.baselineAt)) return quiet("frozen-baseline", "No change against the frozen baseline.", values);
-  return verdict("frozen-baseline", "pause", "More sessions fail than the legacy engine's did at the last step with a full control.", values);
+  if (logE < Math.log(limits.baselineAt))
+    return quiet("frozen-baseline", "No change against the frozen baseline.", values);
+  return verdict(
+    "frozen-baseline",
+    "pause",
+    "More sessions fail than the legacy engine's did at the last step with a full control.",
+    values,
+  );
 };

@@ -2,10 +2,19 @@ import type { ArmCounts, CounterBlock, StepTotals } from "../counters.ts";
 
 /** The guards, in the order in which they are asked. */
 export type GuardName =
-  | "critical" | "persistence"
-  | "errors" | "latency" | "unknown" | "error-ceiling" | "latency-ceiling"
-  | "action-failures" | "cost" | "steps" | "frozen-baseline"
-  | "sample-ratio" | "silence";
+  | "critical"
+  | "persistence"
+  | "errors"
+  | "latency"
+  | "unknown"
+  | "error-ceiling"
+  | "latency-ceiling"
+  | "action-failures"
+  | "cost"
+  | "steps"
+  | "frozen-baseline"
+  | "sample-ratio"
+  | "silence";
 
 /** What a guard asks for. `hold` keeps the rollout where it is; it can never move it. */
 export type GuardAction = "quiet" | "hold" | "pause" | "rollback";
@@ -123,7 +132,12 @@ export function quiet(guard: GuardName, reason: string, values: Record<string, n
 }
 
 /** A verdict with its figures rounded. */
-export function verdict(guard: GuardName, action: GuardAction, reason: string, values: Record<string, number> = {}): GuardVerdict {
+export function verdict(
+  guard: GuardName,
+  action: GuardAction,
+  reason: string,
+  values: Record<string, number> = {},
+): GuardVerdict {
   for (const name in values) values[name] = rounded(values[name]!);
   return { guard, action, reason, values };
 }

@@ -10,8 +10,10 @@ import { rowKey } from "./memory.ts";
 import type { RolloutStore } from "./store.ts";
 
 /**
- * A rollout store in a directory of one host: `<flag>.state.json`, `<flag>.evidence.jsonl` and `<flag>.counters.json`. Several processes may share it; each
- * write holds a lock file. The state's rename is the commit: evidence that a crash left behind it is cut off by the next write.
+ * A rollout store in a directory of one host: `<flag>.state.json`, `<flag>.evidence.jsonl` and `<flag>.counters.json`.
+ * Several processes may share it; each
+ * write holds a lock file. The state's rename is the commit: evidence that a crash left behind it is cut off by the
+ * next write.
  *
  * @throws HebraError `STORE_FAILED` from every method when the directory cannot be read or written.
  *
@@ -48,7 +50,9 @@ export function fileRolloutStore(directory: string): RolloutStore {
       return await work;
     } catch (error) {
       if (HebraError.isInstance(error)) throw error;
-      throw new HebraError("STORE_FAILED", `The directory of the rollout store failed: ${errorMessage(error)}`, { cause: error });
+      throw new HebraError("STORE_FAILED", `The directory of the rollout store failed: ${errorMessage(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -73,7 +77,11 @@ export function fileRolloutStore(directory: string): RolloutStore {
     list: () =>
       wrap(
         readdir(directory).then(
-          (names) => names.filter((name) => name.endsWith(".state.json")).map((name) => decodeURIComponent(name.slice(0, -".state.json".length))).sort(),
+          (names) =>
+            names
+              .filter((name) => name.endsWith(".state.json"))
+              .map((name) => decodeURIComponent(name.slice(0, -".state.json".length)))
+              .sort(),
           (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? [] : Promise.reject(error)),
         ),
       ),
@@ -97,28 +105,44 @@ export function fileRolloutStore(directory: string): RolloutStore {
         await appendFile(file, text, { flush: true });
         // A process that was asleep for long may have been taken for dead: what it knows is old.
         await lock.assertHeld();
-        await replace(path(flag, "state.json"), { ...commit.state, evidenceBytes: (stored?.evidenceBytes ?? 0) + Buffer.byteLength(text) });
+        await replace(path(flag, "state.json"), {
+          ...commit.state,
+          evidenceBytes: (stored?.evidenceBytes ?? 0) + Buffer.byteLength(text),
+        });
       }),
     evidence: (flag) =>
       wrap(
         (async () => {
           const stored = await readState(flag);
           const text = (await readText(path(flag, "evidence.jsonl"))) ?? "";
-          const whole = Buffer.from(text).subarray(0, stored?.evidenceBytes ?? 0).toString();
-          return whole.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as EvidenceRecord);
+          const whole = Buffer.from(text)
+            .subarray(0, stored?.evidenceBytes ?? 0)
+            .toString();
+          return whole
+            .split("\n")
+            .filter((line) => line !== "")
+            .map((line) => JSON.parse(line) as EvidenceRecord);
         })(),
       ),
     async report(rows) {
       for (const flag of new Set(rows.map((row) => row.flag))) {
         await locked(flag, async () => {
           const known = new Map((await readRows(flag)).map((row) => [rowKey(row), row]));
-          for (const row of rows) if (row.flag === flag && (known.get(rowKey(row))?.sequence ?? -1) < row.sequence) known.set(rowKey(row), row);
+          for (const row of rows)
+            if (row.flag === flag && (known.get(rowKey(row))?.sequence ?? -1) < row.sequence)
+              known.set(rowKey(row), row);
           await replace(path(flag, "counters.json"), [...known.values()]);
         });
       }
     },
     counters: (flag, from) => wrap(readRows(flag).then((rows) => rows.filter((row) => row.start >= from))),
-    prune: (flag, before) => locked(flag, async () => replace(path(flag, "counters.json"), (await readRows(flag)).filter((row) => row.end >= before))),
+    prune: (flag, before) =>
+      locked(flag, async () =>
+        replace(
+          path(flag, "counters.json"),
+          (await readRows(flag)).filter((row) => row.end >= before),
+        ),
+      ),
     async close() {
       await last;
       closed = true;

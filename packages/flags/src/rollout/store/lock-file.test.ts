@@ -61,7 +61,7 @@ describe("the lock file", () => {
     let written = 0;
     await Promise.all(
       services.map(async (service, at) => {
-        for (let mine = 0; mine < 5; ) {
+        for (let mine = 0; mine < 5;) {
           try {
             await service.act("f", { event: "attest", by: `p${at}`, reason: "r", item: `${at}-${mine}` });
             mine++;

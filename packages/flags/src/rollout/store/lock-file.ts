@@ -27,7 +27,12 @@ export async function takeLockFile(file: string): Promise<LockFile> {
       await writeFile(file, me, { flag: "wx" });
       return {
         async assertHeld() {
-          if ((await ownerOf(file)) !== me) throw new HebraError("STORE_FAILED", "The lock of the rollout store's directory was taken over; this process was asleep for too long.", { retryable: true });
+          if ((await ownerOf(file)) !== me)
+            throw new HebraError(
+              "STORE_FAILED",
+              "The lock of the rollout store's directory was taken over; this process was asleep for too long.",
+              { retryable: true },
+            );
         },
         async release() {
           if ((await ownerOf(file)) === me) await rm(file, { force: true });
@@ -39,13 +44,21 @@ export async function takeLockFile(file: string): Promise<LockFile> {
       await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 10));
     }
   }
-  throw new HebraError("STORE_FAILED", "The rollout store's directory stayed locked by another process.", { retryable: true });
+  throw new HebraError("STORE_FAILED", "The rollout store's directory stayed locked by another process.", {
+    retryable: true,
+  });
 }
 
-/** Two that see the same stale lock must not remove each other's new one: it is moved aside first, and given back when it is not the one that was seen. */
+/**
+ * Two that see the same stale lock must not remove each other's new one: it is moved aside first, and given back when
+ * it is not the one that was seen.
+ */
 async function removeStale(file: string, me: string): Promise<void> {
   const seen = await ownerOf(file);
-  const age = await stat(file).then((found) => Date.now() - found.mtimeMs, () => 0);
+  const age = await stat(file).then(
+    (found) => Date.now() - found.mtimeMs,
+    () => 0,
+  );
   if (age <= STALE_MS) return;
   const aside = `${file}.${me}`;
   try {

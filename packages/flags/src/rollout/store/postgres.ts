@@ -26,15 +26,25 @@ export interface PostgresRolloutStoreOptions {
 }
 
 const optionsSchema = z.strictObject({
-  pool: z.custom<RolloutPostgresPool>((value) => typeof (value as RolloutPostgresPool | null)?.connect === "function", "must be a pg pool").optional(),
+  pool: z
+    .custom<RolloutPostgresPool>(
+      (value) => typeof (value as RolloutPostgresPool | null)?.connect === "function",
+      "must be a pg pool",
+    )
+    .optional(),
   connectionString: z.string().optional(),
-  schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name").default("hebra"),
+  schema: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")
+    .default("hebra"),
 });
 
 /**
- * A rollout store in PostgreSQL. The tables are made on first use. JSON is kept as text: evidence is hashed, so it must come back as it was written.
+ * A rollout store in PostgreSQL. The tables are made on first use. JSON is kept as text: evidence is hashed, so it must
+ * come back as it was written.
  *
- * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when `connectionString` is given and pg is not installed; `UNREACHABLE`
+ * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when `connectionString` is given and pg is not installed;
+ * `UNREACHABLE`
  *
  * @example
  * ```ts
@@ -48,7 +58,8 @@ const optionsSchema = z.strictObject({
  */
 export async function postgresRolloutStore(options: PostgresRolloutStoreOptions): Promise<RolloutStore> {
   const { pool: given, connectionString, schema } = parseOptions("postgresRolloutStore", optionsSchema, options);
-  if ((given === undefined) === (connectionString === undefined)) throw new HebraError("INVALID_OPTIONS", "postgresRolloutStore needs either a `pool` or a `connectionString`.");
+  if ((given === undefined) === (connectionString === undefined))
+    throw new HebraError("INVALID_OPTIONS", "postgresRolloutStore needs either a `pool` or a `connectionString`.");
   const pool = given ?? (await connect(connectionString!));
   let closed = false;
 
@@ -58,7 +69,11 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
       return await work();
     } catch (error) {
       if (HebraError.isInstance(error)) throw error;
-      throw new HebraError("UNREACHABLE", `PostgreSQL did not take a call of the rollout store: ${errorMessage(error)}`, { cause: error });
+      throw new HebraError(
+        "UNREACHABLE",
+        `PostgreSQL did not take a call of the rollout store: ${errorMessage(error)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -71,7 +86,12 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
   const stored = (text: unknown): RolloutState => JSON.parse(String(text)) as RolloutState;
 
   return {
-    list: () => call(async () => (await pool.query(`select flag from ${schema}.rollouts order by flag collate "C"`)).rows.map((row) => String(row["flag"]))),
+    list: () =>
+      call(async () =>
+        (await pool.query(`select flag from ${schema}.rollouts order by flag collate "C"`)).rows.map((row) =>
+          String(row["flag"]),
+        ),
+      ),
     read: (flag) =>
       call(async () => {
         const { rows } = await pool.query(`select state from ${schema}.rollouts where flag = $1`, [flag]);
@@ -85,7 +105,9 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
           await client.query("begin");
           const { flag, revision, fence } = commit.state;
           // An advisory lock also orders the first two writers, who find no row to lock.
-          await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`hebra-rollout ${schema} ${flag}`]);
+          await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
+            `hebra-rollout ${schema} ${flag}`,
+          ]);
           const { rows } = await client.query(`select state from ${schema}.rollouts where flag = $1`, [flag]);
           try {
             checkCommit(commit, rows[0] === undefined ? undefined : stored(rows[0]["state"]));
@@ -100,7 +122,11 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
             [flag, revision, fence, JSON.stringify(commit.state)],
           );
           for (const record of commit.evidence) {
-            await client.query(`insert into ${schema}.rollout_evidence (flag, sequence, record) values ($1, $2, $3)`, [flag, record.sequence, JSON.stringify(record)]);
+            await client.query(`insert into ${schema}.rollout_evidence (flag, sequence, record) values ($1, $2, $3)`, [
+              flag,
+              record.sequence,
+              JSON.stringify(record),
+            ]);
           }
           await client.query("commit");
           broken = false;
@@ -110,7 +136,10 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
       }),
     evidence: (flag) =>
       call(async () => {
-        const { rows } = await pool.query(`select record from ${schema}.rollout_evidence where flag = $1 order by sequence`, [flag]);
+        const { rows } = await pool.query(
+          `select record from ${schema}.rollout_evidence where flag = $1 order by sequence`,
+          [flag],
+        );
         return rows.map((row) => JSON.parse(String(row["record"])) as EvidenceRecord);
       }),
     report: (rows) =>
@@ -126,10 +155,20 @@ export async function postgresRolloutStore(options: PostgresRolloutStoreOptions)
       }),
     counters: (flag, from) =>
       call(async () => {
-        const { rows } = await pool.query(`select counts from ${schema}.rollout_counters where flag = $1 and started >= $2`, [flag, from]);
+        const { rows } = await pool.query(
+          `select counts from ${schema}.rollout_counters where flag = $1 and started >= $2`,
+          [flag, from],
+        );
         return rows.map((row) => JSON.parse(String(row["counts"])) as CounterRow);
       }),
-    prune: (flag, before) => call(async () => void (await pool.query(`delete from ${schema}.rollout_counters where flag = $1 and ended < $2`, [flag, before]))),
+    prune: (flag, before) =>
+      call(
+        async () =>
+          void (await pool.query(`delete from ${schema}.rollout_counters where flag = $1 and ended < $2`, [
+            flag,
+            before,
+          ])),
+      ),
     async close() {
       if (closed) return;
       closed = true;
@@ -145,8 +184,12 @@ async function createTables(pool: RolloutPostgresPool, schema: string): Promise<
     // Two processes that start together would both find nothing: `if not exists` alone is not safe against that.
     await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`hebra-rollout-tables ${schema}`]);
     await client.query(`create schema if not exists ${schema}`);
-    await client.query(`create table if not exists ${schema}.rollouts (flag text primary key, revision bigint not null, fence bigint not null, state text not null)`);
-    await client.query(`create table if not exists ${schema}.rollout_evidence (flag text not null, sequence bigint not null, record text not null, primary key (flag, sequence))`);
+    await client.query(
+      `create table if not exists ${schema}.rollouts (flag text primary key, revision bigint not null, fence bigint not null, state text not null)`,
+    );
+    await client.query(
+      `create table if not exists ${schema}.rollout_evidence (flag text not null, sequence bigint not null, record text not null, primary key (flag, sequence))`,
+    );
     await client.query(`create table if not exists ${schema}.rollout_counters (
       flag text not null, source text not null, started double precision not null, ended double precision not null,
       sequence bigint not null, counts text not null, primary key (flag, source, started))`);
@@ -160,7 +203,10 @@ async function createTables(pool: RolloutPostgresPool, schema: string): Promise<
 }
 
 async function connect(connectionString: string): Promise<RolloutPostgresPool> {
-  const { default: pg } = await loadPeer({ name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" }, () => import("pg"));
+  const { default: pg } = await loadPeer(
+    { name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" },
+    () => import("pg"),
+  );
   const pool = new pg.Pool({ connectionString });
   pool.on("error", () => {});
   return pool as unknown as RolloutPostgresPool;

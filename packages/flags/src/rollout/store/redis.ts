@@ -1,6 +1,14 @@
 import { errorMessage, HebraError, parseOptions } from "@hebra/core";
 import { z } from "zod";
-import { connectionShape, disconnect, DISCONNECT_MS, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "../../provider/redis/connection.ts";
+import {
+  connectionShape,
+  disconnect,
+  DISCONNECT_MS,
+  lazyRedis,
+  oneConnection,
+  type IoredisClient,
+  type RedisConnection,
+} from "../../provider/redis/connection.ts";
 import type { CounterRow } from "../counter-row.ts";
 import type { EvidenceRecord } from "../evidence.ts";
 import type { RolloutState } from "../state.ts";
@@ -16,7 +24,10 @@ export interface RedisRolloutStoreOptions extends RedisConnection {
   readonly commandTimeoutMs?: number;
 }
 
-/** KEYS: state, evidence, flags. ARGV: flag, revision, fence, state, channel, records … Numbers come back as strings: Lua would print large ones rounded. */
+/**
+ * KEYS: state, evidence, flags. ARGV: flag, revision, fence, state, channel, records … Numbers come back as strings:
+ * Lua would print large ones rounded.
+ */
 const COMMIT = `
 local stored = redis.call('HMGET', KEYS[1], 'revision', 'fence')
 local revision = tonumber(stored[1] or '0')
@@ -46,16 +57,21 @@ return 1
 const schema = z
   .strictObject({
     ...connectionShape,
-    namespace: z.string().regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space").default("hebra"),
+    namespace: z
+      .string()
+      .regex(/^[^{}\s]{1,100}$/, "must be 1 to 100 characters without braces and white space")
+      .default("hebra"),
     commandTimeoutMs: z.number().positive().default(2_000),
   })
   .refine(oneConnection.check, { message: oneConnection.message });
 
 /**
- * A rollout store in Redis, for controllers and processes on several hosts. Every key carries one hash tag, so that a cluster keeps a flag's state, evidence
+ * A rollout store in Redis, for controllers and processes on several hosts. Every key carries one hash tag, so that a
+ * cluster keeps a flag's state, evidence
  * and counters together; writes are Lua scripts, all or nothing.
  *
- * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed. Its methods throw `UNREACHABLE`.
+ * @throws HebraError `INVALID_OPTIONS`; `PEER_MISSING` when ioredis is not installed and no client was passed. Its
+ * methods throw `UNREACHABLE`.
  *
  * @example
  * ```ts
@@ -80,12 +96,21 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
       return await redis.ask(work);
     } catch (error) {
       if (HebraError.isInstance(error)) throw error;
-      throw new HebraError("UNREACHABLE", `Redis did not take a call of the rollout store: ${errorMessage(error)}`, { cause: error });
+      throw new HebraError("UNREACHABLE", `Redis did not take a call of the rollout store: ${errorMessage(error)}`, {
+        cause: error,
+      });
     }
   }
 
   async function subscribe(): Promise<IoredisClient> {
-    const client = (await redis.open()).duplicate({ lazyConnect: true, maxRetriesPerRequest: null, commandTimeout: undefined, disconnectTimeout: DISCONNECT_MS, keyPrefix: "", autoResubscribe: true });
+    const client = (await redis.open()).duplicate({
+      lazyConnect: true,
+      maxRetriesPerRequest: null,
+      commandTimeout: undefined,
+      disconnectTimeout: DISCONNECT_MS,
+      keyPrefix: "",
+      autoResubscribe: true,
+    });
     client.on("error", () => {});
     client.on("message", (_, flag) => listeners.forEach((tell) => tell(flag)));
     if (closed) client.disconnect();
@@ -100,25 +125,48 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
       call(async (client) => {
         const { state, evidence } = commit;
         const answer = (await client.eval(
-          COMMIT, 3, key("state", state.flag), key("evidence", state.flag), key("flags"),
-          state.flag, String(state.revision), String(state.fence), JSON.stringify(state), channel, ...evidence.map((record) => JSON.stringify(record)),
+          COMMIT,
+          3,
+          key("state", state.flag),
+          key("evidence", state.flag),
+          key("flags"),
+          state.flag,
+          String(state.revision),
+          String(state.fence),
+          JSON.stringify(state),
+          channel,
+          ...evidence.map((record) => JSON.stringify(record)),
         )) as [string, string?, string?];
         if (answer[0] === "written") return;
-        throw refusal(commit, { revision: Number(answer[1]), fence: Number(answer[2]) }) ?? new HebraError("INTERNAL", "Redis refused a commit that the rules allow.");
+        throw (
+          refusal(commit, { revision: Number(answer[1]), fence: Number(answer[2]) }) ??
+          new HebraError("INTERNAL", "Redis refused a commit that the rules allow.")
+        );
       }),
-    evidence: (flag) => call(async (client) => (await client.lrange(key("evidence", flag), 0, -1)).map((text) => JSON.parse(text) as EvidenceRecord)),
+    evidence: (flag) =>
+      call(async (client) =>
+        (await client.lrange(key("evidence", flag), 0, -1)).map((text) => JSON.parse(text) as EvidenceRecord),
+      ),
     report: (rows) =>
       call(async (client) => {
         const byFlag = new Map<string, CounterRow[]>();
         for (const row of rows) byFlag.set(row.flag, [...(byFlag.get(row.flag) ?? []), row]);
         for (const [flag, own] of byFlag) {
-          await client.eval(REPORT, 2, key("counters", flag), key("sequences", flag), ...own.flatMap((row) => [rowKey(row), String(row.sequence), JSON.stringify(row)]));
+          await client.eval(
+            REPORT,
+            2,
+            key("counters", flag),
+            key("sequences", flag),
+            ...own.flatMap((row) => [rowKey(row), String(row.sequence), JSON.stringify(row)]),
+          );
         }
       }),
     counters: (flag, from) =>
       call(async (client) => {
         const rows = await client.hgetall(key("counters", flag));
-        return Object.entries(rows).flatMap(([field, text]) => (startOf(field) >= from ? [JSON.parse(text) as CounterRow] : []));
+        return Object.entries(rows).flatMap(([field, text]) =>
+          startOf(field) >= from ? [JSON.parse(text) as CounterRow] : [],
+        );
       }),
     prune: (flag, before) =>
       call(async (client) => {

@@ -15,22 +15,52 @@ export interface RolloutStoreHarness {
 
 const plan = rolloutPlan({ owner: "contract" });
 
-function next(state: RolloutState | undefined, flag: string, fence = state?.fence ?? 0): { state: RolloutState; evidence: EvidenceRecord[] } {
+function next(
+  state: RolloutState | undefined,
+  flag: string,
+  fence = state?.fence ?? 0,
+): { state: RolloutState; evidence: EvidenceRecord[] } {
   const before = state ?? initialState(flag, plan, 1_000);
   const record = seal({
-    v: 1, flag, sequence: before.evidenceCount + 1, at: "2026-01-01T00:00:00.000Z", event: "attest", from: "off", to: "off", cause: { kind: "operator", by: "ana" },
-    reason: "ünïcode ✓ and a number 1e-7", revision: before.revision + 1, fence, version: before.version, plan: "p", since: "2026-01-01T00:00:00.000Z",
-    detail: { tiny: 1e-7, big: 2 ** 52 + 1 }, previous: before.head,
+    v: 1,
+    flag,
+    sequence: before.evidenceCount + 1,
+    at: "2026-01-01T00:00:00.000Z",
+    event: "attest",
+    from: "off",
+    to: "off",
+    cause: { kind: "operator", by: "ana" },
+    reason: "ünïcode ✓ and a number 1e-7",
+    revision: before.revision + 1,
+    fence,
+    version: before.version,
+    plan: "p",
+    since: "2026-01-01T00:00:00.000Z",
+    detail: { tiny: 1e-7, big: 2 ** 52 + 1 },
+    previous: before.head,
   });
-  return { state: { ...before, revision: before.revision + 1, fence, evidenceCount: record.sequence, head: record.hash }, evidence: [record] };
+  return {
+    state: { ...before, revision: before.revision + 1, fence, evidenceCount: record.sequence, head: record.hash },
+    evidence: [record],
+  };
 }
 
 const row = (flag: string, source: string, start: number, sequence: number, assigned: number): CounterRow => ({
-  flag, source, sequence, start, end: start + 60_000, new: { ...noArm, assigned, durations: [[100, assigned]] }, legacy: noArm,
+  flag,
+  source,
+  sequence,
+  start,
+  end: start + 60_000,
+  new: { ...noArm, assigned, durations: [[100, assigned]] },
+  legacy: noArm,
 });
 
 async function refused(work: Promise<unknown>, code: string): Promise<void> {
-  await assert.rejects(work, (error: unknown) => HebraError.isInstance(error) && error.code === code, `expected ${code}`);
+  await assert.rejects(
+    work,
+    (error: unknown) => HebraError.isInstance(error) && error.code === code,
+    `expected ${code}`,
+  );
 }
 
 const byKey = (a: CounterRow, b: CounterRow) => a.start - b.start || (a.source < b.source ? -1 : 1);
@@ -82,9 +112,12 @@ export const rolloutStoreContract: Readonly<Record<string, (harness: RolloutStor
   },
   "lets exactly one of many writers of one revision win": async ({ store, again }) => {
     const other = (await again?.()) ?? store;
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, at) => (at % 2 === 0 ? store : other).commit(next(undefined, "f"))));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, at) => (at % 2 === 0 ? store : other).commit(next(undefined, "f"))),
+    );
     assert.equal(outcomes.filter((one) => one.status === "fulfilled").length, 1);
-    for (const one of outcomes) if (one.status === "rejected") assert.equal((one.reason as HebraError).code, "ROLLOUT_CONFLICT");
+    for (const one of outcomes)
+      if (one.status === "rejected") assert.equal((one.reason as HebraError).code, "ROLLOUT_CONFLICT");
     assert.equal((await store.evidence("f")).length, 1);
   },
   "counts a report once, however often and in whatever order it comes": async ({ store }) => {
@@ -95,10 +128,21 @@ export const rolloutStoreContract: Readonly<Record<string, (harness: RolloutStor
     assert.deepEqual(rows, [row("f", "p1", 0, 3, 9), row("f", "p2", 0, 1, 7)]);
   },
   "gives rows from a time on, of one flag, and forgets old ones": async ({ store }) => {
-    await store.report([row("f", "p", 0, 1, 1), row("f", "p", 60_000, 1, 2), row("f", "p", 120_000, 1, 3), row("g", "p", 60_000, 1, 4)]);
-    assert.deepEqual((await store.counters("f", 60_000)).sort(byKey).map((one) => one.new.assigned), [2, 3]);
+    await store.report([
+      row("f", "p", 0, 1, 1),
+      row("f", "p", 60_000, 1, 2),
+      row("f", "p", 120_000, 1, 3),
+      row("g", "p", 60_000, 1, 4),
+    ]);
+    assert.deepEqual(
+      (await store.counters("f", 60_000)).sort(byKey).map((one) => one.new.assigned),
+      [2, 3],
+    );
     await store.prune("f", 120_001);
-    assert.deepEqual((await store.counters("f", 0)).map((one) => one.new.assigned), [3]);
+    assert.deepEqual(
+      (await store.counters("f", 0)).map((one) => one.new.assigned),
+      [3],
+    );
     assert.equal((await store.counters("g", 0)).length, 1);
   },
   "shows one process what another wrote": async ({ store, again }) => {
@@ -123,7 +167,8 @@ export const rolloutStoreContract: Readonly<Record<string, (harness: RolloutStor
       const commit = next(state, "f");
       await store.commit(commit);
       state = commit.state;
-      if (await Promise.race([told.then(() => true), new Promise((resolve) => setTimeout(() => resolve(false), 20))])) break;
+      if (await Promise.race([told.then(() => true), new Promise((resolve) => setTimeout(() => resolve(false), 20))]))
+        break;
     }
     assert.equal(await told, "f");
     stop();

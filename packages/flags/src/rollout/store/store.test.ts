@@ -60,9 +60,12 @@ const adapters: Record<string, { missing?: string | undefined; make: () => Promi
 };
 
 for (const [name, { missing, make }] of Object.entries(adapters)) {
-  describe.skipIf(missing !== undefined)(`the rollout store contract: ${name}${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
-    for (const [title, clause] of Object.entries(rolloutStoreContract)) {
-      it(title, async () => clause(await make()));
-    }
-  });
+  describe.skipIf(missing !== undefined)(
+    `the rollout store contract: ${name}${missing === undefined ? "" : ` (skipped: ${missing})`}`,
+    () => {
+      for (const [title, clause] of Object.entries(rolloutStoreContract)) {
+        it(title, async () => clause(await make()));
+      }
+    },
+  );
 }

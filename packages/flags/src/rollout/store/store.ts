@@ -9,7 +9,8 @@ export interface RolloutCommit {
 }
 
 /**
- * Where rollouts, their evidence and the counters of all processes are kept. The contract, under `@hebra/flags/testing`, says what each method must do.
+ * Where rollouts, their evidence and the counters of all processes are kept. The contract, under
+ * `@hebra/flags/testing`, says what each method must do.
  */
 export interface RolloutStore {
   /** The flags that have a rollout, sorted. */
@@ -18,7 +19,8 @@ export interface RolloutStore {
   /**
    * Writes when what is stored has revision `state.revision - 1` (0: nothing is stored) and a fence that is not larger.
    *
-   * @throws HebraError `ROLLOUT_CONFLICT` when somebody moved the rollout, `STALE_FENCE` when a newer controller wrote, `UNREACHABLE`.
+   * @throws HebraError `ROLLOUT_CONFLICT` when somebody moved the rollout, `STALE_FENCE` when a newer controller wrote,
+   * `UNREACHABLE`.
    */
   commit(commit: RolloutCommit): Promise<void>;
   /** All records of a flag, oldest first. */

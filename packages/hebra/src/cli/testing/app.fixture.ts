@@ -44,7 +44,10 @@ function logChannel(): Channel & { handler(request: Request): Promise<Response> 
     },
     async stop() {},
     async send({ id, session, text, inReplyTo, failure }: ChannelReply) {
-      if (process.env["HEBRA_TEST_REFUSE"] !== undefined) throw new HebraError("UNREACHABLE", "The other side wants more time.", { details: { retryAfterMs: 3_600_000 } });
+      if (process.env["HEBRA_TEST_REFUSE"] !== undefined)
+        throw new HebraError("UNREACHABLE", "The other side wants more time.", {
+          details: { retryAfterMs: 3_600_000 },
+        });
       note({ event: "sent", id, session, text, inReplyTo, failure, pid: process.pid });
     },
     async handler(request) {
@@ -58,4 +61,7 @@ export const channels = () => [logChannel()];
 
 const every = process.env["HEBRA_TEST_JOB_MS"];
 
-export const jobs: readonly Job[] = every === undefined ? [] : [{ id: "beat", everyMs: Number(every), missed: "all", message: { session: "beats", text: "beat" } }];
+export const jobs: readonly Job[] =
+  every === undefined
+    ? []
+    : [{ id: "beat", everyMs: Number(every), missed: "all", message: { session: "beats", text: "beat" } }];

@@ -29,7 +29,11 @@ export interface Spawned {
 export const PATIENCE = 60_000;
 
 export function hebra(args: readonly string[], env: Record<string, string | undefined> = {}): Spawned {
-  const child = spawn(process.execPath, [...nodeArgs, ...args], { cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...nodeArgs, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   let out = "";
   let err = "";
   child.stdout!.on("data", (chunk) => (out += String(chunk)));
@@ -54,7 +58,8 @@ export function hebra(args: readonly string[], env: Record<string, string | unde
     err: () => err,
     line,
     exit,
-    started: async () => JSON.parse(await line((text) => text.startsWith("{"), "the process says that it runs")) as never,
+    started: async () =>
+      JSON.parse(await line((text) => text.startsWith("{"), "the process says that it runs")) as never,
   };
 }
 
@@ -79,7 +84,21 @@ export function workbench() {
       return spawned;
     },
     /** What the app wrote down so far. */
-    noted: () => readFileSync(log, "utf8").split("\n").filter((text) => text !== "").map((text) => JSON.parse(text) as { event: string; text: string; pid: number; id: string; session: string; inReplyTo: string }),
+    noted: () =>
+      readFileSync(log, "utf8")
+        .split("\n")
+        .filter((text) => text !== "")
+        .map(
+          (text) =>
+            JSON.parse(text) as {
+              event: string;
+              text: string;
+              pid: number;
+              id: string;
+              session: string;
+              inReplyTo: string;
+            },
+        ),
     async close(): Promise<void> {
       for (const { child } of running) child.kill("SIGKILL");
       await Promise.all([...running].map(({ exit }) => exit));

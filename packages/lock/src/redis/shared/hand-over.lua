@@ -1,4 +1,5 @@
--- Gives the free lock to the first in line that has shown a sign of life within its grace, and tells it; whoever has not
+-- Gives the free lock to the first in line that has shown a sign of life within its grace, and tells it; whoever has
+-- not
 -- is dropped. What is given is held for that grace only: a waiter that died meanwhile never confirms it.
 -- Returns the token of the new holder, or false when nobody is in line. `present` is a token known to be alive; it is
 -- returned without being given anything. Needs line_key, alive_key, and what `take` needs.

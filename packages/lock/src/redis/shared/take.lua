@@ -1,5 +1,6 @@
 -- Gives the lock to a token for some milliseconds, with the next fence: one more than the last, and at least the
--- microseconds since the epoch, so that it grows also when the count was lost. The key stays for a day after its last use;
+-- microseconds since the epoch, so that it grows also when the count was lost. The key stays for a day after its last
+-- use;
 -- that is set anew once an hour at most, as it costs about as much as the rest.
 -- Needs lock_key, state {holder, until, fence, line, kept}, time {s, µs}, now (ms). Returns the fence.
 local function take(token, ms)

@@ -30,7 +30,10 @@ export interface ThreadConfig<Context = Loose, Env extends ThreadEnvironment = T
   tools?: (context: StoredContext<Context>, env: Env) => Awaitable<Record<string, ThreadTool>>;
   /** Changes what the model is shown of the conversation. */
   expandEvents?: (events: ThreadItem[], context: StoredContext<Context>, env: Env) => Awaitable<ThreadItem[]>;
-  /** An id, an instance, a factory without parameters, or a function of context and environment that chooses one of them. */
+  /**
+   * An id, an instance, a factory without parameters, or a function of context and environment that chooses one of
+   * them.
+   */
   model?: ThreadModelInit | ((context: StoredContext<Context>, env: Env) => ThreadModelInit);
   reactor?: ThreadReactor<Context, Env>;
   /** Asked after the calls of an answer have settled; `false` ends the turn. @defaultValue always on */
@@ -39,7 +42,10 @@ export interface ThreadConfig<Context = Loose, Env extends ThreadEnvironment = T
 }
 
 /** @deprecated Use `ThreadDefinition` and an `Engine`. */
-export type ThreadInstance<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment> = Thread<Context, Env> & { readonly __config: ThreadConfig<Context, Env> };
+export type ThreadInstance<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment> = Thread<
+  Context,
+  Env
+> & { readonly __config: ThreadConfig<Context, Env> };
 
 /** @deprecated Pass definitions to `createEngine`. */
 export interface RegistrableThreadBuilder {
@@ -52,7 +58,9 @@ export interface RegistrableThreadBuilder {
  *
  * @deprecated Use `defineThread` and `createEngine`.
  */
-export function thread<Context, Env extends ThreadEnvironment = ThreadEnvironment>(config: ThreadConfig<Context, Env>): ThreadInstance<Context, Env> {
+export function thread<Context, Env extends ThreadEnvironment = ThreadEnvironment>(
+  config: ThreadConfig<Context, Env>,
+): ThreadInstance<Context, Env> {
   return new ConfiguredThread(config);
 }
 
@@ -81,7 +89,9 @@ class ConfiguredThread<Context, Env extends ThreadEnvironment> extends Thread<Co
   protected override getModel(context: StoredContext<Context>, env: Env): ThreadModelInit {
     const { model } = this.__config;
     // A function with parameters chooses; one without is a factory and is called where the model is needed.
-    return typeof model === "function" && model.length > 0 ? model(context, env) : (model ?? super.getModel(context, env));
+    return typeof model === "function" && model.length > 0
+      ? model(context, env)
+      : (model ?? super.getModel(context, env));
   }
 
   protected override shouldContinue(args: ThreadShouldContinueArgs<Context, Env>): Awaitable<boolean> {
@@ -111,9 +121,13 @@ export interface ThreadBuilder<Context, Env extends ThreadEnvironment> extends R
 
 /** Where a builder begins: the context's type is what its initializer returns. */
 export interface ThreadBuilderEntry<Env extends ThreadEnvironment> {
-  context<Initializer extends (context: StoredContext, env: Env) => Loose>(initializer: Initializer): ThreadBuilder<Awaited<ReturnType<Initializer>>, Env>;
+  context<Initializer extends (context: StoredContext, env: Env) => Loose>(
+    initializer: Initializer,
+  ): ThreadBuilder<Awaited<ReturnType<Initializer>>, Env>;
   /** @deprecated Another name of `context`. */
-  initialize<Initializer extends (context: StoredContext, env: Env) => Loose>(initializer: Initializer): ThreadBuilder<Awaited<ReturnType<Initializer>>, Env>;
+  initialize<Initializer extends (context: StoredContext, env: Env) => Loose>(
+    initializer: Initializer,
+  ): ThreadBuilder<Awaited<ReturnType<Initializer>>, Env>;
 }
 
 /**
@@ -129,12 +143,16 @@ export interface ThreadBuilderEntry<Env extends ThreadEnvironment> {
  *   .context((stored, env) => ({ ...stored.content, orgId: env.orgId }))
  *   .narrative(() => "Be kind.")
  *   .actions(() => ({}))
- *   .reactor(createScriptedReactor({ steps: [{ assistantEvent: { content: { parts: [{ type: "text", text: "Hello." }] } } }], repeatLast: true }))
+ *   .reactor(createScriptedReactor({ steps: [{ assistantEvent: { content: { parts: [{ type: "text", text: "Hello." }] }
+ * } }], repeatLast: true }))
  *   .build();
  * ```
  */
-export function createThread<Env extends ThreadEnvironment = ThreadEnvironment>(key: ThreadKey): ThreadBuilderEntry<Env> {
-  const begin = (initializer: Loose): Loose => createBuilder<Loose, Env>(key, initializer as ThreadConfig<Loose, Env>["context"]);
+export function createThread<Env extends ThreadEnvironment = ThreadEnvironment>(
+  key: ThreadKey,
+): ThreadBuilderEntry<Env> {
+  const begin = (initializer: Loose): Loose =>
+    createBuilder<Loose, Env>(key, initializer as ThreadConfig<Loose, Env>["context"]);
   return { context: begin, initialize: begin };
 }
 
@@ -143,11 +161,16 @@ export function createThread<Env extends ThreadEnvironment = ThreadEnvironment>(
  *
  * @deprecated Use `defineThread` and `createEngine`.
  */
-export function createStory<Env extends ThreadEnvironment = ThreadEnvironment>(key: ThreadKey): ThreadBuilderEntry<Env> {
+export function createStory<Env extends ThreadEnvironment = ThreadEnvironment>(
+  key: ThreadKey,
+): ThreadBuilderEntry<Env> {
   return createThread<Env>(key);
 }
 
-function createBuilder<Context, Env extends ThreadEnvironment>(key: ThreadKey, context: ThreadConfig<Context, Env>["context"]): ThreadBuilder<Context, Env> {
+function createBuilder<Context, Env extends ThreadEnvironment>(
+  key: ThreadKey,
+  context: ThreadConfig<Context, Env>["context"],
+): ThreadBuilder<Context, Env> {
   const config: Partial<ThreadConfig<Context, Env>> = { key, context };
   let cached: ThreadInstance<Context, Env> | undefined;
   const set = (change: Partial<ThreadConfig<Context, Env>>) => {
@@ -157,7 +180,11 @@ function createBuilder<Context, Env extends ThreadEnvironment>(key: ThreadKey, c
   const complete = (): ThreadConfig<Context, Env> => {
     const missing = config.narrative === undefined ? "narrative" : config.actions === undefined ? "actions" : undefined;
     if (missing === undefined) return config as ThreadConfig<Context, Env>;
-    throw new HebraError("INVALID_OPTIONS", `createThread(${JSON.stringify(key)}): call ${missing}() before the thread is used.`, { details: { definition: key } });
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `createThread(${JSON.stringify(key)}): call ${missing}() before the thread is used.`,
+      { details: { definition: key } },
+    );
   };
   const builder: ThreadBuilder<Context, Env> = {
     key,

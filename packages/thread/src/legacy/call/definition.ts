@@ -23,7 +23,8 @@ export function definitionOf(hooks: ThreadHooks, scopes: Scopes, historyItems: n
     policy: { maxIterations: NO_LIMIT, maxRepeatedCalls: NO_LIMIT, maxFailedSteps: NO_LIMIT },
     reactor: legacyReactor(hooks, scopes, historyItems),
     async services({ tenant, contextId, executionId }) {
-      if (executionId === undefined) throw new HebraError("INTERNAL", "A thread of the old kind has services for a turn alone.");
+      if (executionId === undefined)
+        throw new HebraError("INTERNAL", "A thread of the old kind has services for a turn alone.");
       const scope = await scopes.open({ tenant, contextId, executionId });
       // A turn that is resumed in the middle runs calls before any step of it is prepared here.
       await inEnv(scope.env, async () => setTools(scope, await hooks.buildTools(scope.context, scope.env)));
@@ -40,13 +41,23 @@ export function definitionOf(hooks: ThreadHooks, scopes: Scopes, historyItems: n
   }) as AnyThreadDefinition;
 }
 
-/** What the old loop did between two answers, in its order. @returns the context's next content; nothing when the turn is to end */
-async function prepare(hooks: ThreadHooks, scope: TurnScope, state: unknown, iteration: number, answered: readonly PartRow["content"][]): Promise<unknown> {
+/**
+ * What the old loop did between two answers, in its order. @returns the context's next content; nothing when the turn
+ * is to end
+ */
+async function prepare(
+  hooks: ThreadHooks,
+  scope: TurnScope,
+  state: unknown,
+  iteration: number,
+  answered: readonly PartRow["content"][],
+): Promise<unknown> {
   const { env } = scope;
   const { opts } = hooks;
   scope.context = { ...scope.context, content: isEmpty(state) ? null : state };
   if (iteration === 0) {
-    if (opts.onContextCreated !== undefined && (await scope.isNew())) await opts.onContextCreated({ env, context: scope.context });
+    if (opts.onContextCreated !== undefined && (await scope.isNew()))
+      await opts.onContextCreated({ env, context: scope.context });
   } else if (scope.ended || !(await goesOn(hooks, scope, iteration - 1, answered))) {
     scope.stopped = true;
     return undefined;
@@ -61,15 +72,34 @@ async function prepare(hooks: ThreadHooks, scope: TurnScope, state: unknown, ite
 }
 
 /** Reports the calls of the last answer, and asks whether the loop goes on. */
-async function goesOn(hooks: ThreadHooks, scope: TurnScope, step: number, answered: readonly PartRow["content"][]): Promise<boolean> {
+async function goesOn(
+  hooks: ThreadHooks,
+  scope: TurnScope,
+  step: number,
+  answered: readonly PartRow["content"][],
+): Promise<boolean> {
   const last = answered.filter((part) => (part.step ?? 0) === step);
   const results = last.flatMap((part) => {
     if (part.kind !== "action") return [];
-    const tc = { toolCallId: part.callId, toolName: part.name, args: part.input, auto: scope.tools[part.name]?.auto !== false };
-    return [part.status === "succeeded" ? { tc, success: true, output: part.output ?? null } : { tc, success: false, output: null, errorText: part.error ?? "not settled" }];
+    const tc = {
+      toolCallId: part.callId,
+      toolName: part.name,
+      args: part.input,
+      auto: scope.tools[part.name]?.auto !== false,
+    };
+    return [
+      part.status === "succeeded"
+        ? { tc, success: true, output: part.output ?? null }
+        : { tc, success: false, output: null, errorText: part.error ?? "not settled" },
+    ];
   });
   for (const { tc, ...outcome } of results) {
-    await hooks.opts.onToolCallExecuted?.({ toolCall: tc, ...outcome, eventId: scope.reactionEventId, executionId: scope.executionId });
+    await hooks.opts.onToolCallExecuted?.({
+      toolCall: tc,
+      ...outcome,
+      eventId: scope.reactionEventId,
+      executionId: scope.executionId,
+    });
   }
   const more = await hooks.shouldContinue({
     env: scope.env,
@@ -84,14 +114,17 @@ async function goesOn(hooks: ThreadHooks, scope: TurnScope, step: number, answer
 
 function setTools(scope: TurnScope, tools: Record<string, ThreadTool>): void {
   scope.tools = tools;
-  scope.actions = Object.fromEntries(Object.entries(tools).map(([name, tool]) => [name, toAction(name, tool, scope)])) satisfies ActionMap;
+  scope.actions = Object.fromEntries(
+    Object.entries(tools).map(([name, tool]) => [name, toAction(name, tool, scope)]),
+  ) satisfies ActionMap;
 }
 
 /** A tool as an action, with what its `execute` was always given. */
 function toAction(name: string, tool: ThreadTool, scope: TurnScope): AnyAction {
   const { needsApproval } = tool;
   const approval: AnyAction["approval"] = tool.auto === false || needsApproval === true;
-  if (typeof needsApproval === "function") throw unsupported(`A function as \`needsApproval\` of the tool ${name}`, "Use `approval` of `defineAction`.");
+  if (typeof needsApproval === "function")
+    throw unsupported(`A function as \`needsApproval\` of the tool ${name}`, "Use `approval` of `defineAction`.");
   return defineAction<Loose, Loose, Loose, Loose>({
     description: tool.description ?? "",
     input: tool.inputSchema as never,
@@ -99,7 +132,8 @@ function toAction(name: string, tool: ThreadTool, scope: TurnScope): AnyAction {
     timeoutMs: NO_TIMEOUT_MS,
     approval,
     async execute(input, { ids, signal, idempotencyKey }) {
-      if (typeof tool.execute !== "function") throw new HebraError("ACTION_FAILED", `The tool ${name} has no execute().`);
+      if (typeof tool.execute !== "function")
+        throw new HebraError("ACTION_FAILED", `The tool ${name} has no execute().`);
       const options = {
         toolCallId: ids.callId,
         messages: scope.messages,
@@ -123,4 +157,5 @@ async function lastOf(returned: unknown): Promise<unknown> {
   return last;
 }
 
-const isEmpty = (state: unknown) => typeof state === "object" && state !== null && !Array.isArray(state) && Object.keys(state).length === 0;
+const isEmpty = (state: unknown) =>
+  typeof state === "object" && state !== null && !Array.isArray(state) && Object.keys(state).length === 0;

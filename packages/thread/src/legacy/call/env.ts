@@ -15,7 +15,8 @@ export function inEnv<T>(env: ThreadEnvironment, work: () => T): T {
 }
 
 /**
- * Names the environment of turns that nobody in this process has called, such as those resumed after a crash; with a run id,
+ * Names the environment of turns that nobody in this process has called, such as those resumed after a crash; with a
+ * run id,
  * only what `getThreadEnv(runId)` gives.
  *
  * @deprecated Give the definition `services`, which are made anew wherever a turn resumes.
@@ -33,6 +34,10 @@ export function registerThreadEnv(env: ThreadEnvironment, runId?: string | null)
  */
 export async function getThreadEnv(runId?: string): Promise<ThreadEnvironment> {
   const env = (runId === undefined ? undefined : known.byRun.get(runId)) ?? known.current.getStore() ?? known.fallback;
-  if (env === undefined) throw new HebraError("INVALID_OPTIONS", "There is no environment here: call registerThreadEnv(env) when the process starts.");
+  if (env === undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      "There is no environment here: call registerThreadEnv(env) when the process starts.",
+    );
   return env;
 }

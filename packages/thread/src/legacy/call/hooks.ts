@@ -1,4 +1,14 @@
-import type { AnyThread, LegacyThreadOptions, StoredContext, ThreadEnvironment, ThreadItem, ThreadModelInit, ThreadReactor, ThreadShouldContinueArgs, ThreadTool } from "./types.ts";
+import type {
+  AnyThread,
+  LegacyThreadOptions,
+  StoredContext,
+  ThreadEnvironment,
+  ThreadItem,
+  ThreadModelInit,
+  ThreadReactor,
+  ThreadShouldContinueArgs,
+  ThreadTool,
+} from "./types.ts";
 
 type Awaitable<T> = T | Promise<T>;
 

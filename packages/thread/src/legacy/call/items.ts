@@ -29,7 +29,11 @@ export const AGENT_CHANNEL = "whatsapp";
 /** @deprecated Write `"email"`. */
 export const EMAIL_CHANNEL = "email";
 
-const typeOfRole: Record<Role, string> = { user: INPUT_TEXT_ITEM_TYPE, assistant: OUTPUT_TEXT_ITEM_TYPE, system: SYSTEM_TEXT_ITEM_TYPE };
+const typeOfRole: Record<Role, string> = {
+  user: INPUT_TEXT_ITEM_TYPE,
+  assistant: OUTPUT_TEXT_ITEM_TYPE,
+  system: SYSTEM_TEXT_ITEM_TYPE,
+};
 const inputTypes = new Set([INPUT_TEXT_ITEM_TYPE, "input", "user", "user.message", "input_user"]);
 
 /** The role of an item's type, over the generations of the old engine. */
@@ -37,7 +41,10 @@ export function roleOfType(type: string): Role {
   return inputTypes.has(type) ? "user" : type.endsWith("system") ? "system" : "assistant";
 }
 
-/** A part that came out as a UI part and comes back untouched is the part that it was, with all that a UI part has no place for. */
+/**
+ * A part that came out as a UI part and comes back untouched is the part that it was, with all that a UI part has no
+ * place for.
+ */
 const originals = new WeakMap<object, TranscriptPart>();
 
 /** What starts a turn. An old trigger of any type is the person's, unless it is the system's. */
@@ -49,7 +56,13 @@ export function toTrigger(item: ThreadItem): Trigger {
   });
   const role = item.type.endsWith("system") ? "system" : "user";
   const metadata: JsonObject = item.type === typeOfRole[role] ? {} : { legacyType: item.type };
-  return { id: item.id, parts: parts.length === 0 ? [{ kind: "text", text: "" }] : parts, role, channel: item.channel, ...(Object.keys(metadata).length === 0 ? {} : { metadata }) };
+  return {
+    id: item.id,
+    parts: parts.length === 0 ? [{ kind: "text", text: "" }] : parts,
+    role,
+    channel: item.channel,
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
 }
 
 /** An item with its parts, as the old engine gave it. */
@@ -75,7 +88,13 @@ export function toItems(transcript: readonly TranscriptMessage[], rows: Readonly
       originals.set(made, part);
       return made;
     });
-    return { id, type: typeOfRole[role], channel: row?.channel ?? WEB_CHANNEL, createdAt: new Date(row?.createdAt ?? 0).toISOString(), content: { parts: shown } };
+    return {
+      id,
+      type: typeOfRole[role],
+      channel: row?.channel ?? WEB_CHANNEL,
+      createdAt: new Date(row?.createdAt ?? 0).toISOString(),
+      content: { parts: shown },
+    };
   });
 }
 
@@ -94,7 +113,12 @@ export function uiPartsOf(item: Pick<ThreadItem, "content">): JsonObject[] {
   return Array.isArray(parts) ? parts.filter(isObject) : partsOf(content);
 }
 
-const statuses: Record<ContextRow["status"], StoredContext["status"]> = { open: "open", running: "streaming", waiting: "streaming", closed: "closed" };
+const statuses: Record<ContextRow["status"], StoredContext["status"]> = {
+  open: "open",
+  running: "streaming",
+  waiting: "streaming",
+  closed: "closed",
+};
 
 /** A context as the old engine gave it. One without a state had no content. */
 export function toStoredContext(thread: ThreadRow, context: ContextRow): StoredContext {
@@ -110,5 +134,12 @@ export function toStoredContext(thread: ThreadRow, context: ContextRow): StoredC
 }
 
 export function toStoredThread(thread: ThreadRow, context: ContextRow): StoredThread {
-  return { id: thread.id, key: thread.key, name: thread.name, status: statuses[context.status], createdAt: new Date(thread.createdAt), updatedAt: new Date(thread.updatedAt) };
+  return {
+    id: thread.id,
+    key: thread.key,
+    name: thread.name,
+    status: statuses[context.status],
+    createdAt: new Date(thread.createdAt),
+    updatedAt: new Date(thread.updatedAt),
+  };
 }

@@ -21,7 +21,8 @@ interface Heard {
 export function legacyReactor(hooks: ThreadHooks, scopes: Scopes, historyItems: number): Reactor {
   async function* react(input: ReactorInput): AsyncGenerator<ReactorEvent, void, undefined> {
     const scope = scopes.get(input.ids.executionId);
-    if (scope === undefined) throw new HebraError("INTERNAL", `The turn ${input.ids.executionId} has no scope in this process.`);
+    if (scope === undefined)
+      throw new HebraError("INTERNAL", `The turn ${input.ids.executionId} has no scope in this process.`);
     scope.error = undefined;
     try {
       yield* scope.stopped ? nothing() : answers(input, scope);
@@ -33,20 +34,27 @@ export function legacyReactor(hooks: ThreadHooks, scopes: Scopes, historyItems: 
 
   /** Mostly one answer; more when `onEnd` says that an answer without calls is not the end. */
   async function* answers(input: ReactorInput, scope: TurnScope): AsyncGenerator<ReactorEvent, void, undefined> {
-    const used = new Set(input.transcript.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "action" ? [part.callId] : []))));
+    const used = new Set(
+      input.transcript.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "action" ? [part.callId] : []))),
+    );
     const own: TranscriptPart[] = [];
     for (let round = 0; ; round++) {
       const limit = scope.options.maxIterations ?? DEFAULT_ITERATIONS;
       const count = input.ids.iteration + scope.extraRounds;
       if (count >= limit) {
-        throw new HebraError("REACTOR_FAILED", `The turn has had ${limit} answers, its \`maxIterations\`, without an end. Give it an action that ends it, with \`shouldContinue\` and \`didToolExecute\`, or use \`defineThread\`, where a text answer ends a turn.`, {
-          retryable: false,
-          details: { maxIterations: limit },
-        });
+        throw new HebraError(
+          "REACTOR_FAILED",
+          `The turn has had ${limit} answers, its \`maxIterations\`, without an end. Give it an action that ends it, with \`shouldContinue\` and \`didToolExecute\`, or use \`defineThread\`, where a text answer ends a turn.`,
+          {
+            retryable: false,
+            details: { maxIterations: limit },
+          },
+        );
       }
       const heard: Heard = { parts: [], calls: 0 };
       let last: ReactorEvent = { type: "finish", reason: "stop" };
-      const shown = own.length === 0 ? input : { ...input, transcript: withOwn(input.transcript, own, scope.reactionEventId) };
+      const shown =
+        own.length === 0 ? input : { ...input, transcript: withOwn(input.transcript, own, scope.reactionEventId) };
       for await (const event of ask({ ...shown, transcript: await expanded(shown, scope) }, scope, count)) {
         const renamed = rename(event, round, used, input.ids.iteration);
         hear(renamed, heard);
@@ -61,13 +69,24 @@ export function legacyReactor(hooks: ThreadHooks, scopes: Scopes, historyItems: 
         return void (yield last);
       }
       own.push(...heard.parts);
-      const args = { env: scope.env, context: scope.context, reactionEvent: reactionItem(scope, own.map(toUnsettledPart)), assistantEvent: event, toolCalls: [], toolExecutionResults: [] };
+      const args = {
+        env: scope.env,
+        context: scope.context,
+        reactionEvent: reactionItem(scope, own.map(toUnsettledPart)),
+        assistantEvent: event,
+        toolCalls: [],
+        toolExecutionResults: [],
+      };
       if ((await inEnv(scope.env, () => hooks.shouldContinue(args))) === false) return void (yield last);
       scope.extraRounds++;
     }
   }
 
-  async function* ask(input: ReactorInput, scope: TurnScope, count: number): AsyncGenerator<ReactorEvent, void, undefined> {
+  async function* ask(
+    input: ReactorInput,
+    scope: TurnScope,
+    count: number,
+  ): AsyncGenerator<ReactorEvent, void, undefined> {
     const reactor = hooks.getReactor(scope.context, scope.env);
     const params = paramsOf(input, scope, hooks.getModel(scope.context, scope.env), count);
     const native = nativeOf(reactor);
@@ -119,11 +138,21 @@ function hear(event: ReactorEvent, heard: Heard): void {
       return void parts.push(event.part as TranscriptPart);
     case "action-request":
       if (event.ownedByReactor !== true) heard.calls++;
-      return void parts.push({ kind: "action", callId: event.callId, name: event.name, input: event.input, status: "failed" });
+      return void parts.push({
+        kind: "action",
+        callId: event.callId,
+        name: event.name,
+        input: event.input,
+        status: "failed",
+      });
   }
 }
 
-function withOwn(transcript: readonly TranscriptMessage[], parts: readonly TranscriptPart[], reactionId: string): TranscriptMessage[] {
+function withOwn(
+  transcript: readonly TranscriptMessage[],
+  parts: readonly TranscriptPart[],
+  reactionId: string,
+): TranscriptMessage[] {
   const last = transcript.at(-1);
   if (last?.id === reactionId) return [...transcript.slice(0, -1), { ...last, parts: [...last.parts, ...parts] }];
   return [...transcript, { id: reactionId, role: "assistant", parts }];

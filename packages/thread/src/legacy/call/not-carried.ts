@@ -6,18 +6,27 @@ import { unsupported } from "./unsupported.ts";
 export const DEFAULT_CODEX_TOOL_NAME = "codex";
 
 /** @deprecated As {@link didToolExecute}. */
-export function didCodexToolExecute(event: Pick<ThreadItem, "content">, toolName: string = DEFAULT_CODEX_TOOL_NAME): boolean {
+export function didCodexToolExecute(
+  event: Pick<ThreadItem, "content">,
+  toolName: string = DEFAULT_CODEX_TOOL_NAME,
+): boolean {
   return didToolExecute(event, toolName);
 }
 
 /** @deprecated Not carried over. @throws HebraError `UNSUPPORTED` */
 export function createCodexThreadBuilder(..._: readonly unknown[]): never {
-  throw unsupported("createCodexThreadBuilder", "Give `createThread` or `defineThread` an action named `codex` that calls your executor.");
+  throw unsupported(
+    "createCodexThreadBuilder",
+    "Give `createThread` or `defineThread` an action named `codex` that calls your executor.",
+  );
 }
 
 /** @deprecated Not carried over. @throws HebraError `UNSUPPORTED` */
 export function useThread(..._: readonly unknown[]): never {
-  throw unsupported("useThread at the package's root", "Read a turn's `stream` through a route of your own, or feed `legacyChunks` to the AI SDK's `useChat`.");
+  throw unsupported(
+    "useThread at the package's root",
+    "Read a turn's `stream` through a route of your own, or feed `legacyChunks` to the AI SDK's `useChat`.",
+  );
 }
 
 /**
@@ -30,7 +39,10 @@ export const threadDomain: Record<string, unknown> = new Proxy<Record<string, un
   {
     get(_target, member) {
       if (typeof member === "symbol" || member === "then") return undefined;
-      throw unsupported(`threadDomain.${member}`, "The stores of `@hebra/thread/store/*` make their own tables, in a schema of your choice; `legacyStore` reads the old ones.");
+      throw unsupported(
+        `threadDomain.${member}`,
+        "The stores of `@hebra/thread/store/*` make their own tables, in a schema of your choice; `legacyStore` reads the old ones.",
+      );
     },
   },
 );

@@ -9,7 +9,11 @@ import type { AnyThread } from "./types.ts";
 const copy = <T>(path: string): Promise<T> => import(/* @vite-ignore */ `${path}?copy`) as Promise<T>;
 
 it("two copies of the package, as an alias makes them, share one runtime", async () => {
-  const [otherEnv, otherRegistry, otherRuntime] = await Promise.all([copy<typeof env>("./env.ts"), copy<typeof registry>("./registry.ts"), copy<typeof runtime>("./runtime.ts")]);
+  const [otherEnv, otherRegistry, otherRuntime] = await Promise.all([
+    copy<typeof env>("./env.ts"),
+    copy<typeof registry>("./registry.ts"),
+    copy<typeof runtime>("./runtime.ts"),
+  ]);
   expect(otherRegistry.registerThread).not.toBe(registry.registerThread);
   const thread = {} as AnyThread;
   registry.registerThread("shared", () => thread);

@@ -25,7 +25,12 @@ export function inputOf(params: ThreadReactorParams): ReactorInput | undefined {
 }
 
 /** The question of one answer as old reactors are asked. @param count - answers of this turn so far */
-export function paramsOf(input: ReactorInput, scope: TurnScope, model: ThreadModelInit, count: number): ThreadReactorParams {
+export function paramsOf(
+  input: ReactorInput,
+  scope: TurnScope,
+  model: ThreadModelInit,
+  count: number,
+): ThreadReactorParams {
   const { env, context, trigger, options } = scope;
   const silent = options.silent ?? false;
   const params: ThreadReactorParams = {
@@ -36,7 +41,9 @@ export function paramsOf(input: ReactorInput, scope: TurnScope, model: ThreadMod
     model,
     systemPrompt: scope.systemPrompt,
     actions: scope.tools as Record<string, unknown>,
-    toolsForModel: Object.fromEntries(input.actions.map(({ name, description, inputSchema }) => [name, { description, inputSchema }])),
+    toolsForModel: Object.fromEntries(
+      input.actions.map(({ name, description, inputSchema }) => [name, { description, inputSchema }]),
+    ),
     eventId: scope.reactionEventId,
     executionId: scope.executionId,
     contextId: scope.contextId,

@@ -12,8 +12,10 @@ const factories = processWide("threads", () => new Map<ThreadKey, ThreadFactory>
 
 /** @deprecated Pass definitions to `createEngine({ threads })`. @throws HebraError `INVALID_OPTIONS` */
 export function registerThread(key: ThreadKey, factory: ThreadFactory): void {
-  if (typeof key !== "string" || key === "") throw new HebraError("INVALID_OPTIONS", "registerThread: the key must be a text that is not empty.");
-  if (typeof factory !== "function") throw new HebraError("INVALID_OPTIONS", "registerThread: the factory must be a function.");
+  if (typeof key !== "string" || key === "")
+    throw new HebraError("INVALID_OPTIONS", "registerThread: the key must be a text that is not empty.");
+  if (typeof factory !== "function")
+    throw new HebraError("INVALID_OPTIONS", "registerThread: the factory must be a function.");
   factories.set(key, factory);
 }
 
@@ -26,7 +28,11 @@ export function getThread(key: ThreadKey): Thread<Loose, Loose> {
 export function getThreadFactory(key: ThreadKey): ThreadFactory {
   const factory = factories.get(key);
   if (factory === undefined) {
-    throw new HebraError("DEFINITION_MISSING", `There is no thread registered under ${JSON.stringify(key)}. Import the module that registers it when the process starts.`, { details: { definition: key }, retryable: false });
+    throw new HebraError(
+      "DEFINITION_MISSING",
+      `There is no thread registered under ${JSON.stringify(key)}. Import the module that registers it when the process starts.`,
+      { details: { definition: key }, retryable: false },
+    );
   }
   return factory;
 }

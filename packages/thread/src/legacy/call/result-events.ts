@@ -6,13 +6,16 @@ import { plainJson } from "./plain-json.ts";
 import type { ThreadReactionLLM, ThreadReactionResult } from "./types.ts";
 
 /**
- * The whole answer of an old reactor as events. The calls that it lists are run by the engine; a settled call that it does not
+ * The whole answer of an old reactor as events. The calls that it lists are run by the engine; a settled call that it
+ * does not
  * list was run by the reactor, and is not run again.
  */
 export function* eventsOfResult(result: ThreadReactionResult): Generator<ReactorEvent, void, undefined> {
   const listed = new Map<string, { name: string; input: JsonValue }>();
-  for (const { toolCallId, toolName, args } of result.toolCalls ?? []) listed.set(toolCallId, { name: toolName, input: plainJson(args) });
-  for (const { actionRef, actionName, input } of result.actionRequests ?? []) listed.set(actionRef, { name: actionName, input: plainJson(input) });
+  for (const { toolCallId, toolName, args } of result.toolCalls ?? [])
+    listed.set(toolCallId, { name: toolName, input: plainJson(args) });
+  for (const { actionRef, actionName, input } of result.actionRequests ?? [])
+    listed.set(actionRef, { name: actionName, input: plainJson(input) });
   let runnable = listed.size > 0;
   let place = 0;
   for (const part of uiPartsOf({ content: plainJson(result.assistantEvent.content) })) {
@@ -29,7 +32,8 @@ export function* eventsOfResult(result: ThreadReactionResult): Generator<Reactor
         continue;
       }
       yield { type: "action-request", callId, name: call.name, input: call.input, ownedByReactor: true };
-      if (part["state"] === "output-available") yield { type: "action-result", callId, status: "succeeded", output: part["output"] ?? null };
+      if (part["state"] === "output-available")
+        yield { type: "action-result", callId, status: "succeeded", output: part["output"] ?? null };
       else yield { type: "action-result", callId, status: "failed", error: String(part["errorText"] ?? "failed") };
       continue;
     }

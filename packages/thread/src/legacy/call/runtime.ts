@@ -10,7 +10,15 @@ import { toStoredContext, toStoredThread, toThreadItem } from "./items.ts";
 import { getThread, listThreads } from "./registry.ts";
 import { processWide } from "./process-wide.ts";
 import { createScopes, type Scopes } from "./scope.ts";
-import type { AnyThread, ContextIdentifier, Loose, StoredContext, StoredThread, ThreadEnvironment, ThreadItem } from "./types.ts";
+import type {
+  AnyThread,
+  ContextIdentifier,
+  Loose,
+  StoredContext,
+  StoredThread,
+  ThreadEnvironment,
+  ThreadItem,
+} from "./types.ts";
 import { hooksOf } from "./hooks.ts";
 import type { Thread } from "./thread.ts";
 import { unsupported } from "./unsupported.ts";
@@ -99,14 +107,24 @@ export function configureRuntime<Env extends ThreadEnvironment = Loose>(options:
   for (const thread of options.threads ?? []) thread.register();
 }
 
-/** @deprecated Use an `Engine`. @throws HebraError `INVALID_OPTIONS` before `configureRuntime`, `UNSUPPORTED` when it gives no store of this package. */
+/**
+ * @deprecated Use an `Engine`. @throws HebraError `INVALID_OPTIONS` before `configureRuntime`, `UNSUPPORTED` when it
+ * gives no store of this package.
+ */
 export async function getThreadRuntime(env: ThreadEnvironment): Promise<ThreadRuntime> {
   const { config } = known;
-  if (config === undefined) throw new HebraError("INVALID_OPTIONS", "No runtime is configured: call configureRuntime({ runtime: () => ({ store }) }) when the process starts.");
+  if (config === undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      "No runtime is configured: call configureRuntime({ runtime: () => ({ store }) }) when the process starts.",
+    );
   const parts = await config.runtime(env, config.domain);
   const { store, tenant = "default" } = parts;
   if (typeof store?.begin !== "function") {
-    throw unsupported("A runtime that is a database alone", "Return `store` from the function that you give to configureRuntime: one of `@hebra/thread/store/*`, or `legacyStore` over it, which reads the old rows.");
+    throw unsupported(
+      "A runtime that is a database alone",
+      "Return `store` from the function that you give to configureRuntime: one of `@hebra/thread/store/*`, or `legacyStore` over it, which reads the old rows.",
+    );
   }
   const engineOf = (thread: AnyThread) => startedOf(store, parts, thread).engine;
   return {
@@ -143,14 +161,27 @@ export function startedOf(store: ThreadStore, parts: LegacyRuntimeParts, thread:
   const scopes = createScopes(store, async ({ tenant }) => {
     const env = await getThreadEnv();
     // An environment may hold a tenant's secrets: another tenant's turn is not resumed with it.
-    if ((await getThreadRuntime(env)).tenant !== tenant) throw unsupported(`Resuming a turn of the tenant ${tenant} with the environment of another`, "Register the tenant's environment with registerThreadEnv in a process of its own, or use `defineThread` with `services`.");
+    if ((await getThreadRuntime(env)).tenant !== tenant)
+      throw unsupported(
+        `Resuming a turn of the tenant ${tenant} with the environment of another`,
+        "Register the tenant's environment with registerThreadEnv in a process of its own, or use `defineThread` with `services`.",
+      );
     return { env, options: {}, write: undefined };
   });
   const definition = definitionOf(hooksOf(thread), scopes, historyItems);
-  const engine = createEngine({ store, threads: [definition], locks, historyItems, ...(clock === undefined ? {} : { clock }), ...(logger === undefined ? {} : { logger }) });
+  const engine = createEngine({
+    store,
+    threads: [definition],
+    locks,
+    historyItems,
+    ...(clock === undefined ? {} : { clock }),
+    ...(logger === undefined ? {} : { logger }),
+  });
   const closing = new AbortController();
   const close = (): Promise<void> => {
-    closing.abort(new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }));
+    closing.abort(
+      new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", { retryable: true }),
+    );
     return engine.close();
   };
   const made = { engine: { ...engine, close }, scopes, closed: closing.signal };
@@ -159,10 +190,15 @@ export function startedOf(store: ThreadStore, parts: LegacyRuntimeParts, thread:
 }
 
 /** Where an old identifier points: a context by its id, else a thread by that key. */
-export async function addressOf(store: ThreadStore, tenant: string, identifier: ContextIdentifier | null | undefined): Promise<{ ref: ThreadRef; key: string; contextId: string; exists: boolean }> {
+export async function addressOf(
+  store: ThreadStore,
+  tenant: string,
+  identifier: ContextIdentifier | null | undefined,
+): Promise<{ ref: ThreadRef; key: string; contextId: string; exists: boolean }> {
   if (identifier?.id !== undefined) {
     const found = await store.load(tenant, { contextId: identifier.id });
-    if (found !== undefined) return { ref: { contextId: found.context.id }, key: found.thread.key, contextId: found.context.id, exists: true };
+    if (found !== undefined)
+      return { ref: { contextId: found.context.id }, key: found.thread.key, contextId: found.context.id, exists: true };
   }
   const key = identifier?.id ?? identifier?.key ?? globalThis.crypto.randomUUID();
   const found = await store.load(tenant, { key });
@@ -188,25 +224,47 @@ function reading(store: ThreadStore, tenant: string, items: number): LegacyThrea
       const { ref, key, contextId, exists } = await addressOf(store, tenant, identifier);
       const found = exists ? await store.load(tenant, ref) : undefined;
       if (found !== undefined) return toStoredContext(found.thread, found.context);
-      return { id: contextId, threadId: threadIdOf(tenant, key), key, status: "open", createdAt: new Date(), content: null };
+      return {
+        id: contextId,
+        threadId: threadIdOf(tenant, key),
+        key,
+        status: "open",
+        createdAt: new Date(),
+        content: null,
+      };
     },
     async getItems(identifier) {
       const found = await load(identifier);
       if (found === undefined) return [];
       const history = await store.history(tenant, found.context.id, { items });
-      return Promise.all(history.map(async ({ item, parts }) => toThreadItem(item, parts, await triggerIdOf(store, tenant, item.executionId, item.id))));
+      return Promise.all(
+        history.map(async ({ item, parts }) =>
+          toThreadItem(item, parts, await triggerIdOf(store, tenant, item.executionId, item.id)),
+        ),
+      );
     },
   };
   return new Proxy(half, {
     get(target, name) {
       if (typeof name === "symbol" || name === "then" || name in target) return Reflect.get(target, name) as unknown;
-      return () => Promise.reject(unsupported(`The store's ${name}()`, "Turns write their own rows: use `engine.react`, and read with `engine.history` and `engine.context`."));
+      return () =>
+        Promise.reject(
+          unsupported(
+            `The store's ${name}()`,
+            "Turns write their own rows: use `engine.react`, and read with `engine.history` and `engine.context`.",
+          ),
+        );
     },
   });
 }
 
 /** A trigger goes by the id that its caller gave it. */
-async function triggerIdOf(store: ThreadStore, tenant: string, executionId: string | null, itemId: string): Promise<string> {
+async function triggerIdOf(
+  store: ThreadStore,
+  tenant: string,
+  executionId: string | null,
+  itemId: string,
+): Promise<string> {
   if (executionId === null || itemId !== deriveId("item", executionId, "trigger")) return itemId;
   return (await store.execution(tenant, executionId))?.execution.triggerId ?? itemId;
 }

@@ -3,7 +3,15 @@ import type { ActionMap } from "../../definition/define-thread.ts";
 import type { ItemRow } from "../../store/rows.ts";
 import type { ThreadStore } from "../../store/store.ts";
 import { OUTPUT_TEXT_ITEM_TYPE, toStoredContext, toThreadItem } from "./items.ts";
-import type { LegacyChunk, Loose, StoredContext, ThreadEnvironment, ThreadItem, ThreadStreamOptions, ThreadTool } from "./types.ts";
+import type {
+  LegacyChunk,
+  Loose,
+  StoredContext,
+  ThreadEnvironment,
+  ThreadItem,
+  ThreadStreamOptions,
+  ThreadTool,
+} from "./types.ts";
 
 /** What the caller of a turn brings, while that is this process. */
 export interface TurnCall {
@@ -52,7 +60,10 @@ export interface Scopes {
 const MAX_KEPT = 1_000;
 
 /** @param resumedCall - what a turn is resumed with that nobody in this process has called. */
-export function createScopes(store: ThreadStore, resumedCall: (at: { tenant: string; contextId: string }) => Promise<Omit<TurnCall, "trigger">>): Scopes {
+export function createScopes(
+  store: ThreadStore,
+  resumedCall: (at: { tenant: string; contextId: string }) => Promise<Omit<TurnCall, "trigger">>,
+): Scopes {
   const calls = new Map<string, { call: TurnCall; users: number }>();
   const scopes = new Map<string, TurnScope>();
 
@@ -61,7 +72,10 @@ export function createScopes(store: ThreadStore, resumedCall: (at: { tenant: str
     const snapshot = (await store.load(tenant, { contextId }))!;
     const graph = (await store.execution(tenant, executionId))!;
     const trigger = graph.items.find(({ id }) => id === graph.execution.triggerItemId)!;
-    const call = calls.get(executionId)?.call ?? { ...(await resumedCall(at)), trigger: toThreadItem(trigger, [], graph.execution.triggerId) };
+    const call = calls.get(executionId)?.call ?? {
+      ...(await resumedCall(at)),
+      trigger: toThreadItem(trigger, [], graph.execution.triggerId),
+    };
     return {
       ...call,
       tenant,
@@ -98,19 +112,29 @@ export function createScopes(store: ThreadStore, resumedCall: (at: { tenant: str
     },
     async open(at) {
       const scope = await make(at);
-      if (scopes.size >= MAX_KEPT) for (const [id] of scopes) if (!calls.has(id)) {
-        scopes.delete(id);
-        break;
-      }
+      if (scopes.size >= MAX_KEPT)
+        for (const [id] of scopes)
+          if (!calls.has(id)) {
+            scopes.delete(id);
+            break;
+          }
       scopes.set(at.executionId, scope);
       return scope;
     },
     get: (executionId) => scopes.get(executionId),
-    rows: async ({ tenant, contextId }, items) => new Map((await store.history(tenant, contextId, { items })).map(({ item }) => [item.id, item])),
+    rows: async ({ tenant, contextId }, items) =>
+      new Map((await store.history(tenant, contextId, { items })).map(({ item }) => [item.id, item])),
   };
 }
 
 /** The turn's visible answer with some of its parts. */
 export function reactionItem(scope: TurnScope, parts: JsonObject[]): ThreadItem {
-  return { id: scope.reactionEventId, type: OUTPUT_TEXT_ITEM_TYPE, channel: scope.trigger.channel, createdAt: new Date().toISOString(), status: "pending", content: { parts } };
+  return {
+    id: scope.reactionEventId,
+    type: OUTPUT_TEXT_ITEM_TYPE,
+    channel: scope.trigger.channel,
+    createdAt: new Date().toISOString(),
+    status: "pending",
+    content: { parts },
+  };
 }

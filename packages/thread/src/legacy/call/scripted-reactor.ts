@@ -1,6 +1,15 @@
 import { HebraError } from "@hebra/core";
 import { OUTPUT_TEXT_ITEM_TYPE } from "./items.ts";
-import type { Loose, ThreadEnvironment, ThreadItem, ThreadReactionLLM, ThreadReactionResult, ThreadReactionToolCall, ThreadReactor, ThreadReactorParams } from "./types.ts";
+import type {
+  Loose,
+  ThreadEnvironment,
+  ThreadItem,
+  ThreadReactionLLM,
+  ThreadReactionResult,
+  ThreadReactionToolCall,
+  ThreadReactor,
+  ThreadReactorParams,
+} from "./types.ts";
 
 /** @deprecated Use `ScriptedStep`. */
 export interface ScriptedReactionPayload {
@@ -28,15 +37,19 @@ export interface CreateScriptedReactorOptions<Context = Loose, Env extends Threa
 const MAX_PLACES = 10_000;
 
 /**
- * A reactor that plays a script. Its place is the reactor's own, over all turns, as it always was; the same answer asked for
+ * A reactor that plays a script. Its place is the reactor's own, over all turns, as it always was; the same answer
+ * asked for
  * again gets the same step.
  *
  * @deprecated Use `scriptedReactor` of `@hebra/thread/reactor`: its script is each turn's own, also after a crash.
  * @throws HebraError `INVALID_OPTIONS` for an empty script; the turn fails with `SCRIPT_EXHAUSTED` after the last step.
  */
-export function createScriptedReactor<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment>(options: CreateScriptedReactorOptions<Context, Env>): ThreadReactor<Context, Env> {
+export function createScriptedReactor<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment>(
+  options: CreateScriptedReactorOptions<Context, Env>,
+): ThreadReactor<Context, Env> {
   const { steps, repeatLast = false } = options;
-  if (!Array.isArray(steps) || steps.length === 0) throw new HebraError("INVALID_OPTIONS", "createScriptedReactor: `steps` must hold at least one step.");
+  if (!Array.isArray(steps) || steps.length === 0)
+    throw new HebraError("INVALID_OPTIONS", "createScriptedReactor: `steps` must hold at least one step.");
   const places = new Map<string, number>();
   let next = 0;
   return async (params): Promise<ThreadReactionResult> => {
@@ -46,7 +59,11 @@ export function createScriptedReactor<Context = Loose, Env extends ThreadEnviron
     places.set(asked, place);
     const step = steps[place] ?? (repeatLast ? steps.at(-1) : undefined);
     if (step === undefined) {
-      throw new HebraError("SCRIPT_EXHAUSTED", `createScriptedReactor: the script has ${steps.length} steps and was asked for one more. Add steps, or set \`repeatLast\`.`, { details: { steps: steps.length } });
+      throw new HebraError(
+        "SCRIPT_EXHAUSTED",
+        `createScriptedReactor: the script has ${steps.length} steps and was asked for one more. Add steps, or set \`repeatLast\`.`,
+        { details: { steps: steps.length } },
+      );
     }
     const { assistantEvent, ...rest } = typeof step === "function" ? await step(params) : step;
     return {

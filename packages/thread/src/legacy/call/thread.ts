@@ -20,17 +20,24 @@ type Awaitable<T> = T | Promise<T>;
 const DEFAULT_MODEL = "openai/gpt-5";
 
 /**
- * A thread in the manner of the old engine, to be subclassed. It runs on the new one: turns are queued, durable and resumed.
+ * A thread in the manner of the old engine, to be subclassed. It runs on the new one: turns are queued, durable and
+ * resumed.
  *
  * @deprecated Use `defineThread` and `createEngine`.
  */
 export abstract class Thread<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment> {
   protected readonly opts: LegacyThreadOptions<Context, Env>;
-  /** What its turns are kept under; a process needs one of the same name to resume them. @defaultValue the class's name */
+  /**
+   * What its turns are kept under; a process needs one of the same name to resume them. @defaultValue the class's name
+   */
   protected readonly definitionName: string;
   readonly #reactor: ThreadReactor<Context, Env>;
 
-  constructor(opts: LegacyThreadOptions<Context, Env> = {}, reactor?: ThreadReactor<Context, Env>, definitionName?: string) {
+  constructor(
+    opts: LegacyThreadOptions<Context, Env> = {},
+    reactor?: ThreadReactor<Context, Env>,
+    definitionName?: string,
+  ) {
     this.opts = opts;
     this.#reactor = reactor ?? (createAiSdkReactor() as ThreadReactor<Context, Env>);
     this.definitionName = definitionName ?? new.target.name;
@@ -69,7 +76,10 @@ export abstract class Thread<Context = Loose, Env extends ThreadEnvironment = Th
   react(triggerEvent: ThreadItem, params: ThreadReactParams<Env>): Promise<ThreadReactResult<Context>>;
   /** @deprecated The older calling convention, with one object. */
   react(params: LegacyReactParams<Env>): Promise<ThreadReactResult<Context>>;
-  react(first: ThreadItem | LegacyReactParams<Env>, params?: ThreadReactParams<Env>): Promise<ThreadReactResult<Context>> {
+  react(
+    first: ThreadItem | LegacyReactParams<Env>,
+    params?: ThreadReactParams<Env>,
+  ): Promise<ThreadReactResult<Context>> {
     return reactTo(this, first, params);
   }
 

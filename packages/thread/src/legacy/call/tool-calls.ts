@@ -4,10 +4,13 @@ import type { Loose, ThreadItem, ThreadReactionToolCall } from "./types.ts";
 /**
  * Whether a tool has run, well or not, according to an item's parts.
  *
- * @deprecated Give the definition `policy: { requiredAction }` to end a turn by an action, or look at `TurnResult.parts`.
+ * @deprecated Give the definition `policy: { requiredAction }` to end a turn by an action, or look at
+ * `TurnResult.parts`.
  */
 export function didToolExecute(event: Pick<ThreadItem, "content">, toolName: string): boolean {
-  return partsOf(event.content).some(({ type, state }) => type === `tool-${toolName}` && (state === "output-available" || state === "output-error"));
+  return partsOf(event.content).some(
+    ({ type, state }) => type === `tool-${toolName}` && (state === "output-available" || state === "output-error"),
+  );
 }
 
 /**
@@ -19,6 +22,8 @@ export function extractToolCallsFromParts(parts: readonly Loose[] | undefined | 
   return (parts ?? []).flatMap((part: unknown) => {
     if (!isObject(part)) return [];
     const { type, toolCallId, input } = part;
-    return typeof type === "string" && type.startsWith("tool-") ? [{ toolCallId: toolCallId as string, toolName: type.slice("tool-".length), args: input }] : [];
+    return typeof type === "string" && type.startsWith("tool-")
+      ? [{ toolCallId: toolCallId as string, toolName: type.slice("tool-".length), args: input }]
+      : [];
   });
 }

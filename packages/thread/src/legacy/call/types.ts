@@ -182,7 +182,9 @@ export interface ThreadReactionResult {
 }
 
 /** @deprecated Use `Reactor`: an async iterable of events, with history and a signal. */
-export type ThreadReactor<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment> = (params: ThreadReactorParams<Context, Env>) => Promise<ThreadReactionResult>;
+export type ThreadReactor<Context = Loose, Env extends ThreadEnvironment = ThreadEnvironment> = (
+  params: ThreadReactorParams<Context, Env>,
+) => Promise<ThreadReactionResult>;
 
 /** A thread of any types. */
 export type AnyThread = Thread<Loose, Loose>;

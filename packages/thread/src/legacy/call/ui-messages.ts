@@ -1,5 +1,12 @@
 import { HebraError } from "@hebra/core";
-import { INPUT_TEXT_ITEM_TYPE, OUTPUT_TEXT_ITEM_TYPE, roleOfType, SYSTEM_TEXT_ITEM_TYPE, uiPartsOf, WEB_CHANNEL } from "./items.ts";
+import {
+  INPUT_TEXT_ITEM_TYPE,
+  OUTPUT_TEXT_ITEM_TYPE,
+  roleOfType,
+  SYSTEM_TEXT_ITEM_TYPE,
+  uiPartsOf,
+  WEB_CHANNEL,
+} from "./items.ts";
 import type { Loose, ThreadItem } from "./types.ts";
 
 /** A message of a model's response. */
@@ -42,7 +49,12 @@ export async function convertItemsToModelMessages(items: readonly ThreadItem[]):
 
 /** @deprecated The engine writes answers itself. */
 export function convertModelMessageToItem(itemId: string, { message, timestamp }: ResponseMessage): ThreadItem {
-  const type = message.role === "user" ? INPUT_TEXT_ITEM_TYPE : message.role === "system" ? SYSTEM_TEXT_ITEM_TYPE : OUTPUT_TEXT_ITEM_TYPE;
+  const type =
+    message.role === "user"
+      ? INPUT_TEXT_ITEM_TYPE
+      : message.role === "system"
+        ? SYSTEM_TEXT_ITEM_TYPE
+        : OUTPUT_TEXT_ITEM_TYPE;
   return { ...itemOf(itemId, type, message.content), createdAt: timestamp.toISOString() };
 }
 

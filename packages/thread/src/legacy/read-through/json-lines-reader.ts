@@ -7,11 +7,13 @@ import type { LegacyReader } from "./reader.ts";
 const entities = ["context_contexts", "context_events", "story_executions", "story_steps", "story_parts"] as const;
 
 /**
- * Reads rows of the old engine from a folder with one file an entity, `<entity>.jsonl`, one row a line: the same folder that
+ * Reads rows of the old engine from a folder with one file an entity, `<entity>.jsonl`, one row a line: the same folder
+ * that
  * the migration kit reads. The files are read once, whole, into memory: for tests, and for archives that fit there.
  *
  * @param options - `tenant` whose rows the folder holds. @defaultValue "default"
- * @throws HebraError `SOURCE_INVALID` at the first read, when `context_contexts.jsonl` is missing or a line is no JSON object.
+ * @throws HebraError `SOURCE_INVALID` at the first read, when `context_contexts.jsonl` is missing or a line is no JSON
+ * object.
  *
  * @example
  * ```ts
@@ -24,7 +26,8 @@ const entities = ["context_contexts", "context_events", "story_executions", "sto
 export function jsonLinesReader(folder: string, options: { tenant?: string } = {}): LegacyReader {
   const { tenant: mine = "default" } = options;
   let opened: Promise<LegacyReader> | undefined;
-  const reader = (): Promise<LegacyReader> => (opened ??= readTables(folder).then((tables) => memoryReader((tenant) => (tenant === mine ? tables : undefined))));
+  const reader = (): Promise<LegacyReader> =>
+    (opened ??= readTables(folder).then((tables) => memoryReader((tenant) => (tenant === mine ? tables : undefined))));
   return {
     byKey: async (tenant, key) => (await reader()).byKey(tenant, key),
     byContextId: async (tenant, contextId) => (await reader()).byContextId(tenant, contextId),
@@ -47,7 +50,13 @@ async function readRows(folder: string, entity: string): Promise<JsonObject[]> {
   } catch (error) {
     const absent = (error as { code?: string }).code === "ENOENT";
     if (absent && entity !== "context_contexts") return [];
-    throw new HebraError("SOURCE_INVALID", absent ? `The folder holds no ${file}: it is not one of the old engine's rows.` : `${file} cannot be read: ${errorMessage(error)}`, { cause: error, details: { file } });
+    throw new HebraError(
+      "SOURCE_INVALID",
+      absent
+        ? `The folder holds no ${file}: it is not one of the old engine's rows.`
+        : `${file} cannot be read: ${errorMessage(error)}`,
+      { cause: error, details: { file } },
+    );
   }
   return text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parse(line, `${file} line ${i + 1}`)]));
 }

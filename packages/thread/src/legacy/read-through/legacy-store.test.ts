@@ -27,7 +27,8 @@ beforeAll(async () => {
   toBundle = await migrationMapping();
 });
 
-const over = (store: ThreadStore, tables = storyRows(), options: { maxRejects?: number } = {}) => legacyStore({ store, legacy: memoryReader(tables), toBundle, ...options });
+const over = (store: ThreadStore, tables = storyRows(), options: { maxRejects?: number } = {}) =>
+  legacyStore({ store, legacy: memoryReader(tables), toBundle, ...options });
 
 describe("legacyStore reads what only the old engine has", () => {
   it("as items with parts, by key and by context id, and writes nothing", async () => {
@@ -37,24 +38,42 @@ describe("legacyStore reads what only the old engine has", () => {
     expect(found?.context).toMatchObject({ id: "c", status: "open", seq: 62, state: { orders: 1 } });
     expect((await store.load(tenant, { contextId: "c" }))?.thread.key).toBe("customer-c");
     const history = await store.history(tenant, "c", { items: 4, upToSeq: 4 });
-    expect(history.map(({ item }) => [item.id, item.role, item.status])).toEqual([["c-in", "user", "completed"], ["c-out", "assistant", "completed"], ["c-in-0", "user", "completed"], ["c-out-0", "assistant", "completed"]]);
-    expect(history[1]!.parts.map(({ content }) => content)).toMatchObject([{ kind: "action", callId: "call-1", status: "succeeded", output: { status: "shipped" } }, { kind: "text", text: "It has shipped." }]);
-    expect((await store.execution(tenant, "c-run"))?.execution).toMatchObject({ status: "completed", triggerItemId: "c-in" });
+    expect(history.map(({ item }) => [item.id, item.role, item.status])).toEqual([
+      ["c-in", "user", "completed"],
+      ["c-out", "assistant", "completed"],
+      ["c-in-0", "user", "completed"],
+      ["c-out-0", "assistant", "completed"],
+    ]);
+    expect(history[1]!.parts.map(({ content }) => content)).toMatchObject([
+      { kind: "action", callId: "call-1", status: "succeeded", output: { status: "shipped" } },
+      { kind: "text", text: "It has shipped." },
+    ]);
+    expect((await store.execution(tenant, "c-run"))?.execution).toMatchObject({
+      status: "completed",
+      triggerItemId: "c-in",
+    });
     expect(await store.journal(tenant, "c", 0)).toEqual([]);
     expect((await store.export(tenant, "c"))?.items).toHaveLength(62);
     expect(await store.load("another", { key: "customer-c" })).toBeUndefined();
     expect(await store.load(tenant, { key: "nobody" })).toBeUndefined();
-    expect(inner.calls.filter((verb) => !["load", "execution", "history", "journal", "export"].includes(verb))).toEqual([]);
+    expect(inner.calls.filter((verb) => !["load", "execution", "history", "journal", "export"].includes(verb))).toEqual(
+      [],
+    );
   });
 
   it("lists new threads, then old ones, each once", async () => {
     const tables = storyRows("a");
-    for (const name of ["b", "c"]) for (const [entity, rows] of Object.entries(storyRows(name))) tables[entity as keyof typeof tables].push(...rows);
+    for (const name of ["b", "c"])
+      for (const [entity, rows] of Object.entries(storyRows(name))) tables[entity as keyof typeof tables].push(...rows);
     const definition = scripted([{ text: "x" }]);
     const store = over(memoryStore(), tables);
     const { engine } = setUp(definition, { store });
-    await (await engine.react(definition, { id: "1", text: "new" }, { address: { key: "other-1" } })).result;
-    await (await engine.react(definition, { id: "1", text: "on" }, { address: { key: "customer-b" } })).result;
+    await (
+      await engine.react(definition, { id: "1", text: "new" }, { address: { key: "other-1" } })
+    ).result;
+    await (
+      await engine.react(definition, { id: "1", text: "on" }, { address: { key: "customer-b" } })
+    ).result;
     const keys: string[] = [];
     let cursor: string | undefined;
     do {
@@ -69,11 +88,16 @@ describe("legacyStore reads what only the old engine has", () => {
   it("from a folder of JSON lines too", async () => {
     const folder = mkdtempSync(join(tmpdir(), "hebra-legacy-"));
     afterAll(() => rmSync(folder, { recursive: true }));
-    for (const [entity, rows] of Object.entries(storyRows())) writeFileSync(join(folder, `${entity}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    for (const [entity, rows] of Object.entries(storyRows()))
+      writeFileSync(join(folder, `${entity}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     const store = legacyStore({ store: memoryStore(), legacy: jsonLinesReader(folder, { tenant: "acme" }), toBundle });
     expect(await store.history("acme", "c", { items: 40 })).toHaveLength(2);
     expect(await store.load("default", { key: "customer-c" })).toBeUndefined();
-    await expect(legacyStore({ store: memoryStore(), legacy: jsonLinesReader(join(folder, "none")), toBundle }).load("default", { key: "k" })).rejects.toMatchObject({ code: "SOURCE_INVALID" });
+    await expect(
+      legacyStore({ store: memoryStore(), legacy: jsonLinesReader(join(folder, "none")), toBundle }).load("default", {
+        key: "k",
+      }),
+    ).rejects.toMatchObject({ code: "SOURCE_INVALID" });
   });
 });
 
@@ -98,7 +122,11 @@ describe("the first turn of an old conversation", () => {
 
   it("by an old trigger's second delivery returns the old turn and runs nothing", async () => {
     const { engine } = setUp(definition, { store: over(memoryStore()) });
-    const turn = await engine.react(definition, { id: "c-in", text: "Where is A-7?" }, { address: { key: "customer-c" } });
+    const turn = await engine.react(
+      definition,
+      { id: "c-in", text: "Where is A-7?" },
+      { address: { key: "customer-c" } },
+    );
     expect(turn).toMatchObject({ duplicate: true, executionId: "c-run" });
     expect((await turn.result).text).toBe("It has shipped.");
   });
@@ -108,8 +136,16 @@ describe("the first turn of an old conversation", () => {
     const tables = storyRows("c", 3);
     const locks = localLocks({ clock: createManualClock() });
     const engines = [1, 2, 3].map(() => setUp(definition, { store: over(inner, tables), locks }).engine);
-    const turns = await Promise.all(engines.map((engine, i) => engine.react(definition, { id: `n-${i}`, text: "hi" }, { address: { key: "customer-c" } })));
-    expect((await Promise.all(turns.map(({ result }) => result))).map(({ status }) => status)).toEqual(["completed", "completed", "completed"]);
+    const turns = await Promise.all(
+      engines.map((engine, i) =>
+        engine.react(definition, { id: `n-${i}`, text: "hi" }, { address: { key: "customer-c" } }),
+      ),
+    );
+    expect((await Promise.all(turns.map(({ result }) => result))).map(({ status }) => status)).toEqual([
+      "completed",
+      "completed",
+      "completed",
+    ]);
     const bundle = (await inner.export(tenant, "c"))!;
     expect(bundle.items).toHaveLength(8 + 6);
     expect(verifyGraph(bundle, { settled: true })).toEqual([]);
@@ -123,8 +159,16 @@ describe("the first turn of an old conversation", () => {
       const tables = storyRows("c", 20);
       const locks = localLocks();
       const engines = inner.map((store) => setUp(definition, { store: over(store, tables), locks }).engine);
-      const turns = await Promise.all(engines.map((engine, i) => engine.react(definition, { id: `n-${i}`, text: "hi" }, { address: { key: "customer-c" } })));
-      expect((await Promise.all(turns.map(({ result }) => result))).map(({ status }) => status)).toEqual(["completed", "completed", "completed"]);
+      const turns = await Promise.all(
+        engines.map((engine, i) =>
+          engine.react(definition, { id: `n-${i}`, text: "hi" }, { address: { key: "customer-c" } }),
+        ),
+      );
+      expect((await Promise.all(turns.map(({ result }) => result))).map(({ status }) => status)).toEqual([
+        "completed",
+        "completed",
+        "completed",
+      ]);
       const bundle = (await inner[0]!.export(tenant, "c"))!;
       expect(bundle.items).toHaveLength(42 + 6);
       expect(verifyGraph(bundle, { settled: true })).toEqual([]);
@@ -145,7 +189,9 @@ describe("the first turn of an old conversation", () => {
       async import(to, bundle) {
         if (!raced) {
           raced = true;
-          await (await other.engine.react(definition, { id: "first", text: "first" }, { address: { key: "customer-c" } })).result;
+          await (
+            await other.engine.react(definition, { id: "first", text: "first" }, { address: { key: "customer-c" } })
+          ).result;
         }
         return inner.import(to, bundle);
       },
@@ -154,7 +200,13 @@ describe("the first turn of an old conversation", () => {
     const { thread, context } = (await store.load(tenant, { key: "customer-c" }))!;
     const execution = newExecution(tenant, context, definition, parseTrigger({ id: "second", text: "second" }), 1);
     const trigger = parseTrigger({ id: "second", text: "second" });
-    const begun = await store.begin(tenant, { thread, context, execution, trigger: newTriggerRow(execution, trigger.digest), items: [newTriggerItem(execution, trigger)] });
+    const begun = await store.begin(tenant, {
+      thread,
+      context,
+      execution,
+      trigger: newTriggerRow(execution, trigger.digest),
+      items: [newTriggerItem(execution, trigger)],
+    });
     expect(raced).toBe(true);
     expect(begun).toMatchObject({ duplicate: false, execution: { status: "queued" } });
     expect((await inner.export(tenant, "c"))!.items).toHaveLength(2 + 2 + 1);
@@ -163,12 +215,20 @@ describe("the first turn of an old conversation", () => {
   it("catches up with what the old engine added after the migration's import", async () => {
     const inner = memoryStore();
     const tables = storyRows();
-    const group = { context: tables.context_contexts[0]!, events: [...tables.context_events], executions: [...tables.story_executions], steps: tables.story_steps, parts: tables.story_parts };
+    const group = {
+      context: tables.context_contexts[0]!,
+      events: [...tables.context_events],
+      executions: [...tables.story_executions],
+      steps: tables.story_steps,
+      parts: tables.story_parts,
+    };
     await inner.import(tenant, toBundle(group).document as ContextBundle);
     addStoryTurn(tables, "c", 0);
     const { engine, store } = setUp(definition, { store: over(inner, tables) });
     expect(await store.history(tenant, "c", { items: 40 })).toHaveLength(4);
-    await (await engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } })).result;
+    await (
+      await engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } })
+    ).result;
     expect((await inner.export(tenant, "c"))!.items).toHaveLength(6);
   });
 
@@ -179,7 +239,9 @@ describe("the first turn of an old conversation", () => {
     await inner.announceImport(tenant, thread, context);
     expect(await store.history(tenant, "c", { items: 40 })).toHaveLength(2);
     const { engine } = setUp(definition, { store });
-    await expect(engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } })).rejects.toMatchObject({ code: "CONTEXT_MIGRATING", retryable: true });
+    await expect(
+      engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } }),
+    ).rejects.toMatchObject({ code: "CONTEXT_MIGRATING", retryable: true });
   });
 
   it("is refused when rows would be lost, unless that is allowed; reading is not", async () => {
@@ -187,14 +249,23 @@ describe("the first turn of an old conversation", () => {
     tables.context_events.push({ id: "broken", context: "c", type: "input_text" });
     const { engine, store } = setUp(definition, { store: over(memoryStore(), tables) });
     expect(await store.history(tenant, "c", { items: 40 })).toHaveLength(2);
-    await expect(engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } })).rejects.toMatchObject({ code: "REJECTS_OVER_BUDGET", details: { rejects: 1 } });
+    await expect(
+      engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } }),
+    ).rejects.toMatchObject({ code: "REJECTS_OVER_BUDGET", details: { rejects: 1 } });
     const lax = setUp(definition, { store: over(memoryStore(), tables, { maxRejects: 1 }) });
-    expect((await (await lax.engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } })).result).status).toBe("completed");
+    expect(
+      (await (await lax.engine.react(definition, { id: "n", text: "n" }, { address: { key: "customer-c" } })).result)
+        .status,
+    ).toBe("completed");
   });
 
   it("also by a fork or by closing", async () => {
     const store = over(memoryStore());
-    const fork = await store.fork(tenant, { from: "c", atItemId: "c-in", context: newContext("fork", "any", {}, 1, 5) });
+    const fork = await store.fork(tenant, {
+      from: "c",
+      atItemId: "c-in",
+      context: newContext("fork", "any", {}, 1, 5),
+    });
     expect(fork).toMatchObject({ parentContextId: "c", parentSeq: 1 });
     const other = over(memoryStore());
     await other.setClosed(tenant, "c", true, 5);
@@ -205,7 +276,12 @@ describe("the first turn of an old conversation", () => {
 describe("legacyStore over a store without old rows", () => {
   const reason = "memory ends with its process, so there is no second store over the same data";
   const clauses = storeContract({
-    create: async () => legacyStore({ store: memoryStore(), legacy: memoryReader({ context_contexts: [] }), toBundle: (group) => toBundle(group) }),
+    create: async () =>
+      legacyStore({
+        store: memoryStore(),
+        legacy: memoryReader({ context_contexts: [] }),
+        toBundle: (group) => toBundle(group),
+      }),
     skip: {
       "what was acknowledged is there when the data is opened again": reason,
       "two stores over the same data: exactly one wins each sequence": reason,
@@ -215,4 +291,3 @@ describe("legacyStore over a store without old rows", () => {
   });
   for (const [title, clause] of Object.entries(clauses)) it(title, clause);
 });
-

@@ -5,7 +5,10 @@ import type { ContextBundle, Snapshot, ThreadRef, ThreadStore } from "../../stor
 import { listBoth } from "./list-both.ts";
 import type { LegacyGroup, LegacyReader } from "./reader.ts";
 
-/** A context as it is to be in the thread store, with the rows that found no place in it: what `storyBundle` of `@hebra/migrate` returns. */
+/**
+ * A context as it is to be in the thread store, with the rows that found no place in it: what `storyBundle` of
+ * `@hebra/migrate` returns.
+ */
 export interface MappedGroup {
   /** A {@link ContextBundle}; undefined when the context's own row cannot be mapped. */
   document: object | undefined;
@@ -18,9 +21,15 @@ export interface LegacyStoreOptions {
   store: ThreadStore;
   /** Where the old engine's rows are. */
   legacy: LegacyReader;
-  /** Maps the rows of one context: `storyBundle` of `@hebra/migrate`. Pure: the same rows must give the same bundle in every process. */
+  /**
+   * Maps the rows of one context: `storyBundle` of `@hebra/migrate`. Pure: the same rows must give the same bundle in
+   * every process.
+   */
   toBundle(group: LegacyGroup): MappedGroup | Promise<MappedGroup>;
-  /** How many rows of a context may find no place before it is refused, and cannot go on here. Reading is never refused. @defaultValue 0 */
+  /**
+   * How many rows of a context may find no place before it is refused, and cannot go on here. Reading is never refused.
+   * @defaultValue 0
+   */
   maxRejects?: number;
   /** @defaultValue one that says nothing */
   logger?: Logger;
@@ -44,13 +53,18 @@ const schema = z.strictObject({
 });
 
 /**
- * A thread store over another that also answers for the old engine's conversations: what the thread store has not got is read
- * from the old rows, as items with parts, so that histories are there before, during and after a migration. The old rows are
- * never written to. The first turn of such a conversation brings it in whole, by `import`, and then goes on in the thread
+ * A thread store over another that also answers for the old engine's conversations: what the thread store has not got
+ * is read
+ * from the old rows, as items with parts, so that histories are there before, during and after a migration. The old
+ * rows are
+ * never written to. The first turn of such a conversation brings it in whole, by `import`, and then goes on in the
+ * thread
  * store; until then the old engine may still add to it. Two processes may do so at once.
  *
- * A conversation that a migration has imported already, and that no turn has touched here, is read from wherever there is more
- * of it, and is caught up by its first turn. One that goes back to the old engine after a turn here, and returns, is to be
+ * A conversation that a migration has imported already, and that no turn has touched here, is read from wherever there
+ * is more
+ * of it, and is caught up by its first turn. One that goes back to the old engine after a turn here, and returns, is to
+ * be
  * caught up with `catchUp` before its next turn. `system()` and addresses by thread id know the thread store alone.
  *
  * @throws HebraError `INVALID_OPTIONS`. `begin`, `fork` and `setClosed` also throw `REJECTS_OVER_BUDGET`.
@@ -65,7 +79,8 @@ const schema = z.strictObject({
  * declare function storyBundle(group: object): MappedGroup;
  *
  * export function openEngine() {
- *   const store = legacyStore({ store: memoryStore(), legacy: memoryReader({ context_contexts: [] }), toBundle: storyBundle });
+ *   const store = legacyStore({ store: memoryStore(), legacy: memoryReader({ context_contexts: [] }), toBundle:
+ * storyBundle });
  *   return createEngine({ store, threads: [] });
  * }
  * ```
@@ -78,7 +93,13 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
 
   /** What the old engine has at an address. */
   async function read(tenant: string, ref: ThreadRef): Promise<Old | undefined> {
-    return map("key" in ref ? await legacy.byKey(tenant, ref.key) : "contextId" in ref ? await legacy.byContextId(tenant, ref.contextId) : undefined);
+    return map(
+      "key" in ref
+        ? await legacy.byKey(tenant, ref.key)
+        : "contextId" in ref
+          ? await legacy.byContextId(tenant, ref.contextId)
+          : undefined,
+    );
   }
 
   async function map(group: LegacyGroup | undefined): Promise<Old | undefined> {
@@ -88,7 +109,10 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
   }
 
   /** What is at an address: in the thread store, or, while nothing has been done with it there, in the old rows. */
-  async function find(tenant: string, ref: ThreadRef): Promise<{ snapshot: Snapshot | undefined; old: Old | undefined }> {
+  async function find(
+    tenant: string,
+    ref: ThreadRef,
+  ): Promise<{ snapshot: Snapshot | undefined; old: Old | undefined }> {
     const snapshot = await store.load(tenant, ref);
     if (snapshot !== undefined) {
       const name = nameOf(tenant, snapshot.context.id);
@@ -100,7 +124,9 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
       }
     }
     const old = await read(tenant, snapshot === undefined ? ref : { contextId: snapshot.context.id });
-    const isNews = old !== undefined && (snapshot === undefined || snapshot.context.importing || old.bundle.context.seq > snapshot.context.seq);
+    const isNews =
+      old !== undefined &&
+      (snapshot === undefined || snapshot.context.importing || old.bundle.context.seq > snapshot.context.seq);
     return { snapshot, old: isNews ? old : undefined };
   }
 
@@ -126,16 +152,22 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
     if (old === undefined || snapshot?.context.importing === true) return;
     const { bundle, rejects } = old;
     if (rejects > maxRejects) {
-      throw new HebraError("REJECTS_OVER_BUDGET", `${rejects} rows of the old conversation ${bundle.thread.key} have no place in the new one, and ${maxRejects} are allowed. Repair them, or raise \`maxRejects\`.`, {
-        details: { tenant, contextId, rejects },
-      });
+      throw new HebraError(
+        "REJECTS_OVER_BUDGET",
+        `${rejects} rows of the old conversation ${bundle.thread.key} have no place in the new one, and ${maxRejects} are allowed. Repair them, or raise \`maxRejects\`.`,
+        {
+          details: { tenant, contextId, rejects },
+        },
+      );
     }
     try {
       const { changed, counts } = await store.import(tenant, bundle);
-      if (changed) logger.info("A conversation of the old engine was brought in.", { tenant, contextId, rejects, ...counts });
+      if (changed)
+        logger.info("A conversation of the old engine was brought in.", { tenant, contextId, rejects, ...counts });
     } catch (error) {
       // Somebody else brought it in, and goes on with it already.
-      if (errorCode(error) !== "IMPORT_CONFLICT" || (await store.load(tenant, { contextId })) === undefined) throw error;
+      if (errorCode(error) !== "IMPORT_CONFLICT" || (await store.load(tenant, { contextId })) === undefined)
+        throw error;
     }
   }
 
@@ -160,9 +192,12 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
       // Whoever wants to write must still be told that the address is reserved.
       return snapshot?.context.importing === true ? { ...seen!, context: { ...seen!.context, importing: true } } : seen;
     },
-    history: (tenant, contextId, window) => reading(tenant, contextId, (from) => from.history(tenant, contextId, window)),
-    journal: (tenant, contextId, afterSeq, limit) => reading(tenant, contextId, (from) => from.journal(tenant, contextId, afterSeq, limit)),
-    stateAt: (tenant, contextId, itemId) => reading(tenant, contextId, (from) => from.stateAt(tenant, contextId, itemId)),
+    history: (tenant, contextId, window) =>
+      reading(tenant, contextId, (from) => from.history(tenant, contextId, window)),
+    journal: (tenant, contextId, afterSeq, limit) =>
+      reading(tenant, contextId, (from) => from.journal(tenant, contextId, afterSeq, limit)),
+    stateAt: (tenant, contextId, itemId) =>
+      reading(tenant, contextId, (from) => from.stateAt(tenant, contextId, itemId)),
     export: (tenant, contextId) => reading(tenant, contextId, (from) => from.export(tenant, contextId)),
     async execution(tenant, executionId) {
       const found = await store.execution(tenant, executionId);
@@ -184,5 +219,8 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
 
 /** An import wrote it, and no turn has begun in it since: the old engine may still be the one that serves it. */
 export function isUntouched({ context, active, queued }: Snapshot): boolean {
-  return context.importing || (context.provenance !== null && context.fence === 0 && active === undefined && queued.length === 0);
+  return (
+    context.importing ||
+    (context.provenance !== null && context.fence === 0 && active === undefined && queued.length === 0)
+  );
 }

@@ -6,7 +6,8 @@ import type { LegacyReader } from "./reader.ts";
 const DEFAULT_LIMIT = 50;
 
 /**
- * Lists the threads of a store, newest change first, and then those that only the old engine has, in its reader's order. The
+ * Lists the threads of a store, newest change first, and then those that only the old engine has, in its reader's
+ * order. The
  * two are not merged: for that every old row would have to be read for the first page.
  */
 export async function listBoth(
@@ -21,16 +22,25 @@ export async function listBoth(
   let { phase, cursor } = readCursor(options.cursor);
   const rows: ThreadRow[] = [];
   while (phase === "new" && rows.length < limit) {
-    const page = await store.list(tenant, { limit: limit - rows.length, ...only, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await store.list(tenant, {
+      limit: limit - rows.length,
+      ...only,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     rows.push(...page.rows);
     cursor = page.cursor;
     if (cursor === undefined) phase = legacy.list === undefined ? "end" : "old";
   }
   while (phase === "old" && rows.length < limit) {
-    const page = await legacy.list!(tenant, { limit: limit - rows.length, ...only, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await legacy.list!(tenant, {
+      limit: limit - rows.length,
+      ...only,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     for (const context of page.contexts) {
       const thread = await toThread(context);
-      if (thread !== undefined && (await store.load(tenant, { contextId: thread.mainContextId })) === undefined) rows.push(thread);
+      if (thread !== undefined && (await store.load(tenant, { contextId: thread.mainContextId })) === undefined)
+        rows.push(thread);
     }
     cursor = page.cursor;
     if (cursor === undefined) phase = "end";
@@ -41,7 +51,8 @@ export async function listBoth(
 function readCursor(cursor: string | undefined): { phase: "new" | "old" | "end"; cursor: string | undefined } {
   if (cursor === undefined) return { phase: "new", cursor: undefined };
   const [phase, ...rest] = cursor.split(" ");
-  if (phase !== "new" && phase !== "old") throw new HebraError("INVALID_OPTIONS", "The cursor is none that `list` gave.");
+  if (phase !== "new" && phase !== "old")
+    throw new HebraError("INVALID_OPTIONS", "The cursor is none that `list` gave.");
   const inner = rest.join(" ");
   return { phase, cursor: inner === "" ? undefined : inner };
 }

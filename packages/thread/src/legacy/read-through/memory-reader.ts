@@ -19,12 +19,16 @@ export interface LegacyTables {
  * ```ts
  * import { memoryReader } from "@hebra/thread/legacy";
  *
- * const reader = memoryReader({ context_contexts: [{ id: "c-1", key: "customer-7", createdAt: "2025-10-01T08:00:00Z" }] });
+ * const reader = memoryReader({ context_contexts: [{ id: "c-1", key: "customer-7", createdAt: "2025-10-01T08:00:00Z" }]
+ * });
  * console.log((await reader.byKey("default", "customer-7"))?.context["id"]); // c-1
  * ```
  */
 export function memoryReader(tables: LegacyTables | ((tenant: string) => LegacyTables | undefined)): LegacyReader {
-  const of = (tenant: string): LegacyTables => (typeof tables === "function" ? tables(tenant) : tenant === "default" ? tables : undefined) ?? { context_contexts: [] };
+  const of = (tenant: string): LegacyTables =>
+    (typeof tables === "function" ? tables(tenant) : tenant === "default" ? tables : undefined) ?? {
+      context_contexts: [],
+    };
   const group = (tenant: string, isWanted: (context: JsonObject) => boolean): LegacyGroup | undefined => {
     const rows = of(tenant);
     const context = rows.context_contexts.find(isWanted);
@@ -41,19 +45,32 @@ export function memoryReader(tables: LegacyTables | ((tenant: string) => LegacyT
     async list(tenant, { limit, cursor, keyPrefix = "" }) {
       const found = of(tenant).context_contexts.filter((context) => keyOf(context)?.startsWith(keyPrefix));
       const from = Number(cursor ?? 0);
-      return { contexts: found.slice(from, from + limit), cursor: from + limit < found.length ? String(from + limit) : undefined };
+      return {
+        contexts: found.slice(from, from + limit),
+        cursor: from + limit < found.length ? String(from + limit) : undefined,
+      };
     },
   };
 }
 
 function groupOf(tables: LegacyTables, context: JsonObject): LegacyGroup {
-  const under = (rows: readonly JsonObject[] | undefined, member: string, parents: readonly JsonObject[]): JsonObject[] => {
+  const under = (
+    rows: readonly JsonObject[] | undefined,
+    member: string,
+    parents: readonly JsonObject[],
+  ): JsonObject[] => {
     const ids = new Set(parents.map(({ id }) => id));
     return (rows ?? []).filter((row) => ids.has(linkOf(row, member) ?? null));
   };
   const executions = under(tables.story_executions, "context", [context]);
   const steps = under(tables.story_steps, "execution", executions);
-  return { context, events: under(tables.context_events, "context", [context]), executions, steps, parts: under(tables.story_parts, "step", steps) };
+  return {
+    context,
+    events: under(tables.context_events, "context", [context]),
+    executions,
+    steps,
+    parts: under(tables.story_parts, "step", steps),
+  };
 }
 
 /** A context's own key, or its id when it has none. */
@@ -61,7 +78,9 @@ function keyOf(context: JsonObject): string | undefined {
   return stringOf(context["key"]) ?? stringOf(context["id"]);
 }
 
-/** The id that a row links to: over the generations of the old engine an id, an object with one, or a list of one such. */
+/**
+ * The id that a row links to: over the generations of the old engine an id, an object with one, or a list of one such.
+ */
 function linkOf(row: JsonObject, member: string): string | undefined {
   return idOf(row[member]) ?? stringOf(row[`${member}Id`]);
 }
@@ -72,4 +91,5 @@ function idOf(value: JsonValue | undefined): string | undefined {
   return stringOf(value);
 }
 
-const stringOf = (value: JsonValue | undefined): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
+const stringOf = (value: JsonValue | undefined): string | undefined =>
+  typeof value === "string" && value !== "" ? value : undefined;

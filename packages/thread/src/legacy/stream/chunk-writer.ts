@@ -11,7 +11,10 @@ export interface ChunkWriter {
 }
 
 /** A reader that has gone away must not end the turn: from then on nothing more is written. */
-export function createChunkWriter(writable: WritableStream<Loose>, options: LegacyChunkOptions & Pick<ThreadStreamOptions, "preventClose">): ChunkWriter {
+export function createChunkWriter(
+  writable: WritableStream<Loose>,
+  options: LegacyChunkOptions & Pick<ThreadStreamOptions, "preventClose">,
+): ChunkWriter {
   const mapper = createChunkMapper({ announce: options.announce ?? "always", sendFinish: options.sendFinish ?? true });
   const writer = writable.getWriter();
   let gone = false;

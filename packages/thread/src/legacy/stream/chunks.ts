@@ -33,7 +33,9 @@ interface Step {
   closed: boolean;
   /** Parts that were told as they came, by their place in the item. */
   told: Map<number, Told>;
-  /** A call came by, whose input only the answer's record has, or events were missed: the rest is told from the record. */
+  /**
+   * A call came by, whose input only the answer's record has, or events were missed: the rest is told from the record.
+   */
   held: boolean;
   /** The last live event's index. */
   last: number | undefined;
@@ -42,9 +44,12 @@ interface Step {
 }
 
 /**
- * The chunks of the old engine for the events of one turn: the AI SDK's UI message stream, with its own data chunks, in the
- * order in which old clients saw them. `data-context-id`, `data-thread-ping`, `start`; for each answer `start-step`, its parts,
- * `finish-step`; for its calls the substate `actions`, then all outputs once all have settled, and the substate's end; at last
+ * The chunks of the old engine for the events of one turn: the AI SDK's UI message stream, with its own data chunks, in
+ * the
+ * order in which old clients saw them. `data-context-id`, `data-thread-ping`, `start`; for each answer `start-step`,
+ * its parts,
+ * `finish-step`; for its calls the substate `actions`, then all outputs once all have settled, and the substate's end;
+ * at last
  * `finish`, however the turn ended.
  *
  * Whoever reads from the journal alone gets the same chunks with whole parts for deltas.
@@ -60,7 +65,8 @@ export function createChunkMapper(options: LegacyChunkOptions = {}): ChunkMapper
     const out: LegacyChunk[] = [];
     if (!begun) {
       begun = true;
-      if (announce === "always" || event.type === "context-created") out.push({ type: "data-context-id", id: event.contextId, data: { contextId: event.contextId } });
+      if (announce === "always" || event.type === "context-created")
+        out.push({ type: "data-context-id", id: event.contextId, data: { contextId: event.contextId } });
     }
     if (isDurable(event)) durable(event, out);
     else live(event, out);
@@ -140,10 +146,25 @@ export function createChunkMapper(options: LegacyChunkOptions = {}): ChunkMapper
   }
 
   function settled(data: JsonObject): void {
-    const { callId, status, output, error } = data as { callId: string; status: string; output: JsonValue; error: JsonValue };
-    if (status === "succeeded") step?.results.set(callId, { type: "tool-output-available", toolCallId: callId, output });
-    else if (status !== "running" && status !== "awaiting_approval" && status !== "requested" && status !== "approved") {
-      step?.results.set(callId, { type: "tool-output-error", toolCallId: callId, errorText: isObject(error) && typeof error["message"] === "string" ? error["message"] : status });
+    const { callId, status, output, error } = data as {
+      callId: string;
+      status: string;
+      output: JsonValue;
+      error: JsonValue;
+    };
+    if (status === "succeeded")
+      step?.results.set(callId, { type: "tool-output-available", toolCallId: callId, output });
+    else if (
+      status !== "running" &&
+      status !== "awaiting_approval" &&
+      status !== "requested" &&
+      status !== "approved"
+    ) {
+      step?.results.set(callId, {
+        type: "tool-output-error",
+        toolCallId: callId,
+        errorText: isObject(error) && typeof error["message"] === "string" ? error["message"] : status,
+      });
     }
   }
 
@@ -159,7 +180,8 @@ export function createChunkMapper(options: LegacyChunkOptions = {}): ChunkMapper
 
   function results(out: LegacyChunk[]): void {
     if (step === undefined || step.calls.length === 0) return;
-    for (const callId of step.calls) out.push(step.results.get(callId) ?? { type: "tool-output-error", toolCallId: callId, errorText: "not settled" });
+    for (const callId of step.calls)
+      out.push(step.results.get(callId) ?? { type: "tool-output-error", toolCallId: callId, errorText: "not settled" });
     out.push({ type: "data-context-substate", data: { key: null }, transient: true });
     step.calls = [];
   }
@@ -189,22 +211,47 @@ export function createChunkMapper(options: LegacyChunkOptions = {}): ChunkMapper
 }
 
 function newStep(id: string): Step {
-  return { id, opened: false, closed: false, told: new Map(), held: false, last: undefined, calls: [], results: new Map() };
+  return {
+    id,
+    opened: false,
+    closed: false,
+    told: new Map(),
+    held: false,
+    last: undefined,
+    calls: [],
+    results: new Map(),
+  };
 }
 
 function wholePart(content: TranscriptPart, id: string): LegacyChunk[] {
   switch (content.kind) {
     case "text":
     case "reasoning":
-      return [{ type: `${content.kind}-start`, id }, ...(content.text === "" ? [] : [{ type: `${content.kind}-delta`, id, delta: content.text }]), { type: `${content.kind}-end`, id }];
+      return [
+        { type: `${content.kind}-start`, id },
+        ...(content.text === "" ? [] : [{ type: `${content.kind}-delta`, id, delta: content.text }]),
+        { type: `${content.kind}-end`, id },
+      ];
     case "action":
-      return [{ type: "tool-input-available", toolCallId: content.callId, toolName: content.name, input: content.input }];
+      return [
+        { type: "tool-input-available", toolCallId: content.callId, toolName: content.name, input: content.input },
+      ];
     case "source":
-      return content.url === undefined ? [] : [{ type: "source-url", sourceId: content.id, url: content.url, ...(content.title === undefined ? {} : { title: content.title }) }];
+      return content.url === undefined
+        ? []
+        : [
+            {
+              type: "source-url",
+              sourceId: content.id,
+              url: content.url,
+              ...(content.title === undefined ? {} : { title: content.title }),
+            },
+          ];
     case "file":
       return [{ type: "file", url: content.url, mediaType: content.mediaType }];
     case "data": {
-      const own = isObject(content.data) && content.data["type"] === content.name ? content.data : { data: content.data };
+      const own =
+        isObject(content.data) && content.data["type"] === content.name ? content.data : { data: content.data };
       return [{ ...own, type: content.name.startsWith("data-") ? content.name : `data-${content.name}` }];
     }
   }
@@ -223,7 +270,10 @@ function wholePart(content: TranscriptPart, id: string): LegacyChunk[] {
  * }
  * ```
  */
-export async function* legacyChunks(events: AsyncIterable<ThreadEvent>, options: LegacyChunkOptions = {}): AsyncGenerator<LegacyChunk, void, undefined> {
+export async function* legacyChunks(
+  events: AsyncIterable<ThreadEvent>,
+  options: LegacyChunkOptions = {},
+): AsyncGenerator<LegacyChunk, void, undefined> {
   const mapper = createChunkMapper(options);
   for await (const event of events) yield* mapper.accept(event);
 }

@@ -13,7 +13,10 @@ const nobodyRefuses = (what: string) => ({
 
 const suites = {
   "the HTTP channel": channelContract({ create: httpSide, skip: nobodyRefuses("a stream of events") }),
-  "the Telegram channel": channelContract({ create: telegramSide, skip: { "a reply's id goes with it": "the Bot API has no place for it" } }),
+  "the Telegram channel": channelContract({
+    create: telegramSide,
+    skip: { "a reply's id goes with it": "the Bot API has no place for it" },
+  }),
   "the WhatsApp channel": channelContract({ create: whatsappSide }),
   "the terminal channel": channelContract({
     create: terminalSide,
@@ -33,7 +36,9 @@ describe.each(Object.entries(suites))("%s", (_name, clauses) => {
 
 describe("the contract of channels", () => {
   it("leaves out only what there is, and only for a reason", () => {
-    expect(() => channelContract({ create: httpSide, skip: { "no such clause": "why" } as never })).toThrow(/there is no clause/);
+    expect(() => channelContract({ create: httpSide, skip: { "no such clause": "why" } as never })).toThrow(
+      /there is no clause/,
+    );
     expect(() => channelContract({ create: httpSide, skip: { "a reply's id goes with it": " " } })).toThrow(/say why/);
   });
 });

@@ -39,7 +39,12 @@ export async function httpSide({ locate }: { locate?: Locate }): Promise<OtherSi
   return {
     channel,
     async say({ id, chat, text, media }) {
-      const message = { id, chat, text, ...(media === undefined ? {} : { parts: [{ kind: "file", mediaType: "image/png", url: `blob:${media}` }] }) };
+      const message = {
+        id,
+        chat,
+        text,
+        ...(media === undefined ? {} : { parts: [{ kind: "file", mediaType: "image/png", url: `blob:${media}` }] }),
+      };
       const body = JSON.stringify({ ...message, ...locate?.({ id, chat, text }) });
       while (!closed) {
         const { status } = await channel.handler(new Request("http://host/messages", { method: "POST", body }));

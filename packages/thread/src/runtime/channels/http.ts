@@ -8,7 +8,10 @@ import { readBody } from "./read-body.ts";
 export interface HttpChannelOptions {
   /** @defaultValue "http" */
   name?: string;
-  /** Who may speak, and for whom. What it returns takes the place of the body's `tenant` and `session`. A missing answer is 401. @defaultValue everybody, in the body's words */
+  /**
+   * Who may speak, and for whom. What it returns takes the place of the body's `tenant` and `session`. A missing answer
+   * is 401. @defaultValue everybody, in the body's words
+   */
   authorize?: (request: Request) => Promise<HttpCaller | undefined> | HttpCaller | undefined;
   /** Bytes of a body at most. @defaultValue 262 144 */
   maxBodyBytes?: number;
@@ -25,16 +28,20 @@ export interface HttpCaller {
 /** A channel whose other side is a Web-standard handler. */
 export interface HttpChannel extends Channel {
   /**
-   * `POST /messages` with `{id, chat, text, …}`: 202 once the message is on the bus; with `?wait=<ms>` 200 and the reply, if it
+   * `POST /messages` with `{id, chat, text, …}`: 202 once the message is on the bus; with `?wait=<ms>` 200 and the
+   * reply, if it
    * comes in time. `GET /chats/<chat>/events`: replies and deltas as server-sent events, while connected. 503 when the
-   * message could not be handed over: send it again, with the same id. It looks at the end of the path only, so that it can be mounted anywhere.
+   * message could not be handed over: send it again, with the same id. It looks at the end of the path only, so that it
+   * can be mounted anywhere.
    */
   handler(request: Request): Promise<Response>;
 }
 
 const optionsSchema = z.strictObject({
   name: z.string().min(1).default("http"),
-  authorize: z.custom<NonNullable<HttpChannelOptions["authorize"]>>((value) => typeof value === "function", "must be a function").optional(),
+  authorize: z
+    .custom<NonNullable<HttpChannelOptions["authorize"]>>((value) => typeof value === "function", "must be a function")
+    .optional(),
   maxBodyBytes: z.number().int().min(1).default(262_144),
   maxWaitMs: z.number().int().min(0).default(60_000),
 });
@@ -62,14 +69,23 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
   const placeOf = (tenant: string | undefined, chat: string) => JSON.stringify([tenant ?? "default", chat]);
 
   async function post(request: Request, url: URL): Promise<Response> {
-    if (context === undefined || stopping) return problem(503, "CLOSED", "The channel is not taking messages.", { "retry-after": "1" });
+    if (context === undefined || stopping)
+      return problem(503, "CLOSED", "The channel is not taking messages.", { "retry-after": "1" });
     const caller = authorize === undefined ? {} : await authorize(request);
     if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
     const body = await readBody(request, maxBodyBytes);
-    if (body === undefined) return problem(413, "ENVELOPE_TOO_LARGE", `The body is larger than ${maxBodyBytes} bytes. Pass large content by reference.`);
+    if (body === undefined)
+      return problem(
+        413,
+        "ENVELOPE_TOO_LARGE",
+        `The body is larger than ${maxBodyBytes} bytes. Pass large content by reference.`,
+      );
     let message: ChannelMessage;
     try {
-      message = { ...(parseOptions("POST /messages", bodySchema, JSON.parse(new TextDecoder().decode(body))) as ChannelMessage), ...caller };
+      message = {
+        ...(parseOptions("POST /messages", bodySchema, JSON.parse(new TextDecoder().decode(body))) as ChannelMessage),
+        ...caller,
+      };
     } catch (error) {
       return problem(400, "INVALID_OPTIONS", errorMessage(error));
     }
@@ -89,7 +105,11 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
     }
   }
 
-  function waitForReply(key: string, ms: number, signal: AbortSignal): { promise: Promise<ChannelReply | undefined>; cancel: () => void } {
+  function waitForReply(
+    key: string,
+    ms: number,
+    signal: AbortSignal,
+  ): { promise: Promise<ChannelReply | undefined>; cancel: () => void } {
     let cancel = () => {};
     const promise = new Promise<ChannelReply | undefined>((resolve) => {
       const set = waiters.get(key) ?? new Set();
@@ -112,7 +132,8 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
   async function events(request: Request, chat: string): Promise<Response> {
     const caller = authorize === undefined ? {} : await authorize(request);
     if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
-    if (caller.chat !== undefined && caller.chat !== chat) return problem(403, "FORBIDDEN", "These credentials are for another chat.");
+    if (caller.chat !== undefined && caller.chat !== chat)
+      return problem(403, "FORBIDDEN", "These credentials are for another chat.");
     const tenant = caller.tenant ?? new URL(request.url).searchParams.get("tenant") ?? undefined;
     const key = placeOf(tenant, chat);
     const encoder = new TextEncoder();
@@ -159,12 +180,15 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
     },
     async sendDelta(delta: ChannelDelta) {
       const { inReplyTo, executionId, index, text } = delta;
-      for (const listener of [...(listeners.get(placeOf(delta.tenant, delta.chat)) ?? [])]) listener("delta", { inReplyTo, executionId, index, text });
+      for (const listener of [...(listeners.get(placeOf(delta.tenant, delta.chat)) ?? [])])
+        listener("delta", { inReplyTo, executionId, index, text });
     },
     async handler(request) {
       const url = new URL(request.url);
       if (url.pathname.endsWith("/messages")) {
-        return request.method === "POST" ? post(request, url) : problem(405, "UNSUPPORTED", "POST a message here.", { allow: "POST" });
+        return request.method === "POST"
+          ? post(request, url)
+          : problem(405, "UNSUPPORTED", "POST a message here.", { allow: "POST" });
       }
       const chat = /\/chats\/([^/]+)\/events$/.exec(url.pathname)?.[1];
       if (chat !== undefined && request.method === "GET") return events(request, decodeURIComponent(chat));
@@ -174,7 +198,14 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
 }
 
 function shown({ id, inReplyTo, text, executionId, index, failure }: ChannelReply): JsonObject {
-  return { id, inReplyTo, text, index, ...(executionId === undefined ? {} : { executionId }), ...(failure === undefined ? {} : { failure }) };
+  return {
+    id,
+    inReplyTo,
+    text,
+    index,
+    ...(executionId === undefined ? {} : { executionId }),
+    ...(failure === undefined ? {} : { failure }),
+  };
 }
 
 /** The message was not handed over: whether to try again is for the sender to know. */
@@ -183,6 +214,9 @@ function refusal(error: unknown): Response {
   if (code === "BACKLOG_FULL") return problem(429, code, errorMessage(error), { "retry-after": "5" });
   if (code === "ENVELOPE_TOO_LARGE") return problem(413, code, errorMessage(error));
   if (code === "TRIGGER_MISMATCH") return problem(409, code, errorMessage(error));
-  if (code === "NOT_SERIALIZABLE" || code === "INVALID_ID" || code === "INVALID_OPTIONS") return problem(400, code, errorMessage(error));
-  return problem(503, code, "The message could not be handed over. Send it again, with the same id.", { "retry-after": "1" });
+  if (code === "NOT_SERIALIZABLE" || code === "INVALID_ID" || code === "INVALID_OPTIONS")
+    return problem(400, code, errorMessage(error));
+  return problem(503, code, "The message could not be handed over. Send it again, with the same id.", {
+    "retry-after": "1",
+  });
 }

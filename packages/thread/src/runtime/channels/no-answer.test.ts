@@ -40,18 +40,27 @@ const channels = {
   Telegram: (baseUrl: string) => telegramChannel({ token: TOKEN, baseUrl }),
   WhatsApp: (baseUrl: string) => whatsappChannel({ phoneNumberId: NUMBER, ...secrets, baseUrl, timeoutMs: 500 }),
 };
-const sent = (make: (baseUrl: string) => { send(reply: ReturnType<typeof replyTo>): Promise<void> }, baseUrl: string) => make(baseUrl).send(replyTo("7", "hello"));
+const sent = (make: (baseUrl: string) => { send(reply: ReturnType<typeof replyTo>): Promise<void> }, baseUrl: string) =>
+  make(baseUrl).send(replyTo("7", "hello"));
 
 describe.each(Object.entries(channels))("a reply over %s that gets no answer", (_name, make) => {
   it.each([
     ["as the connection was closed when it had been taken", () => taking((socket) => socket.destroy())],
     ["that can be read", () => taking((socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"))],
   ])("%s, is of unknown outcome", async (_why, server) => {
-    await expect(sent(make, await server())).rejects.toMatchObject({ code: "UNREACHABLE", retryable: true, details: { outcome: "unknown" } });
+    await expect(sent(make, await server())).rejects.toMatchObject({
+      code: "UNREACHABLE",
+      retryable: true,
+      details: { outcome: "unknown" },
+    });
   });
 
   it("as nobody is there to take it, has failed", async () => {
-    await expect(sent(make, await nowhere())).rejects.toMatchObject({ code: "UNREACHABLE", retryable: true, details: { outcome: "failed" } });
+    await expect(sent(make, await nowhere())).rejects.toMatchObject({
+      code: "UNREACHABLE",
+      retryable: true,
+      details: { outcome: "failed" },
+    });
   });
 });
 

@@ -1,16 +1,26 @@
 import { errorMessage, HebraError } from "@hebra/core";
 
 /** What happens before a request has left: the other side cannot have it. Everything else may have come after. */
-const neverLeft = new Set<unknown>(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+const neverLeft = new Set<unknown>([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
 
 /**
- * What a call comes to that got no answer which could be read: `UNREACHABLE`, with `details.outcome` `unknown` unless the request
+ * What a call comes to that got no answer which could be read: `UNREACHABLE`, with `details.outcome` `unknown` unless
+ * the request
  * certainly never left.
  *
  * @param secret - is in no message: the cause is left out, which would show addresses and headers
  */
 export function noAnswer(what: string, error: unknown, secret: string): HebraError {
-  return new HebraError("UNREACHABLE", `${what}: ${errorMessage(error).replaceAll(secret, "…")}`, { details: { outcome: leftHere(error) ? "unknown" : "failed" } });
+  return new HebraError("UNREACHABLE", `${what}: ${errorMessage(error).replaceAll(secret, "…")}`, {
+    details: { outcome: leftHere(error) ? "unknown" : "failed" },
+  });
 }
 
 /** An error of `fetch` has its reason in its cause; where several addresses were tried, in that one's errors. */

@@ -17,8 +17,15 @@ export function pieces(text: string, longest: number): string[] {
 /** Replies of several messages that were sent in part, remembered at most. */
 const MAX_BEGUN = 1_000;
 
-/** Sends the messages of one reply, and after a failure goes on where it stopped: while the process lives, none is sent twice. */
-export function createPieceSender(): (replyId: string, all: readonly string[], send: (piece: string, index: number) => Promise<void>) => Promise<void> {
+/**
+ * Sends the messages of one reply, and after a failure goes on where it stopped: while the process lives, none is sent
+ * twice.
+ */
+export function createPieceSender(): (
+  replyId: string,
+  all: readonly string[],
+  send: (piece: string, index: number) => Promise<void>,
+) => Promise<void> {
   const begun = new Map<string, number>();
   return async (replyId, all, send) => {
     for (let index = begun.get(replyId) ?? 0; index < all.length; index++) {

@@ -17,7 +17,8 @@ interface Call {
 export async function botApi() {
   const calls: Call[] = [];
   const updates: { update_id: number; message: object }[] = [];
-  const refusals: { method: string; error_code: number; description: string; parameters?: object; after?: number }[] = [];
+  const refusals: { method: string; error_code: number; description: string; parameters?: object; after?: number }[] =
+    [];
   /** What is seen in the chats, edits applied. */
   const messages: { id: number; chat: string; text: string }[] = [];
   /** A call of this kind is taken, and its connection closed without an answer. */
@@ -42,9 +43,16 @@ export async function botApi() {
     })().catch(() => response.destroy());
   });
 
-  async function answerTo(method: string, body: Record<string, unknown>, path: string, socket: { once(event: "close", listener: () => void): unknown }): Promise<object> {
+  async function answerTo(
+    method: string,
+    body: Record<string, unknown>,
+    path: string,
+    socket: { once(event: "close", listener: () => void): unknown },
+  ): Promise<object> {
     if (path !== `/bot${TOKEN}/${method}`) return { ok: false, error_code: 401, description: "Unauthorized" };
-    const refusal = refusals.findIndex((each) => each.method === method && (each.after ?? 0) <= calls.filter((call) => call.method === method).length);
+    const refusal = refusals.findIndex(
+      (each) => each.method === method && (each.after ?? 0) <= calls.filter((call) => call.method === method).length,
+    );
     if (refusal !== -1) return { ok: false, ...refusals.splice(refusal, 1)[0] };
     if (method === "getUpdates") {
       const due = () => updates.filter(({ update_id }) => update_id >= Number(body["offset"]));
@@ -67,12 +75,16 @@ export async function botApi() {
     refusals,
     messages,
     /** Refuses a call once so many of its kind were taken. */
-    refuseAfter: (method: string, after: number, refusal: { error_code: number; description: string }) => void refusals.push({ method, after, ...refusal }),
+    refuseAfter: (method: string, after: number, refusal: { error_code: number; description: string }) =>
+      void refusals.push({ method, after, ...refusal }),
     cutOffNext: (method: string) => void (cutOff = method),
     /** The offset of the last poll: all updates before it count as received. */
     asked: () => asked,
     say(update_id: number, text: string, chat = 7, message: object = {}) {
-      updates.push({ update_id, message: { message_id: update_id, chat: { id: chat }, from: { id: 1, first_name: "Ana" }, text, ...message } });
+      updates.push({
+        update_id,
+        message: { message_id: update_id, chat: { id: chat }, from: { id: 1, first_name: "Ana" }, text, ...message },
+      });
       poll();
     },
     /** Resolves once something is so; looked at after each call. */
@@ -92,7 +104,8 @@ export async function telegramSide({ locate }: { locate?: Locate }): Promise<Oth
     channel: telegramChannel({ token: TOKEN, baseUrl: api.baseUrl, ...(locate === undefined ? {} : { locate }) }),
     async say({ id, chat, text, media }) {
       const update = ++updateId;
-      const said = media === undefined ? {} : { text: undefined, caption: text, photo: [{ file_id: media, width: 90 }] };
+      const said =
+        media === undefined ? {} : { text: undefined, caption: text, photo: [{ file_id: media, width: 90 }] };
       api.say(update, text, Number(chat), { message_id: Number(id), ...said });
       await api.until(() => api.asked() > update);
     },
@@ -102,8 +115,19 @@ export async function telegramSide({ locate }: { locate?: Locate }): Promise<Oth
     },
     refuseNext(refusal) {
       if ("noAnswer" in refusal) api.cutOffNext("sendMessage");
-      else if ("forGood" in refusal) api.refusals.push({ method: "sendMessage", error_code: 403, description: "Forbidden: bot was blocked by the user" });
-      else api.refusals.push({ method: "sendMessage", error_code: 429, description: "Too Many Requests", parameters: { retry_after: refusal.retryAfterMs / 1_000 } });
+      else if ("forGood" in refusal)
+        api.refusals.push({
+          method: "sendMessage",
+          error_code: 403,
+          description: "Forbidden: bot was blocked by the user",
+        });
+      else
+        api.refusals.push({
+          method: "sendMessage",
+          error_code: 429,
+          description: "Too Many Requests",
+          parameters: { retry_after: refusal.retryAfterMs / 1_000 },
+        });
     },
     close: () => api.close(),
   };

@@ -15,9 +15,15 @@ describe("the Telegram channel against a Bot API", () => {
   async function setUp(over: { bus?: Bus; reactor?: ReturnType<typeof echoReactor>; edits?: boolean } = {}) {
     const api = await botApi();
     closers.push(api.close);
-    const runtime: Runtime = createRuntime({ threads: [echoThread(over.reactor)], store: memoryStore(), ...(over.bus === undefined ? {} : { bus: over.bus }) });
+    const runtime: Runtime = createRuntime({
+      threads: [echoThread(over.reactor)],
+      store: memoryStore(),
+      ...(over.bus === undefined ? {} : { bus: over.bus }),
+    });
     closers.push(() => runtime.close());
-    await runtime.gateway({ channels: [telegramChannel({ token: TOKEN, baseUrl: api.baseUrl, edits: over.edits ?? false })] });
+    await runtime.gateway({
+      channels: [telegramChannel({ token: TOKEN, baseUrl: api.baseUrl, edits: over.edits ?? false })],
+    });
     return { api, runtime };
   }
 
@@ -27,22 +33,43 @@ describe("the Telegram channel against a Bot API", () => {
     await api.until(() => api.of("sendMessage").length === 1);
     expect(api.of("sendMessage")).toEqual([{ chat_id: "7", text: "echo: hello" }]);
     await api.until(() => api.asked() === 6);
-    expect((await runtime.engine.history({ key: "telegram:7" }))[0]?.item.metadata).toEqual({ sender: { id: "1", name: "Ana" } });
+    expect((await runtime.engine.history({ key: "telegram:7" }))[0]?.item.metadata).toEqual({
+      sender: { id: "1", name: "Ana" },
+    });
   });
 
   it("leaves the offset where it is while the bus is away: the update comes again", async () => {
     const inner = localBus() as Bus;
     let away = 1;
-    const bus: Bus = { ...inner, deadLetters: inner.deadLetters, publishInbound: (...given) => (away-- > 0 ? Promise.reject(new HebraError("UNREACHABLE", "Redis is away.", { details: { retryAfterMs: 1 } })) : inner.publishInbound(...given)) };
+    const bus: Bus = {
+      ...inner,
+      deadLetters: inner.deadLetters,
+      publishInbound: (...given) =>
+        away-- > 0
+          ? Promise.reject(new HebraError("UNREACHABLE", "Redis is away.", { details: { retryAfterMs: 1 } }))
+          : inner.publishInbound(...given),
+    };
     const { api } = await setUp({ bus });
     api.say(5, "hello");
     await api.until(() => api.of("sendMessage").length === 1);
-    expect(api.of("getUpdates").slice(0, 2).map(({ offset }) => offset)).toEqual([0, 0]);
+    expect(
+      api
+        .of("getUpdates")
+        .slice(0, 2)
+        .map(({ offset }) => offset),
+    ).toEqual([0, 0]);
   });
 
   it("passes over what it cannot read, and what the bus never takes, without asking for it again", async () => {
     const inner = localBus() as Bus;
-    const bus: Bus = { ...inner, deadLetters: inner.deadLetters, publishInbound: (...given) => (JSON.stringify(given).includes("huge") ? Promise.reject(new HebraError("ENVELOPE_TOO_LARGE", "Too large.")) : inner.publishInbound(...given)) };
+    const bus: Bus = {
+      ...inner,
+      deadLetters: inner.deadLetters,
+      publishInbound: (...given) =>
+        JSON.stringify(given).includes("huge")
+          ? Promise.reject(new HebraError("ENVELOPE_TOO_LARGE", "Too large."))
+          : inner.publishInbound(...given),
+    };
     const { api } = await setUp({ bus });
     api.say(500, "odd", 7, { message_id: "not a number" });
     api.say(501, "huge");
@@ -55,7 +82,12 @@ describe("the Telegram channel against a Bot API", () => {
 
   it("waits at least as long as it is told to when it sends too much", async () => {
     const { api } = await setUp({ bus: localBus({ retry: { baseMs: 0 } }) as Bus });
-    api.refusals.push({ method: "sendMessage", error_code: 429, description: "Too Many Requests: retry after 0.2", parameters: { retry_after: 0.2 } });
+    api.refusals.push({
+      method: "sendMessage",
+      error_code: 429,
+      description: "Too Many Requests: retry after 0.2",
+      parameters: { retry_after: 0.2 },
+    });
     api.say(5, "hello");
     await api.until(() => api.of("sendMessage").length === 2);
     const [refused, sent] = api.calls.filter(({ method }) => method === "sendMessage");
@@ -66,7 +98,11 @@ describe("the Telegram channel against a Bot API", () => {
 
   it("gives up a reply that a chat will never take", async () => {
     const { api, runtime } = await setUp();
-    api.refusals.push({ method: "sendMessage", error_code: 403, description: "Forbidden: bot was blocked by the user" });
+    api.refusals.push({
+      method: "sendMessage",
+      error_code: 403,
+      description: "Forbidden: bot was blocked by the user",
+    });
     api.say(5, "hello");
     await api.until(() => api.of("sendMessage").length === 1);
     // The next reply of the chat goes out only when the refused one has left.

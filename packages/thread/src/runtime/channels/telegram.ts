@@ -53,7 +53,8 @@ const RETRY_MS = 1_000;
 const MAX_DRAFTS = 1_000;
 
 /**
- * A Telegram bot by long polling. An update counts as received only once it was published: the next poll's offset says so, so
+ * A Telegram bot by long polling. An update counts as received only once it was published: the next poll's offset says
+ * so, so
  * that what a crash cuts off comes again, under the same id.
  *
  * @throws HebraError `INVALID_OPTIONS`
@@ -70,22 +71,38 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
   async function call<T>(method: string, body: JsonObject, result: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
     let parsed: z.output<typeof answer>;
     try {
-      const response = await fetch(`${baseUrl}/bot${token}/${method}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), ...(signal === undefined ? {} : { signal }) });
+      const response = await fetch(`${baseUrl}/bot${token}/${method}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+        ...(signal === undefined ? {} : { signal }),
+      });
       parsed = answer.parse(await response.json());
     } catch (error) {
       throw noAnswer(`Telegram gave no answer to ${method}`, error, token);
     }
     if (parsed.ok) return result.parse(parsed.result);
     const { error_code: code = 0, description = "no reason given", parameters } = parsed;
-    const details = { status: code, ...(parameters?.retry_after === undefined ? {} : { retryAfterMs: parameters.retry_after * 1_000 }) };
-    throw new HebraError("SERVER_REFUSED", `Telegram refused ${method} with ${code}: ${description}.`, { retryable: code === 429 || code >= 500, details });
+    const details = {
+      status: code,
+      ...(parameters?.retry_after === undefined ? {} : { retryAfterMs: parameters.retry_after * 1_000 }),
+    };
+    throw new HebraError("SERVER_REFUSED", `Telegram refused ${method} with ${code}: ${description}.`, {
+      retryable: code === 429 || code >= 500,
+      details,
+    });
   }
 
   async function poll({ publish, clock, logger }: ChannelContext): Promise<void> {
     let offset = 0;
     while (!stopping.signal.aborted) {
       try {
-        const updates = await call("getUpdates", { offset, timeout: pollSeconds, allowed_updates: ["message"] }, z.array(update), stopping.signal);
+        const updates = await call(
+          "getUpdates",
+          { offset, timeout: pollSeconds, allowed_updates: ["message"] },
+          z.array(update),
+          stopping.signal,
+        );
         for (const { update_id, message } of updates) {
           if (stopping.signal.aborted) return;
           try {
@@ -93,13 +110,20 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
           } catch (error) {
             if (!isHopeless(error)) throw error;
             // It will never be taken: going on without it is better than never going on.
-            logger.error("An update cannot be taken and is passed over.", { channel: name, updateId: update_id, error: errorMessage(error) });
+            logger.error("An update cannot be taken and is passed over.", {
+              channel: name,
+              updateId: update_id,
+              error: errorMessage(error),
+            });
           }
           offset = update_id + 1;
         }
       } catch (error) {
         if (stopping.signal.aborted) return;
-        logger.warn("Updates could not be handed over and are asked for again.", { channel: name, error: errorMessage(error) });
+        logger.warn("Updates could not be handed over and are asked for again.", {
+          channel: name,
+          error: errorMessage(error),
+        });
         const waitMs = HebraError.isInstance(error) ? Number(error.details["retryAfterMs"] ?? RETRY_MS) : RETRY_MS;
         await sleep(clock, waitMs, stopping.signal).catch(() => undefined);
       }
@@ -108,13 +132,25 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
 
   function toMessage({ message_id, chat, from, text, caption, ...rest }: z.output<typeof spoken>): ChannelMessage {
     const words = text ?? caption;
-    const kinds = ["photo", "document", "voice", "audio", "video", "location", "contact", "sticker"].filter((kind) => rest[kind] !== undefined);
+    const kinds = ["photo", "document", "voice", "audio", "video", "location", "contact", "sticker"].filter(
+      (kind) => rest[kind] !== undefined,
+    );
     const message: ChannelMessage = {
       id: String(message_id),
       chat: String(chat.id),
       text: words ?? `[${kinds.join(", ") || "message"}]`,
-      ...(from === undefined ? {} : { sender: { id: String(from.id), ...(from.first_name === undefined ? {} : { name: from.first_name }) } }),
-      ...(kinds.length === 0 ? {} : { metadata: { media: Object.fromEntries(kinds.map((kind) => [kind, JSON.parse(JSON.stringify(rest[kind]))])) as JsonObject } }),
+      ...(from === undefined
+        ? {}
+        : { sender: { id: String(from.id), ...(from.first_name === undefined ? {} : { name: from.first_name }) } }),
+      ...(kinds.length === 0
+        ? {}
+        : {
+            metadata: {
+              media: Object.fromEntries(
+                kinds.map((kind) => [kind, JSON.parse(JSON.stringify(rest[kind]))]),
+              ) as JsonObject,
+            },
+          }),
     };
     return { ...message, ...locate?.(message) };
   }
@@ -157,13 +193,20 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       await call("editMessageText", { chat_id: chat, message_id: messageId, text }, z.unknown());
     } catch (error) {
       // The text is as it should be.
-      if (HebraError.isInstance(error) && error.details["status"] === 400 && error.message.includes("not modified")) return;
+      if (HebraError.isInstance(error) && error.details["status"] === 400 && error.message.includes("not modified"))
+        return;
       throw error;
     }
   }
 }
 
-const hopeless = new Set<string>(["INVALID_OPTIONS", "INVALID_ID", "ENVELOPE_TOO_LARGE", "NOT_SERIALIZABLE", "TRIGGER_MISMATCH"]);
+const hopeless = new Set<string>([
+  "INVALID_OPTIONS",
+  "INVALID_ID",
+  "ENVELOPE_TOO_LARGE",
+  "NOT_SERIALIZABLE",
+  "TRIGGER_MISMATCH",
+]);
 
 /** What will be refused however often it is tried: a message that cannot be read, or that no bus takes. */
 function isHopeless(error: unknown): boolean {

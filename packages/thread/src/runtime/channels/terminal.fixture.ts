@@ -34,7 +34,12 @@ const notices = [/^It cannot be handed over yet/, /^Not taken/, /^This is the co
 export async function terminalSide({ locate }: { locate?: Locate }): Promise<OtherSide> {
   const input = new PassThrough();
   const screen = lines();
-  const terminal = terminalChannel({ input, output: screen.output, session: "7", ...(locate === undefined ? {} : { locate }) });
+  const terminal = terminalChannel({
+    input,
+    output: screen.output,
+    session: "7",
+    ...(locate === undefined ? {} : { locate }),
+  });
   let chat = "7";
   /** Ids are the channel's own: what was typed is found by its text. */
   const taken = new Map<string, () => void>();

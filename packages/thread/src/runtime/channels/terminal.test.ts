@@ -18,7 +18,11 @@ async function setUp(over: { bus?: Bus; reactor?: ReturnType<typeof echoReactor>
   const input = new PassThrough();
   const screen = lines();
   const terminal = terminalChannel({ input, output: screen.output });
-  const runtime = createRuntime({ threads: [echoThread(over.reactor)], store: memoryStore(), ...(over.bus === undefined ? {} : { bus: over.bus }) });
+  const runtime = createRuntime({
+    threads: [echoThread(over.reactor)],
+    store: memoryStore(),
+    ...(over.bus === undefined ? {} : { bus: over.bus }),
+  });
   closers.push(() => runtime.close());
   await runtime.gateway({ channels: [terminal] });
   return { input, screen, terminal, runtime };
@@ -35,14 +39,18 @@ describe("the terminal channel on a pipe", () => {
 
   it("speaks in several conversations, and says which one an answer belongs to", async () => {
     const hold = gate();
-    const { input, screen, terminal, runtime } = await setUp({ reactor: echoReactor((said) => (said === "slow" ? hold.promise : undefined)) });
+    const { input, screen, terminal, runtime } = await setUp({
+      reactor: echoReactor((said) => (said === "slow" ? hold.promise : undefined)),
+    });
     input.write("slow\n/session work\nhello\n");
     await screen.until(() => screen.all.includes("echo: hello"));
     hold.open();
     input.end("/session\n/quit\nnever\n");
     await terminal.ended;
     await terminal.answered();
-    expect(screen.all).toEqual(expect.arrayContaining(["This is the conversation work.", "echo: hello", "[main] echo: slow"]));
+    expect(screen.all).toEqual(
+      expect.arrayContaining(["This is the conversation work.", "echo: hello", "[main] echo: slow"]),
+    );
     expect(screen.all.join()).not.toContain("never");
     expect((await runtime.engine.history({ key: "terminal:work" })).length).toBe(2);
     expect((await runtime.engine.history({ key: "terminal:main" })).length).toBe(2);
@@ -73,8 +81,11 @@ describe("the terminal channel on a pipe", () => {
       ...inner,
       deadLetters: inner.deadLetters,
       publishInbound(...given) {
-        if (JSON.stringify(given).includes("huge")) return Promise.reject(new HebraError("ENVELOPE_TOO_LARGE", "The message is too large."));
-        return away-- > 0 ? Promise.reject(new HebraError("UNREACHABLE", "Redis is away.")) : inner.publishInbound(...given);
+        if (JSON.stringify(given).includes("huge"))
+          return Promise.reject(new HebraError("ENVELOPE_TOO_LARGE", "The message is too large."));
+        return away-- > 0
+          ? Promise.reject(new HebraError("UNREACHABLE", "Redis is away."))
+          : inner.publishInbound(...given);
       },
     };
     const { input, screen, terminal } = await setUp({ bus });
@@ -82,7 +93,12 @@ describe("the terminal channel on a pipe", () => {
     await terminal.ended;
     await terminal.answered();
     expect(screen.all.filter((line) => line.startsWith("echo"))).toEqual(["echo: one", "echo: two"]);
-    expect(screen.all).toEqual(expect.arrayContaining(["It cannot be handed over yet and is tried again.", "Not taken: ENVELOPE_TOO_LARGE: The message is too large."]));
+    expect(screen.all).toEqual(
+      expect.arrayContaining([
+        "It cannot be handed over yet and is tried again.",
+        "Not taken: ENVELOPE_TOO_LARGE: The message is too large.",
+      ]),
+    );
   });
 });
 

@@ -25,24 +25,47 @@ export interface TerminalChannel extends Channel {
   readonly ended: Promise<"end" | "interrupt">;
   /** Resolves when every line that was typed has been handed over, or given up. */
   taken(): Promise<void>;
-  /** Resolves when every line that was handed over has been answered. A turn that waits for a person, and one that says nothing, gives no answer. */
+  /**
+   * Resolves when every line that was handed over has been answered. A turn that waits for a person, and one that says
+   * nothing, gives no answer.
+   */
   answered(): Promise<void>;
 }
 
 const schema = z.strictObject({
   name: z.string().min(1).default("terminal"),
-  input: z.custom<Readable>((value) => typeof (value as Readable | undefined)?.pipe === "function", "must be a stream to read from").optional(),
-  output: z.custom<TerminalOutput>((value) => typeof (value as TerminalOutput | undefined)?.write === "function", "must be a stream to write to").optional(),
-  session: z.string().regex(/^\S{1,200}$/, "must be 1 to 200 characters without white space").default("main"),
+  input: z
+    .custom<Readable>(
+      (value) => typeof (value as Readable | undefined)?.pipe === "function",
+      "must be a stream to read from",
+    )
+    .optional(),
+  output: z
+    .custom<TerminalOutput>(
+      (value) => typeof (value as TerminalOutput | undefined)?.write === "function",
+      "must be a stream to write to",
+    )
+    .optional(),
+  session: z
+    .string()
+    .regex(/^\S{1,200}$/, "must be 1 to 200 characters without white space")
+    .default("main"),
   locate: z.custom<Locate>((value) => typeof value === "function", "must be a function").optional(),
 });
 
 const RETRY_MS = 500;
-const HELP = ["/session NAME  goes on in another conversation, or begins it", "/session       says which one this is", "/quit          ends (so do Ctrl-C and the end of the input)", "//text         says /text"].join("\n");
+const HELP = [
+  "/session NAME  goes on in another conversation, or begins it",
+  "/session       says which one this is",
+  "/quit          ends (so do Ctrl-C and the end of the input)",
+  "//text         says /text",
+].join("\n");
 
 /**
- * Lines in, answers out. On a terminal answers grow in place; into a pipe or a file they go line by line, whole. A line counts
- * as taken once it was published: while the bus is away it is tried again under the same id, and the lines after it wait.
+ * Lines in, answers out. On a terminal answers grow in place; into a pipe or a file they go line by line, whole. A line
+ * counts
+ * as taken once it was published: while the bus is away it is tried again under the same id, and the lines after it
+ * wait.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -54,7 +77,8 @@ const HELP = ["/session NAME  goes on in another conversation, or begins it", "/
  * import { createRuntime, terminalChannel } from "@hebra/thread/runtime";
  * import { memoryStore } from "@hebra/thread/store/memory";
  *
- * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true }) });
+ * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true })
+ * });
  * const runtime = createRuntime({ threads: [desk], store: memoryStore() });
  * const input = new PassThrough();
  * const terminal = terminalChannel({ input, output: process.stdout });
@@ -66,7 +90,13 @@ const HELP = ["/session NAME  goes on in another conversation, or begins it", "/
  * ```
  */
 export function terminalChannel(options: TerminalChannelOptions = {}): TerminalChannel {
-  const { name, input = process.stdin, output = process.stdout, session, locate } = parseOptions("terminalChannel", schema, options);
+  const {
+    name,
+    input = process.stdin,
+    output = process.stdout,
+    session,
+    locate,
+  } = parseOptions("terminalChannel", schema, options);
   const nextId = createIdGenerator();
   const stopping = new AbortController();
   /** Lines without an answer, by chat and id. */
@@ -102,7 +132,8 @@ export function terminalChannel(options: TerminalChannelOptions = {}): TerminalC
     const [word, argument, ...more] = command.split(/\s+/);
     if (word === "quit" || word === "exit") return leave();
     if (word === "help") screen.print(HELP);
-    else if (word !== "session" || more.length > 0) screen.print(`There is no /${command}. /help tells what there is; //text says a text that begins with a slash.`);
+    else if (word !== "session" || more.length > 0)
+      screen.print(`There is no /${command}. /help tells what there is; //text says a text that begins with a slash.`);
     else if (argument === undefined) screen.print(`This is the conversation ${chat}.`);
     else if (argument.length > 200) screen.print("A conversation's name has at most 200 characters.");
     else {
@@ -143,7 +174,7 @@ export function terminalChannel(options: TerminalChannelOptions = {}): TerminalC
     name,
     ended,
     async taken() {
-      for (let seen; seen !== taking; ) await (seen = taking);
+      for (let seen; seen !== taking;) await (seen = taking);
     },
     async answered() {
       await this.taken();

@@ -18,7 +18,12 @@ async function setUp(over: { bus?: Bus } = {}) {
   closers.push(api.close);
   const logged: string[] = [];
   const log = (message: string, fields?: object) => void logged.push(`${message} ${JSON.stringify(fields ?? {})}`);
-  const runtime = createRuntime({ threads: [echoThread()], store: memoryStore(), logger: { debug: log, info: log, warn: log, error: log }, ...over });
+  const runtime = createRuntime({
+    threads: [echoThread()],
+    store: memoryStore(),
+    logger: { debug: log, info: log, warn: log, error: log },
+    ...over,
+  });
   closers.push(() => runtime.close());
   const channel = channelOn(api.baseUrl);
   const statuses: (ReplyStatus & { channel: string })[] = [];
@@ -31,9 +36,16 @@ const get = (query: string) => new Request(`https://host/webhook?${query}`);
 describe("the WhatsApp webhook", () => {
   it("answers the challenge of whoever knows the verify token, and nobody else's", async () => {
     const { channel } = await setUp();
-    const answer = await channel.handler(get(`hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=${secrets.verifyToken}`));
+    const answer = await channel.handler(
+      get(`hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=${secrets.verifyToken}`),
+    );
     expect([answer.status, await answer.text()]).toEqual([200, "1158201444"]);
-    for (const query of ["hub.mode=subscribe&hub.challenge=1&hub.verify_token=other", "hub.challenge=1", `hub.mode=unsubscribe&hub.verify_token=${secrets.verifyToken}`]) expect((await channel.handler(get(query))).status).toBe(403);
+    for (const query of [
+      "hub.mode=subscribe&hub.challenge=1&hub.verify_token=other",
+      "hub.challenge=1",
+      `hub.mode=unsubscribe&hub.verify_token=${secrets.verifyToken}`,
+    ])
+      expect((await channel.handler(get(query))).status).toBe(403);
     expect((await channel.handler(new Request("https://host/webhook", { method: "PUT" }))).status).toBe(405);
   });
 
@@ -41,11 +53,20 @@ describe("the WhatsApp webhook", () => {
     const { channel, runtime } = await setUp();
     const body = change({ messages: [textMessage("wamid.1", "34600", "hello")] });
     const valid = post(body).headers.get("x-hub-signature-256")!;
-    const forged = [post(body, "sha256=00"), post(body, valid.replace("sha256=", "sha1=")), post(body, ""), post(`${JSON.stringify(body)} `, valid), post(body, `sha256=${"0".repeat(64)}`)];
+    const forged = [
+      post(body, "sha256=00"),
+      post(body, valid.replace("sha256=", "sha1=")),
+      post(body, ""),
+      post(`${JSON.stringify(body)} `, valid),
+      post(body, `sha256=${"0".repeat(64)}`),
+    ];
     for (const request of forged) expect((await channel.handler(request)).status).toBe(401);
     expect((await runtime.bus.stats()).inbound.depth).toBe(0);
     // Signed over what it is, however it is written: a `ñ` as an escape.
-    const escaped = JSON.stringify(change({ messages: [textMessage("wamid.2", "34600", "mañana")] })).replace("ñ", "\\u00f1");
+    const escaped = JSON.stringify(change({ messages: [textMessage("wamid.2", "34600", "mañana")] })).replace(
+      "ñ",
+      "\\u00f1",
+    );
     expect((await channel.handler(post(escaped))).status).toBe(200);
   });
 
@@ -54,7 +75,13 @@ describe("the WhatsApp webhook", () => {
     expect((await channel.handler(post({ object: "page", entry: [] }))).status).toBe(400);
     expect((await channel.handler(post("no json"))).status).toBe(400);
     const small = whatsappChannel({ phoneNumberId: NUMBER, ...secrets, maxBodyBytes: 10 });
-    await small.start({ gatewayId: "g", publish: () => Promise.reject(new Error("no")), report() {}, clock: { now: () => 0, monotonic: () => 0, after: () => () => {} }, logger: { debug() {}, info() {}, warn() {}, error() {} } });
+    await small.start({
+      gatewayId: "g",
+      publish: () => Promise.reject(new Error("no")),
+      report() {},
+      clock: { now: () => 0, monotonic: () => 0, after: () => () => {} },
+      logger: { debug() {}, info() {}, warn() {}, error() {} },
+    });
     expect((await small.handler(post({ object: "whatsapp_business_account", entry: [] }))).status).toBe(413);
   });
 
@@ -62,10 +89,29 @@ describe("the WhatsApp webhook", () => {
     const { channel, trigger, api, logged } = await setUp();
     const from = (chat: string, id: string, rest: object) => ({ from: chat, id, timestamp: "1749416383", ...rest });
     const messages = [
-      from("1", "wamid.a", { type: "document", document: { caption: "My bill", filename: "bill.pdf", mime_type: "application/pdf", sha256: "x", id: "media-1" } }),
-      from("2", "wamid.b", { type: "audio", audio: { mime_type: "audio/ogg", sha256: "x", id: "media-2", voice: true } }),
-      from("3", "wamid.c", { type: "interactive", context: { from: NUMBER, id: "wamid.z" }, interactive: { type: "button_reply", button_reply: { id: "yes", title: "Yes, please" } } }),
-      from("4", "wamid.d", { type: "interactive", interactive: { type: "list_reply", list_reply: { id: "row-2", title: "Tuesday", description: "10:00" } } }),
+      from("1", "wamid.a", {
+        type: "document",
+        document: {
+          caption: "My bill",
+          filename: "bill.pdf",
+          mime_type: "application/pdf",
+          sha256: "x",
+          id: "media-1",
+        },
+      }),
+      from("2", "wamid.b", {
+        type: "audio",
+        audio: { mime_type: "audio/ogg", sha256: "x", id: "media-2", voice: true },
+      }),
+      from("3", "wamid.c", {
+        type: "interactive",
+        context: { from: NUMBER, id: "wamid.z" },
+        interactive: { type: "button_reply", button_reply: { id: "yes", title: "Yes, please" } },
+      }),
+      from("4", "wamid.d", {
+        type: "interactive",
+        interactive: { type: "list_reply", list_reply: { id: "row-2", title: "Tuesday", description: "10:00" } },
+      }),
       from("5", "wamid.e", { type: "button", button: { payload: "STOP", text: "Stop it" } }),
       from("6", "wamid.f", { type: "reaction", reaction: { message_id: "wamid.z", emoji: "👍" } }),
       { odd: true },
@@ -73,16 +119,35 @@ describe("the WhatsApp webhook", () => {
     const contacts = [{ profile: { name: "Ana" }, wa_id: "1" }];
     expect((await channel.handler(post(change({ contacts, messages })))).status).toBe(200);
     await api.until(() => api.sent.length === 5);
-    expect(Object.fromEntries(api.sent.map(({ body }) => [body.to, body.text.body]))).toEqual({ 1: "echo: My bill", 2: "echo: [audio]", 3: "echo: Yes, please", 4: "echo: Tuesday", 5: "echo: Stop it" });
-    expect((await trigger("1")).metadata).toMatchObject({ sender: { id: "1", name: "Ana" }, media: { document: { id: "media-1", mime_type: "application/pdf" } } });
-    expect((await trigger("3")).metadata).toMatchObject({ interactive: { button_reply: { id: "yes" } }, context: { id: "wamid.z" } });
+    expect(Object.fromEntries(api.sent.map(({ body }) => [body.to, body.text.body]))).toEqual({
+      1: "echo: My bill",
+      2: "echo: [audio]",
+      3: "echo: Yes, please",
+      4: "echo: Tuesday",
+      5: "echo: Stop it",
+    });
+    expect((await trigger("1")).metadata).toMatchObject({
+      sender: { id: "1", name: "Ana" },
+      media: { document: { id: "media-1", mime_type: "application/pdf" } },
+    });
+    expect((await trigger("3")).metadata).toMatchObject({
+      interactive: { button_reply: { id: "yes" } },
+      context: { id: "wamid.z" },
+    });
     expect(logged.filter((line) => line.includes("passed over"))).toHaveLength(2);
   });
 
   it("takes a post whole or has it posted again: what was taken the first time is known the second", async () => {
     const inner = localBus() as Bus;
     let calls = 0;
-    const bus: Bus = { ...inner, deadLetters: inner.deadLetters, publishInbound: (...given) => (++calls === 2 ? Promise.reject(new HebraError("UNREACHABLE", "Redis is away.")) : inner.publishInbound(...given)) };
+    const bus: Bus = {
+      ...inner,
+      deadLetters: inner.deadLetters,
+      publishInbound: (...given) =>
+        ++calls === 2
+          ? Promise.reject(new HebraError("UNREACHABLE", "Redis is away."))
+          : inner.publishInbound(...given),
+    };
     const { api, channel } = await setUp({ bus });
     const body = change({ messages: [textMessage("wamid.1", "34600", "one"), textMessage("wamid.2", "34600", "two")] });
     const refused = await channel.handler(post(body));
@@ -94,7 +159,9 @@ describe("the WhatsApp webhook", () => {
 
   it("leaves other numbers of the same app alone", async () => {
     const { channel, runtime, logged } = await setUp();
-    expect((await channel.handler(post(change({ messages: [textMessage("wamid.1", "34600", "hello")] }, "999")))).status).toBe(200);
+    expect(
+      (await channel.handler(post(change({ messages: [textMessage("wamid.1", "34600", "hello")] }, "999")))).status,
+    ).toBe(200);
     expect((await runtime.bus.stats()).inbound.depth).toBe(0);
     expect(logged.some((line) => line.includes("the number 999"))).toBe(true);
   });
@@ -104,11 +171,50 @@ describe("the WhatsApp webhook", () => {
     await channel.handler(post(change({ messages: [textMessage("wamid.1", "34600", "hello")] })));
     await api.until(() => api.sent.length === 1);
     const replyId = api.sent[0]!.body.biz_opaque_callback_data;
-    const status = (state: string, more: object = {}) => ({ id: "wamid.out1", status: state, timestamp: "1749416384", recipient_id: "34600", biz_opaque_callback_data: replyId, ...more });
-    const errors = [{ code: 131049, title: "Meta chose not to deliver", message: "Meta chose not to deliver", error_data: { details: "Too many messages of this kind." } }];
-    expect((await channel.handler(post(change({ statuses: [status("sent"), status("delivered"), status("read"), status("warming"), status("failed", { errors }), { odd: 1 }] })))).status).toBe(200);
+    const status = (state: string, more: object = {}) => ({
+      id: "wamid.out1",
+      status: state,
+      timestamp: "1749416384",
+      recipient_id: "34600",
+      biz_opaque_callback_data: replyId,
+      ...more,
+    });
+    const errors = [
+      {
+        code: 131049,
+        title: "Meta chose not to deliver",
+        message: "Meta chose not to deliver",
+        error_data: { details: "Too many messages of this kind." },
+      },
+    ];
+    expect(
+      (
+        await channel.handler(
+          post(
+            change({
+              statuses: [
+                status("sent"),
+                status("delivered"),
+                status("read"),
+                status("warming"),
+                status("failed", { errors }),
+                { odd: 1 },
+              ],
+            }),
+          ),
+        )
+      ).status,
+    ).toBe(200);
     expect(statuses.map(({ status: state }) => state)).toEqual(["sent", "delivered", "read", "failed"]);
-    expect(statuses.at(-1)).toEqual({ channel: "whatsapp", chat: "34600", messageId: "wamid.out1", replyId, status: "failed", at: 1_749_416_384_000, reason: "131049: Too many messages of this kind." });
+    expect(statuses.at(-1)).toEqual({
+      channel: "whatsapp",
+      chat: "34600",
+      messageId: "wamid.out1",
+      replyId,
+      status: "failed",
+      at: 1_749_416_384_000,
+      reason: "131049: Too many messages of this kind.",
+    });
     expect(logged.some((line) => line.startsWith("A reply did not arrive."))).toBe(true);
   });
 });
@@ -123,16 +229,47 @@ describe("what the WhatsApp channel sends", () => {
       {
         path: `/v23.0/${NUMBER}/messages`,
         authorization: `Bearer ${secrets.accessToken}`,
-        body: { messaging_product: "whatsapp", recipient_type: "individual", to: "34600", type: "text", text: { preview_url: false, body: "hello" }, biz_opaque_callback_data: "r1" },
+        body: {
+          messaging_product: "whatsapp",
+          recipient_type: "individual",
+          to: "34600",
+          type: "text",
+          text: { preview_url: false, body: "hello" },
+          biz_opaque_callback_data: "r1",
+        },
       },
     ]);
   });
 
   it.each([
-    ["the number sends too much", 400, 130429, {}, { retryable: true, details: { status: 400, code: 130429, retryAfterMs: 1_000 } }],
-    ["one person gets too much", 400, 131056, {}, { retryable: true, details: { status: 400, code: 131056, retryAfterMs: 6_000 } }],
-    ["it is told when", 429, 130429, { "retry-after": "7" }, { retryable: true, details: { status: 429, code: 130429, retryAfterMs: 7_000 } }],
-    ["the service is away", 503, 131016, {}, { retryable: true, details: { status: 503, code: 131016, retryAfterMs: 5_000 } }],
+    [
+      "the number sends too much",
+      400,
+      130429,
+      {},
+      { retryable: true, details: { status: 400, code: 130429, retryAfterMs: 1_000 } },
+    ],
+    [
+      "one person gets too much",
+      400,
+      131056,
+      {},
+      { retryable: true, details: { status: 400, code: 131056, retryAfterMs: 6_000 } },
+    ],
+    [
+      "it is told when",
+      429,
+      130429,
+      { "retry-after": "7" },
+      { retryable: true, details: { status: 429, code: 130429, retryAfterMs: 7_000 } },
+    ],
+    [
+      "the service is away",
+      503,
+      131016,
+      {},
+      { retryable: true, details: { status: 503, code: 131016, retryAfterMs: 5_000 } },
+    ],
     ["the 24 hours are over", 400, 131047, {}, { retryable: false, details: { status: 400, code: 131047 } }],
     ["the number cannot be reached", 400, 131026, {}, { retryable: false, details: { status: 400, code: 131026 } }],
   ])("says whether trying again helps: %s", async (_name, status, code, headers, expected) => {
@@ -158,14 +295,22 @@ describe("what the WhatsApp channel sends", () => {
     await channel.handler(post(body));
     await api.until(() => api.sent.length === 1);
     expect(api.sent[0]!.body.text.body).toBe("echo: two");
-    expect((await runtime.bus.deadLetters.list()).letters).toMatchObject([{ direction: "outbound", cause: "permanent", signature: { code: "SERVER_REFUSED" } }]);
+    expect((await runtime.bus.deadLetters.list()).letters).toMatchObject([
+      { direction: "outbound", cause: "permanent", signature: { code: "SERVER_REFUSED" } },
+    ]);
   });
 });
 
 describe("the options of the WhatsApp channel", () => {
   it("are all needed that are secret, and a number is told by its id", () => {
-    expect(() => whatsappChannel({ phoneNumberId: NUMBER, accessToken: "x", appSecret: "", verifyToken: "y" })).toThrow(/appSecret/);
-    expect(() => whatsappChannel({ phoneNumberId: "+34 600", accessToken: "x", appSecret: "x", verifyToken: "y" })).toThrow(/phoneNumberId/);
-    expect(() => whatsappChannel({ phoneNumberId: NUMBER, ...secrets, baseURL: "x" } as never)).toThrow(/did you mean `baseUrl`/);
+    expect(() => whatsappChannel({ phoneNumberId: NUMBER, accessToken: "x", appSecret: "", verifyToken: "y" })).toThrow(
+      /appSecret/,
+    );
+    expect(() =>
+      whatsappChannel({ phoneNumberId: "+34 600", accessToken: "x", appSecret: "x", verifyToken: "y" }),
+    ).toThrow(/phoneNumberId/);
+    expect(() => whatsappChannel({ phoneNumberId: NUMBER, ...secrets, baseURL: "x" } as never)).toThrow(
+      /did you mean `baseUrl`/,
+    );
   });
 });

@@ -35,8 +35,10 @@ export interface WhatsappChannelOptions {
 /** A channel whose other side is the WhatsApp Cloud API: it posts to `handler`, and is sent to over the Graph API. */
 export interface WhatsappChannel extends Channel {
   /**
-   * The webhook, at whatever path it is mounted. `GET` answers the challenge with which a webhook is set up. `POST` takes
-   * messages and statuses: 200 once all of it is on the bus; 401 without a valid signature; 503 when it could not be handed over, and the API posts it again, with the same ids.
+   * The webhook, at whatever path it is mounted. `GET` answers the challenge with which a webhook is set up. `POST`
+   * takes
+   * messages and statuses: 200 once all of it is on the bus; 401 without a valid signature; 503 when it could not be
+   * handed over, and the API posts it again, with the same ids.
    */
   handler(request: Request): Promise<Response>;
 }
@@ -49,7 +51,10 @@ const schema = z.strictObject({
   verifyToken: secret,
   name: z.string().min(1).default("whatsapp"),
   baseUrl: z.url().default("https://graph.facebook.com"),
-  version: z.string().regex(/^v\d+\.\d+$/, "must be like v23.0").default("v23.0"),
+  version: z
+    .string()
+    .regex(/^v\d+\.\d+$/, "must be like v23.0")
+    .default("v23.0"),
   maxBodyBytes: z.number().int().min(1).default(3_145_728),
   timeoutMs: z.number().int().min(1).default(15_000),
   locate: z.custom<Locate>((value) => typeof value === "function", "must be a function").optional(),
@@ -60,12 +65,21 @@ const MAX_TEXT = 4_096;
 /** Characters that come back in a status, at most. */
 const MAX_CALLBACK_DATA = 512;
 /** What the bus refuses however often it is given. */
-const hopeless = new Set<string>(["INVALID_OPTIONS", "INVALID_ID", "ENVELOPE_TOO_LARGE", "NOT_SERIALIZABLE", "TRIGGER_MISMATCH"]);
+const hopeless = new Set<string>([
+  "INVALID_OPTIONS",
+  "INVALID_ID",
+  "ENVELOPE_TOO_LARGE",
+  "NOT_SERIALIZABLE",
+  "TRIGGER_MISMATCH",
+]);
 
 /**
- * A WhatsApp number over the Cloud API. A post counts as received only once all its messages were published, so that what a
- * crash cuts off is posted again, under the same ids. Media come as references in `metadata.media`, choices of buttons and
- * lists as their titles, with the whole answer in `metadata`. A reply's id travels with what is sent and comes back in its statuses.
+ * A WhatsApp number over the Cloud API. A post counts as received only once all its messages were published, so that
+ * what a
+ * crash cuts off is posted again, under the same ids. Media come as references in `metadata.media`, choices of buttons
+ * and
+ * lists as their titles, with the whole answer in `metadata`. A reply's id travels with what is sent and comes back in
+ * its statuses.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -73,13 +87,26 @@ const hopeless = new Set<string>(["INVALID_OPTIONS", "INVALID_ID", "ENVELOPE_TOO
  * ```ts
  * import { whatsappChannel } from "@hebra/thread/runtime";
  *
- * const whatsapp = whatsappChannel({ phoneNumberId: "106540352242922", accessToken: "…", appSecret: "…", verifyToken: "…" });
- * const answer = await whatsapp.handler(new Request("https://host/webhook?hub.mode=subscribe&hub.challenge=42&hub.verify_token=wrong"));
+ * const whatsapp = whatsappChannel({ phoneNumberId: "106540352242922", accessToken: "…", appSecret: "…", verifyToken:
+ * "…" });
+ * const answer = await whatsapp.handler(new
+ * Request("https://host/webhook?hub.mode=subscribe&hub.challenge=42&hub.verify_token=wrong"));
  * console.log(answer.status); // 403
  * ```
  */
 export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChannel {
-  const { phoneNumberId, accessToken, appSecret, verifyToken, name, baseUrl, version, maxBodyBytes, timeoutMs, locate } = parseOptions("whatsappChannel", schema, options);
+  const {
+    phoneNumberId,
+    accessToken,
+    appSecret,
+    verifyToken,
+    name,
+    baseUrl,
+    version,
+    maxBodyBytes,
+    timeoutMs,
+    locate,
+  } = parseOptions("whatsappChannel", schema, options);
   const url = `${baseUrl.replace(/\/$/, "")}/${version}/${phoneNumberId}/messages`;
   const sendPieces = createPieceSender();
   let context: ChannelContext | undefined;
@@ -87,8 +114,11 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
 
   function verify(url: URL): Response {
     const { searchParams } = url;
-    const known = searchParams.get("hub.mode") === "subscribe" && same(searchParams.get("hub.verify_token") ?? "", verifyToken);
-    return known ? new Response(searchParams.get("hub.challenge") ?? "") : problem(403, "FORBIDDEN", "The verify token is another one.");
+    const known =
+      searchParams.get("hub.mode") === "subscribe" && same(searchParams.get("hub.verify_token") ?? "", verifyToken);
+    return known
+      ? new Response(searchParams.get("hub.challenge") ?? "")
+      : problem(403, "FORBIDDEN", "The verify token is another one.");
   }
 
   async function take(request: Request): Promise<Response> {
@@ -97,7 +127,8 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
     if (raw === undefined) return problem(413, "ENVELOPE_TOO_LARGE", `The body is larger than ${maxBodyBytes} bytes.`);
     const signature = /^sha256=([0-9a-f]{64})$/.exec(request.headers.get("x-hub-signature-256") ?? "")?.[1];
     // Over the bytes as they came: read and written again they would be others.
-    if (signature === undefined || !same(signature, createHmac("sha256", appSecret).update(raw).digest("hex"))) return problem(401, "UNAUTHENTICATED", "The signature does not belong to this body.");
+    if (signature === undefined || !same(signature, createHmac("sha256", appSecret).update(raw).digest("hex")))
+      return problem(401, "UNAUTHENTICATED", "The signature does not belong to this body.");
     const { publish, report, logger } = context;
     const told = readWebhook(parsed(raw), phoneNumberId);
     if (told === undefined) return problem(400, "INVALID_OPTIONS", "This is no post of the WhatsApp Cloud API.");
@@ -107,7 +138,12 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
         await publish({ ...message, ...locate?.(message) });
       } catch (error) {
         // It would be posted again for days, and never be taken.
-        if (hopeless.has(errorCode(error) ?? "")) logger.error("A message cannot be taken and is passed over.", { channel: name, messageId: message.id, error: errorMessage(error) });
+        if (hopeless.has(errorCode(error) ?? ""))
+          logger.error("A message cannot be taken and is passed over.", {
+            channel: name,
+            messageId: message.id,
+            error: errorMessage(error),
+          });
         else return away("The messages could not be handed over. Post them again.");
       }
     }
@@ -132,13 +168,22 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
           token: accessToken,
           now,
           timeoutMs,
-          body: { messaging_product: "whatsapp", recipient_type: "individual", to: chat, type: "text", text: { preview_url: false, body }, ...(id.length > MAX_CALLBACK_DATA ? {} : { biz_opaque_callback_data: id }) },
+          body: {
+            messaging_product: "whatsapp",
+            recipient_type: "individual",
+            to: chat,
+            type: "text",
+            text: { preview_url: false, body },
+            ...(id.length > MAX_CALLBACK_DATA ? {} : { biz_opaque_callback_data: id }),
+          },
         });
       });
     },
     async handler(request) {
       if (request.method === "GET") return verify(new URL(request.url));
-      return request.method === "POST" ? take(request) : problem(405, "UNSUPPORTED", "GET or POST.", { allow: "GET, POST" });
+      return request.method === "POST"
+        ? take(request)
+        : problem(405, "UNSUPPORTED", "GET or POST.", { allow: "GET, POST" });
     },
   };
 }

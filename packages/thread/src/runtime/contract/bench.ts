@@ -14,7 +14,10 @@ export type Clause = (bench: Bench) => Promise<void>;
 export interface Bench {
   create: ChannelContractOptions["create"];
   /** Starts the channel under a context whose `publish` is the clause's own. */
-  start(other: OtherSide, publish: (message: ChannelMessage, count: number) => Promise<void> | void): Promise<{ published: ChannelMessage[]; reached(count: number): Promise<void>; statuses: ReplyStatus[] }>;
+  start(
+    other: OtherSide,
+    publish: (message: ChannelMessage, count: number) => Promise<void> | void,
+  ): Promise<{ published: ChannelMessage[]; reached(count: number): Promise<void>; statuses: ReplyStatus[] }>;
   /** Starts the channel in a whole runtime that answers `echo: <what was said>`. */
   serve(other: OtherSide): Promise<{ runtime: Runtime; store: ThreadStore }>;
 }
@@ -33,10 +36,22 @@ const echo: Reactor = {
 };
 
 /** Long waits are short: what is asked for is told by the errors. */
-const hasty: Clock = { ...systemClock, after: (ms, callback, options) => systemClock.after(Math.min(ms, 5), callback, options) };
+const hasty: Clock = {
+  ...systemClock,
+  after: (ms, callback, options) => systemClock.after(Math.min(ms, 5), callback, options),
+};
 
 /** A reply to a chat, as a dispatcher gives it. */
-export const replyTo = (chat: string, text: string, more: Partial<ChannelReply> = {}): ChannelReply => ({ id: `reply-${text}`, tenant: "default", session: chat, chat, inReplyTo: "1", text, index: 0, ...more });
+export const replyTo = (chat: string, text: string, more: Partial<ChannelReply> = {}): ChannelReply => ({
+  id: `reply-${text}`,
+  tenant: "default",
+  session: chat,
+  chat,
+  inReplyTo: "1",
+  text,
+  index: 0,
+  ...more,
+});
 
 /** Lets what is under way come to rest, as far as it does without time. */
 export async function settle(): Promise<void> {
@@ -62,7 +77,12 @@ export async function runClause(clause: Clause, { create }: ChannelContractOptio
           published.push(message);
           changed();
           await publish(message, published.length);
-          return { status: "accepted", tenant: message.tenant ?? "default", session: message.session ?? `${channel.name}:${message.chat}`, durable: false };
+          return {
+            status: "accepted",
+            tenant: message.tenant ?? "default",
+            session: message.session ?? `${channel.name}:${message.chat}`,
+            durable: false,
+          };
         },
         report: (status) => void statuses.push(status),
         clock: hasty,

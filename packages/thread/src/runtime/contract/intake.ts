@@ -26,7 +26,11 @@ export const intakeClauses = {
     const said = other.say(hello);
     await said;
     assert.ok(published.length >= 3, `it was handed over ${published.length} times`);
-    assert.deepEqual(new Set(published.map(({ id, chat, text }) => JSON.stringify([chat, id, text]))).size, 1, "it came again as another message");
+    assert.deepEqual(
+      new Set(published.map(({ id, chat, text }) => JSON.stringify([chat, id, text]))).size,
+      1,
+      "it came again as another message",
+    );
   },
   "what the bus will never take does not stop what follows": async ({ create, start }) => {
     const other = await create({});
@@ -36,7 +40,10 @@ export const intakeClauses = {
     await other.say(hello);
     await other.say({ ...hello, id: "2", text: "again" });
     await reached(2);
-    assert.deepEqual(published.map(({ text }) => text), ["hello", "again"]);
+    assert.deepEqual(
+      published.map(({ text }) => text),
+      ["hello", "again"],
+    );
   },
   "a second delivery is the same message: one turn and one reply": async ({ create, serve }) => {
     const other = await create({});
@@ -45,16 +52,29 @@ export const intakeClauses = {
     await other.heard(1);
     await other.say(hello);
     await other.say({ ...hello, id: "2", text: "again" });
-    assert.deepEqual((await other.heard(2)).map(({ text }) => text), ["echo: hello", "echo: again"]);
+    assert.deepEqual(
+      (await other.heard(2)).map(({ text }) => text),
+      ["echo: hello", "echo: again"],
+    );
     const { context } = (await store.load("default", { key: `${other.channel.name}:7` }))!;
-    assert.equal((await store.history("default", context.id, { items: 10 })).length, 4, "two turns are a trigger and a reaction each");
+    assert.equal(
+      (await store.history("default", context.id, { items: 10 })).length,
+      4,
+      "two turns are a trigger and a reaction each",
+    );
   },
   "a message may say where it belongs, and is answered where it came from": async ({ create, serve }) => {
     const other = await create({ locate: () => ({ tenant: "acme", session: "desk-7" }) });
     const { store } = await serve(other);
     await other.say(hello);
-    assert.deepEqual((await other.heard(1)).map(({ chat, text }) => [chat, text]), [["7", "echo: hello"]]);
-    assert.ok((await store.load("acme", { key: "desk-7" })) !== undefined, "there is no thread where the message belongs");
+    assert.deepEqual(
+      (await other.heard(1)).map(({ chat, text }) => [chat, text]),
+      [["7", "echo: hello"]],
+    );
+    assert.ok(
+      (await store.load("acme", { key: "desk-7" })) !== undefined,
+      "there is no thread where the message belongs",
+    );
   },
   "media come by reference, never by value": async ({ create, start }) => {
     const other = await create({});

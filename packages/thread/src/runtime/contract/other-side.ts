@@ -17,14 +17,18 @@ export interface Heard {
   replyId?: string;
 }
 
-/** What the other side answers to the next reply: come back later, never, or nothing: it takes it and closes the connection. */
+/**
+ * What the other side answers to the next reply: come back later, never, or nothing: it takes it and closes the
+ * connection.
+ */
 export type Refusal = { retryAfterMs: number } | { forGood: true } | { noAnswer: true };
 
 /** A channel with the real other side that it speaks to, or one that speaks the same. Each clause gets a fresh one. */
 export interface OtherSide {
   readonly channel: Channel;
   /**
-   * Says something. Resolves when the channel has acknowledged it, or has said that it will never take it. Until then the
+   * Says something. Resolves when the channel has acknowledged it, or has said that it will never take it. Until then
+   * the
    * other side behaves as in life: what it was told was not taken it delivers again, under the same id.
    */
   say(said: Said): Promise<void>;

@@ -16,10 +16,14 @@ export const replyClauses = {
   "replies go to the chat that spoke, in the order of what was said": async ({ create, serve }) => {
     const other = await create({});
     await serve(other);
-    for (const n of [1, 2, 3]) for (const chat of ["7", "8"]) await other.say({ id: `${chat}${n}`, chat, text: `${chat} says ${n}` });
+    for (const n of [1, 2, 3])
+      for (const chat of ["7", "8"]) await other.say({ id: `${chat}${n}`, chat, text: `${chat} says ${n}` });
     const heard = await other.heard(6);
     for (const chat of ["7", "8"]) {
-      assert.deepEqual(heard.filter((one) => one.chat === chat).map(({ text }) => text), [1, 2, 3].map((n) => `echo: ${chat} says ${n}`));
+      assert.deepEqual(
+        heard.filter((one) => one.chat === chat).map(({ text }) => text),
+        [1, 2, 3].map((n) => `echo: ${chat} says ${n}`),
+      );
     }
   },
   "a reply's id goes with it": async ({ create, start }) => {
@@ -34,18 +38,33 @@ export const replyClauses = {
     other.refuseNext!({ retryAfterMs: 2_000 });
     const error = await refused(other.channel.send(replyTo("7", "hello")));
     assert.equal(error.retryable, true, "waiting would help");
-    assert.ok(Number(error.details["retryAfterMs"]) >= 2_000, `it would come back after ${String(error.details["retryAfterMs"])} ms`);
+    assert.ok(
+      Number(error.details["retryAfterMs"]) >= 2_000,
+      `it would come back after ${String(error.details["retryAfterMs"])} ms`,
+    );
     await other.channel.send(replyTo("7", "hello"));
-    assert.deepEqual((await other.heard(1)).map(({ text }) => text), ["hello"]);
+    assert.deepEqual(
+      (await other.heard(1)).map(({ text }) => text),
+      ["hello"],
+    );
   },
-  "a reply whose answer never came is of unknown outcome, and is sent again under the same id": async ({ create, serve, start }) => {
+  "a reply whose answer never came is of unknown outcome, and is sent again under the same id": async ({
+    create,
+    serve,
+    start,
+  }) => {
     const other = await create({});
     await start(other, () => {});
     other.refuseNext!({ noAnswer: true });
     const error = await refused(other.channel.send(replyTo("7", "hello", { id: "reply-1" })));
-    assert.deepEqual([error.retryable, error.details["outcome"]], [true, "unknown"], "it may have arrived, and is to be sent again");
+    assert.deepEqual(
+      [error.retryable, error.details["outcome"]],
+      [true, "unknown"],
+      "it may have arrived, and is to be sent again",
+    );
     await other.channel.send(replyTo("7", "hello", { id: "reply-1" }));
-    for (const { text, replyId } of await other.heard(1)) assert.deepEqual([text, replyId ?? "reply-1"], ["hello", "reply-1"]);
+    for (const { text, replyId } of await other.heard(1))
+      assert.deepEqual([text, replyId ?? "reply-1"], ["hello", "reply-1"]);
 
     const another = await create({});
     await serve(another);
@@ -66,9 +85,15 @@ export const replyClauses = {
     other.refuseNext!({ forGood: true });
     await other.say({ id: "1", chat: "7", text: "one" });
     await other.say({ id: "2", chat: "7", text: "two" });
-    assert.deepEqual((await other.heard(1)).map(({ text }) => text), ["echo: two"]);
+    assert.deepEqual(
+      (await other.heard(1)).map(({ text }) => text),
+      ["echo: two"],
+    );
     const { letters } = await runtime.bus.deadLetters.list();
-    assert.deepEqual(letters.map(({ direction, cause }) => [direction, cause]), [["outbound", "permanent"]]);
+    assert.deepEqual(
+      letters.map(({ direction, cause }) => [direction, cause]),
+      [["outbound", "permanent"]],
+    );
   },
   "a reply takes the place of what was shown while it grew, or was not shown at all": async ({ create, start }) => {
     const other = await create({});
@@ -78,7 +103,10 @@ export const replyClauses = {
     await other.channel.sendDelta?.({ ...shared, index: 1, text: "Hello" });
     await other.channel.send(replyTo("7", "Hello there.", { executionId: "e-1" }));
     await other.channel.send(replyTo("7", "And this.", { executionId: "e-1", index: 1 }));
-    assert.deepEqual((await other.heard(2)).map(({ text }) => text), ["Hello there.", "And this."]);
+    assert.deepEqual(
+      (await other.heard(2)).map(({ text }) => text),
+      ["Hello there.", "And this."],
+    );
   },
   "a text of any length arrives whole": async ({ create, start }) => {
     const other = await create({});
@@ -89,7 +117,14 @@ export const replyClauses = {
     for (let count = 2; ; count++) {
       const heard = await other.heard(count);
       if (heard.at(-1)?.text !== "done") continue;
-      assert.equal(heard.slice(0, -1).map((one) => one.text).join(" ").replaceAll(/\s+/g, " "), text);
+      assert.equal(
+        heard
+          .slice(0, -1)
+          .map((one) => one.text)
+          .join(" ")
+          .replaceAll(/\s+/g, " "),
+        text,
+      );
       return;
     }
   },

@@ -20,7 +20,8 @@ export function withoutPhase(store: ThreadStore): ThreadStore {
       return {
         ...system,
         async *export(options) {
-          for await (const one of system.export(options)) if (one.tenant !== OWN_TENANT || one.bundle.thread.key !== phaseKey) yield one;
+          for await (const one of system.export(options))
+            if (one.tenant !== OWN_TENANT || one.bundle.thread.key !== phaseKey) yield one;
         },
       };
     },
@@ -60,7 +61,12 @@ export async function exportTo(store: ThreadStore, file: string, onContext: (con
  *
  * @param placing - called when it is complete, just before it is
  */
-export async function importInto(path: string, file: string, placing: () => void, onContext: (contexts: number) => void): Promise<void> {
+export async function importInto(
+  path: string,
+  file: string,
+  placing: () => void,
+  onContext: (contexts: number) => void,
+): Promise<void> {
   const { sqliteStore } = await import("../../store/sqlite.ts");
   const building = `${path}.moving`;
   mkdirSync(dirname(path), { recursive: true });
@@ -69,13 +75,20 @@ export async function importInto(path: string, file: string, placing: () => void
   const store = await sqliteStore({ path: building, synchronous: "NORMAL" });
   try {
     let contexts = 0;
-    await importJsonLines(store, createInterface({ input: createReadStream(file) }), { onContext: () => onContext(++contexts) });
+    await importJsonLines(store, createInterface({ input: createReadStream(file) }), {
+      onContext: () => onContext(++contexts),
+    });
   } finally {
     await store.close();
   }
-  if (existsSync(path)) throw new HebraError("IMPORT_CONFLICT", `The file ${path} has appeared meanwhile. Move it away, and run this again.`);
+  if (existsSync(path))
+    throw new HebraError(
+      "IMPORT_CONFLICT",
+      `The file ${path} has appeared meanwhile. Move it away, and run this again.`,
+    );
   placing();
   // The log first: without it the file would lack its last writes.
-  for (const suffix of ["-wal", "-shm"]) if (existsSync(building + suffix)) renameSync(building + suffix, path + suffix);
+  for (const suffix of ["-wal", "-shm"])
+    if (existsSync(building + suffix)) renameSync(building + suffix, path + suffix);
   renameSync(building, path);
 }

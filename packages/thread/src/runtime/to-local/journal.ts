@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 /** A message that has left the old bus, or is about to: it may be noted more than once. */
@@ -22,7 +32,10 @@ export interface MoveJournal {
   note(messages: readonly MovedMessage[]): void;
   /** Every message once, in the order in which each was noted first. */
   noted(): MovedMessage[];
-  /** Whether a point of no return was passed: the copy is in its place, the configuration is local, all of it is verified. */
+  /**
+   * Whether a point of no return was passed: the copy is in its place, the configuration is local, all of it is
+   * verified.
+   */
   has(mark: MoveMark): boolean;
   mark(mark: MoveMark): void;
   /** A whole file, or none. */

@@ -29,8 +29,10 @@ const CONCURRENCY = 8;
 const fatal = new Set(["DEFINITION_MISSING", "PEER_MISSING", "INVALID_OPTIONS"]);
 
 /**
- * Takes conversations from the bus as they become free, and puts what waits in them into the store: as queued executions, in
- * their order, or as it is where no execution can stand for it. Everything is in the store, and noted, before it leaves the bus.
+ * Takes conversations from the bus as they become free, and puts what waits in them into the store: as queued
+ * executions, in
+ * their order, or as it is where no execution can stand for it. Everything is in the store, and noted, before it leaves
+ * the bus.
  *
  * @param isOver - asked after each delivery, and now and then
  */
@@ -51,7 +53,10 @@ export async function moveInbound(movers: Movers, isOver: () => Promise<boolean>
     const answer = await movers.route(input);
     if ("answer" in answer) return carry();
     const trigger = triggerOf(input, payload.replyTo);
-    await engine.enqueue(answer.thread, trigger, { address: { tenant, key: session }, ...(input.interrupt === true ? { whenBusy: "interrupt" as const } : {}) });
+    await engine.enqueue(answer.thread, trigger, {
+      address: { tenant, key: session },
+      ...(input.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
+    });
     return { kind: "queued", tenant, session, id, triggerId: trigger.id };
   }
 
@@ -77,7 +82,12 @@ export async function moveInbound(movers: Movers, isOver: () => Promise<boolean>
   }
 
   try {
-    await consumeAll((consuming) => bus.consumeInbound({ concurrency: CONCURRENCY, maxBatch: BATCH, signal: consuming }), move, isOver, signal);
+    await consumeAll(
+      (consuming) => bus.consumeInbound({ concurrency: CONCURRENCY, maxBatch: BATCH, signal: consuming }),
+      move,
+      isOver,
+      signal,
+    );
   } finally {
     await engine.close();
   }
@@ -100,22 +110,39 @@ export async function moveScheduled({ bus, carried, journal }: Movers): Promise<
 }
 
 /** Takes the replies of a gateway that no channel has got. What only showed how they grew is dropped. */
-export async function moveOutbound({ bus, carried, journal }: Movers, gatewayId: string, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+export async function moveOutbound(
+  { bus, carried, journal }: Movers,
+  gatewayId: string,
+  isOver: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<void> {
   async function move(delivery: Delivery): Promise<void> {
     const replies = delivery.messages.filter(({ payload }) => readOutbound(payload).kind === "reply");
     const { tenant, session } = delivery;
-    await carried.add(replies.map(({ id, seq, payload }) => ({ direction: "outbound", tenant, session, id, gatewayId, seq, payload })));
+    await carried.add(
+      replies.map(({ id, seq, payload }) => ({ direction: "outbound", tenant, session, id, gatewayId, seq, payload })),
+    );
     journal.note(replies.map(({ id }) => ({ kind: "reply", tenant, session, id })));
     await delivery.ack();
   }
-  await consumeAll((consuming) => bus.consumeOutbound({ gatewayId, concurrency: CONCURRENCY, maxBatch: BATCH, signal: consuming }), move, isOver, signal);
+  await consumeAll(
+    (consuming) => bus.consumeOutbound({ gatewayId, concurrency: CONCURRENCY, maxBatch: BATCH, signal: consuming }),
+    move,
+    isOver,
+    signal,
+  );
 }
 
 /** Milliseconds between two looks whether anything is left. */
 const LOOK_EVERY_MS = 100;
 
 /** Works on deliveries until a look says that it is over; the first failure ends it. */
-async function consumeAll(consume: (signal: AbortSignal) => AsyncIterableIterator<Delivery>, move: (delivery: Delivery) => Promise<void>, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+async function consumeAll(
+  consume: (signal: AbortSignal) => AsyncIterableIterator<Delivery>,
+  move: (delivery: Delivery) => Promise<void>,
+  isOver: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<void> {
   const stop = new AbortController();
   const both = AbortSignal.any([stop.signal, signal]);
   const working = new Set<Promise<void>>();
@@ -132,7 +159,8 @@ async function consumeAll(consume: (signal: AbortSignal) => AsyncIterableIterato
       working.add(work);
     }
   })().catch(fail);
-  while (!both.aborted && !(await isOver().catch((error: unknown) => (fail(error), true)))) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  while (!both.aborted && !(await isOver().catch((error: unknown) => (fail(error), true))))
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   stop.abort();
   await consuming;
   await Promise.all(working);

@@ -18,22 +18,34 @@ import { verifyEmpty, verifyMoved } from "./verify.ts";
 
 /** Milliseconds in which every process has looked at the phase, and shown or left its presence. */
 const ALL_HAVE_LOOKED_MS = 3_000;
-/** Milliseconds that a process may take to finish what it holds, and that the presence of one that died may outlive it. */
+/**
+ * Milliseconds that a process may take to finish what it holds, and that the presence of one that died may outlive it.
+ */
 const ALL_HAVE_LEFT_MS = 75_000;
 const LOOK_EVERY_MS = 200;
 /** Milliseconds without any change after which nobody seems to work on what is left. */
 const STILL_MS = 5_000;
 
 /**
- * Brings a distributed deployment back into one process: the intake is paused, what runs is finished, what waits is moved into
- * the store, the store into a file, and the configuration switched. Nothing is lost and the order of each conversation is kept.
+ * Brings a distributed deployment back into one process: the intake is paused, what runs is finished, what waits is
+ * moved into
+ * the store, the store into a file, and the configuration switched. Nothing is lost and the order of each conversation
+ * is kept.
  * It can be broken off at any point, also by a crash, and repeated.
  *
  * @throws HebraError `UNSUPPORTED`, `INVALID_OPTIONS` for what cannot be moved; `TIMEOUT`, `ABORTED`: repeat it;
  * `DIGEST_MISMATCH` when the copy differs: nothing was switched; and what bus, locks and stores throw
  */
 export async function moveToLocal(options: MoveToLocalOptions): Promise<MoveReport> {
-  const { clock = systemClock, logger = silentLogger, drainMs = 60_000, deadlineMs = 300_000, signal, path, onProgress = () => {} } = options;
+  const {
+    clock = systemClock,
+    logger = silentLogger,
+    drainMs = 60_000,
+    deadlineMs = 300_000,
+    signal,
+    path,
+    onProgress = () => {},
+  } = options;
   const steps = createSteps({ clock, deadlineMs, signal, onProgress });
   const config = parseRuntimeConfig(options.config);
   const stays = config.store.backend === "sqlite" || config.store.backend === "local";
@@ -45,16 +57,34 @@ export async function moveToLocal(options: MoveToLocalOptions): Promise<MoveRepo
   };
   const journal = openJournal(options.directory);
   try {
-    if (config.bus.backend === "local") throw new HebraError("INVALID_OPTIONS", "The bus of this configuration is local already.");
-    if (config.store.backend === "memory") throw new HebraError("UNSUPPORTED", "A store in memory ends with its process: there is nothing to move. Drain, and start again with a local configuration.");
-    if (!stays && existsSync(target) && !journal.has("placed")) throw new HebraError("INVALID_OPTIONS", `There is a file ${target} already. Move it away, or name another path.`);
+    if (config.bus.backend === "local")
+      throw new HebraError("INVALID_OPTIONS", "The bus of this configuration is local already.");
+    if (config.store.backend === "memory")
+      throw new HebraError(
+        "UNSUPPORTED",
+        "A store in memory ends with its process: there is nothing to move. Drain, and start again with a local configuration.",
+      );
+    if (!stays && existsSync(target) && !journal.has("placed"))
+      throw new HebraError("INVALID_OPTIONS", `There is a file ${target} already. Move it away, or name another path.`);
     const bus = opened((await openBus(config.bus, { clock }))!);
     const locks = opened((await openLocks(config.locks))!);
     const source = opened(await openStore(config.store));
     const alone = await onlyOne(locks);
     closers.push(() => alone.release());
-    const into = journal.has("switched") && !stays ? opened(await openStore({ ...config.store, backend: "sqlite", path: target })) : source;
-    const movers: Movers = { bus, store: into, threads: options.threads, route: options.route ?? defaultRouter(options.threads), carried: carriedMessages(into, clock, logger), journal, clock, logger };
+    const into =
+      journal.has("switched") && !stays
+        ? opened(await openStore({ ...config.store, backend: "sqlite", path: target }))
+        : source;
+    const movers: Movers = {
+      bus,
+      store: into,
+      threads: options.threads,
+      route: options.route ?? defaultRouter(options.threads),
+      carried: carriedMessages(into, clock, logger),
+      journal,
+      clock,
+      logger,
+    };
     const move = { ...options, steps, bus, locks, source, journal, movers, target, stays, drainMs };
 
     await steps.run("check", () => check(move));
@@ -70,19 +100,30 @@ export async function moveToLocal(options: MoveToLocalOptions): Promise<MoveRepo
     journal.mark("done");
     return report(steps, journal, tally, (await bus.stats()).dead);
   } finally {
-    for (const close of closers.reverse()) await close().catch((error: unknown) => logger.debug("A part could not be closed.", { error }));
+    for (const close of closers.reverse())
+      await close().catch((error: unknown) => logger.debug("A part could not be closed.", { error }));
   }
 }
 
 /**
- * Takes back the pause of a move that was broken off before it moved anything. Processes that were stopped must be started again.
+ * Takes back the pause of a move that was broken off before it moved anything. Processes that were stopped must be
+ * started again.
  *
  * @throws HebraError `UNSUPPORTED` once something was moved: repeat the move instead
  */
-export async function undoMoveToLocal({ config, directory, clock = systemClock }: Pick<MoveToLocalOptions, "config" | "directory" | "clock">): Promise<void> {
+export async function undoMoveToLocal({
+  config,
+  directory,
+  clock = systemClock,
+}: Pick<MoveToLocalOptions, "config" | "directory" | "clock">): Promise<void> {
   const journal = openJournal(directory);
   const moved = journal.noted().length;
-  if (moved > 0 || journal.has("switched")) throw new HebraError("UNSUPPORTED", `${moved} messages were moved already. Run the move again: it goes on where it stopped.`, { details: { moved } });
+  if (moved > 0 || journal.has("switched"))
+    throw new HebraError(
+      "UNSUPPORTED",
+      `${moved} messages were moved already. Run the move again: it goes on where it stopped.`,
+      { details: { moved } },
+    );
   const store = await openStore(parseRuntimeConfig(config).store);
   try {
     await phaseControl(store, clock).write("open");
@@ -120,7 +161,12 @@ async function check({ bus, source }: Move): Promise<string> {
   const { inbound, outbound, dead } = await bus.stats();
   await source.load("default", { key: "hebra:probe" });
   const parked = inbound.parked + outbound.parked;
-  if (parked > 0) throw new HebraError("UNSUPPORTED", `${parked} conversations stand still behind a parked message. Replay or discard their dead letters first: hebra dead-letters.`, { details: { parked } });
+  if (parked > 0)
+    throw new HebraError(
+      "UNSUPPORTED",
+      `${parked} conversations stand still behind a parked message. Replay or discard their dead letters first: hebra dead-letters.`,
+      { details: { parked } },
+    );
   return `${inbound.depth} messages and ${outbound.depth} replies wait, ${inbound.scheduled} are for later, ${dead} are dead letters`;
 }
 
@@ -158,18 +204,26 @@ async function quiesce(move: Move): Promise<void> {
   }
 }
 
-async function allLeave({ locks, steps, clock = systemClock, signal }: Move, presence: string, what: string): Promise<void> {
+async function allLeave(
+  { locks, steps, clock = systemClock, signal }: Move,
+  presence: string,
+  what: string,
+): Promise<void> {
   const gone = () => everyoneLeaves(presence, locks, Math.min(ALL_HAVE_LEFT_MS, steps.left()), signal);
   let left = await gone();
   if (left && presence === presences.intakes) {
     await sleep(clock, ALL_HAVE_LOOKED_MS, signal);
     left = await gone();
   }
-  if (!left) throw new HebraError("TIMEOUT", `A process ${what} after ${ALL_HAVE_LEFT_MS} ms. End it, and run this again.`);
+  if (!left)
+    throw new HebraError("TIMEOUT", `A process ${what} after ${ALL_HAVE_LEFT_MS} ms. End it, and run this again.`);
 }
 
 /** Lets those who live finish what there is, as long as they get on with it. */
-async function drain({ bus, locks, drainMs, clock = systemClock, signal }: Move, say: (text: string) => void): Promise<string> {
+async function drain(
+  { bus, locks, drainMs, clock = systemClock, signal }: Move,
+  say: (text: string) => void,
+): Promise<string> {
   const startedAt = clock.monotonic();
   let seen = "";
   let changedAt = startedAt;
@@ -183,7 +237,8 @@ async function drain({ bus, locks, drainMs, clock = systemClock, signal }: Move,
       [seen, changedAt] = [figures, now];
       say(figures);
     }
-    const still = now - changedAt > STILL_MS && !(inbound.inFlight > 0 && (await someoneLives(presences.workers, locks)));
+    const still =
+      now - changedAt > STILL_MS && !(inbound.inFlight > 0 && (await someoneLives(presences.workers, locks)));
     if (still || now - startedAt > drainMs) return `${figures}: they are moved`;
     await sleep(clock, LOOK_EVERY_MS, signal);
   }
@@ -191,7 +246,10 @@ async function drain({ bus, locks, drainMs, clock = systemClock, signal }: Move,
 
 /** Takes everything off the bus. */
 async function empty({ bus, movers, journal, steps, signal }: Move, say: (text: string) => void): Promise<string> {
-  const late = AbortSignal.any([...(signal === undefined ? [] : [signal]), AbortSignal.timeout(Math.ceil(steps.left()))]);
+  const late = AbortSignal.any([
+    ...(signal === undefined ? [] : [signal]),
+    AbortSignal.timeout(Math.ceil(steps.left())),
+  ]);
   const isOver = (left: (stats: Awaited<ReturnType<Bus["stats"]>>) => number) => async () => {
     const stats = await bus.stats();
     if (stats.inbound.delayed + stats.outbound.delayed > 0) await bus.hurry();
@@ -200,11 +258,20 @@ async function empty({ bus, movers, journal, steps, signal }: Move, say: (text: 
     return count === 0;
   };
   await moveScheduled(movers);
-  await moveInbound(movers, isOver(({ inbound }) => inbound.depth + inbound.inFlight), late);
+  await moveInbound(
+    movers,
+    isOver(({ inbound }) => inbound.depth + inbound.inFlight),
+    late,
+  );
   steps.left();
   await moveScheduled(movers);
   for (const gatewayId of (await bus.stats()).gateways) {
-    await moveOutbound(movers, gatewayId, isOver(({ gateways, outbound }) => (gateways.includes(gatewayId) ? outbound.depth : 0)), late);
+    await moveOutbound(
+      movers,
+      gatewayId,
+      isOver(({ gateways, outbound }) => (gateways.includes(gatewayId) ? outbound.depth : 0)),
+      late,
+    );
     steps.left();
   }
   await verifyEmpty(bus);
@@ -215,7 +282,7 @@ async function empty({ bus, movers, journal, steps, signal }: Move, say: (text: 
 
 async function keepDeadLetters(bus: Bus, journal: MoveJournal): Promise<number> {
   const lines: string[] = [];
-  for (let before: string | undefined; ; ) {
+  for (let before: string | undefined; ;) {
     const { letters, cursor } = await bus.deadLetters.list({ limit: 500, ...(before === undefined ? {} : { before }) });
     lines.push(...letters.map((letter) => `${JSON.stringify(letter)}\n`));
     if (cursor === undefined) break;
@@ -225,7 +292,10 @@ async function keepDeadLetters(bus: Bus, journal: MoveJournal): Promise<number> 
   return lines.length;
 }
 
-/** Copies the store into the file, and compares both sides. What a run before has copied is taken as it is, if nothing has changed since. */
+/**
+ * Copies the store into the file, and compares both sides. What a run before has copied is taken as it is, if nothing
+ * has changed since.
+ */
 async function copy({ source, journal, steps, target, movers }: Move): Promise<Tally> {
   if (journal.has("switched")) return JSON.parse(journal.read("tally.json")!) as Tally;
   const from = withoutPhase(source);
@@ -246,7 +316,10 @@ async function copy({ source, journal, steps, target, movers }: Move): Promise<T
     try {
       const [there, here] = [await tallyOf(from), await tallyOf(copied)];
       if (there.digest !== here.digest || there.contexts !== here.contexts) {
-        throw new HebraError("DIGEST_MISMATCH", `The copy has ${here.contexts} conversations with the digest ${here.digest}, the store ${there.contexts} with ${there.digest}: something wrote meanwhile. Nothing was switched; end what writes, and run this again.`);
+        throw new HebraError(
+          "DIGEST_MISMATCH",
+          `The copy has ${here.contexts} conversations with the digest ${here.digest}, the store ${there.contexts} with ${there.digest}: something wrote meanwhile. Nothing was switched; end what writes, and run this again.`,
+        );
       }
       await verifyMoved(copied, carriedMessages(copied, movers.clock, movers.logger), journal.noted());
       tally = here;
@@ -260,7 +333,10 @@ async function copy({ source, journal, steps, target, movers }: Move): Promise<T
 }
 
 /** That the configuration as it is now leads to what was copied, and that nothing has reached the old bus. */
-async function verify({ bus, source, target, stays, movers, journal, clock = systemClock }: Move, tally: Tally): Promise<string> {
+async function verify(
+  { bus, source, target, stays, movers, journal, clock = systemClock }: Move,
+  tally: Tally,
+): Promise<string> {
   await verifyEmpty(bus);
   const store = await openStore(parseRuntimeConfig(localConfig({}, target)).store);
   try {
@@ -271,7 +347,11 @@ async function verify({ bus, source, target, stays, movers, journal, clock = sys
       return "the store has stayed where it is, with everything that waited";
     }
     const found = await tallyOf(store);
-    if (found.contexts < tally.contexts) throw new HebraError("DIGEST_MISMATCH", `The file ${target} holds ${found.contexts} conversations of ${tally.contexts}.`);
+    if (found.contexts < tally.contexts)
+      throw new HebraError(
+        "DIGEST_MISMATCH",
+        `The file ${target} holds ${found.contexts} conversations of ${tally.contexts}.`,
+      );
     return `${found.contexts} conversations in ${target}${found.digest === tally.digest ? ", as they were copied" : ", in use since"}`;
   } finally {
     await store.close();
@@ -283,6 +363,11 @@ function movedBy(journal: MoveJournal): MoveReport["moved"] {
   return { queued: count("queued"), scheduled: count("scheduled"), replies: count("reply"), others: count("other") };
 }
 
-function report(steps: Steps, journal: MoveJournal, { contexts, counts, digest }: Tally, deadLetters: number): MoveReport {
+function report(
+  steps: Steps,
+  journal: MoveJournal,
+  { contexts, counts, digest }: Tally,
+  deadLetters: number,
+): MoveReport {
   return { ms: steps.ms(), steps: steps.done, moved: movedBy(journal), deadLetters, contexts, counts, digest };
 }

@@ -11,7 +11,12 @@ export interface Steps {
   ms(): number;
 }
 
-export function createSteps(options: { clock: Clock; deadlineMs: number; signal: AbortSignal | undefined; onProgress: (progress: MoveProgress) => void }): Steps {
+export function createSteps(options: {
+  clock: Clock;
+  deadlineMs: number;
+  signal: AbortSignal | undefined;
+  onProgress: (progress: MoveProgress) => void;
+}): Steps {
   const { clock, deadlineMs, signal, onProgress } = options;
   const startedAt = clock.monotonic();
   const done: Steps["done"] = [];
@@ -20,9 +25,15 @@ export function createSteps(options: { clock: Clock; deadlineMs: number; signal:
     done,
     ms: () => passed(startedAt),
     left() {
-      if (signal?.aborted === true) throw new HebraError("ABORTED", "The move was broken off.", { cause: signal.reason });
+      if (signal?.aborted === true)
+        throw new HebraError("ABORTED", "The move was broken off.", { cause: signal.reason });
       const ms = deadlineMs - (clock.monotonic() - startedAt);
-      if (ms <= 0) throw new HebraError("TIMEOUT", `The move has not come to its end within ${deadlineMs} ms. Run it again: it goes on where it stopped.`, { details: { deadlineMs } });
+      if (ms <= 0)
+        throw new HebraError(
+          "TIMEOUT",
+          `The move has not come to its end within ${deadlineMs} ms. Run it again: it goes on where it stopped.`,
+          { details: { deadlineMs } },
+        );
       return ms;
     },
     async run(step, work) {

@@ -28,9 +28,15 @@ export interface MoveToLocalOptions {
   path: string;
   /** Where the move keeps its notes, and copies of what it leaves behind: the same at every repetition. */
   directory: string;
-  /** Makes the deployment's configuration a local one. It is called once the copy is complete, and at a repetition again. */
+  /**
+   * Makes the deployment's configuration a local one. It is called once the copy is complete, and at a repetition
+   * again.
+   */
   switchOver(local: RuntimeConfig): Promise<void>;
-  /** Milliseconds that live workers and gateways have to empty the bus before the rest of it is moved. @defaultValue 60 000 */
+  /**
+   * Milliseconds that live workers and gateways have to empty the bus before the rest of it is moved. @defaultValue 60
+   * 000
+   */
   drainMs?: number;
   /** Milliseconds for everything. @defaultValue 300 000 */
   deadlineMs?: number;

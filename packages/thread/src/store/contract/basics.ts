@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
 import { deriveId } from "@hebra/core";
-import { beginQueued, beginRunning, callRow, ending, events, outboxRow, partRow, playTurn, stepRow, T0, threadRow, turnIds } from "./rows.ts";
+import {
+  beginQueued,
+  beginRunning,
+  callRow,
+  ending,
+  events,
+  outboxRow,
+  partRow,
+  playTurn,
+  stepRow,
+  T0,
+  threadRow,
+  turnIds,
+} from "./rows.ts";
 import { rejects, same, type Clause } from "./scenario.ts";
 
 const ids = turnIds("award_42", "m1");
@@ -25,7 +38,13 @@ export const basicClauses = {
       const found = await store.load(tenant, ref);
       assert.ok(found);
       same(found.thread, given.thread);
-      same(found.context, { ...given.context, status: "running", currentExecutionId: ids.executionId, seq: 2, fence: 7 });
+      same(found.context, {
+        ...given.context,
+        status: "running",
+        currentExecutionId: ids.executionId,
+        seq: 2,
+        fence: 7,
+      });
       same(found.active, {
         execution: { ...given.execution, cancelRequestedAt: null, cancelRequest: null },
         items: given.items,
@@ -41,39 +60,63 @@ export const basicClauses = {
   "a commit's rows are there whole, and a later put replaces them": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
     const call = callRow(ids, 0);
-    const first = await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, {
-      context: { updatedAt: T0 + 5, state: { step: 1 }, stateVersion: 2, sessions: { codex: { thread: "x" } } },
-      parts: [partRow(ids, 0, "thinking")],
-      calls: [call],
-      events: events(tenant, ids, 2, "part-created", "call-requested"),
-    });
+    const first = await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 2 },
+      {
+        context: { updatedAt: T0 + 5, state: { step: 1 }, stateVersion: 2, sessions: { codex: { thread: "x" } } },
+        parts: [partRow(ids, 0, "thinking")],
+        calls: [call],
+        events: events(tenant, ids, 2, "part-created", "call-requested"),
+      },
+    );
     same(first, { seq: 4, inboxSeq: 0 });
     const done = { ...call, status: "succeeded" as const, output: { ok: true }, updatedAt: T0 + 6 };
-    const second = await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, {
-      context: { updatedAt: T0 + 6 },
-      calls: [done],
-      steps: [stepRow(ids, 0, { status: "completed" }), stepRow(ids, 1)],
-      events: events(tenant, ids, 4, "call-changed"),
-    });
+    const second = await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 4 },
+      {
+        context: { updatedAt: T0 + 6 },
+        calls: [done],
+        steps: [stepRow(ids, 0, { status: "completed" }), stepRow(ids, 1)],
+        events: events(tenant, ids, 4, "call-changed"),
+      },
+    );
     assert.equal(second.seq, 5);
     const found = (await store.load(tenant, { contextId: ids.contextId }))!;
     same(found.active!.calls, [done]);
     same(found.active!.parts, [partRow(ids, 0, "thinking")]);
     same(found.active!.steps, [stepRow(ids, 0, { status: "completed" }), stepRow(ids, 1)]);
-    same([found.context.state, found.context.stateVersion, found.context.sessions, found.context.updatedAt], [{ step: 1 }, 2, { codex: { thread: "x" } }, T0 + 6]);
+    same(
+      [found.context.state, found.context.stateVersion, found.context.sessions, found.context.updatedAt],
+      [{ step: 1 }, 2, { codex: { thread: "x" } }, T0 + 6],
+    );
     same(await store.execution(tenant, ids.executionId), found.active);
   },
   "a patch leaves out what stays, and a null in it counts": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
-    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, { context: { updatedAt: T0 + 1, state: null }, events: [] });
+    await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 2 },
+      { context: { updatedAt: T0 + 1, state: null }, events: [] },
+    );
     const between = (await store.load(tenant, { key: "award_42" }))!.context;
-    same([between.state, between.currentExecutionId, between.status, between.seq], [null, ids.executionId, "running", 2]);
+    same(
+      [between.state, between.currentExecutionId, between.status, between.seq],
+      [null, ids.executionId, "running", 2],
+    );
     await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, ending(tenant, ids, 2, 2));
     const after = (await store.load(tenant, { key: "award_42" }))!;
     same([after.context.state, after.context.currentExecutionId, after.active], [null, null, undefined]);
   },
   "a write to a context that is not there says so": async ({ store, tenant }) => {
-    await rejects(store.commit(tenant, "nobody", { fence: 1, expectedSeq: 0 }, { context: { updatedAt: T0 }, events: [] }), "CONTEXT_NOT_FOUND");
+    await rejects(
+      store.commit(tenant, "nobody", { fence: 1, expectedSeq: 0 }, { context: { updatedAt: T0 }, events: [] }),
+      "CONTEXT_NOT_FOUND",
+    );
     await rejects(store.takeOver(tenant, "nobody", 1), "CONTEXT_NOT_FOUND");
     await rejects(store.setClosed(tenant, "nobody", true, T0), "CONTEXT_NOT_FOUND");
     await rejects(store.requestCancel(tenant, "nobody", { at: T0 }), "EXECUTION_NOT_FOUND");
@@ -91,7 +134,10 @@ export const basicClauses = {
     found.active!.execution.status = "failed";
     found.thread.key = "other";
     const again = (await store.load(tenant, { key: "award_42" }))!;
-    same([again.context.state, again.active!.items.length, again.active!.execution.status, again.thread.key], [{ list: [1] }, 2, "running", "award_42"]);
+    same(
+      [again.context.state, again.active!.items.length, again.active!.execution.status, again.thread.key],
+      [{ list: [1] }, 2, "running", "award_42"],
+    );
     const events = await store.journal(tenant, ids.contextId, 0);
     events[0]!.data["n"] = 99;
     same((await store.journal(tenant, ids.contextId, 0))[0]!.data, { n: 0 });
@@ -99,12 +145,25 @@ export const basicClauses = {
   "outbox rows wait until they were handed over": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
     const rows = [outboxRow(ids, 0), outboxRow(ids, 1)];
-    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, { context: { updatedAt: T0 }, outbox: rows, events: [] });
+    await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 2 },
+      { context: { updatedAt: T0 }, outbox: rows, events: [] },
+    );
     same((await store.load(tenant, { key: "award_42" }))!.outbox, rows);
-    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, { context: { updatedAt: T0 + 9 }, handedOver: [rows[0]!.id, "unknown"], events: [] });
+    await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 2 },
+      { context: { updatedAt: T0 + 9 }, handedOver: [rows[0]!.id, "unknown"], events: [] },
+    );
     same((await store.load(tenant, { key: "award_42" }))!.outbox, [rows[1]]);
     const exported = (await store.export(tenant, ids.contextId))!;
-    same(exported.outbox!.find((row) => row.id === rows[0]!.id), { ...rows[0], status: "handed_over", updatedAt: T0 + 9 });
+    same(
+      exported.outbox!.find((row) => row.id === rows[0]!.id),
+      { ...rows[0], status: "handed_over", updatedAt: T0 + 9 },
+    );
   },
   "threads are listed by their newest change, page by page": async ({ store, tenant }) => {
     for (let i = 0; i < 5; i++) {
@@ -123,7 +182,10 @@ export const basicClauses = {
     assert.deepEqual(new Set(keys), new Set(expected));
     assert.equal(keys.length, 5);
     assert.deepEqual(keys.slice(2), expected.slice(2));
-    assert.deepEqual((await store.list(tenant, { keyPrefix: "a:" })).rows.map((row) => row.key), ["a:2", "a:1", "a:0"]);
+    assert.deepEqual(
+      (await store.list(tenant, { keyPrefix: "a:" })).rows.map((row) => row.key),
+      ["a:2", "a:1", "a:0"],
+    );
     assert.equal((await store.list(tenant, { keyPrefix: "b%" })).rows.length, 2);
     assert.equal((await store.list(tenant, { keyPrefix: "%" })).rows.length, 0);
     // A new turn brings its thread to the front.
@@ -154,7 +216,16 @@ export const basicClauses = {
     await rejects(store.begin(tenant, beginQueued(ids)), "CLOSED");
   },
   "ids that are derived may hold anything an id may": async ({ store, tenant }) => {
-    for (const key of ["__proto__", "constructor", "a/b%2F", "ключ 🧵", "'; drop table x; --", '"{}[]"', "a:b:c", "*?[x]"]) {
+    for (const key of [
+      "__proto__",
+      "constructor",
+      "a/b%2F",
+      "ключ 🧵",
+      "'; drop table x; --",
+      '"{}[]"',
+      "a:b:c",
+      "*?[x]",
+    ]) {
       const turn = turnIds(key, key, deriveId("context", key));
       await store.begin(tenant, beginRunning(tenant, turn, { fence: 1, expectedSeq: 0 }));
       assert.equal((await store.load(tenant, { key }))!.thread.key, key);

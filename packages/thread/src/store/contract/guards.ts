@@ -12,7 +12,10 @@ export const guardClauses = {
     await playTurn(store, tenant, ids, 0);
     await playTurn(store, tenant, turnIds("award_42", "m2"), 4);
     const all = await store.journal(tenant, ids.contextId, 0);
-    assert.deepEqual(all.map((event) => event.seq), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(
+      all.map((event) => event.seq),
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    );
     assert.equal((await store.load(tenant, { key: "award_42" }))!.context.seq, 8);
   },
   "events with a gap, or of another context or tenant, are refused whole": async ({ store, tenant }) => {
@@ -24,7 +27,15 @@ export const guardClauses = {
       events(tenant, turnIds("other", "m"), 2, "part-created"),
     ];
     for (const given of wrong) {
-      await rejects(store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, { ...nothing, parts: [partRow(ids, 0, "x")], events: given }), "INTERNAL");
+      await rejects(
+        store.commit(
+          tenant,
+          ids.contextId,
+          { fence: 1, expectedSeq: 2 },
+          { ...nothing, parts: [partRow(ids, 0, "x")], events: given },
+        ),
+        "INTERNAL",
+      );
     }
     const found = (await store.load(tenant, { key: "award_42" }))!;
     same([found.context.seq, found.active!.parts], [2, []]);
@@ -50,16 +61,29 @@ export const guardClauses = {
   "a trigger id with another payload is a mismatch": async ({ store, tenant }) => {
     await store.begin(tenant, beginQueued(ids, { text: "a" }));
     await rejects(store.begin(tenant, beginQueued(ids, { text: "b" })), "TRIGGER_MISMATCH");
-    await rejects(store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }, { text: "b" })), "TRIGGER_MISMATCH");
+    await rejects(
+      store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }, { text: "b" })),
+      "TRIGGER_MISMATCH",
+    );
   },
   "a begin that disagrees about the ids of a thread is a conflict": async ({ store, tenant }) => {
     await store.begin(tenant, beginQueued(ids));
     const next = turnIds("award_42", "m2");
     const given = beginQueued(next);
     const otherThread = { ...given.thread, id: "another-id" };
-    await rejects(store.begin(tenant, { ...given, thread: otherThread, context: { ...given.context, threadId: "another-id" } }), "VERSION_CONFLICT");
+    await rejects(
+      store.begin(tenant, { ...given, thread: otherThread, context: { ...given.context, threadId: "another-id" } }),
+      "VERSION_CONFLICT",
+    );
     const elsewhere = turnIds("award_42", "m2", "another-context");
-    await rejects(store.begin(tenant, { ...beginQueued(elsewhere), thread: otherThread, context: { ...given.context, id: "another-context", threadId: "another-id" } }), "VERSION_CONFLICT");
+    await rejects(
+      store.begin(tenant, {
+        ...beginQueued(elsewhere),
+        thread: otherThread,
+        context: { ...given.context, id: "another-context", threadId: "another-id" },
+      }),
+      "VERSION_CONFLICT",
+    );
     same((await store.load(tenant, { key: "award_42" }))!.queued.length, 1);
   },
   "an older fence is refused by every holder write": async ({ store, tenant }) => {
@@ -79,33 +103,59 @@ export const guardClauses = {
   "another sequence is a version conflict and registers nothing": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 5, expectedSeq: 0 }));
     for (const expectedSeq of [0, 1, 3]) {
-      const error = await rejects(store.commit(tenant, ids.contextId, { fence: 6, expectedSeq }, nothing), "VERSION_CONFLICT");
+      const error = await rejects(
+        store.commit(tenant, ids.contextId, { fence: 6, expectedSeq }, nothing),
+        "VERSION_CONFLICT",
+      );
       assert.equal(error.retryable, true);
       assert.notEqual(error.details["inbox"], true);
     }
     same((await store.load(tenant, { key: "award_42" }))!.context.fence, 5);
-    await rejects(store.begin(tenant, beginRunning(tenant, turnIds("award_42", "m2"), { fence: 6, expectedSeq: 1 })), "VERSION_CONFLICT");
-    await rejects(store.begin(tenant, beginRunning(tenant, turnIds("new", "m"), { fence: 6, expectedSeq: 1 })), "VERSION_CONFLICT");
+    await rejects(
+      store.begin(tenant, beginRunning(tenant, turnIds("award_42", "m2"), { fence: 6, expectedSeq: 1 })),
+      "VERSION_CONFLICT",
+    );
+    await rejects(
+      store.begin(tenant, beginRunning(tenant, turnIds("new", "m"), { fence: 6, expectedSeq: 1 })),
+      "VERSION_CONFLICT",
+    );
     assert.equal(await store.load(tenant, { key: "new" }), undefined);
   },
   "an inbox that has moved is a version conflict that says so": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
     await store.begin(tenant, beginQueued(turnIds("award_42", "m2")));
-    const error = await rejects(store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2, expectedInboxSeq: 0 }, ending(tenant, ids, 2, 2)), "VERSION_CONFLICT");
+    const error = await rejects(
+      store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2, expectedInboxSeq: 0 }, ending(tenant, ids, 2, 2)),
+      "VERSION_CONFLICT",
+    );
     assert.equal(error.details["inbox"], true);
     same((await store.load(tenant, { key: "award_42" }))!.context.seq, 2);
-    same(await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2, expectedInboxSeq: 1 }, ending(tenant, ids, 2, 2)), { seq: 4, inboxSeq: 1 });
+    same(
+      await store.commit(
+        tenant,
+        ids.contextId,
+        { fence: 1, expectedSeq: 2, expectedInboxSeq: 1 },
+        ending(tenant, ids, 2, 2),
+      ),
+      { seq: 4, inboxSeq: 1 },
+    );
   },
   "of many committers at one sequence exactly one wins, each time": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
     for (let seq = 2; seq < 12; seq++) {
       const tries = await Promise.allSettled(
         Array.from({ length: 8 }, (_, i) =>
-          store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: seq }, { ...nothing, parts: [partRow(ids, seq, `by ${i}`)], events: events(tenant, ids, seq, "part-created") }),
+          store.commit(
+            tenant,
+            ids.contextId,
+            { fence: 1, expectedSeq: seq },
+            { ...nothing, parts: [partRow(ids, seq, `by ${i}`)], events: events(tenant, ids, seq, "part-created") },
+          ),
         ),
       );
       assert.equal(tries.filter((one) => one.status === "fulfilled").length, 1);
-      for (const one of tries) if (one.status === "rejected") assert.equal((one.reason as HebraError).code, "VERSION_CONFLICT");
+      for (const one of tries)
+        if (one.status === "rejected") assert.equal((one.reason as HebraError).code, "VERSION_CONFLICT");
     }
     const found = (await store.load(tenant, { key: "award_42" }))!;
     same([found.context.seq, found.active!.parts.length], [12, 10]);
@@ -117,11 +167,40 @@ export const guardClauses = {
     const good = events(tenant, ids, 2, "part-created");
     const bad = { ...partRow(ids, 1, "x"), content: { kind: "text" as const, text: "\ud800" } };
     const neighbour = playTurn(store, tenant, turnIds("neighbour", "m"), 0);
-    await rejects(store.commit(tenant, ids.contextId, { fence: 2, expectedSeq: 2 }, { context: { updatedAt: T0 + 1, state: { moved: true } }, steps: [stepRow(ids, 1)], parts: [partRow(ids, 0, "fine"), bad], events: good }), "NOT_SERIALIZABLE");
+    await rejects(
+      store.commit(
+        tenant,
+        ids.contextId,
+        { fence: 2, expectedSeq: 2 },
+        {
+          context: { updatedAt: T0 + 1, state: { moved: true } },
+          steps: [stepRow(ids, 1)],
+          parts: [partRow(ids, 0, "fine"), bad],
+          events: good,
+        },
+      ),
+      "NOT_SERIALIZABLE",
+    );
     const foreign = { ...partRow(ids, 1, "x"), contextId: "another" };
-    await rejects(store.commit(tenant, ids.contextId, { fence: 2, expectedSeq: 2 }, { ...nothing, steps: [stepRow(ids, 1)], parts: [partRow(ids, 0, "fine"), foreign], events: good }), "INVALID_ID");
+    await rejects(
+      store.commit(
+        tenant,
+        ids.contextId,
+        { fence: 2, expectedSeq: 2 },
+        { ...nothing, steps: [stepRow(ids, 1)], parts: [partRow(ids, 0, "fine"), foreign], events: good },
+      ),
+      "INVALID_ID",
+    );
     const odd = { ...stepRow(ids, 1), status: "strange" as "running" };
-    await rejects(store.commit(tenant, ids.contextId, { fence: 2, expectedSeq: 2 }, { ...nothing, parts: [partRow(ids, 0, "fine")], steps: [odd], events: good }), "NOT_SERIALIZABLE");
+    await rejects(
+      store.commit(
+        tenant,
+        ids.contextId,
+        { fence: 2, expectedSeq: 2 },
+        { ...nothing, parts: [partRow(ids, 0, "fine")], steps: [odd], events: good },
+      ),
+      "NOT_SERIALIZABLE",
+    );
     same(await store.export(tenant, ids.contextId), before);
     const next = turnIds("award_42", "m2");
     const begin = beginRunning(tenant, next, { fence: 2, expectedSeq: 2 });
@@ -137,7 +216,14 @@ export const guardClauses = {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
     const before = await store.export(tenant, other.contextId);
     const turn = ending(tenant, ids, 2, 2).executions![0]!;
-    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, { ...nothing, executions: [{ ...turn, id: other.executionId }], events: [] }).catch((error: unknown) => assert.ok(HebraError.isInstance(error)));
+    await store
+      .commit(
+        tenant,
+        ids.contextId,
+        { fence: 1, expectedSeq: 2 },
+        { ...nothing, executions: [{ ...turn, id: other.executionId }], events: [] },
+      )
+      .catch((error: unknown) => assert.ok(HebraError.isInstance(error)));
     same(await store.export(tenant, other.contextId), before);
   },
 } satisfies Record<string, Clause>;

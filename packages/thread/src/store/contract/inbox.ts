@@ -1,5 +1,17 @@
 import assert from "node:assert/strict";
-import { approvalRow, beginQueued, beginRunning, callRow, ending, events, executionRow, itemRow, playTurn, T0, turnIds } from "./rows.ts";
+import {
+  approvalRow,
+  beginQueued,
+  beginRunning,
+  callRow,
+  ending,
+  events,
+  executionRow,
+  itemRow,
+  playTurn,
+  T0,
+  turnIds,
+} from "./rows.ts";
 import { eventually, rejects, same, type Clause, type Scenario } from "./scenario.ts";
 
 const ids = turnIds("award_42", "m1");
@@ -20,15 +32,24 @@ export const inboxClauses = {
   "a queued turn takes a place in the inbox, none in the order": async ({ store, tenant }) => {
     const given = beginQueued(ids);
     const begun = await store.begin(tenant, given);
-    same([begun.duplicate, begun.seq, begun.inboxSeq, begun.execution.inboxSeq, begun.execution.status], [false, 0, 1, 1, "queued"]);
+    same(
+      [begun.duplicate, begun.seq, begun.inboxSeq, begun.execution.inboxSeq, begun.execution.status],
+      [false, 0, 1, 1, "queued"],
+    );
     const second = turnIds("award_42", "m2");
     assert.equal((await store.begin(tenant, beginQueued(second))).inboxSeq, 2);
     const found = (await store.load(tenant, { key: "award_42" }))!;
-    same([found.context.seq, found.context.inboxSeq, found.context.fence, found.context.status, found.active], [0, 2, 0, "open", undefined]);
-    same(found.queued.map((one) => [one.execution.id, one.execution.inboxSeq, one.trigger]), [
-      [ids.executionId, 1, given.items[0]],
-      [second.executionId, 2, beginQueued(second).items[0]],
-    ]);
+    same(
+      [found.context.seq, found.context.inboxSeq, found.context.fence, found.context.status, found.active],
+      [0, 2, 0, "open", undefined],
+    );
+    same(
+      found.queued.map((one) => [one.execution.id, one.execution.inboxSeq, one.trigger]),
+      [
+        [ids.executionId, 1, given.items[0]],
+        [second.executionId, 2, beginQueued(second).items[0]],
+      ],
+    );
     same(await store.history(tenant, ids.contextId, { items: 40 }), []);
     same(await store.journal(tenant, ids.contextId, 0), []);
   },
@@ -36,27 +57,53 @@ export const inboxClauses = {
     await store.begin(tenant, beginQueued(ids));
     const snapshot = await store.takeOver(tenant, ids.contextId, 3);
     same([snapshot.context.fence, snapshot.context.seq, snapshot.queued.length], [3, 0, 1]);
-    await store.commit(tenant, ids.contextId, { fence: 3, expectedSeq: 0, expectedInboxSeq: 1 }, {
-      context: { status: "running", currentExecutionId: ids.executionId, updatedAt: T0 },
-      executions: [executionRow(ids, { inboxSeq: 1 })],
-      items: [itemRow(ids, "trigger", 1), itemRow(ids, "reaction", 2)],
-      events: events(tenant, ids, 0, "item-created", "item-created"),
-    });
+    await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 3, expectedSeq: 0, expectedInboxSeq: 1 },
+      {
+        context: { status: "running", currentExecutionId: ids.executionId, updatedAt: T0 },
+        executions: [executionRow(ids, { inboxSeq: 1 })],
+        items: [itemRow(ids, "trigger", 1), itemRow(ids, "reaction", 2)],
+        events: events(tenant, ids, 0, "item-created", "item-created"),
+      },
+    );
     const found = (await store.load(tenant, { key: "award_42" }))!;
-    same([found.queued.length, found.active!.items.map((item) => item.seq), found.active!.execution.status], [0, [1, 2], "running"]);
+    same(
+      [found.queued.length, found.active!.items.map((item) => item.seq), found.active!.execution.status],
+      [0, [1, 2], "running"],
+    );
     assert.equal((await store.history(tenant, ids.contextId, { items: 40 })).length, 2);
   },
   "a trigger is attached to an execution that is open, and queued when it is not": async ({ store, tenant }) => {
     await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
     const second = beginQueued(turnIds("award_42", "m2"));
     const begun = await store.begin(tenant, { ...second, attachTo: ids.executionId });
-    same([begun.attached, begun.duplicate, begun.execution.id, begun.seq, begun.inboxSeq], [true, false, ids.executionId, 2, 1]);
+    same(
+      [begun.attached, begun.duplicate, begun.execution.id, begun.seq, begun.inboxSeq],
+      [true, false, ids.executionId, 2, 1],
+    );
     const again = await store.begin(tenant, { ...second, attachTo: ids.executionId });
     same([again.attached, again.duplicate, again.execution.id, again.inboxSeq], [true, true, ids.executionId, 1]);
     const found = (await store.load(tenant, { key: "award_42" }))!;
     same(found.queued, []);
-    same(found.active!.items.map((item) => [item.id, item.seq]), [[found.active!.execution.triggerItemId, 1], [found.active!.execution.reactionItemId, 2], [second.items[0]!.id, null]]);
-    await rejects(store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2, expectedInboxSeq: 0 }, { context: { updatedAt: T0 }, events: events(tenant, ids, 2, "step-ended") }), "VERSION_CONFLICT");
+    same(
+      found.active!.items.map((item) => [item.id, item.seq]),
+      [
+        [found.active!.execution.triggerItemId, 1],
+        [found.active!.execution.reactionItemId, 2],
+        [second.items[0]!.id, null],
+      ],
+    );
+    await rejects(
+      store.commit(
+        tenant,
+        ids.contextId,
+        { fence: 1, expectedSeq: 2, expectedInboxSeq: 0 },
+        { context: { updatedAt: T0 }, events: events(tenant, ids, 2, "step-ended") },
+      ),
+      "VERSION_CONFLICT",
+    );
     await store.requestCancel(tenant, ids.executionId, { at: T0 });
     await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, ending(tenant, ids, 2, 2));
     const third = beginQueued(turnIds("award_42", "m3"));
@@ -64,7 +111,14 @@ export const inboxClauses = {
     same([queued.attached, queued.execution.id, queued.execution.status], [false, third.execution.id, "queued"]);
     const fourth = beginQueued(turnIds("award_42", "m4"));
     assert.equal((await store.begin(tenant, { ...fourth, attachTo: third.execution.id })).attached, true);
-    same((await store.load(tenant, { key: "award_42" }))!.queued.map((turn) => [turn.execution.id, turn.trigger.id, turn.attached.map(({ id }) => id)]), [[third.execution.id, third.items[0]!.id, [fourth.items[0]!.id]]]);
+    same(
+      (await store.load(tenant, { key: "award_42" }))!.queued.map((turn) => [
+        turn.execution.id,
+        turn.trigger.id,
+        turn.attached.map(({ id }) => id),
+      ]),
+      [[third.execution.id, third.items[0]!.id, [fourth.items[0]!.id]]],
+    );
   },
   "what is attached is heard in the order in which it came, whatever clocks and ids say": async ({ store, tenant }) => {
     const came = ["m2", "m3", "m4", "m5", "m6", "m7", "m8"].map((id) => beginQueued(turnIds("award_42", id)));
@@ -78,9 +132,18 @@ export const inboxClauses = {
     await attachAll(ids.executionId, came.slice(0, 4));
     await attachAll(next.execution.id, came.slice(4));
     const found = (await store.load(tenant, { key: "award_42" }))!;
-    same(found.active!.items.slice(2).map(({ id }) => id), itemIds.slice(0, 4));
-    same((await store.execution(tenant, ids.executionId))!.items.slice(2).map(({ id }) => id), itemIds.slice(0, 4));
-    same(found.queued.map(({ attached }) => attached.map(({ id }) => id)), [itemIds.slice(4)]);
+    same(
+      found.active!.items.slice(2).map(({ id }) => id),
+      itemIds.slice(0, 4),
+    );
+    same(
+      (await store.execution(tenant, ids.executionId))!.items.slice(2).map(({ id }) => id),
+      itemIds.slice(0, 4),
+    );
+    same(
+      found.queued.map(({ attached }) => attached.map(({ id }) => id)),
+      [itemIds.slice(4)],
+    );
   },
   "inbox writes need no fence, and never move the sequence": async (scenario) => {
     const { store, tenant } = scenario;
@@ -99,9 +162,16 @@ export const inboxClauses = {
     const asked = { cancelRequestedAt: T0 + 1, cancelRequest: { by: "ann", reason: "changed \u0000 mind" } };
     const graph = (await store.execution(tenant, ids.executionId))!;
     same(graph.execution, { ...executionRow(ids), ...asked });
-    const { seq, inboxSeq } = await store.commit(tenant, ids.contextId, guard, { context: { updatedAt: T0 }, executions: [executionRow(ids, { attempt: 2 })], events: [] });
+    const { seq, inboxSeq } = await store.commit(tenant, ids.contextId, guard, {
+      context: { updatedAt: T0 },
+      executions: [executionRow(ids, { attempt: 2 })],
+      events: [],
+    });
     same([seq, inboxSeq], [2, 1]);
-    same((await store.execution(tenant, ids.executionId))!.execution, { ...executionRow(ids, { attempt: 2 }), ...asked });
+    same((await store.execution(tenant, ids.executionId))!.execution, {
+      ...executionRow(ids, { attempt: 2 }),
+      ...asked,
+    });
     await store.commit(tenant, ids.contextId, guard, ending(tenant, ids, 2, 2));
     same((await store.execution(tenant, ids.executionId))!.execution.cancelRequestedAt, T0 + 1);
     // Ended: asking again does nothing.
@@ -118,8 +188,22 @@ export const inboxClauses = {
     const { store, tenant } = scenario;
     await asking(scenario);
     const { id } = approvalRow(ids, 0);
-    const given = { decision: "approved" as const, editedInput: { q: [1] }, by: "ann", comment: "go\u0000on", at: T0 + 5 };
-    const expected = { ...approvalRow(ids, 0), status: "approved", decidedAt: T0 + 5, decidedBy: "ann", comment: "go\u0000on", editedInput: { input: { q: [1] } }, updatedAt: T0 + 5 };
+    const given = {
+      decision: "approved" as const,
+      editedInput: { q: [1] },
+      by: "ann",
+      comment: "go\u0000on",
+      at: T0 + 5,
+    };
+    const expected = {
+      ...approvalRow(ids, 0),
+      status: "approved",
+      decidedAt: T0 + 5,
+      decidedBy: "ann",
+      comment: "go\u0000on",
+      editedInput: { input: { q: [1] } },
+      updatedAt: T0 + 5,
+    };
     same(await store.decideApproval(tenant, id, given), expected);
     same(await store.decideApproval(tenant, id, { ...given, at: T0 + 90_000, by: "bob" }), expected);
     await rejects(store.decideApproval(tenant, id, { decision: "denied", at: T0 + 6 }), "APPROVAL_DECIDED");
@@ -133,7 +217,11 @@ export const inboxClauses = {
     const { store, tenant } = scenario;
     await asking(scenario);
     const { id } = approvalRow(ids, 0);
-    const all = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => store.decideApproval(tenant, id, { decision: i % 2 === 0 ? "approved" : "denied", at: T0 })));
+    const all = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, i) =>
+        store.decideApproval(tenant, id, { decision: i % 2 === 0 ? "approved" : "denied", at: T0 }),
+      ),
+    );
     const stood = (await store.approval(tenant, id))!.status;
     assert.equal(all.filter((one) => one.status === "fulfilled").length, 5);
     for (const one of all) if (one.status === "fulfilled") assert.equal(one.value.status, stood);
@@ -142,25 +230,45 @@ export const inboxClauses = {
   "a decision after the expiry is refused": async (scenario) => {
     const { store, tenant } = scenario;
     await asking(scenario);
-    await rejects(store.decideApproval(tenant, approvalRow(ids, 0).id, { decision: "approved", at: T0 + 60_000 }), "APPROVAL_EXPIRED");
+    await rejects(
+      store.decideApproval(tenant, approvalRow(ids, 0).id, { decision: "approved", at: T0 + 60_000 }),
+      "APPROVAL_EXPIRED",
+    );
     await store.decideApproval(tenant, approvalRow(ids, 0).id, { decision: "approved", at: T0 + 59_999 });
     const expired = approvalRow(ids, 1, { status: "expired", updatedAt: T0 + 7 });
-    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, { context: { updatedAt: T0 }, approvals: [expired], events: [] });
+    await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 4 },
+      { context: { updatedAt: T0 }, approvals: [expired], events: [] },
+    );
     same(await store.approval(tenant, expired.id), expired);
     await rejects(store.decideApproval(tenant, expired.id, { decision: "approved", at: T0 }), "APPROVAL_EXPIRED");
   },
   "a holder's write never undoes a decision": async (scenario) => {
     const { store, tenant } = scenario;
     await asking(scenario);
-    const decided = await store.decideApproval(tenant, approvalRow(ids, 0).id, { decision: "denied", by: "ann", at: T0 + 5 });
-    await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 4 }, {
-      context: { updatedAt: T0 },
-      approvals: [approvalRow(ids, 0, { status: "cancelled" }), approvalRow(ids, 1, { status: "cancelled" })],
-      events: [],
+    const decided = await store.decideApproval(tenant, approvalRow(ids, 0).id, {
+      decision: "denied",
+      by: "ann",
+      at: T0 + 5,
     });
+    await store.commit(
+      tenant,
+      ids.contextId,
+      { fence: 1, expectedSeq: 4 },
+      {
+        context: { updatedAt: T0 },
+        approvals: [approvalRow(ids, 0, { status: "cancelled" }), approvalRow(ids, 1, { status: "cancelled" })],
+        events: [],
+      },
+    );
     same(await store.approval(tenant, decided.id), decided);
     same((await store.approval(tenant, approvalRow(ids, 1).id))!.status, "cancelled");
-    await rejects(store.decideApproval(tenant, approvalRow(ids, 1).id, { decision: "approved", at: T0 }), "APPROVAL_DECIDED");
+    await rejects(
+      store.decideApproval(tenant, approvalRow(ids, 1).id, { decision: "approved", at: T0 }),
+      "APPROVAL_DECIDED",
+    );
   },
   "taking over registers the fence and gives all that a resume needs": async (scenario) => {
     const { store, tenant } = scenario;
@@ -168,7 +276,16 @@ export const inboxClauses = {
     await store.begin(tenant, beginQueued(turnIds("award_42", "m2")));
     const taken = await store.takeOver(tenant, ids.contextId, 8);
     same(taken, await store.load(tenant, { key: "award_42" }));
-    same([taken.context.fence, taken.context.seq, taken.active!.approvals.length, taken.active!.calls.length, taken.queued.length], [8, 4, 2, 2, 1]);
+    same(
+      [
+        taken.context.fence,
+        taken.context.seq,
+        taken.active!.approvals.length,
+        taken.active!.calls.length,
+        taken.queued.length,
+      ],
+      [8, 4, 2, 2, 1],
+    );
     await store.takeOver(tenant, ids.contextId, 8);
     await rejects(store.takeOver(tenant, ids.contextId, 7), "STALE_FENCE");
   },

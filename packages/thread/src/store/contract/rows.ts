@@ -1,6 +1,17 @@
 import { deriveId, digest, type JsonValue } from "@hebra/core";
 import type { DurableEvent, DurableEventType } from "../../stream/envelope.ts";
-import { ROW_VERSION, type ApprovalRow, type CallRow, type ContextRow, type ExecutionRow, type ItemRow, type OutboxRow, type PartRow, type StepRow, type ThreadRow } from "../rows.ts";
+import {
+  ROW_VERSION,
+  type ApprovalRow,
+  type CallRow,
+  type ContextRow,
+  type ExecutionRow,
+  type ItemRow,
+  type OutboxRow,
+  type PartRow,
+  type StepRow,
+  type ThreadRow,
+} from "../rows.ts";
 import type { Begin, Changes, Committed, ContextBundle, Guard, ThreadStore } from "../store.ts";
 
 /** A moment from which the contract counts: 2026-01-01T00:00:00Z. */
@@ -9,7 +20,14 @@ export const T0 = 1_767_225_600_000;
 const base = (at: number) => ({ v: ROW_VERSION, createdAt: at, updatedAt: at, provenance: null });
 
 export function threadRow(key: string, over: Partial<ThreadRow> = {}): ThreadRow {
-  return { ...base(T0), id: deriveId("thread", key), key, name: null, mainContextId: deriveId("context", key), ...over };
+  return {
+    ...base(T0),
+    id: deriveId("thread", key),
+    key,
+    name: null,
+    mainContextId: deriveId("context", key),
+    ...over,
+  };
 }
 
 export function contextRow(key: string, over: Partial<ContextRow> = {}): ContextRow {
@@ -44,7 +62,14 @@ export interface TurnIds {
 
 export function turnIds(key: string, triggerId: string, contextId = deriveId("context", key)): TurnIds {
   const executionId = deriveId("execution", contextId, triggerId);
-  return { key, contextId, executionId, triggerItemId: deriveId("trigger", executionId), reactionItemId: deriveId("reaction", executionId), triggerId };
+  return {
+    key,
+    contextId,
+    executionId,
+    triggerItemId: deriveId("trigger", executionId),
+    reactionItemId: deriveId("reaction", executionId),
+    triggerId,
+  };
 }
 
 export function executionRow(ids: TurnIds, over: Partial<ExecutionRow> = {}): ExecutionRow {
@@ -170,12 +195,30 @@ export function approvalRow(ids: TurnIds, index: number, over: Partial<ApprovalR
 
 export function outboxRow(ids: TurnIds, index: number, over: Partial<OutboxRow> = {}): OutboxRow {
   const { contextId, executionId } = ids;
-  return { ...base(T0), id: deriveId("outbox", executionId, index), contextId, executionId, index, payload: { text: "hi" }, status: "pending", ...over };
+  return {
+    ...base(T0),
+    id: deriveId("outbox", executionId, index),
+    contextId,
+    executionId,
+    index,
+    payload: { text: "hi" },
+    status: "pending",
+    ...over,
+  };
 }
 
 /** Durable events with the next sequence numbers. */
 export function events(tenant: string, ids: TurnIds, after: number, ...types: DurableEventType[]): DurableEvent[] {
-  return types.map((type, i) => ({ v: 1, at: T0, tenant, contextId: ids.contextId, executionId: ids.executionId, type, data: { n: i }, seq: after + 1 + i }));
+  return types.map((type, i) => ({
+    v: 1,
+    at: T0,
+    tenant,
+    contextId: ids.contextId,
+    executionId: ids.executionId,
+    type,
+    data: { n: i },
+    seq: after + 1 + i,
+  }));
 }
 
 /** A begin with a guard: trigger and reaction take the next two sequence numbers. */
@@ -184,7 +227,14 @@ export function beginRunning(tenant: string, ids: TurnIds, guard: Guard, payload
   return {
     thread: threadRow(ids.key),
     context: contextRow(ids.key, { id: ids.contextId }),
-    trigger: { v: ROW_VERSION, contextId: ids.contextId, triggerId: ids.triggerId, digest: digest(payload), executionId: ids.executionId, createdAt: T0 },
+    trigger: {
+      v: ROW_VERSION,
+      contextId: ids.contextId,
+      triggerId: ids.triggerId,
+      digest: digest(payload),
+      executionId: ids.executionId,
+      createdAt: T0,
+    },
     execution: executionRow(ids),
     items: [itemRow(ids, "trigger", first), itemRow(ids, "reaction", first + 1)],
     steps: [stepRow(ids, 0)],
@@ -199,7 +249,14 @@ export function beginQueued(ids: TurnIds, payload: JsonValue = ids.triggerId): B
   return {
     thread: threadRow(ids.key),
     context: contextRow(ids.key, { id: ids.contextId }),
-    trigger: { v: ROW_VERSION, contextId: ids.contextId, triggerId: ids.triggerId, digest: digest(payload), executionId: ids.executionId, createdAt: T0 },
+    trigger: {
+      v: ROW_VERSION,
+      contextId: ids.contextId,
+      triggerId: ids.triggerId,
+      digest: digest(payload),
+      executionId: ids.executionId,
+      createdAt: T0,
+    },
     execution: executionRow(ids, { status: "queued", startedAt: null }),
     items: [itemRow(ids, "trigger", null)],
   };
@@ -218,9 +275,21 @@ export function ending(tenant: string, ids: TurnIds, after: number, reactionSeq:
 }
 
 /** A whole turn of two writes and four sequence numbers. */
-export async function playTurn(store: ThreadStore, tenant: string, ids: TurnIds, seq: number, fence = 1, text = "answer"): Promise<Committed> {
+export async function playTurn(
+  store: ThreadStore,
+  tenant: string,
+  ids: TurnIds,
+  seq: number,
+  fence = 1,
+  text = "answer",
+): Promise<Committed> {
   await store.begin(tenant, beginRunning(tenant, ids, { fence, expectedSeq: seq }));
-  return store.commit(tenant, ids.contextId, { fence, expectedSeq: seq + 2 }, ending(tenant, ids, seq + 2, seq + 2, text));
+  return store.commit(
+    tenant,
+    ids.contextId,
+    { fence, expectedSeq: seq + 2 },
+    ending(tenant, ids, seq + 2, seq + 2, text),
+  );
 }
 
 /** A bundle as an importer makes it: every row with provenance, everything ended. */
@@ -238,7 +307,10 @@ export function importedBundle(key: string, turns: number): ContextBundle {
   for (let i = 0; i < turns; i++) {
     const ids = turnIds(key, `m${i}`);
     const p = provenance(`m${i}`);
-    bundle.items.push(itemRow(ids, "trigger", i * 2 + 1, { provenance: p }), itemRow(ids, "reaction", i * 2 + 2, { provenance: p, status: "completed" }));
+    bundle.items.push(
+      itemRow(ids, "trigger", i * 2 + 1, { provenance: p }),
+      itemRow(ids, "reaction", i * 2 + 2, { provenance: p, status: "completed" }),
+    );
     bundle.executions.push(executionRow(ids, { status: "completed", outcome: "stop", endedAt: T0, provenance: p }));
     bundle.steps.push(stepRow(ids, 0, { status: "completed", provenance: p }));
     bundle.parts.push(partRow(ids, 0, `answer ${i}`, { provenance: p }));

@@ -7,7 +7,8 @@ export interface StoreContractOptions {
   /** A store over empty tables, or at least over none of the tenant that it is asked for. The contract closes it. */
   create(): Promise<ThreadStore>;
   /**
-   * Another store over the data of a store that was made before, as a process started later would open it. Left out where
+   * Another store over the data of a store that was made before, as a process started later would open it. Left out
+   * where
    * the data does not outlive its store.
    */
   reopen?(store: ThreadStore): Promise<ThreadStore>;
@@ -39,7 +40,12 @@ export async function rejects(promise: Promise<unknown>, code: ErrorCode): Promi
     caught = error;
   }
   assert.ok(caught !== undefined, `expected ${code}, but it succeeded`);
-  if (errorCode(caught) !== code) throw new assert.AssertionError({ message: `expected ${code}, got ${String(caught)}`, actual: errorCode(caught), expected: code });
+  if (errorCode(caught) !== code)
+    throw new assert.AssertionError({
+      message: `expected ${code}, got ${String(caught)}`,
+      actual: errorCode(caught),
+      expected: code,
+    });
   return caught as HebraError;
 }
 

@@ -9,7 +9,13 @@ const contextId = deriveId("context", "award_42");
 const turn = (n: number, context = contextId) => turnIds("award_42", `m${n}`, context);
 
 /** One event that tells of a document. */
-function telling(tenant: string, ids: TurnIds, seq: number, type: "context-created" | "context-changed", data: JsonObject): DurableEvent {
+function telling(
+  tenant: string,
+  ids: TurnIds,
+  seq: number,
+  type: "context-created" | "context-changed",
+  data: JsonObject,
+): DurableEvent {
   return { ...events(tenant, ids, seq, type)[0]!, data };
 }
 
@@ -17,12 +23,17 @@ function telling(tenant: string, ids: TurnIds, seq: number, type: "context-creat
 async function changingTurn({ store, tenant }: Place, ids: TurnIds, seq: number, data: JsonObject): Promise<void> {
   const guard = (expectedSeq: number) => ({ fence: 1, expectedSeq });
   await store.begin(tenant, beginRunning(tenant, ids, guard(seq)));
-  await store.commit(tenant, ids.contextId, guard(seq + 2), { context: { updatedAt: T0, state: data["state"]! }, events: [telling(tenant, ids, seq + 2, "context-changed", data)] });
+  await store.commit(tenant, ids.contextId, guard(seq + 2), {
+    context: { updatedAt: T0, state: data["state"]! },
+    events: [telling(tenant, ids, seq + 2, "context-changed", data)],
+  });
   await store.commit(tenant, ids.contextId, guard(seq + 3), ending(tenant, ids, seq + 3, seq + 2));
 }
 
 export const stateAtClauses = {
-  "the state at an item is what it was then: before its turn at a trigger, after it at a reaction": async (scenario) => {
+  "the state at an item is what it was then: before its turn at a trigger, after it at a reaction": async (
+    scenario,
+  ) => {
     const { store, tenant } = scenario;
     let seq = 0;
     for (let n = 0; n < 4; n++) {
@@ -38,7 +49,9 @@ export const stateAtClauses = {
   "a state that nothing changed is the state at every item": async ({ store, tenant }) => {
     await playTurn(store, tenant, turn(0), 0);
     await playTurn(store, tenant, turn(1), 4);
-    for (const ids of [turn(0), turn(1)]) for (const id of [ids.triggerItemId, ids.reactionItemId]) same(await store.stateAt(tenant, contextId, id), { state: { note: "award_42" }, stateVersion: 1 });
+    for (const ids of [turn(0), turn(1)])
+      for (const id of [ids.triggerItemId, ids.reactionItemId])
+        same(await store.stateAt(tenant, contextId, id), { state: { note: "award_42" }, stateVersion: 1 });
   },
   "what a journal does not go back to is what its first change found": async (scenario) => {
     await playTurn(scenario.store, scenario.tenant, turn(0), 0);
@@ -52,7 +65,13 @@ export const stateAtClauses = {
     const { store, tenant } = scenario;
     await changingTurn(scenario, turn(0), 0, { state: { turn: 0 }, stateVersion: 1 });
     let { seq } = (await store.load(tenant, { key: "award_42" }))!.context;
-    for (; seq < 320; seq++) await store.commit(tenant, contextId, { fence: 1, expectedSeq: seq }, { context: { updatedAt: T0 }, events: events(tenant, turn(0), seq, "item-changed") });
+    for (; seq < 320; seq++)
+      await store.commit(
+        tenant,
+        contextId,
+        { fence: 1, expectedSeq: seq },
+        { context: { updatedAt: T0 }, events: events(tenant, turn(0), seq, "item-changed") },
+      );
     await changingTurn(scenario, turn(1), seq, { state: { turn: 1 }, stateVersion: 1 });
     same(await store.stateAt(tenant, contextId, turn(1).triggerItemId), { state: { turn: 0 }, stateVersion: 1 });
     same(await store.stateAt(tenant, contextId, turn(0).reactionItemId), { state: { turn: 0 }, stateVersion: 1 });
@@ -62,7 +81,11 @@ export const stateAtClauses = {
     await changingTurn(scenario, turn(0), 0, { state: { turn: 0 }, stateVersion: 1 });
     const { seq } = (await store.load(tenant, { key: "award_42" }))!.context;
     await changingTurn(scenario, turn(1), seq, { state: { turn: 1 }, stateVersion: 1 });
-    const fork = await store.fork(tenant, { from: contextId, atItemId: turn(0).reactionItemId, context: contextRow("award_42", { id: "fork-1", state: { turn: 0 } }) });
+    const fork = await store.fork(tenant, {
+      from: contextId,
+      atItemId: turn(0).reactionItemId,
+      context: contextRow("award_42", { id: "fork-1", state: { turn: 0 } }),
+    });
     const mine = turnIds("award_42", "f1", fork.id);
     await changingTurn(scenario, mine, fork.seq, { state: { forked: true }, stateVersion: 1 });
     same(await store.stateAt(tenant, fork.id, turn(0).reactionItemId), { state: { turn: 0 }, stateVersion: 1 });

@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
 import type { ThreadStore } from "../store.ts";
-import { approvalRow, beginQueued, beginRunning, callRow, contextRow, events, importedBundle, outboxRow, playTurn, T0, threadRow, turnIds } from "./rows.ts";
+import {
+  approvalRow,
+  beginQueued,
+  beginRunning,
+  callRow,
+  contextRow,
+  events,
+  importedBundle,
+  outboxRow,
+  playTurn,
+  T0,
+  threadRow,
+  turnIds,
+} from "./rows.ts";
 import { eventually, rejects, same, type Clause, type Scenario } from "./scenario.ts";
 
 const ids = turnIds("award_42", "m1");
@@ -8,13 +21,18 @@ const approvalId = approvalRow(ids, 0).id;
 
 async function victim({ store, tenant }: Pick<Scenario, "store" | "tenant">): Promise<void> {
   await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
-  await store.commit(tenant, ids.contextId, { fence: 1, expectedSeq: 2 }, {
-    context: { updatedAt: T0 },
-    calls: [callRow(ids, 0)],
-    approvals: [approvalRow(ids, 0)],
-    outbox: [outboxRow(ids, 0)],
-    events: events(tenant, ids, 2, "call-requested"),
-  });
+  await store.commit(
+    tenant,
+    ids.contextId,
+    { fence: 1, expectedSeq: 2 },
+    {
+      context: { updatedAt: T0 },
+      calls: [callRow(ids, 0)],
+      approvals: [approvalRow(ids, 0)],
+      outbox: [outboxRow(ids, 0)],
+      events: events(tenant, ids, 2, "call-requested"),
+    },
+  );
 }
 
 /** One verb in the hands of another tenant, who knows every id. */
@@ -31,7 +49,8 @@ function verb(attempt: (store: ThreadStore, other: string) => Promise<void>): Cl
 
 export const tenantClauses = {
   "load stays in its tenant": verb(async (store, other) => {
-    for (const ref of [{ key: "award_42" }, { id: threadRow("award_42").id }, { contextId: ids.contextId }]) assert.equal(await store.load(other, ref), undefined);
+    for (const ref of [{ key: "award_42" }, { id: threadRow("award_42").id }, { contextId: ids.contextId }])
+      assert.equal(await store.load(other, ref), undefined);
   }),
   "execution and approval stay in their tenant": verb(async (store, other) => {
     assert.equal(await store.execution(other, ids.executionId), undefined);
@@ -47,7 +66,15 @@ export const tenantClauses = {
     for await (const one of store.system().export({ tenant: other })) assert.fail(`found ${one.bundle.context.id}`);
   }),
   "commit and takeOver stay in their tenant": verb(async (store, other) => {
-    await rejects(store.commit(other, ids.contextId, { fence: 9, expectedSeq: 3 }, { context: { updatedAt: T0, state: 1 }, events: [] }), "CONTEXT_NOT_FOUND");
+    await rejects(
+      store.commit(
+        other,
+        ids.contextId,
+        { fence: 9, expectedSeq: 3 },
+        { context: { updatedAt: T0, state: 1 }, events: [] },
+      ),
+      "CONTEXT_NOT_FOUND",
+    );
     await rejects(store.takeOver(other, ids.contextId, 9), "CONTEXT_NOT_FOUND");
   }),
   "requestCancel, decideApproval and setClosed stay in their tenant": verb(async (store, other) => {
@@ -56,11 +83,32 @@ export const tenantClauses = {
     await rejects(store.setClosed(other, ids.contextId, true, T0), "CONTEXT_NOT_FOUND");
   }),
   "fork stays in its tenant": verb(async (store, other) => {
-    await rejects(store.fork(other, { from: ids.contextId, atItemId: ids.triggerItemId, context: contextRow("award_42", { id: "f" }) }), "CONTEXT_NOT_FOUND");
+    await rejects(
+      store.fork(other, {
+        from: ids.contextId,
+        atItemId: ids.triggerItemId,
+        context: contextRow("award_42", { id: "f" }),
+      }),
+      "CONTEXT_NOT_FOUND",
+    );
   }),
   "begin with every id of another's turn makes rows of its own": verb(async (store, other) => {
-    assert.equal((await store.begin(other, beginRunning(other, ids, { fence: 3, expectedSeq: 0 }, "another payload"))).duplicate, false);
-    await store.commit(other, ids.contextId, { fence: 3, expectedSeq: 2 }, { context: { updatedAt: T0, state: "theirs" }, calls: [callRow(ids, 0, { name: "theirs" })], approvals: [approvalRow(ids, 0, { reason: "theirs" })], handedOver: [outboxRow(ids, 0).id], events: [] });
+    assert.equal(
+      (await store.begin(other, beginRunning(other, ids, { fence: 3, expectedSeq: 0 }, "another payload"))).duplicate,
+      false,
+    );
+    await store.commit(
+      other,
+      ids.contextId,
+      { fence: 3, expectedSeq: 2 },
+      {
+        context: { updatedAt: T0, state: "theirs" },
+        calls: [callRow(ids, 0, { name: "theirs" })],
+        approvals: [approvalRow(ids, 0, { reason: "theirs" })],
+        handedOver: [outboxRow(ids, 0).id],
+        events: [],
+      },
+    );
     await store.requestCancel(other, ids.executionId, { at: T0 });
     await store.decideApproval(other, approvalId, { decision: "denied", at: T0 });
     same((await store.load(other, { key: "award_42" }))!.active!.calls[0]!.name, "theirs");
@@ -87,7 +135,15 @@ export const tenantClauses = {
     stopOwn();
   }),
   "tenants whose names could run together do not": async ({ store, tenant }) => {
-    const names = [tenant, `${tenant}:a`, `${tenant}/a`, `${tenant}%3Aa`, `${tenant}{a}`, `${tenant} `, `${tenant.toUpperCase()}`];
+    const names = [
+      tenant,
+      `${tenant}:a`,
+      `${tenant}/a`,
+      `${tenant}%3Aa`,
+      `${tenant}{a}`,
+      `${tenant} `,
+      `${tenant.toUpperCase()}`,
+    ];
     for (const name of names) await playTurn(store, name, turnIds("k:a", "m:1"), 0);
     for (const name of names) {
       same((await store.list(name)).rows.length, 1);

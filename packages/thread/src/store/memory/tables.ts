@@ -21,7 +21,10 @@ interface Kept {
   indexes: Map<string, Index>;
 }
 
-/** Tables in memory, each with the same ways of access as in a database. Not atomic by themselves: `undo` takes writes back. */
+/**
+ * Tables in memory, each with the same ways of access as in a database. Not atomic by themselves: `undo` takes writes
+ * back.
+ */
 export interface MemoryTables {
   find(find: PlainFind): Rows;
   write(change: Write, undo: (() => void)[]): Rows;
@@ -72,7 +75,8 @@ function keep(table: Table<object>): Kept {
   const places = (fields: readonly string[]) => fields.map((field) => table.places.get(field)!);
   const indexes = new Map<string, Index>();
   for (const access of Object.values(table.accesses)) {
-    if (access.name !== "key") indexes.set(access.name, { access, by: places(access.by), order: places(access.order), lists: new Map() });
+    if (access.name !== "key")
+      indexes.set(access.name, { access, by: places(access.by), order: places(access.order), lists: new Map() });
   }
   return { table, key: places(table.key), rows: new Map(), indexes };
 }
@@ -84,15 +88,26 @@ function keyOf(places: readonly number[], row: Row): string {
 function putRow(into: Kept, given: Row, mode: Put["mode"], undo: (() => void)[]): void {
   const old = into.rows.get(keyOf(into.key, given));
   if (old === undefined) return store(into, undefined, given, undo);
-  if (mode === "insert") throw taken(into.table, into.key.map((place) => given[place]!));
+  if (mode === "insert")
+    throw taken(
+      into.table,
+      into.key.map((place) => given[place]!),
+    );
   if (mode === "replace") return store(into, old, given, undo);
   const { until } = into.table;
   if (until !== undefined && old[into.table.places.get(until.field)!] !== until.is) return;
-  store(into, old, given.map((value, i) => (into.table.columns[i]!.keep ? old[i]! : value)), undo);
+  store(
+    into,
+    old,
+    given.map((value, i) => (into.table.columns[i]!.keep ? old[i]! : value)),
+    undo,
+  );
 }
 
 function taken(table: Table<object>, key: readonly Value[]): HebraError {
-  return new HebraError("VERSION_CONFLICT", `A row of ${table.name} is there already: ${key.slice(1).join(", ")}.`, { details: { table: table.name } });
+  return new HebraError("VERSION_CONFLICT", `A row of ${table.name} is there already: ${key.slice(1).join(", ")}.`, {
+    details: { table: table.name },
+  });
 }
 
 function store(into: Kept, old: Row | undefined, row: Row | undefined, undo: (() => void)[]): void {
@@ -123,10 +138,26 @@ function covers(into: Kept, index: Index, row: Row): boolean {
 function checkUnique(into: Kept, index: Index, old: Row | undefined, row: Row): void {
   if (!index.access.unique || !covers(into, index, row)) return;
   const list = index.lists.get(keyOf(index.by, row)) ?? [];
-  const at = place(index, list, index.order.map((i) => row[i]!), false);
+  const at = place(
+    index,
+    list,
+    index.order.map((i) => row[i]!),
+    false,
+  );
   const found = list[at];
-  if (found === undefined || found === old || compare(index.order.map((i) => found[i]!), index.order.map((i) => row[i]!)) !== 0) return;
-  throw taken(into.table, [...index.by, ...index.order].map((i) => row[i]!));
+  if (
+    found === undefined ||
+    found === old ||
+    compare(
+      index.order.map((i) => found[i]!),
+      index.order.map((i) => row[i]!),
+    ) !== 0
+  )
+    return;
+  throw taken(
+    into.table,
+    [...index.by, ...index.order].map((i) => row[i]!),
+  );
 }
 
 function addTo(into: Kept, index: Index, row: Row): void {
@@ -134,25 +165,48 @@ function addTo(into: Kept, index: Index, row: Row): void {
   const key = keyOf(index.by, row);
   let list = index.lists.get(key);
   if (list === undefined) index.lists.set(key, (list = []));
-  list.splice(place(index, list, index.order.map((i) => row[i]!), true), 0, row);
+  list.splice(
+    place(
+      index,
+      list,
+      index.order.map((i) => row[i]!),
+      true,
+    ),
+    0,
+    row,
+  );
 }
 
 function removeFrom(into: Kept, index: Index, row: Row): void {
   if (!covers(into, index, row)) return;
   const key = keyOf(index.by, row);
   const list = index.lists.get(key)!;
-  const at = list.indexOf(row, place(index, list, index.order.map((i) => row[i]!), false));
+  const at = list.indexOf(
+    row,
+    place(
+      index,
+      list,
+      index.order.map((i) => row[i]!),
+      false,
+    ),
+  );
   if (at !== -1) list.splice(at, 1);
   if (list.length === 0) index.lists.delete(key);
 }
 
-/** Where values of the order stand in a list: before the first row that is not less, or, `after`, before the first that is greater. */
+/**
+ * Where values of the order stand in a list: before the first row that is not less, or, `after`, before the first that
+ * is greater.
+ */
 function place(index: Index, list: readonly Row[], values: readonly Value[], after: boolean): number {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const order = compare(index.order.slice(0, values.length).map((i) => list[middle]![i]!), values);
+    const order = compare(
+      index.order.slice(0, values.length).map((i) => list[middle]![i]!),
+      values,
+    );
     if (order < 0 || (after && order === 0)) low = middle + 1;
     else high = middle;
   }
@@ -174,7 +228,8 @@ function compare(a: readonly Value[], b: readonly Value[]): number {
 
 function findRows(into: Kept, op: PlainFind): Rows {
   const keys = op.anyOf === undefined ? [op.values] : [...new Set(op.anyOf)].map((value) => [...op.values, value]);
-  if (op.access === "key") return keys.map((key) => into.rows.get(JSON.stringify(key))).filter((row) => row !== undefined);
+  if (op.access === "key")
+    return keys.map((key) => into.rows.get(JSON.stringify(key))).filter((row) => row !== undefined);
   const index = into.indexes.get(op.access)!;
   const rows = keys.flatMap((key) => section(into, index, index.lists.get(JSON.stringify(key)) ?? [], op));
   return cut(rows, op.limit);

@@ -7,16 +7,23 @@ import type { PostgresPort } from "./port.ts";
 
 /** Which database, in one of three ways. */
 export interface PostgresConnection {
-  /** A pool of `pg`, made by the host, which also ends it. One of its connections is kept for listening while threads are watched. */
+  /**
+   * A pool of `pg`, made by the host, which also ends it. One of its connections is kept for listening while threads
+   * are watched.
+   */
   pool?: PgPool;
   /** `postgres://…`, for a pool of the store's own. Needs the optional peer `pg`. */
   connectionString?: string;
   /** How many connections the store's own pool may hold. @defaultValue 10 */
   poolSize?: number;
-  /** PGlite made by the host, which also closes it, or a directory for one of the store's own; `memory://` keeps nothing. Needs the optional peer `@electric-sql/pglite`. */
+  /**
+   * PGlite made by the host, which also closes it, or a directory for one of the store's own; `memory://` keeps
+   * nothing. Needs the optional peer `@electric-sql/pglite`.
+   */
   pglite?: PgliteInstance | string;
   /**
-   * Whether statements stay prepared in their connections. Turn it off behind a pooler in transaction mode that does not
+   * Whether statements stay prepared in their connections. Turn it off behind a pooler in transaction mode that does
+   * not
    * carry prepared statements.
    *
    * @defaultValue true
@@ -24,7 +31,8 @@ export interface PostgresConnection {
   prepare?: boolean;
   /**
    * How long a write waits for what other processes have locked, in milliseconds; then it fails with a retryable
-   * `STORE_FAILED`. A process that stands still inside a transaction loses it after half of that, so that it keeps nobody
+   * `STORE_FAILED`. A process that stands still inside a transaction loses it after half of that, so that it keeps
+   * nobody
    * from the rest. @defaultValue 5000
    */
   busyMs?: number;
@@ -32,16 +40,22 @@ export interface PostgresConnection {
   schema?: string;
 }
 
-const method = (name: string) => (value: unknown) => typeof value === "object" && value !== null && typeof (value as Record<string, unknown>)[name] === "function";
+const method = (name: string) => (value: unknown) =>
+  typeof value === "object" && value !== null && typeof (value as Record<string, unknown>)[name] === "function";
 
 export const connectionShape = {
   pool: z.custom<PgPool>(method("connect"), "is not a pool of pg").optional(),
   connectionString: z.string().min(1).optional(),
   poolSize: z.number().int().min(1).default(10),
-  pglite: z.union([z.string().min(1), z.custom<PgliteInstance>(method("transaction"), "is neither a directory nor PGlite")]).optional(),
+  pglite: z
+    .union([z.string().min(1), z.custom<PgliteInstance>(method("transaction"), "is neither a directory nor PGlite")])
+    .optional(),
   prepare: z.boolean().default(true),
   busyMs: z.number().int().min(1).max(3_600_000).default(5_000),
-  schema: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, "is not a plain name of at most 63 letters, digits and underscores").default("public"),
+  schema: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, "is not a plain name of at most 63 letters, digits and underscores")
+    .default("public"),
 };
 
 type Parsed = z.output<z.ZodObject<typeof connectionShape>>;
@@ -69,7 +83,10 @@ async function ownPool(connectionString: string, { poolSize, prepare, busyMs }: 
 }
 
 async function ownPglite(directory: string): Promise<PostgresPort> {
-  const { PGlite } = await loadPeer({ name: "@electric-sql/pglite", range: ">=0.3.0", neededBy }, () => import("@electric-sql/pglite"));
+  const { PGlite } = await loadPeer(
+    { name: "@electric-sql/pglite", range: ">=0.3.0", neededBy },
+    () => import("@electric-sql/pglite"),
+  );
   const unlock = directory.startsWith("memory://") ? () => undefined : lockDirectory(directory);
   try {
     const database = await PGlite.create(directory);

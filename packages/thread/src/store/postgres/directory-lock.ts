@@ -6,7 +6,8 @@ import { HebraError } from "@hebra/core";
 const TAKING_MS = 10_000;
 
 /**
- * Takes a directory for this process. The lock is a file beside it with the process' id, made whole in one step; one left
+ * Takes a directory for this process. The lock is a file beside it with the process' id, made whole in one step; one
+ * left
  * behind by a process that is gone is taken over, by one taker at a time.
  *
  * @returns gives it back
@@ -42,8 +43,12 @@ function takeOver(path: string): void {
   try {
     mkdirSync(taking);
   } catch (error) {
-    if (Date.now() - (statSync(taking, { throwIfNoEntry: false })?.mtimeMs ?? 0) > TAKING_MS) rmSync(taking, { recursive: true, force: true });
-    throw new HebraError("STORE_LOCKED", "Another process is taking this directory over right now. Try again.", { cause: error, retryable: true });
+    if (Date.now() - (statSync(taking, { throwIfNoEntry: false })?.mtimeMs ?? 0) > TAKING_MS)
+      rmSync(taking, { recursive: true, force: true });
+    throw new HebraError("STORE_LOCKED", "Another process is taking this directory over right now. Try again.", {
+      cause: error,
+      retryable: true,
+    });
   }
   try {
     refuseLiving(path);
@@ -58,7 +63,11 @@ function takeOver(path: string): void {
 function refuseLiving(path: string): void {
   const pid = Number(read(path));
   if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return;
-  throw new HebraError("STORE_LOCKED", `The process ${pid} has this directory open, and it allows one. Close it there, or use a PostgreSQL server.`, { details: { pid } });
+  throw new HebraError(
+    "STORE_LOCKED",
+    `The process ${pid} has this directory open, and it allows one. Close it there, or use a PostgreSQL server.`,
+    { details: { pid } },
+  );
 }
 
 function read(path: string): string | undefined {

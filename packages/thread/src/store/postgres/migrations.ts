@@ -18,12 +18,15 @@ export interface MigrationStatus {
 /** The key of the lock under which migrations run, in the space of advisory locks: "hebra" in ASCII. */
 const LOCK = "448344683105";
 
-const migrationsOf = (schema: string): Migration[] => migrationsFor(Object.values(tables) as Table<object>[], ddlOf(schema));
+const migrationsOf = (schema: string): Migration[] =>
+  migrationsFor(Object.values(tables) as Table<object>[], ddlOf(schema));
 
 async function found(session: PostgresSession, schema: string): Promise<{ version: number; compatibleFrom: number }> {
   const [there] = await session.query("SELECT to_regclass($1::text) IS NOT NULL", [`"${schema}".thread_schema`]);
   if (there![0] !== true) return { version: 0, compatibleFrom: 0 };
-  const [row] = await session.query(`SELECT coalesce(max(version), 0)::float8, coalesce(max(compatible_from), 0)::float8 FROM "${schema}".thread_schema`);
+  const [row] = await session.query(
+    `SELECT coalesce(max(version), 0)::float8, coalesce(max(compatible_from), 0)::float8 FROM "${schema}".thread_schema`,
+  );
   return { version: row![0] as number, compatibleFrom: row![1] as number };
 }
 
@@ -33,11 +36,23 @@ export async function migrationStatus(port: PostgresSession, schema: string): Pr
   const needed = migrations.at(-1)!.version;
   const at = await found(port, schema);
   checkSchema(at, needed);
-  return { version: at.version, needed, pending: migrations.map((one) => one.version).filter((version) => version > at.version) };
+  return {
+    version: at.version,
+    needed,
+    pending: migrations.map((one) => one.version).filter((version) => version > at.version),
+  };
 }
 
-/** Applies what is missing, in one transaction, one process at a time. @param busyMs - how long to wait for those who use the tables @throws HebraError `SCHEMA_TOO_NEW` */
-export async function applyMigrations(port: PostgresPort, schema: string, now: number, busyMs: number): Promise<MigrationStatus> {
+/**
+ * Applies what is missing, in one transaction, one process at a time. @param busyMs - how long to wait for those who
+ * use the tables @throws HebraError `SCHEMA_TOO_NEW`
+ */
+export async function applyMigrations(
+  port: PostgresPort,
+  schema: string,
+  now: number,
+  busyMs: number,
+): Promise<MigrationStatus> {
   return port.transaction("schema", async (session) => {
     await session.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
     // A change of a table that has to wait holds up everybody who comes after it.
@@ -52,11 +67,16 @@ async function applyAll(session: PostgresSession, schema: string, version: numbe
   // Only where it is missing: a host may give rights to the schema, but not to make one.
   const [there] = await session.query("SELECT to_regnamespace($1::text) IS NOT NULL", [`"${schema}"`]);
   if (there![0] !== true) await session.query(`CREATE SCHEMA "${schema}"`);
-  await session.query(`CREATE TABLE IF NOT EXISTS "${schema}".thread_schema (version BIGINT PRIMARY KEY, compatible_from BIGINT NOT NULL, applied_at BIGINT NOT NULL)`);
+  await session.query(
+    `CREATE TABLE IF NOT EXISTS "${schema}".thread_schema (version BIGINT PRIMARY KEY, compatible_from BIGINT NOT NULL, applied_at BIGINT NOT NULL)`,
+  );
   for (const migration of migrationsOf(schema)) {
     if (migration.version <= version) continue;
     for (const statement of migration.statements) await session.query(statement);
-    await session.query(`INSERT INTO "${schema}".thread_schema (version, compatible_from, applied_at) VALUES ($1::bigint, $2::bigint, $3::bigint)`, [migration.version, migration.compatibleFrom, now]);
+    await session.query(
+      `INSERT INTO "${schema}".thread_schema (version, compatible_from, applied_at) VALUES ($1::bigint, $2::bigint, $3::bigint)`,
+      [migration.version, migration.compatibleFrom, now],
+    );
   }
 }
 
@@ -64,7 +84,11 @@ async function applyAll(session: PostgresSession, schema: string, version: numbe
 export async function requireMigrations(port: PostgresSession, schema: string): Promise<void> {
   const { version, needed, pending } = await migrationStatus(port, schema);
   if (pending.length === 0) return;
-  throw new HebraError("SCHEMA_NOT_APPLIED", `The schema "${schema}" is at version ${version}; this build needs ${needed}. Call \`postgresMigrations(…).apply()\` first, or open the store with \`migrations: "automatic"\`.`, {
-    details: { schema, found: version, needed },
-  });
+  throw new HebraError(
+    "SCHEMA_NOT_APPLIED",
+    `The schema "${schema}" is at version ${version}; this build needs ${needed}. Call \`postgresMigrations(…).apply()\` first, or open the store with \`migrations: "automatic"\`.`,
+    {
+      details: { schema, found: version, needed },
+    },
+  );
 }

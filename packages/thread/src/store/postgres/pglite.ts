@@ -20,7 +20,8 @@ const session = (on: Queryable): PostgresSession => ({
 });
 
 /**
- * PGlite as a port. It is one connection: every statement goes through its own `transaction`, which queues them, so that
+ * PGlite as a port. It is one connection: every statement goes through its own `transaction`, which queues them, so
+ * that
  * no statement lands in another's transaction.
  *
  * @param onClose - after it was closed, when it is the store's own

@@ -17,7 +17,10 @@ export interface PgClient extends Queryable {
   on(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
-  removeListener(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
+  removeListener(
+    event: "notification",
+    listener: (message: { channel: string; payload?: string | undefined }) => void,
+  ): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;
   release(destroy?: boolean | Error): void;
 }
@@ -37,7 +40,9 @@ const config = (text: string, values: readonly SqlValue[], name: string | undefi
 });
 
 function session(on: Queryable, prepare: boolean): PostgresSession {
-  return { query: async (text, values = [], name) => (await on.query(config(text, values, prepare ? name : undefined))).rows };
+  return {
+    query: async (text, values = [], name) => (await on.query(config(text, values, prepare ? name : undefined))).rows,
+  };
 }
 
 /** How a transaction begins: with limits of its own, whatever the connection's are. In milliseconds. */
@@ -73,7 +78,9 @@ export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs:
           await own.query("COMMIT");
           return result;
         } catch (error) {
-          await own.query("ROLLBACK").catch((cause: unknown) => (broken ??= cause instanceof Error ? cause : new Error(String(cause))));
+          await own
+            .query("ROLLBACK")
+            .catch((cause: unknown) => (broken ??= cause instanceof Error ? cause : new Error(String(cause))));
           throw broken ?? error;
         }
       } finally {

@@ -14,13 +14,17 @@ export interface PostgresSession {
   query(text: string, values?: readonly SqlValue[], name?: string): Promise<unknown[][]>;
 }
 
-/** `write` and `schema` wait for others, `schema` for as long as a migration may take; a `snapshot` reads all of one moment. */
+/**
+ * `write` and `schema` wait for others, `schema` for as long as a migration may take; a `snapshot` reads all of one
+ * moment.
+ */
 export type TransactionMode = "write" | "snapshot" | "schema";
 
 /** The port to PostgreSQL: a pool of `pg`, or PGlite, behind one shape. */
 export interface PostgresPort extends PostgresSession {
   /**
-   * Runs statements in one transaction: all of it lands, or nothing when `work` throws. With a server, a transaction whose
+   * Runs statements in one transaction: all of it lands, or nothing when `work` throws. With a server, a transaction
+   * whose
    * process stands still is ended by the server before others give up waiting for it.
    */
   transaction<T>(mode: TransactionMode, work: (session: PostgresSession) => Promise<T>): Promise<T>;
@@ -56,16 +60,35 @@ export function wrapped(error: unknown): unknown {
   if (HebraError.isInstance(error)) return error;
   const code = sqlState(error);
   if (code === TAKEN) {
-    return new HebraError("VERSION_CONFLICT", "A row of the same key is there already. Load the context again and repeat.", { cause: error });
+    return new HebraError(
+      "VERSION_CONFLICT",
+      "A row of the same key is there already. Load the context again and repeat.",
+      { cause: error },
+    );
   }
   if (code === "55P03" || code === "25P03") {
-    return new HebraError("STORE_FAILED", "Another process kept for too long what this write needs, or this one stood still in the middle of it. Nothing was written; repeat it.", { cause: error, retryable: true, details: { sqlState: code } });
+    return new HebraError(
+      "STORE_FAILED",
+      "Another process kept for too long what this write needs, or this one stood still in the middle of it. Nothing was written; repeat it.",
+      { cause: error, retryable: true, details: { sqlState: code } },
+    );
   }
   if (code === "42P01" || code === "42703" || code === "3F000") {
-    return new HebraError("SCHEMA_NOT_APPLIED", "The store's tables are missing or older than this build needs. Apply its migrations.", { cause: error });
+    return new HebraError(
+      "SCHEMA_NOT_APPLIED",
+      "The store's tables are missing or older than this build needs. Apply its migrations.",
+      { cause: error },
+    );
   }
   if (code === undefined || code.startsWith("08") || code.startsWith("57P") || /^E[A-Z]+$/.test(code)) {
-    return new HebraError("UNREACHABLE", "PostgreSQL could not be reached, or the connection broke off. Whether the last write landed is unknown; it can be repeated.", { cause: error });
+    return new HebraError(
+      "UNREACHABLE",
+      "PostgreSQL could not be reached, or the connection broke off. Whether the last write landed is unknown; it can be repeated.",
+      { cause: error },
+    );
   }
-  return new HebraError("STORE_FAILED", `PostgreSQL refused a statement (SQLSTATE ${code}).`, { cause: error, details: { sqlState: code } });
+  return new HebraError("STORE_FAILED", `PostgreSQL refused a statement (SQLSTATE ${code}).`, {
+    cause: error,
+    details: { sqlState: code },
+  });
 }

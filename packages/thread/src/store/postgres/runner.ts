@@ -7,7 +7,12 @@ import { createStatements, readResult, writeResult } from "./statements.ts";
 const ATTEMPTS = 5;
 
 /** Runs verbs: each op is one statement. */
-export function createRunner(port: PostgresPort, schema: string, channel: string, busyMs: number): Pick<TableBackend, "read" | "snapshot" | "write" | "step"> {
+export function createRunner(
+  port: PostgresPort,
+  schema: string,
+  channel: string,
+  busyMs: number,
+): Pick<TableBackend, "read" | "snapshot" | "write" | "step"> {
   const statements = createStatements(schema, channel, busyMs);
 
   const run = async <T>(session: PostgresSession, verb: Verb<T>): Promise<T> => {

@@ -47,7 +47,10 @@ export function createStatements(schema: string, channel: string, busyMs: number
     let found = known.get(shape);
     if (found === undefined) {
       const made = text();
-      known.set(shape, (found = { text: made, name: `hebra_${createHash("sha256").update(made).digest("hex").slice(0, 24)}` }));
+      known.set(
+        shape,
+        (found = { text: made, name: `hebra_${createHash("sha256").update(made).digest("hex").slice(0, 24)}` }),
+      );
     }
     return found;
   };
@@ -77,7 +80,9 @@ function everyFind(finds: readonly Find[]): Find[] {
 }
 
 function shapeOf(find: Find, place: ReadonlyMap<Find, number>): string {
-  const refs = [...find.values, find.anyOf].map((value) => (isRef(value) ? `${place.get(value.of)}.${value.field}` : ""));
+  const refs = [...find.values, find.anyOf].map((value) =>
+    isRef(value) ? `${place.get(value.of)}.${value.field}` : "",
+  );
   return `${findShape(find)}|${refs.join()}`;
 }
 
@@ -91,12 +96,20 @@ function valuesOf(find: Find): SqlValue[] {
 }
 
 /**
- * Each find is a part of one statement, so that all see the same moment. A single one gives its rows; several give one row
+ * Each find is a part of one statement, so that all see the same moment. A single one gives its rows; several give one
+ * row
  * with a JSON array of rows for each.
  */
-function readText(all: readonly Find[], wanted: readonly Find[], place: ReadonlyMap<Find, number>, dialect: Dialect): string {
+function readText(
+  all: readonly Find[],
+  wanted: readonly Find[],
+  place: ReadonlyMap<Find, number>,
+  dialect: Dialect,
+): string {
   const count = { n: 0 };
-  const parts = all.map((find) => selectText(find, dialect, count, (ref) => `SELECT ${quote(columnName(ref.field))} FROM f${place.get(ref.of)}`));
+  const parts = all.map((find) =>
+    selectText(find, dialect, count, (ref) => `SELECT ${quote(columnName(ref.field))} FROM f${place.get(ref.of)}`),
+  );
   if (all.length === 1) return parts[0]!;
   const list = (find: Find) => `json_build_array(${find.table.columns.map((column) => quote(column.name)).join(", ")})`;
   const results = wanted.map((find, i) => `(SELECT json_agg(${list(find)}) FROM f${place.get(find)}) AS r${i}`);
@@ -107,7 +120,9 @@ function readText(all: readonly Find[], wanted: readonly Find[], place: Readonly
 export function readResult(read: Read, rows: unknown[][]): Rows[] {
   const single = read.finds.length === 1 && everyFind(read.finds).length === 1;
   if (single) return [rows as Rows];
-  return rows[0]!.map((found) => (found === null ? [] : ((typeof found === "string" ? JSON.parse(found) : found) as Rows)));
+  return rows[0]!.map((found) =>
+    found === null ? [] : ((typeof found === "string" ? JSON.parse(found) : found) as Rows),
+  );
 }
 
 const typeOf = (kind: Kind) => (kind === "int" || kind === "bool" ? "::bigint" : "::text");
@@ -115,16 +130,24 @@ const typeOf = (kind: Kind) => (kind === "int" || kind === "bool" ? "::bigint" :
 /** On which part of the statement a change depends: the conditional change, or that the time limit is set. */
 type Gate = "g" | "t";
 
-/** One row goes value by value, which costs the server least; several as one array, so that their number makes no other statement. */
+/**
+ * One row goes value by value, which costs the server least; several as one array, so that their number makes no other
+ * statement.
+ */
 const isSingle = ({ rows }: Put) => rows.length === 1;
 
 function putText(put: Put, first: number, gate: Gate, dialect: Dialect): { text: string; next: number } {
   let n = first;
   const { table, mode } = put;
   const single = isSingle(put);
-  const list = table.columns.map(({ kind }, i) => (single ? `$${n++}${typeOf(kind)}` : `(e.r ->> ${i})${typeOf(kind)}`)).join(", ");
+  const list = table.columns
+    .map(({ kind }, i) => (single ? `$${n++}${typeOf(kind)}` : `(e.r ->> ${i})${typeOf(kind)}`))
+    .join(", ");
   const source = single ? gate : `jsonb_array_elements($${n++}::jsonb) AS e (r), ${gate}`;
-  return { text: `INSERT INTO ${dialect.table(table.name)} (${columnsOf(table.columns.map((column) => column.field))}) SELECT ${list} FROM ${source}${conflictText(table, mode, dialect)}`, next: n };
+  return {
+    text: `INSERT INTO ${dialect.table(table.name)} (${columnsOf(table.columns.map((column) => column.field))}) SELECT ${list} FROM ${source}${conflictText(table, mode, dialect)}`,
+    next: n,
+  };
 }
 
 /** Assignments and key conditions of one table, with typed values so that the statement can be prepared. */
@@ -140,18 +163,27 @@ function updateText(update: Update, first: number, gate: Gate, dialect: Dialect)
   const single = update.anyOf === undefined ? table.key : table.key.slice(0, -1);
   const keys = single.map((field) => typed(table, field, n++));
   if (update.anyOf !== undefined) keys.push(dialect.oneOf(quote(columnName(table.key.at(-1)!)), n++));
-  return { text: `UPDATE ${dialect.table(table.name)} SET ${sets.join(", ")} WHERE ${keys.join(" AND ")} AND EXISTS (SELECT FROM ${gate})`, next: n };
+  return {
+    text: `UPDATE ${dialect.table(table.name)} SET ${sets.join(", ")} WHERE ${keys.join(" AND ")} AND EXISTS (SELECT FROM ${gate})`,
+    next: n,
+  };
 }
 
 function whenText(when: When, dialect: Dialect): { text: string; next: number } {
   const plain = updateText({ table: when.table, key: when.key, fields: when.fields }, 1, "t", dialect);
   let n = plain.next;
-  const conditions = when.conditions.map(({ field, is }) => ` AND ${typed(when.table, field, n++).replace(" = ", ` ${is} `)}`).join("");
-  return { text: `${plain.text}${conditions} RETURNING ${dialect.read(quote(columnName(when.returning)), true)}`, next: n };
+  const conditions = when.conditions
+    .map(({ field, is }) => ` AND ${typed(when.table, field, n++).replace(" = ", ` ${is} `)}`)
+    .join("");
+  return {
+    text: `${plain.text}${conditions} RETURNING ${dialect.read(quote(columnName(when.returning)), true)}`,
+    next: n,
+  };
 }
 
 /**
- * One statement: a limit for its own waiting, then the conditional change, and everything else only where that held. The
+ * One statement: a limit for its own waiting, then the conditional change, and everything else only where that held.
+ * The
  * limit is the statement's alone: neither a pool that belongs to others nor a pooler between sees anything of it.
  */
 function writeText(write: Write, dialect: Dialect, channel: string, busyMs: number): string {
@@ -182,7 +214,8 @@ function writeText(write: Write, dialect: Dialect, channel: string, busyMs: numb
 
 function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {
   const values: SqlValue[] = [];
-  if (when !== undefined) values.push(...Object.values(when.fields), ...when.key, ...when.conditions.map(({ value }) => value));
+  if (when !== undefined)
+    values.push(...Object.values(when.fields), ...when.key, ...when.conditions.map(({ value }) => value));
   for (const put of puts) {
     if (isSingle(put)) values.push(...put.rows[0]!);
     else values.push(JSON.stringify(distinct(put)));

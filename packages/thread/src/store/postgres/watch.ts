@@ -9,7 +9,12 @@ const LISTENING_POLL_MS = 2_000;
 const RETRY_MS = 1_000;
 
 /** Inbox news: by NOTIFY where that works, and by looking, which always does, while somebody watches. */
-export function createWatch(port: PostgresPort, schema: string, channel: string, clock: Clock): Pick<Watchers, "watch"> & { close(): Promise<void> } {
+export function createWatch(
+  port: PostgresPort,
+  schema: string,
+  channel: string,
+  clock: Clock,
+): Pick<Watchers, "watch"> & { close(): Promise<void> } {
   const seen = new Map<string, number>();
   let stop: (() => Promise<void>) | undefined;
   let starting: Promise<void> | undefined;
@@ -65,7 +70,11 @@ export function createWatch(port: PostgresPort, schema: string, channel: string,
     if (watched.length === 0) return;
     try {
       const text = `SELECT tenant, id, inbox_seq::float8 FROM "${schema}".thread_contexts WHERE (tenant, id) IN (SELECT e ->> 0, e ->> 1 FROM json_array_elements($1::json) AS e)`;
-      const rows = await port.query(text, [JSON.stringify(watched.map(({ tenant, contextId }) => [tenant, contextId]))], "hebra_inbox_poll");
+      const rows = await port.query(
+        text,
+        [JSON.stringify(watched.map(({ tenant, contextId }) => [tenant, contextId]))],
+        "hebra_inbox_poll",
+      );
       for (const [tenant, contextId, inboxSeq] of rows as [string, string, number][]) {
         const key = JSON.stringify([tenant, contextId]);
         const before = seen.get(key);

@@ -58,8 +58,14 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
 function duplicate(client: IoredisClient): IoredisClient {
   type Cluster = { duplicate(nodes?: unknown[], options?: object): IoredisClient };
   type Single = { duplicate(options?: object): IoredisClient };
-  if (client.isCluster === true) return (client as unknown as Cluster).duplicate(undefined, { keyPrefix: "", lazyConnect: false });
-  return (client as unknown as Single).duplicate({ keyPrefix: "", lazyConnect: false, maxRetriesPerRequest: null, enableOfflineQueue: true });
+  if (client.isCluster === true)
+    return (client as unknown as Cluster).duplicate(undefined, { keyPrefix: "", lazyConnect: false });
+  return (client as unknown as Single).duplicate({
+    keyPrefix: "",
+    lazyConnect: false,
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: true,
+  });
 }
 
 /** Answers of a server that cannot serve at the moment: starting, failing over, or moving slots. */
@@ -71,7 +77,14 @@ function wrapped(error: unknown): unknown {
   if (message.startsWith("NOSCRIPT")) return error;
   const cause = new Error(message);
   if (error instanceof Error && error.name === "ReplyError" && !PASSING.test(message)) {
-    return new HebraError("STORE_FAILED", `Redis refused a command: ${message}`, { cause, retryable: message.startsWith("OOM") });
+    return new HebraError("STORE_FAILED", `Redis refused a command: ${message}`, {
+      cause,
+      retryable: message.startsWith("OOM"),
+    });
   }
-  return new HebraError("UNREACHABLE", `Redis could not be reached, or broke off: ${message}. Whether the last write landed is unknown; it can be repeated.`, { cause });
+  return new HebraError(
+    "UNREACHABLE",
+    `Redis could not be reached, or broke off: ${message}. Whether the last write landed is unknown; it can be repeated.`,
+    { cause },
+  );
 }

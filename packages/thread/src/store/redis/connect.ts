@@ -9,22 +9,36 @@ export interface RedisConnection {
   /** Options of an ioredis `Redis`, for all that a URL cannot say. */
   connection?: Readonly<Record<string, unknown>>;
   /** A Redis Cluster: some of its nodes, and the options of an ioredis `Cluster`. */
-  cluster?: { nodes: readonly (string | { host: string; port: number })[]; options?: Readonly<Record<string, unknown>> };
-  /** A client of your own: an ioredis `Redis` or `Cluster`, or any other behind {@link RedisCommands}. It stays open. */
+  cluster?: {
+    nodes: readonly (string | { host: string; port: number })[];
+    options?: Readonly<Record<string, unknown>>;
+  };
+  /**
+   * A client of your own: an ioredis `Redis` or `Cluster`, or any other behind {@link RedisCommands}. It stays open.
+   */
   client?: IoredisClient | RedisCommands;
 }
 
-const isClient = (value: unknown) => typeof value === "object" && value !== null && typeof (value as RedisCommands).call === "function";
+const isClient = (value: unknown) =>
+  typeof value === "object" && value !== null && typeof (value as RedisCommands).call === "function";
 
 export const connectionShape = {
   url: z.string().min(1).optional(),
   connection: z.record(z.string(), z.unknown()).optional(),
-  cluster: z.strictObject({ nodes: z.array(z.union([z.string(), z.strictObject({ host: z.string(), port: z.number() })])).min(1), options: z.record(z.string(), z.unknown()).optional() }).optional(),
+  cluster: z
+    .strictObject({
+      nodes: z.array(z.union([z.string(), z.strictObject({ host: z.string(), port: z.number() })])).min(1),
+      options: z.record(z.string(), z.unknown()).optional(),
+    })
+    .optional(),
   client: z.custom<IoredisClient | RedisCommands>(isClient, "is no Redis client").optional(),
 };
 
 /** Gives up a command after a few attempts, so that a caller hears of a lost server; goes on reconnecting for ever. */
-const resilience = { maxRetriesPerRequest: 2, retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500) };
+const resilience = {
+  maxRetriesPerRequest: 2,
+  retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
+};
 
 interface Ioredis {
   Redis: new (...args: unknown[]) => IoredisClient;
@@ -41,9 +55,14 @@ export async function connectRedis(where: z.output<z.ZodObject<typeof connection
   const peer = { name: "ioredis", range: "^5.0.0 || ^6.0.0", neededBy: "@hebra/thread/store/redis" };
   const { Redis, Cluster } = await loadPeer(peer, () => import("ioredis") as Promise<unknown> as Promise<Ioredis>);
   const made =
-    url !== undefined ? new Redis(url, resilience)
-    : connection !== undefined ? new Redis({ ...resilience, ...connection })
-    : new Cluster(cluster!.nodes, { ...cluster!.options, redisOptions: { maxRetriesPerRequest: 2, ...(cluster!.options?.["redisOptions"] as object | undefined) } });
+    url !== undefined
+      ? new Redis(url, resilience)
+      : connection !== undefined
+        ? new Redis({ ...resilience, ...connection })
+        : new Cluster(cluster!.nodes, {
+            ...cluster!.options,
+            redisOptions: { maxRetriesPerRequest: 2, ...(cluster!.options?.["redisOptions"] as object | undefined) },
+          });
   // Failures reach the caller of a command; without a listener the client prints them too.
   made.on("error", () => {});
   return ioredisCommands(made, true);

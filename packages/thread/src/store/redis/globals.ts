@@ -23,8 +23,18 @@ function isBeyond(row: readonly Value[], order: readonly string[], range: PlainF
 }
 
 /** The finds across threads. Lists are only hints, written before their rows: each entry is checked against its row. */
-export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Routes, reader: () => Reader): GlobalFind {
-  const row = (table: typeof threads | typeof contexts | typeof executions, tenant: string, threadId: string, key: readonly Value[]) => reader().row(table, tenant, threadId, key);
+export function createGlobalFind(
+  commands: RedisCommands,
+  keys: Keys,
+  routes: Routes,
+  reader: () => Reader,
+): GlobalFind {
+  const row = (
+    table: typeof threads | typeof contexts | typeof executions,
+    tenant: string,
+    threadId: string,
+    key: readonly Value[],
+  ) => reader().row(table, tenant, threadId, key);
 
   const byKey: GlobalFind = async ({ values }, session) => {
     const [tenant, key] = values as [string, string];
@@ -43,14 +53,27 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
     const [before, beforeId] = (range?.values ?? [Infinity, ""]) as [number, string];
     const rows: (readonly Value[])[] = [];
     for (let offset = 0; rows.length < limit; offset += BATCH) {
-      const ids = (await commands.call("ZREVRANGEBYSCORE", list, before === Infinity ? "+inf" : before, "-inf", "LIMIT", offset, BATCH)) as string[];
+      const ids = (await commands.call(
+        "ZREVRANGEBYSCORE",
+        list,
+        before === Infinity ? "+inf" : before,
+        "-inf",
+        "LIMIT",
+        offset,
+        BATCH,
+      )) as string[];
       if (ids.length === 0) break;
       const found = await Promise.all(ids.map((id) => row(threads, tenant, id, [id])));
       for (const one of found) {
         if (one === undefined) continue;
         const at = one[placeOf(threads, "updatedAt")] as number;
-        if (range !== undefined && (at > before || (at === before && (one[placeOf(threads, "id")] as string) >= beforeId))) continue;
-        if (prefix === undefined || (one[placeOf(threads, prefix.field)] as string).startsWith(prefix.value)) rows.push(one);
+        if (
+          range !== undefined &&
+          (at > before || (at === before && (one[placeOf(threads, "id")] as string) >= beforeId))
+        )
+          continue;
+        if (prefix === undefined || (one[placeOf(threads, prefix.field)] as string).startsWith(prefix.value))
+          rows.push(one);
       }
     }
     return rows;
@@ -60,16 +83,27 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
     const tenant = access === "ofTenant" ? (values[0] as string) : undefined;
     const after = tenant === undefined ? range?.values : range === undefined ? undefined : [tenant, ...range.values];
     // The separator sorts before everything that an id can hold, and U+0001 right after it.
-    let low = after !== undefined ? `(${after.join(SEPARATOR)}\u0001` : tenant !== undefined ? `[${tenant}${SEPARATOR}` : "-";
+    let low =
+      after !== undefined ? `(${after.join(SEPARATOR)}\u0001` : tenant !== undefined ? `[${tenant}${SEPARATOR}` : "-";
     const high = tenant === undefined ? "+" : `(${tenant}\u0001`;
     const rows: (readonly Value[])[] = [];
     while (rows.length < limit) {
-      const members = (await commands.call("ZRANGEBYLEX", keys.global("contexts"), low, high, "LIMIT", 0, BATCH)) as string[];
+      const members = (await commands.call(
+        "ZRANGEBYLEX",
+        keys.global("contexts"),
+        low,
+        high,
+        "LIMIT",
+        0,
+        BATCH,
+      )) as string[];
       if (members.length === 0) break;
-      const found = await Promise.all(members.map((member) => {
-        const [owner, contextId, threadId] = member.split(SEPARATOR) as [string, string, string];
-        return row(contexts, owner, threadId, [contextId]);
-      }));
+      const found = await Promise.all(
+        members.map((member) => {
+          const [owner, contextId, threadId] = member.split(SEPARATOR) as [string, string, string];
+          return row(contexts, owner, threadId, [contextId]);
+        }),
+      );
       rows.push(...found.filter((one) => one !== undefined));
       low = `(${members.at(-1)!}`;
     }
@@ -82,19 +116,22 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
     const { order } = executions.accesses[access]!;
     const status = access === "due" ? "waiting" : access;
     const rows: (readonly Value[])[] = [];
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const members = (await commands.call("ZRANGEBYSCORE", list, "-inf", "+inf", "LIMIT", offset, BATCH)) as string[];
       if (members.length === 0) break;
       const over: string[] = [];
-      const found = await Promise.all(members.map((member) => {
-        const [tenant, threadId, contextId, id] = member.split(SEPARATOR) as [string, string, string, string];
-        return row(executions, tenant, threadId, [contextId, id]);
-      }));
+      const found = await Promise.all(
+        members.map((member) => {
+          const [tenant, threadId, contextId, id] = member.split(SEPARATOR) as [string, string, string, string];
+          return row(executions, tenant, threadId, [contextId, id]);
+        }),
+      );
       for (const [i, one] of found.entries()) {
         if (one === undefined) continue;
         const now = one[placeOf(executions, "status")] as ExecutionStatus;
         if (isTerminal(executionStates, now)) over.push(members[i]!);
-        else if (now === status && one[placeOf(executions, order[0]!)] !== null && isBeyond(one, order, range)) rows.push(one);
+        else if (now === status && one[placeOf(executions, order[0]!)] !== null && isBeyond(one, order, range))
+          rows.push(one);
       }
       // What has ended never comes back.
       if (over.length > 0) await commands.call("ZREM", list, ...over);
@@ -108,8 +145,17 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
     const list = keys.global("outbox");
     const rows: (readonly Value[])[] = [];
     const { pending } = outbox.accesses;
-    for (let offset = 0; rows.length < limit; ) {
-      const reply = (await commands.call("ZRANGEBYSCORE", list, "-inf", before === Infinity ? "+inf" : `(${before}`, "WITHSCORES", "LIMIT", offset, BATCH)) as (string | number | [string, number])[];
+    for (let offset = 0; rows.length < limit;) {
+      const reply = (await commands.call(
+        "ZRANGEBYSCORE",
+        list,
+        "-inf",
+        before === Infinity ? "+inf" : `(${before}`,
+        "WITHSCORES",
+        "LIMIT",
+        offset,
+        BATCH,
+      )) as (string | number | [string, number])[];
       // One list of members and scores, or, from RESP3 on, a list of pairs.
       const members = reply.flat() as (string | number)[];
       if (members.length === 0) break;
@@ -119,8 +165,14 @@ export function createGlobalFind(commands: RedisCommands, keys: Keys, routes: Ro
         const name = threadKeys(keys, keys.tag(tenant, threadId)).index(outbox, pending!, [contextId]);
         const waiting = (await commands.call("ZRANGE", name, 0, -1)) as string[];
         if (waiting.length === 0 && Number(members[i + 1]) < before - GRACE_MS) settled.push(String(members[i]));
-        const found = await Promise.all(waiting.map((member) => reader().row(outbox, tenant, threadId, JSON.parse(member) as Value[])));
-        rows.push(...found.filter((one) => one !== undefined && (one[placeOf(outbox, "createdAt")] as number) < before).map((one) => one!));
+        const found = await Promise.all(
+          waiting.map((member) => reader().row(outbox, tenant, threadId, JSON.parse(member) as Value[])),
+        );
+        rows.push(
+          ...found
+            .filter((one) => one !== undefined && (one[placeOf(outbox, "createdAt")] as number) < before)
+            .map((one) => one!),
+        );
       }
       if (settled.length > 0) await commands.call("ZREM", list, ...settled);
       offset += members.length / 2 - settled.length;

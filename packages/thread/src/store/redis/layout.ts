@@ -6,7 +6,8 @@ import { approvals, contexts, executions, leases, outbox, threads } from "../tab
  * How tables lie in Redis. Everything of a thread is under one hash tag, so that one script may touch all of it:
  *
  * - a *wide* row is a hash of its own with a field per column: what scripts compare or change by column;
- * - other rows are *packed*, each as one JSON array, into a hash per partition (the primary key without its last field);
+ * - other rows are *packed*, each as one JSON array, into a hash per partition (the primary key without its last
+ *   field);
  * - wide rows of a partition are listed in a set; rows in an order are in a sorted set per access.
  */
 const wide = new Set<string>([threads, contexts, executions, approvals, outbox, leases].map((table) => table.name));
@@ -19,7 +20,11 @@ const NULL = "\u0000";
 export const toField = (value: Value): string => (value === null ? NULL : String(value));
 
 /** A wide row as read, in the order of the table's columns; `undefined` when there is none. */
-export function fromFields(table: Table<object>, tenant: string, fields: readonly (string | null)[]): Value[] | undefined {
+export function fromFields(
+  table: Table<object>,
+  tenant: string,
+  fields: readonly (string | null)[],
+): Value[] | undefined {
   if (fields[1] === null) return undefined;
   return table.columns.map((column, i) => {
     if (i === 0) return tenant;
@@ -41,11 +46,17 @@ export function ofTable<T>(make: (table: Table<object>) => T): (table: Table<obj
 }
 
 /** The places of the columns that each schema version brought. */
-const lines = ofTable((table) => Array.from({ length: ROW_VERSION }, (_, i) => [...table.columns.keys()].filter((place) => place > 0 && table.columns[place]!.since === i + 1)));
+const lines = ofTable((table) =>
+  Array.from({ length: ROW_VERSION }, (_, i) =>
+    [...table.columns.keys()].filter((place) => place > 0 && table.columns[place]!.since === i + 1),
+  ),
+);
 
 /** A packed row: a line of JSON for each schema version, with the columns that came with it. */
 export function pack(table: Table<object>, values: readonly Value[]): string {
-  return lines(table).map((places) => JSON.stringify(places.map((place) => values[place]))).join("\n");
+  return lines(table)
+    .map((places) => JSON.stringify(places.map((place) => values[place])))
+    .join("\n");
 }
 
 export function unpack(table: Table<object>, tenant: string, packed: string): Value[] {
@@ -74,11 +85,18 @@ export type Served =
 
 export const servedBy = (table: Table<object>, access: Access): Served => servers(table).get(access)!;
 
-const servers = ofTable((table) => new Map(Object.values(table.accesses).map((access) => [access, serverOf(table, access)])));
+const servers = ofTable(
+  (table) => new Map(Object.values(table.accesses).map((access) => [access, serverOf(table, access)])),
+);
 
 function serverOf(table: Table<object>, access: Access): Served {
   if (access.name === "key") return "key";
-  if (access.by[0] !== "tenant" || table === (threads as Table<object>) || (table === (contexts as Table<object>) && access.name !== "key")) return "global";
+  if (
+    access.by[0] !== "tenant" ||
+    table === (threads as Table<object>) ||
+    (table === (contexts as Table<object>) && access.name !== "key")
+  )
+    return "global";
   if (access.unique && access.order.length === 0) return "directory";
   const partition = table.key.slice(0, -1);
   const numeric = table.columns[table.places.get(access.order[0] ?? "") ?? -1]?.kind === "int";

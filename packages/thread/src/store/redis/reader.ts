@@ -20,7 +20,12 @@ export interface Reader {
   /** The rows of every find. Several commands: whether they saw one moment, the revisions tell. */
   read(read: Read, session: Session): Promise<Rows[]>;
   /** One row of a thread. */
-  row(table: Table<object>, tenant: string, threadId: string, key: readonly Value[]): Promise<readonly Value[] | undefined>;
+  row(
+    table: Table<object>,
+    tenant: string,
+    threadId: string,
+    key: readonly Value[],
+  ): Promise<readonly Value[] | undefined>;
   revision(tag: string): Promise<string>;
 }
 
@@ -30,7 +35,8 @@ export type GlobalFind = (find: PlainFind, session: Session) => Promise<Rows>;
 const isRef = (value: unknown): value is Ref => typeof value === "object" && value !== null && "of" in value;
 
 export function createReader(commands: RedisCommands, keys: Keys, routes: Routes, globalFind: GlobalFind): Reader {
-  const revision = async (tag: string) => ((await commands.call("GET", threadKeys(keys, tag).revision)) as string | null) ?? "0";
+  const revision = async (tag: string) =>
+    ((await commands.call("GET", threadKeys(keys, tag).revision)) as string | null) ?? "0";
 
   /** By what field an access begins after the tenant, as a kind of route. */
   const kindOf = (table: Table<object>, access: Access): RouteKind | undefined => {
@@ -51,11 +57,20 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
     return threadId === undefined ? undefined : keys.tag(tenant, threadId);
   };
 
-  const rowsOf = async (table: Table<object>, tenant: string, own: ThreadKeys, found: readonly (readonly Value[])[]): Promise<Rows> => {
+  const rowsOf = async (
+    table: Table<object>,
+    tenant: string,
+    own: ThreadKeys,
+    found: readonly (readonly Value[])[],
+  ): Promise<Rows> => {
     if (found.length === 0) return [];
     if (isWide(table)) {
       const names = table.columns.map((column) => column.name);
-      const rows = await Promise.all(found.map(async (key) => fromFields(table, tenant, (await commands.call("HMGET", own.row(table, key), ...names)) as (string | null)[])));
+      const rows = await Promise.all(
+        found.map(async (key) =>
+          fromFields(table, tenant, (await commands.call("HMGET", own.row(table, key), ...names)) as (string | null)[]),
+        ),
+      );
       return rows.filter((row) => row !== undefined);
     }
     const byPartition = new Map<string, Value[]>();
@@ -63,18 +78,44 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
       const name = own.packed(table, key.slice(0, -1));
       byPartition.set(name, [...(byPartition.get(name) ?? []), key.at(-1)!]);
     }
-    const lists = await Promise.all([...byPartition].map(async ([name, fields]) => (await commands.call("HMGET", name, ...(fields as string[]))) as (string | null)[]));
-    return lists.flat().filter((packed) => packed !== null).map((packed) => unpack(table, tenant, packed));
+    const lists = await Promise.all(
+      [...byPartition].map(
+        async ([name, fields]) => (await commands.call("HMGET", name, ...(fields as string[]))) as (string | null)[],
+      ),
+    );
+    return lists
+      .flat()
+      .filter((packed) => packed !== null)
+      .map((packed) => unpack(table, tenant, packed));
   };
 
-  const partition = async (table: Table<object>, tenant: string, own: ThreadKeys, values: readonly Value[]): Promise<Rows> => {
-    if (!isWide(table)) return ((await commands.call("HVALS", own.packed(table, values))) as string[]).map((packed) => unpack(table, tenant, packed));
+  const partition = async (
+    table: Table<object>,
+    tenant: string,
+    own: ThreadKeys,
+    values: readonly Value[],
+  ): Promise<Rows> => {
+    if (!isWide(table))
+      return ((await commands.call("HVALS", own.packed(table, values))) as string[]).map((packed) =>
+        unpack(table, tenant, packed),
+      );
     // RESP3 has sets of its own, which a client may give as such.
     const members = [...((await commands.call("SMEMBERS", own.list(table, values))) as Iterable<string>)];
-    return rowsOf(table, tenant, own, members.map((member) => [...values, member]));
+    return rowsOf(
+      table,
+      tenant,
+      own,
+      members.map((member) => [...values, member]),
+    );
   };
 
-  const index = async (find: PlainFind, access: Access, tenant: string, own: ThreadKeys, values: readonly Value[]): Promise<Rows> => {
+  const index = async (
+    find: PlainFind,
+    access: Access,
+    tenant: string,
+    own: ThreadKeys,
+    values: readonly Value[],
+  ): Promise<Rows> => {
     const { range, descending, limit } = find;
     const name = own.index(find.table, access, values);
     // Only where the score alone is the order may Redis cut the list.
@@ -83,8 +124,17 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
     const low = range?.is === ">" ? bound! : "-inf";
     // A range says nothing of rows without a value, whose score is infinite.
     const high = range === undefined ? "+inf" : range.is === ">" ? "(+inf" : bound!;
-    const members = (await (descending === true ? commands.call("ZREVRANGEBYSCORE", name, high, low, ...cut) : commands.call("ZRANGEBYSCORE", name, low, high, ...cut))) as string[];
-    const rows = [...(await rowsOf(find.table, tenant, own, members.map((member) => JSON.parse(member) as Value[])))];
+    const members = (await (descending === true
+      ? commands.call("ZREVRANGEBYSCORE", name, high, low, ...cut)
+      : commands.call("ZRANGEBYSCORE", name, low, high, ...cut))) as string[];
+    const rows = [
+      ...(await rowsOf(
+        find.table,
+        tenant,
+        own,
+        members.map((member) => JSON.parse(member) as Value[]),
+      )),
+    ];
     return sorted(find.table, access, rows, descending === true);
   };
 
@@ -101,10 +151,18 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
     const each = find.anyOf === undefined ? [values] : [...new Set(find.anyOf)].map((value) => [...values, value]);
     if (served === "key") return rowsOf(find.table, tenant, own, each);
     if (served === "directory") {
-      const partition = (await commands.call("HGET", own.directory(find.table, access), String(values[0]))) as string | null;
-      return partition === null ? [] : rowsOf(find.table, tenant, own, [[...(JSON.parse(partition) as Value[]), values[0]!]]);
+      const partition = (await commands.call("HGET", own.directory(find.table, access), String(values[0]))) as
+        | string
+        | null;
+      return partition === null
+        ? []
+        : rowsOf(find.table, tenant, own, [[...(JSON.parse(partition) as Value[]), values[0]!]]);
     }
-    const lists = await Promise.all(each.map((one) => (served === "partition" ? partition(find.table, tenant, own, one) : index(find, access, tenant, own, one))));
+    const lists = await Promise.all(
+      each.map((one) =>
+        served === "partition" ? partition(find.table, tenant, own, one) : index(find, access, tenant, own, one),
+      ),
+    );
     return lists.flat();
   };
 
@@ -122,7 +180,9 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
       };
       const fields = async ({ of, field }: Ref) => (await run(of)).map((row) => row[placeOf(of.table, field)]!);
       const resolve = async (find: Find): Promise<Rows> => {
-        const values = await Promise.all(find.values.map(async (value) => (isRef(value) ? ((await fields(value))[0] ?? null) : value)));
+        const values = await Promise.all(
+          find.values.map(async (value) => (isRef(value) ? ((await fields(value))[0] ?? null) : value)),
+        );
         if (values.includes(null)) return [];
         const anyOf = isRef(find.anyOf) ? (await fields(find.anyOf)).filter((value) => value !== null) : find.anyOf;
         if (anyOf?.length === 0) return [];

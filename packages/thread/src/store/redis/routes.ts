@@ -15,7 +15,8 @@ export const SEPARATOR = "\u0000";
 const REMEMBERED = 10_000;
 
 /**
- * What lies outside of the threads' own keys: from ids to threads, and lists across threads. It is written before the rows
+ * What lies outside of the threads' own keys: from ids to threads, and lists across threads. It is written before the
+ * rows
  * that it leads to, so that no row can be without it; what leads nowhere is skipped by readers.
  */
 export interface Routes {
@@ -24,9 +25,14 @@ export interface Routes {
   prepare(write: Write): Promise<void>;
 }
 
-const fieldOf = (table: Table<object>, row: readonly Value[], field: string): string => String(row[placeOf(table, field)]);
+const fieldOf = (table: Table<object>, row: readonly Value[], field: string): string =>
+  String(row[placeOf(table, field)]);
 
-export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: (tenant: string, threadId: string, key: string) => Promise<boolean>): Routes {
+export function createRoutes(
+  commands: RedisCommands,
+  keys: Keys,
+  threadExists: (tenant: string, threadId: string, key: string) => Promise<boolean>,
+): Routes {
   const known = new Map<string, string>();
   const remember = (route: string, threadId: string) => {
     if (known.size >= REMEMBERED) known.delete(known.keys().next().value!);
@@ -40,7 +46,9 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
     const owner = (await commands.call("GET", route)) as string | null;
     if (owner === threadId) return;
     if (owner !== null && (await threadExists(tenant, owner, key))) {
-      throw new HebraError("VERSION_CONFLICT", `The key ${key} belongs to another thread. Load it again and repeat.`, { details: { key, threadId: owner } });
+      throw new HebraError("VERSION_CONFLICT", `The key ${key} belongs to another thread. Load it again and repeat.`, {
+        details: { key, threadId: owner },
+      });
     }
     await commands.call("SET", route, threadId);
   };
@@ -51,18 +59,30 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
     remember(name, threadId);
   };
 
-  /** Never later than what the row says, whichever of two writes lands: an entry that is early is looked at for nothing, one that is late is missed. */
-  const awaken = (member: string, wakeAt: Value) => commands.call("ZADD", keys.global("due"), "LT", Number(wakeAt), member);
+  /**
+   * Never later than what the row says, whichever of two writes lands: an entry that is early is looked at for nothing,
+   * one that is late is missed.
+   */
+  const awaken = (member: string, wakeAt: Value) =>
+    commands.call("ZADD", keys.global("due"), "LT", Number(wakeAt), member);
 
   const prepareRow = async (put: Put, row: readonly Value[], threadId: string | undefined): Promise<unknown> => {
     const table = put.table;
     const tenant = row[0] as string;
     const field = (name: string) => fieldOf(table, row, name);
     if (table === threads) {
-      return Promise.all([claimKey(tenant, field("key"), field("id")), commands.call("ZADD", keys.global("recent", tenant), "GT", field("updatedAt"), field("id"))]);
+      return Promise.all([
+        claimKey(tenant, field("key"), field("id")),
+        commands.call("ZADD", keys.global("recent", tenant), "GT", field("updatedAt"), field("id")),
+      ]);
     }
     if (table === contexts) {
-      const listed = commands.call("ZADD", keys.global("contexts"), 0, [tenant, field("id"), field("threadId")].join(SEPARATOR));
+      const listed = commands.call(
+        "ZADD",
+        keys.global("contexts"),
+        0,
+        [tenant, field("id"), field("threadId")].join(SEPARATOR),
+      );
       return Promise.all([route(tenant, "context", field("id"), field("threadId")), listed]);
     }
     if (table === executions) {
@@ -70,14 +90,24 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
       const member = [tenant, field("threadId"), field("contextId"), field("id")].join(SEPARATOR);
       const wakeAt = row[placeOf(executions, "wakeAt")] ?? null;
       const due = wakeAt !== null && field("status") === "waiting" ? awaken(member, wakeAt) : undefined;
-      // A row that becomes always writes its route and is listed; one that is put again need not be, as it is listed until it has ended.
-      if (put.mode === "put" && known.get(keys.global("route", "execution", tenant, field("id"))) === field("threadId")) return due;
-      const listed = unfinished ? commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member) : undefined;
+      // A row that becomes always writes its route and is listed; one that is put again need not be, as it is listed
+      // until it has ended.
+      if (put.mode === "put" && known.get(keys.global("route", "execution", tenant, field("id"))) === field("threadId"))
+        return due;
+      const listed = unfinished
+        ? commands.call("ZADD", keys.global("unfinished"), field("updatedAt"), member)
+        : undefined;
       return Promise.all([due, listed, route(tenant, "execution", field("id"), field("threadId"))]);
     }
     if (table === approvals) return route(tenant, "approval", field("id"), threadId!);
     if (table === outbox && field("status") === "pending") {
-      return commands.call("ZADD", keys.global("outbox"), "LT", field("createdAt"), [tenant, threadId!, field("contextId")].join(SEPARATOR));
+      return commands.call(
+        "ZADD",
+        keys.global("outbox"),
+        "LT",
+        field("createdAt"),
+        [tenant, threadId!, field("contextId")].join(SEPARATOR),
+      );
     }
     return undefined;
   };
@@ -94,16 +124,23 @@ export function createRoutes(commands: RedisCommands, keys: Keys, threadExists: 
       return threadId;
     },
     async prepare(write) {
-      const rows = write.puts.filter(({ table }) => [threads, contexts, executions, approvals, outbox].some((one) => table === one));
+      const rows = write.puts.filter(({ table }) =>
+        [threads, contexts, executions, approvals, outbox].some((one) => table === one),
+      );
       let threadId: string | undefined;
       for (const put of rows) if (put.table === threads) threadId = fieldOf(put.table, put.rows[0]!, "id");
-      for (const put of rows) if (put.table === contexts || put.table === executions) threadId ??= fieldOf(put.table, put.rows[0]!, "threadId");
-      if (rows.length > 0 && threadId === undefined && write.when !== undefined) threadId = await this.thread(write.when.key[0] as string, "context", write.when.key[1] as string);
+      for (const put of rows)
+        if (put.table === contexts || put.table === executions)
+          threadId ??= fieldOf(put.table, put.rows[0]!, "threadId");
+      if (rows.length > 0 && threadId === undefined && write.when !== undefined)
+        threadId = await this.thread(write.when.key[0] as string, "context", write.when.key[1] as string);
       const work = rows.flatMap((put) => put.rows.map((row) => prepareRow(put, row, threadId)));
       for (const { table, key, fields } of write.sets) {
         const [tenant, ...names] = key as string[];
         if (table === threads && fields["updatedAt"] !== undefined) {
-          work.push(commands.call("ZADD", keys.global("recent", tenant!), "GT", Number(fields["updatedAt"]), names[0]!));
+          work.push(
+            commands.call("ZADD", keys.global("recent", tenant!), "GT", Number(fields["updatedAt"]), names[0]!),
+          );
         }
         if (table === executions && (fields["wakeAt"] ?? null) !== null) {
           const owner = await this.thread(tenant!, "context", names[0]!);

@@ -17,15 +17,27 @@ const AGAIN = new Error("Another write came in between.");
 type Mode = "read" | "snapshot" | "write" | "step";
 
 /**
- * Runs verbs. A thread's revision goes up with every write, so that two looks at it tell whether what was read between them
+ * Runs verbs. A thread's revision goes up with every write, so that two looks at it tell whether what was read between
+ * them
  * is of one moment, and the script that writes can tell whether anything was written since.
  */
-export function createRunner(commands: RedisCommands, keys: Keys, reader: Reader, routes: Routes, channel: string): Pick<TableBackend, Mode> {
+export function createRunner(
+  commands: RedisCommands,
+  keys: Keys,
+  reader: Reader,
+  routes: Routes,
+  channel: string,
+): Pick<TableBackend, Mode> {
   /** A row written in one command cannot be seen half. */
-  const isOneCommand = ({ finds: [find, ...others] }: Read) => others.length === 0 && servedBy(find!.table, find!.table.accesses[find!.access]!) === "key" && find!.anyOf === undefined;
+  const isOneCommand = ({ finds: [find, ...others] }: Read) =>
+    others.length === 0 &&
+    servedBy(find!.table, find!.table.accesses[find!.access]!) === "key" &&
+    find!.anyOf === undefined;
 
   const verify = async ({ revisions }: Session) => {
-    const now = await Promise.all([...revisions].map(async ([tag, before]) => (await reader.revision(tag)) === (await before)));
+    const now = await Promise.all(
+      [...revisions].map(async ([tag, before]) => (await reader.revision(tag)) === (await before)),
+    );
     if (now.includes(false)) throw AGAIN;
   };
 
@@ -64,16 +76,21 @@ export function createRunner(commands: RedisCommands, keys: Keys, reader: Reader
     return step.value;
   };
 
-  const run = (mode: Mode) => async <T>(verb: () => Verb<T>): Promise<T> => {
-    for (let count = 0; count < ATTEMPTS; count++) {
-      try {
-        return await attempt(verb(), mode);
-      } catch (error) {
-        if (error !== AGAIN) throw error;
+  const run =
+    (mode: Mode) =>
+    async <T>(verb: () => Verb<T>): Promise<T> => {
+      for (let count = 0; count < ATTEMPTS; count++) {
+        try {
+          return await attempt(verb(), mode);
+        } catch (error) {
+          if (error !== AGAIN) throw error;
+        }
       }
-    }
-    throw new HebraError("VERSION_CONFLICT", "Others kept writing to this thread, or a row of the same key is there already. Load the context again and repeat.");
-  };
+      throw new HebraError(
+        "VERSION_CONFLICT",
+        "Others kept writing to this thread, or a row of the same key is there already. Load the context again and repeat.",
+      );
+    };
 
   return { read: run("read"), snapshot: run("snapshot"), write: run("write"), step: run("step") };
 }

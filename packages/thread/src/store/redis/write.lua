@@ -1,6 +1,7 @@
 -- One write of a store, whole or not at all. It reads a plan, checks everything first and only then changes anything.
 --
--- KEYS[1] is the thread's revision; the others are what the plan's steps speak of, by number. Values pass through as they
+-- KEYS[1] is the thread's revision; the others are what the plan's steps speak of, by number. Values pass through as
+-- they
 -- are: no document is decoded and no number is printed here.
 --
 -- ARGV[1] is the revision at which the plan was made, or empty. Then follow steps, each a letter and its arguments:
@@ -17,7 +18,8 @@
 --   S key member                put into a set
 --   P channel message           tell
 --   G key n field ...           give these fields back
--- Answers: {'ok', fields...}, {'moved'} for another revision, {'unmet'} for a condition, {'taken'} for a row in the way.
+-- Answers: {'ok', fields...}, {'moved'} for another revision, {'unmet'} for a condition, {'taken'} for a row in the
+-- way.
 
 local NARGS = { T = 4, V = 3, C = 4, X = 1, F = 2, U = 4, E = 2, Z = 3, R = 2, S = 2, P = 2 }
 local CHUNK = 1000

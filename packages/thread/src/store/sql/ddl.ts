@@ -25,31 +25,45 @@ const declare = (column: Column, dialect: DdlDialect) =>
   `"${column.name}" ${column.kind === "int" || column.kind === "bool" ? dialect.integer : dialect.text}${column.nullable ? "" : " NOT NULL"}`;
 
 /**
- * Each migration makes the tables that came with its version, and adds the columns and indexes that came with it to those
+ * Each migration makes the tables that came with its version, and adds the columns and indexes that came with it to
+ * those
  * that are there. Versions that follow each other work side by side.
  */
-export function migrationsFor(tables: readonly Table<object>[], dialect: DdlDialect, newest: number = ROW_VERSION): Migration[] {
+export function migrationsFor(
+  tables: readonly Table<object>[],
+  dialect: DdlDialect,
+  newest: number = ROW_VERSION,
+): Migration[] {
   return Array.from({ length: newest }, (_, i) => {
     const version = i + 1;
-    const statements = tables.flatMap((table) => [...(table.since === version ? [create(table, dialect)] : extend(table, version, dialect)), ...indexes(table, version, dialect)]);
+    const statements = tables.flatMap((table) => [
+      ...(table.since === version ? [create(table, dialect)] : extend(table, version, dialect)),
+      ...indexes(table, version, dialect),
+    ]);
     return { version, compatibleFrom: Math.max(1, version - 1), statements };
   });
 }
 
 function create(table: Table<object>, dialect: DdlDialect): string {
-  const columns = table.columns.filter((column) => column.since === table.since).map((column) => declare(column, dialect));
+  const columns = table.columns
+    .filter((column) => column.since === table.since)
+    .map((column) => declare(column, dialect));
   return `CREATE TABLE ${dialect.table(table.name)} (${columns.join(", ")}, PRIMARY KEY (${columnsOf(table.key)}))${dialect.suffix}`;
 }
 
 function extend(table: Table<object>, version: number, dialect: DdlDialect): string[] {
-  return table.columns.filter((column) => column.since === version).map((column) => `ALTER TABLE ${dialect.table(table.name)} ADD COLUMN ${declare(column, dialect)}`);
+  return table.columns
+    .filter((column) => column.since === version)
+    .map((column) => `ALTER TABLE ${dialect.table(table.name)} ADD COLUMN ${declare(column, dialect)}`);
 }
 
 function indexes(table: Table<object>, version: number, dialect: DdlDialect): string[] {
-  return Object.values(table.accesses).filter((access) => access.index && access.since === version).map((access) => {
-    const name = `${table.name}_${access.name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
-    return `CREATE ${access.unique ? "UNIQUE " : ""}INDEX "${name}" ON ${dialect.table(table.name)} (${columnsOf([...access.by, ...access.order])})${where(access)}`;
-  });
+  return Object.values(table.accesses)
+    .filter((access) => access.index && access.since === version)
+    .map((access) => {
+      const name = `${table.name}_${access.name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+      return `CREATE ${access.unique ? "UNIQUE " : ""}INDEX "${name}" ON ${dialect.table(table.name)} (${columnsOf([...access.by, ...access.order])})${where(access)}`;
+    });
 }
 
 /** What a database says of its own schema. */
@@ -61,7 +75,11 @@ export interface SchemaFound {
 /** @throws HebraError `SCHEMA_TOO_NEW` when builds as old as this one cannot work with it */
 export function checkSchema(found: SchemaFound, known: number): void {
   if (found.version <= known || found.compatibleFrom <= known) return;
-  throw new HebraError("SCHEMA_TOO_NEW", `The database is at schema version ${found.version}, which needs a build that knows ${found.compatibleFrom}; this one knows ${known}. Upgrade this process.`, {
-    details: { found: found.version, known },
-  });
+  throw new HebraError(
+    "SCHEMA_TOO_NEW",
+    `The database is at schema version ${found.version}, which needs a build that knows ${found.compatibleFrom}; this one knows ${known}. Upgrade this process.`,
+    {
+      details: { found: found.version, known },
+    },
+  );
 }

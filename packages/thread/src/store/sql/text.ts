@@ -21,14 +21,18 @@ export interface Dialect {
 }
 
 const quote = (name: string) => `"${name}"`;
-export const columnsOf = (fields: readonly string[]): string => fields.map((field) => quote(columnName(field))).join(", ");
+export const columnsOf = (fields: readonly string[]): string =>
+  fields.map((field) => quote(columnName(field))).join(", ");
 
 /** Literals here are our own names of states and kinds, never a caller's. */
 const literal = (text: string) => `'${text}'`;
 
 function only(condition: Only): string {
   const column = quote(columnName(condition.field));
-  if ("in" in condition) return condition.in.length === 1 ? `${column} = ${literal(condition.in[0]!)}` : `${column} IN (${condition.in.map(literal).join(", ")})`;
+  if ("in" in condition)
+    return condition.in.length === 1
+      ? `${column} = ${literal(condition.in[0]!)}`
+      : `${column} IN (${condition.in.map(literal).join(", ")})`;
   return "not" in condition ? `${column} <> ${literal(condition.not)}` : `${column} IS NOT NULL`;
 }
 
@@ -87,7 +91,9 @@ export function selectText(op: Find, dialect: Dialect, count: { n: number } = { 
     const prefix = mark();
     conditions.push(`substr(${quote(columnName(op.prefix.field))}, 1, length(CAST(${prefix} AS TEXT))) = ${prefix}`);
   }
-  const order = access.order.map((field) => `${quote(columnName(field))}${op.descending === true ? " DESC" : ""}`).join(", ");
+  const order = access.order
+    .map((field) => `${quote(columnName(field))}${op.descending === true ? " DESC" : ""}`)
+    .join(", ");
   return [
     `SELECT ${readList(op.table, dialect)} FROM ${dialect.table(op.table.name)}`,
     conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`,
@@ -99,19 +105,27 @@ export function selectText(op: Find, dialect: Dialect, count: { n: number } = { 
 
 /** Every column of a table, in order, as it is read. */
 export function readList(table: Table<object>, dialect: Dialect): string {
-  return table.columns.map((column) => dialect.read(quote(column.name), column.kind === "int" || column.kind === "bool")).join(", ");
+  return table.columns
+    .map((column) => dialect.read(quote(column.name), column.kind === "int" || column.kind === "bool"))
+    .join(", ");
 }
 
 /** What an insert does when the row is there already. */
 export function conflictText(table: Table<object>, mode: Put["mode"], dialect: Dialect): string {
   if (mode === "insert") return "";
-  const changed = table.columns.filter((column) => !table.key.includes(column.field) && (mode === "replace" || !column.keep));
+  const changed = table.columns.filter(
+    (column) => !table.key.includes(column.field) && (mode === "replace" || !column.keep),
+  );
   const own = (name: string) => `${dialect.table(table.name)}.${quote(name)}`;
   // A row that a newer build has written stays one of its version: what it added is still there.
-  const value = ({ name, field }: Column) => (field === "v" ? `${dialect.greatest}(${own(name)}, excluded.${quote(name)})` : `excluded.${quote(name)}`);
+  const value = ({ name, field }: Column) =>
+    field === "v" ? `${dialect.greatest}(${own(name)}, excluded.${quote(name)})` : `excluded.${quote(name)}`;
   const sets = changed.map((column) => `${quote(column.name)} = ${value(column)}`).join(", ");
   const { until } = table;
-  const settled = mode === "put" && until !== undefined ? ` WHERE ${own(columnOf(table, until.field).name)} = ${literal(until.is)}` : "";
+  const settled =
+    mode === "put" && until !== undefined
+      ? ` WHERE ${own(columnOf(table, until.field).name)} = ${literal(until.is)}`
+      : "";
   return ` ON CONFLICT (${columnsOf(table.key)}) DO UPDATE SET ${sets}${settled}`;
 }
 
@@ -127,7 +141,9 @@ export function updateText(table: Table<object>, fields: readonly string[], dial
 export function whenText(when: When, dialect: Dialect): string {
   const fields = Object.keys(when.fields);
   let n = fields.length + when.table.key.length;
-  const conditions = when.conditions.map(({ field, is }) => ` AND ${quote(columnName(field))} ${is} ${dialect.placeholder(++n)}`).join("");
+  const conditions = when.conditions
+    .map(({ field, is }) => ` AND ${quote(columnName(field))} ${is} ${dialect.placeholder(++n)}`)
+    .join("");
   return `${updateText(when.table, fields, dialect)}${conditions} RETURNING ${dialect.read(quote(columnName(when.returning)), true)}`;
 }
 

@@ -15,7 +15,10 @@ export async function patiently<T>(action: () => T, clock: Clock, busyMs: number
     } catch (error) {
       if (!sqliteCode(error).startsWith("SQLITE_BUSY")) throw wrapped(error);
       if (clock.monotonic() - start >= busyMs) {
-        throw new HebraError("STORE_FAILED", `Another process kept the database busy for ${busyMs} ms.`, { cause: error, retryable: true });
+        throw new HebraError("STORE_FAILED", `Another process kept the database busy for ${busyMs} ms.`, {
+          cause: error,
+          retryable: true,
+        });
       }
       await new Promise<void>((resolve) => clock.after(Math.min(25, 1 + attempt * 2), resolve, { keepAlive: true }));
     }
@@ -26,7 +29,11 @@ export async function patiently<T>(action: () => T, clock: Clock, busyMs: number
 export function wrapped(error: unknown): unknown {
   if (HebraError.isInstance(error)) return error;
   if (sqliteCode(error).startsWith("SQLITE_CONSTRAINT")) {
-    return new HebraError("VERSION_CONFLICT", "A row of the same key is there already. Load the context again and repeat.", { cause: error });
+    return new HebraError(
+      "VERSION_CONFLICT",
+      "A row of the same key is there already. Load the context again and repeat.",
+      { cause: error },
+    );
   }
   return new HebraError("STORE_FAILED", "SQLite refused or broke off a call.", { cause: error });
 }

@@ -51,7 +51,10 @@ export async function openSqlite(driver: SqliteDriverName, path: string): Promis
   try {
     return connection(new Database(path));
   } catch (error) {
-    throw new HebraError("STORE_FAILED", `${driver} could not open the database file.`, { cause: error, retryable: false });
+    throw new HebraError("STORE_FAILED", `${driver} could not open the database file.`, {
+      cause: error,
+      retryable: false,
+    });
   }
 }
 
@@ -63,7 +66,11 @@ async function load(driver: SqliteDriverName): Promise<Constructor> {
     try {
       return ((await import(name)) as { DatabaseSync: Constructor }).DatabaseSync;
     } catch (error) {
-      throw new HebraError("UNSUPPORTED", "This Node has no node:sqlite; it came with 22.5. Use libsql or better-sqlite3.", { cause: error });
+      throw new HebraError(
+        "UNSUPPORTED",
+        "This Node has no node:sqlite; it came with 22.5. Use libsql or better-sqlite3.",
+        { cause: error },
+      );
     }
   }
   if (driver === "libsql") {
@@ -71,7 +78,10 @@ async function load(driver: SqliteDriverName): Promise<Constructor> {
     return (found as unknown as { default: Constructor }).default;
   }
   const name: string = driver;
-  const found = await loadPeer({ name, range: ">=11.0.0", neededBy }, () => import(name) as Promise<{ default: Constructor }>);
+  const found = await loadPeer(
+    { name, range: ">=11.0.0", neededBy },
+    () => import(name) as Promise<{ default: Constructor }>,
+  );
   return found.default;
 }
 
@@ -89,10 +99,14 @@ function statement(prepared: LibraryStatement): SqliteStatement {
   const raw = () => (rows ??= prepared.raw === undefined ? prepared : prepared.raw(true));
   const bound = (values: readonly Value[]): Bound => (prepared.raw === undefined ? values : [values]);
   // Without `raw`, a row is an object with its columns in order.
-  const inOrder = (row: unknown) => (prepared.raw === undefined ? Object.values(row as Record<string, Value>) : (row as Value[]));
+  const inOrder = (row: unknown) =>
+    prepared.raw === undefined ? Object.values(row as Record<string, Value>) : (row as Value[]);
   return {
     run: (values) => void prepared.run(...bound(values)),
-    all: (values) => raw().all(...bound(values)).map(inOrder),
+    all: (values) =>
+      raw()
+        .all(...bound(values))
+        .map(inOrder),
     one(values) {
       const row = raw().get(...bound(values));
       return row === undefined || row === null ? undefined : inOrder(row);

@@ -1,4 +1,16 @@
-import { accessOf, columnsOf, conflictText, findShape, findValues, selectText, updateText, whenShape, whenText, whenValues, type Dialect } from "../sql/text.ts";
+import {
+  accessOf,
+  columnsOf,
+  conflictText,
+  findShape,
+  findValues,
+  selectText,
+  updateText,
+  whenShape,
+  whenText,
+  whenValues,
+  type Dialect,
+} from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
 import type { Table } from "../table.ts";
 import type { Put, Rows, Update } from "../verbs/op.ts";

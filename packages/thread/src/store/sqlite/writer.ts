@@ -17,19 +17,26 @@ interface Job {
 }
 
 /**
- * Writes that arrive in one turn of the event loop share a transaction, and with it one sync to disk; each has a savepoint,
+ * Writes that arrive in one turn of the event loop share a transaction, and with it one sync to disk; each has a
+ * savepoint,
  * so that one which is refused takes nothing of the others with it. When another process is writing, the group waits
  * without blocking the loop.
  *
  * @param perform - runs one verb; called inside a transaction. Returns its result and what to do once it has landed.
  * @param busyMs - how long to wait for other processes, in milliseconds
  */
-export function createWriter(database: SqliteConnection, perform: <T>(verb: Verb<T>) => { value: T; landed: () => void }, clock: Clock, busyMs: number): Writer {
+export function createWriter(
+  database: SqliteConnection,
+  perform: <T>(verb: Verb<T>) => { value: T; landed: () => void },
+  clock: Clock,
+  busyMs: number,
+): Writer {
   const statement = (sql: string) => {
     const prepared = database.prepare(sql);
     return () => prepared.run([]);
   };
-  // Not prepared: one that fails as busy stays in progress with libsql, and then nothing on this connection can be committed.
+  // Not prepared: one that fails as busy stays in progress with libsql, and then nothing on this connection can be
+  // committed.
   const begin = () => database.exec("BEGIN IMMEDIATE");
   const beginRead = statement("BEGIN");
   const commit = statement("COMMIT");
@@ -109,17 +116,21 @@ export function createWriter(database: SqliteConnection, perform: <T>(verb: Verb
         setImmediate(() => void flush());
       }),
     read: (verb) =>
-      patiently(() => {
-        beginRead();
-        try {
-          const { value } = perform(verb());
-          commit();
-          return value;
-        } catch (error) {
-          rollback();
-          throw error;
-        }
-      }, clock, busyMs),
+      patiently(
+        () => {
+          beginRead();
+          try {
+            const { value } = perform(verb());
+            commit();
+            return value;
+          } catch (error) {
+            rollback();
+            throw error;
+          }
+        },
+        clock,
+        busyMs,
+      ),
     idle: () => (scheduled ? new Promise((resolve) => whenIdle.push(resolve)) : Promise.resolve()),
   };
 }

@@ -3,7 +3,10 @@ import type { ItemRow } from "../rows.ts";
 /** The key of an item's metadata under which its place in the inbox is kept. */
 const PLACE = "inboxSeq";
 
-/** An item that another turn is to hear, with its place in the inbox: it has no sequence number until it was heard, and clocks do not tell an order. */
+/**
+ * An item that another turn is to hear, with its place in the inbox: it has no sequence number until it was heard, and
+ * clocks do not tell an order.
+ */
 export function arriving(item: ItemRow, executionId: string, inboxSeq: number): ItemRow {
   return { ...item, executionId, seq: null, metadata: { ...item.metadata, [PLACE]: inboxSeq } };
 }

@@ -1,8 +1,30 @@
 import type { DurableEvent } from "../../stream/envelope.ts";
 import type { Changes, Committed, Guard, Snapshot } from "../store.ts";
 import { ROW_VERSION } from "../rows.ts";
-import { approvals, calls, contexts, executions, items, journal, outbox, parts, steps, triggers, type StoredContext } from "../tables.ts";
-import { checkEvents, checkFence, checkGuard, checkOwner, checkSettled, closed, contextOf, crowded, guarded } from "./guard.ts";
+import {
+  approvals,
+  calls,
+  contexts,
+  executions,
+  items,
+  journal,
+  outbox,
+  parts,
+  steps,
+  triggers,
+  type StoredContext,
+} from "../tables.ts";
+import {
+  checkEvents,
+  checkFence,
+  checkGuard,
+  checkOwner,
+  checkSettled,
+  closed,
+  contextOf,
+  crowded,
+  guarded,
+} from "./guard.ts";
 import { encoded, putting, setting, write, type Put, type Verb } from "./op.ts";
 import { snapshot } from "./load.ts";
 
@@ -23,15 +45,43 @@ export function patched(patch: Changes["context"] | undefined): Partial<StoredCo
   };
 }
 
-/** The rows of a holder's write. @param heardAll - it has folded the whole inbox in. @throws HebraError for a row of another context, or one that cannot be kept */
-export function changedRows(tenant: string, contextId: string, changes: Omit<Changes, "context">, heardAll: boolean): Put[] {
-  for (const [table, rows] of [[items, changes.items], [executions, changes.executions], [steps, changes.steps], [parts, changes.parts], [calls, changes.calls], [approvals, changes.approvals], [outbox, changes.outbox]] as const) {
+/**
+ * The rows of a holder's write. @param heardAll - it has folded the whole inbox in. @throws HebraError for a row of
+ * another context, or one that cannot be kept
+ */
+export function changedRows(
+  tenant: string,
+  contextId: string,
+  changes: Omit<Changes, "context">,
+  heardAll: boolean,
+): Put[] {
+  for (const [table, rows] of [
+    [items, changes.items],
+    [executions, changes.executions],
+    [steps, changes.steps],
+    [parts, changes.parts],
+    [calls, changes.calls],
+    [approvals, changes.approvals],
+    [outbox, changes.outbox],
+  ] as const) {
     checkOwner(table, contextId, rows);
   }
-  checkOwner(triggers, contextId, changes.triggers?.map(({ triggerId: id, contextId: owner }) => ({ id, contextId: owner })));
+  checkOwner(
+    triggers,
+    contextId,
+    changes.triggers?.map(({ triggerId: id, contextId: owner }) => ({ id, contextId: owner })),
+  );
   return [
     // A holder that does not say how much of the inbox it has heard may have missed what would move the execution on.
-    ...putting(executions, tenant, changes.executions?.map((row) => ({ ...row, ...notAsked, ...(row.status === "waiting" && !heardAll && { wakeAt: 0 }) }))),
+    ...putting(
+      executions,
+      tenant,
+      changes.executions?.map((row) => ({
+        ...row,
+        ...notAsked,
+        ...(row.status === "waiting" && !heardAll && { wakeAt: 0 }),
+      })),
+    ),
     ...putting(items, tenant, changes.items),
     ...putting(steps, tenant, changes.steps),
     ...putting(parts, tenant, changes.parts),
@@ -46,7 +96,9 @@ export function changedRows(tenant: string, contextId: string, changes: Omit<Cha
 /** The events of one write, for the journal. */
 export function recorded(tenant: string, contextId: string, events: readonly DurableEvent[]): Put[] {
   const last = events.at(-1);
-  return last === undefined ? [] : putting(journal, tenant, [{ v: ROW_VERSION, contextId, lastSeq: last.seq, events: [...events] }], "insert");
+  return last === undefined
+    ? []
+    : putting(journal, tenant, [{ v: ROW_VERSION, contextId, lastSeq: last.seq, events: [...events] }], "insert");
 }
 
 /** No row is both written and marked: not every database changes one row twice in one statement. */
@@ -56,23 +108,35 @@ function marked(changes: Changes): Changes {
   if (own.size === 0) return changes;
   return {
     ...changes,
-    outbox: rows.map((row) => (own.has(row.id) ? { ...row, status: "handed_over", updatedAt: context.updatedAt } : row)),
+    outbox: rows.map((row) =>
+      own.has(row.id) ? { ...row, status: "handed_over", updatedAt: context.updatedAt } : row,
+    ),
     handedOver: handedOver.filter((id) => !own.has(id)),
   };
 }
 
-/** One write, whose conditions the database checks as it writes; only when they do not hold is there anything to look into. */
+/**
+ * One write, whose conditions the database checks as it writes; only when they do not hold is there anything to look
+ * into.
+ */
 export function* commit(tenant: string, contextId: string, guard: Guard, given: Changes): Verb<Committed> {
   const changes = marked(given);
   const puts = changedRows(tenant, contextId, changes, guard.expectedInboxSeq !== undefined);
   const seq = checkEvents(tenant, contextId, guard.expectedSeq, changes.events);
   const { handedOver = [], context: patch } = changes;
-  const sets = handedOver.length === 0 ? [] : [setting(outbox, [tenant, contextId], { status: "handed_over", updatedAt: patch.updatedAt }, handedOver)];
+  const sets =
+    handedOver.length === 0
+      ? []
+      : [setting(outbox, [tenant, contextId], { status: "handed_over", updatedAt: patch.updatedAt }, handedOver)];
   const fields = encoded(contexts, { ...patched(patch), seq, fence: guard.fence, importDigest: null });
   const open = patch.status === undefined ? [] : [{ field: "status", is: "<>" as const, value: "closed" }];
   const conditions = [...guarded(guard), { field: "importing", is: "=" as const, value: 0 }, ...open];
   for (let attempt = 0; attempt < 10; attempt++) {
-    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields, returning: "inboxSeq" }, puts, sets });
+    const [written] = yield* write({
+      when: { table: contexts, key: [tenant, contextId], conditions, fields, returning: "inboxSeq" },
+      puts,
+      sets,
+    });
     if (written !== undefined) return { seq, inboxSeq: written[0] as number };
     const context = yield* contextOf(tenant, contextId, false);
     checkGuard(context, guard);
@@ -83,10 +147,15 @@ export function* commit(tenant: string, contextId: string, guard: Guard, given: 
 }
 
 export function* takeOver(tenant: string, contextId: string, fence: number): Verb<Snapshot> {
-  const conditions = [{ field: "fence", is: "<=" as const, value: fence }, { field: "importing", is: "=" as const, value: 0 }];
+  const conditions = [
+    { field: "fence", is: "<=" as const, value: fence },
+    { field: "importing", is: "=" as const, value: 0 },
+  ];
   for (let attempt = 0; attempt < 10; attempt++) {
     const fields = encoded(contexts, { fence, importDigest: null });
-    const [written] = yield* write({ when: { table: contexts, key: [tenant, contextId], conditions, fields, returning: "fence" } });
+    const [written] = yield* write({
+      when: { table: contexts, key: [tenant, contextId], conditions, fields, returning: "fence" },
+    });
     if (written !== undefined) return (yield* snapshot(tenant, { contextId }))!;
     const context = yield* contextOf(tenant, contextId, false);
     checkFence(context, fence);

@@ -22,11 +22,18 @@ function* look(tenant: string, { id, upTo }: Segment, limit: number): Verb<Found
   const range = { is: "<=" as const, values: [upTo] };
   const [[context], found, [summary]] = yield* readAll(
     finding(contexts, "key", [tenant, id]),
-    finding(items, "inOrder", [tenant, id], { range, descending: true, ...(Number.isFinite(limit) && { limit: Math.max(0, limit) }) }),
+    finding(items, "inOrder", [tenant, id], {
+      range,
+      descending: true,
+      ...(Number.isFinite(limit) && { limit: Math.max(0, limit) }),
+    }),
     finding(items, "summaries", [tenant, id], { range, descending: true, limit: 1 }),
   );
   const { parentContextId = null, parentSeq = null } = context ?? {};
-  const parent = parentContextId === null || parentSeq === null ? undefined : { id: parentContextId, upTo: Math.min(upTo, parentSeq) };
+  const parent =
+    parentContextId === null || parentSeq === null
+      ? undefined
+      : { id: parentContextId, upTo: Math.min(upTo, parentSeq) };
   return { items: found, summary, parent };
 }
 
@@ -45,16 +52,30 @@ export function* history(tenant: string, contextId: string, window: HistoryWindo
 }
 
 /** The items of a window with their parts, without the turns of which an older item is outside. */
-function* entries(tenant: string, taken: readonly ItemRow[], limit: number, summary: ItemRow | undefined): Verb<HistoryEntry[]> {
+function* entries(
+  tenant: string,
+  taken: readonly ItemRow[],
+  limit: number,
+  summary: ItemRow | undefined,
+): Verb<HistoryEntry[]> {
   const oldest = taken.length > limit ? taken[limit]! : undefined;
   const inside = oldest === undefined ? taken : taken.slice(0, limit);
-  const turns = inside.filter((item) => item.contextId === oldest?.contextId && item.executionId !== null).map((item) => item.executionId!);
+  const turns = inside
+    .filter((item) => item.contextId === oldest?.contextId && item.executionId !== null)
+    .map((item) => item.executionId!);
   const chosen = summary === undefined ? [...inside] : [...inside, summary];
   if (chosen.length === 0) return [];
   const ofChosen = finding(parts, "ofItem", [tenant], { anyOf: chosen.map((item) => item.id) });
   const [found, siblings] = yield* readAll(
     ofChosen,
-    ...(oldest === undefined || turns.length === 0 ? [] : [finding(items, "ofExecution", [tenant], { anyOf: [...new Set(turns)], range: { is: "<=", values: [oldest.seq!] } })]),
+    ...(oldest === undefined || turns.length === 0
+      ? []
+      : [
+          finding(items, "ofExecution", [tenant], {
+            anyOf: [...new Set(turns)],
+            range: { is: "<=", values: [oldest.seq!] },
+          }),
+        ]),
   );
   const cut = new Set((siblings ?? []).map((item) => item.executionId));
   const whole = chosen.filter((item) => item === summary || item.executionId === null || !cut.has(item.executionId));
@@ -68,9 +89,13 @@ export function* readJournal(tenant: string, contextId: string, afterSeq: number
   const events: DurableEvent[] = [];
   let after = afterSeq;
   while (events.length < limit) {
-    const rows = yield* find(journal, "after", [tenant, contextId], { range: { is: ">", values: [after] }, limit: Math.min(limit - events.length, 200) });
+    const rows = yield* find(journal, "after", [tenant, contextId], {
+      range: { is: ">", values: [after] },
+      limit: Math.min(limit - events.length, 200),
+    });
     if (rows.length === 0) break;
-    for (const row of rows) for (const event of row.events) if (event.seq > afterSeq && events.length < limit) events.push(event);
+    for (const row of rows)
+      for (const event of row.events) if (event.seq > afterSeq && events.length < limit) events.push(event);
     after = rows.at(-1)!.lastSeq;
   }
   return events;

@@ -15,20 +15,34 @@ function* arrive(tenant: string, context: StoredContext, ...changes: Update[]): 
   yield* write({ sets: [place, ...changes], notify: { tenant, contextId: context.id } });
 }
 
-/** A waiting execution has no worker that would hear of it: whoever looks for what is due finds it, whatever the clocks say. */
-const due = (execution: Pick<StoredExecution, "status">): Partial<StoredExecution> => (execution.status === "waiting" ? { wakeAt: 0 } : {});
+/**
+ * A waiting execution has no worker that would hear of it: whoever looks for what is due finds it, whatever the clocks
+ * say.
+ */
+const due = (execution: Pick<StoredExecution, "status">): Partial<StoredExecution> =>
+  execution.status === "waiting" ? { wakeAt: 0 } : {};
 
 export function* requestCancel(tenant: string, executionId: string, request: CancelGiven): Verb<void> {
   const seen = yield* findOne(executions, "byId", [tenant, executionId]);
   if (seen === undefined) {
-    throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId} in this tenant.`, { details: { executionId } });
+    throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId} in this tenant.`, {
+      details: { executionId },
+    });
   }
   if (isTerminal(executionStates, seen.status) || seen.cancelRequestedAt !== null) return;
   const context = yield* contextOf(tenant, seen.contextId, true);
   const execution = (yield* findOne(executions, "byId", [tenant, executionId])) ?? seen;
   if (isTerminal(executionStates, execution.status) || execution.cancelRequestedAt !== null) return;
   const cancelRequest = { by: request.by ?? null, reason: request.reason ?? null };
-  yield* arrive(tenant, context, setting(executions, [tenant, execution.contextId, executionId], { cancelRequestedAt: request.at, cancelRequest, ...due(execution) }));
+  yield* arrive(
+    tenant,
+    context,
+    setting(executions, [tenant, execution.contextId, executionId], {
+      cancelRequestedAt: request.at,
+      cancelRequest,
+      ...due(execution),
+    }),
+  );
 }
 
 export function* decideApproval(tenant: string, approvalId: string, given: DecisionGiven): Verb<ApprovalRow> {
@@ -48,14 +62,32 @@ export function* decideApproval(tenant: string, approvalId: string, given: Decis
   };
   const { status, decidedAt, decidedBy, comment, editedInput, updatedAt } = decided;
   const execution = yield* findOne(executions, "byId", [tenant, row.executionId]);
-  const woken = execution?.status === "waiting" ? [setting(executions, [tenant, row.contextId, row.executionId], due(execution))] : [];
-  yield* arrive(tenant, context, ...woken, setting(approvals, [tenant, row.executionId, approvalId], { status, decidedAt, decidedBy, comment, editedInput, updatedAt }));
+  const woken =
+    execution?.status === "waiting"
+      ? [setting(executions, [tenant, row.contextId, row.executionId], due(execution))]
+      : [];
+  yield* arrive(
+    tenant,
+    context,
+    ...woken,
+    setting(approvals, [tenant, row.executionId, approvalId], {
+      status,
+      decidedAt,
+      decidedBy,
+      comment,
+      editedInput,
+      updatedAt,
+    }),
+  );
   return decided;
 }
 
 function* approvalOf(tenant: string, approvalId: string): Verb<ApprovalRow> {
   const row = yield* findOne(approvals, "byId", [tenant, approvalId]);
-  if (row === undefined) throw new HebraError("APPROVAL_NOT_FOUND", `There is no approval ${approvalId} in this tenant.`, { details: { approvalId } });
+  if (row === undefined)
+    throw new HebraError("APPROVAL_NOT_FOUND", `There is no approval ${approvalId} in this tenant.`, {
+      details: { approvalId },
+    });
   return row;
 }
 
@@ -70,7 +102,12 @@ function decidedAlready(row: ApprovalRow, given: DecisionGiven): boolean {
     if (row.expiresAt === null || given.at < row.expiresAt) return false;
     throw new HebraError("APPROVAL_EXPIRED", `The approval ${row.id} has expired. Ask again.`, { details });
   }
-  if (row.status === "expired") throw new HebraError("APPROVAL_EXPIRED", `The approval ${row.id} has expired. Ask again.`, { details });
+  if (row.status === "expired")
+    throw new HebraError("APPROVAL_EXPIRED", `The approval ${row.id} has expired. Ask again.`, { details });
   if (row.status === given.decision && digest(row.editedInput) === digest(edited(given))) return true;
-  throw new HebraError("APPROVAL_DECIDED", `The approval ${row.id} is ${row.status} already; the first decision stands.`, { details });
+  throw new HebraError(
+    "APPROVAL_DECIDED",
+    `The approval ${row.id} is ${row.status} already; the first decision stands.`,
+    { details },
+  );
 }

@@ -31,7 +31,10 @@ export function* lease(key: string, request: LeaseRequest, now: number): Verb<Le
     const { holder, until, fence, line, revision } = next;
     const conditions = [{ field: "revision", is: "=" as const, value: kept.revision }];
     const fields = encoded(leases, { holder, until, fence, line, revision });
-    const [written] = yield* write({ when: { table: leases, key: [LEASES, key], conditions, fields, returning: "revision" }, ...news });
+    const [written] = yield* write({
+      when: { table: leases, key: [LEASES, key], conditions, fields, returning: "revision" },
+      ...news,
+    });
     if (written !== undefined) return answer;
   }
   throw new HebraError("STORE_FAILED", `Others kept changing the lease ${key}. Ask again.`, { retryable: true });

@@ -3,7 +3,19 @@ import type { ApprovalRow, CallRow, ContextRow, PartRow, StepRow } from "../rows
 import type { ExecutionGraph, QueuedExecution, Snapshot, ThreadRef } from "../store.ts";
 import { visible } from "../codec.ts";
 import type { Value } from "../table.ts";
-import { approvals, calls, contexts, executions, items, outbox, parts, steps, threads, type StoredContext, type StoredExecution } from "../tables.ts";
+import {
+  approvals,
+  calls,
+  contexts,
+  executions,
+  items,
+  outbox,
+  parts,
+  steps,
+  threads,
+  type StoredContext,
+  type StoredExecution,
+} from "../tables.ts";
 import { byArrival } from "./arrival.ts";
 import { finding, readAll, type Ref, type Verb } from "./op.ts";
 
@@ -21,8 +33,16 @@ function graphOf(tenant: string, executionId: Value | Ref) {
 }
 
 export function* snapshot(tenant: string, ref: ThreadRef): Verb<Snapshot | undefined> {
-  const addressed = "contextId" in ref ? undefined : "id" in ref ? finding(threads, "key", [tenant, ref.id]) : finding(threads, "byKey", [tenant, ref.key]);
-  const one = finding(contexts, "key", [tenant, "contextId" in ref ? ref.contextId : { of: addressed!, field: "mainContextId" }]);
+  const addressed =
+    "contextId" in ref
+      ? undefined
+      : "id" in ref
+        ? finding(threads, "key", [tenant, ref.id])
+        : finding(threads, "byKey", [tenant, ref.key]);
+  const one = finding(contexts, "key", [
+    tenant,
+    "contextId" in ref ? ref.contextId : { of: addressed!, field: "mainContextId" },
+  ]);
   const waiting = finding(executions, "queue", [tenant, { of: one, field: "id" }]);
   const [[context], [thread], queue, triggers, late, [execution], ...rest] = yield* readAll(
     one,
@@ -33,7 +53,11 @@ export function* snapshot(tenant: string, ref: ThreadRef): Verb<Snapshot | undef
     ...graphOf(tenant, { of: one, field: "currentExecutionId" }),
   );
   if (context === undefined) return undefined;
-  if (thread === undefined) throw new HebraError("INTERNAL", `The context ${context.id} names the thread ${context.threadId}, which is not there.`);
+  if (thread === undefined)
+    throw new HebraError(
+      "INTERNAL",
+      `The context ${context.id} names the thread ${context.threadId}, which is not there.`,
+    );
   const byId = new Map(triggers.map((item) => [item.id, item]));
   const queued = queue.map((turn): QueuedExecution => {
     const trigger = byId.get(turn.triggerItemId);
@@ -50,7 +74,10 @@ export function* execution(tenant: string, executionId: string): Verb<ExecutionG
   return found === undefined ? undefined : graph(found, ...rest);
 }
 
-function graph(execution: StoredExecution, ...[own, steps, parts, calls, approvals]: [ExecutionGraph["items"], StepRow[], PartRow[], CallRow[], ApprovalRow[]]): ExecutionGraph {
+function graph(
+  execution: StoredExecution,
+  ...[own, steps, parts, calls, approvals]: [ExecutionGraph["items"], StepRow[], PartRow[], CallRow[], ApprovalRow[]]
+): ExecutionGraph {
   return sortGraph({ execution, items: own, steps, parts, calls, approvals });
 }
 
@@ -65,11 +92,16 @@ export function sortParts(rows: PartRow[]): PartRow[] {
 export function sortGraph(graph: ExecutionGraph): ExecutionGraph {
   const iteration = new Map(graph.steps.map((step) => [step.id, step.iteration]));
   const kinds = ["trigger", "reaction", "summary", "note"];
-  graph.items.sort((a, b) => (a.seq ?? Infinity) - (b.seq ?? Infinity) || kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byArrival(a, b));
+  graph.items.sort(
+    (a, b) =>
+      (a.seq ?? Infinity) - (b.seq ?? Infinity) || kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byArrival(a, b),
+  );
   graph.steps.sort((a, b) => a.iteration - b.iteration || byId(a, b));
   const place = new Map(graph.items.map((item, i) => [item.id, i]));
   graph.parts.sort((a, b) => place.get(a.itemId)! - place.get(b.itemId)! || a.index - b.index || byId(a, b));
-  graph.calls.sort((a, b) => (iteration.get(a.stepId) ?? 0) - (iteration.get(b.stepId) ?? 0) || a.index - b.index || byId(a, b));
+  graph.calls.sort(
+    (a, b) => (iteration.get(a.stepId) ?? 0) - (iteration.get(b.stepId) ?? 0) || a.index - b.index || byId(a, b),
+  );
   graph.approvals.sort((a, b) => a.createdAt - b.createdAt || byId(a, b));
   return graph;
 }

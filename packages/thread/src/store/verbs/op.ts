@@ -34,7 +34,8 @@ export interface Read {
 }
 
 /**
- * Rows to write whole. `put` replaces the row of the same key, except columns that only the inbox writes and rows that are
+ * Rows to write whole. `put` replaces the row of the same key, except columns that only the inbox writes and rows that
+ * are
  * settled; `insert` fails on a row that is there; `replace` replaces everything.
  */
 export interface Put {
@@ -78,7 +79,10 @@ export type Op = Read | Write;
 /** Rows as they are kept. */
 export type Rows = readonly (readonly Value[])[];
 
-/** What an op gives back: for a read, the rows of each find; for a write with `when`, a row of what it returns, if it held. */
+/**
+ * What an op gives back: for a read, the rows of each find; for a write with `when`, a row of what it returns, if it
+ * held.
+ */
 export type OpResult = readonly Rows[];
 
 /**
@@ -90,7 +94,12 @@ export type Verb<T> = Generator<Op, T, OpResult>;
 export type FindOptions = Omit<Find, "table" | "access" | "values">;
 
 /** Describes a find whose rows are of a known type. */
-export function finding<R extends object>(table: Table<R>, access: string, values: readonly (Value | Ref)[], options: FindOptions = {}): Find & { table: Table<R> } {
+export function finding<R extends object>(
+  table: Table<R>,
+  access: string,
+  values: readonly (Value | Ref)[],
+  options: FindOptions = {},
+): Find & { table: Table<R> } {
   return { table, access, values, ...options };
 }
 
@@ -99,37 +108,62 @@ type RowsOf<F> = F extends { table: Table<infer R> } ? R[] : never;
 /** Reads several things at one moment, decoded. */
 export function* readAll<F extends readonly Find[]>(...finds: F): Verb<{ [I in keyof F]: RowsOf<F[I]> }> {
   const found = yield { op: "read", finds };
-  return finds.map((one, i) => found[i]!.map((row) => decode(one.table, row, one.whole))) as { [I in keyof F]: RowsOf<F[I]> };
+  return finds.map((one, i) => found[i]!.map((row) => decode(one.table, row, one.whole))) as {
+    [I in keyof F]: RowsOf<F[I]>;
+  };
 }
 
 /** The rows of an access, decoded. */
-export function* find<R extends object>(table: Table<R>, access: string, values: readonly Value[], options: FindOptions = {}): Verb<R[]> {
+export function* find<R extends object>(
+  table: Table<R>,
+  access: string,
+  values: readonly Value[],
+  options: FindOptions = {},
+): Verb<R[]> {
   if (Array.isArray(options.anyOf) && options.anyOf.length === 0) return [];
   const [rows] = yield { op: "read", finds: [finding(table, access, values, options)] };
   return rows!.map((row) => decode(table, row, options.whole));
 }
 
 /** The first row of an access, decoded. */
-export function* findOne<R extends object>(table: Table<R>, access: string, values: readonly Value[], options: FindOptions = {}): Verb<R | undefined> {
+export function* findOne<R extends object>(
+  table: Table<R>,
+  access: string,
+  values: readonly Value[],
+  options: FindOptions = {},
+): Verb<R | undefined> {
   return (yield* find(table, access, values, access === "key" ? options : { limit: 1, ...options }))[0];
 }
 
 /** Rows to write whole; nothing where there are none. */
-export function putting<R extends object>(table: Table<R>, tenant: string, rows: readonly R[] | undefined, mode: Put["mode"] = "put"): Put[] {
-  return rows === undefined || rows.length === 0 ? [] : [{ table, mode, rows: rows.map((row) => encode(table, tenant, row)) }];
+export function putting<R extends object>(
+  table: Table<R>,
+  tenant: string,
+  rows: readonly R[] | undefined,
+  mode: Put["mode"] = "put",
+): Put[] {
+  return rows === undefined || rows.length === 0
+    ? []
+    : [{ table, mode, rows: rows.map((row) => encode(table, tenant, row)) }];
 }
 
 /** Fields as they are kept. */
 export function encoded<R extends object>(table: Table<R>, fields: Partial<R>): Record<string, Value> {
   const values: Record<string, Value> = {};
   for (const [field, value] of Object.entries(fields)) {
-    if (value !== undefined) values[field] = encodeField(table, field as keyof R & string, value as R[keyof R & string]);
+    if (value !== undefined)
+      values[field] = encodeField(table, field as keyof R & string, value as R[keyof R & string]);
   }
   return values;
 }
 
 /** Columns to change in one row. */
-export function setting<R extends object>(table: Table<R>, key: readonly Value[], fields: Partial<R>, anyOf?: readonly Value[]): Update {
+export function setting<R extends object>(
+  table: Table<R>,
+  key: readonly Value[],
+  fields: Partial<R>,
+  anyOf?: readonly Value[],
+): Update {
   return { table, key, fields: encoded(table, fields), ...(anyOf !== undefined && { anyOf }) };
 }
 

@@ -9,7 +9,10 @@ export interface PlainFind extends Find {
 
 const isRef = (value: unknown): value is Ref => typeof value === "object" && value !== null && "of" in value;
 
-/** The finds of a read one after another, for adapters in whose transaction nothing changes between two of them. Each is run once. */
+/**
+ * The finds of a read one after another, for adapters in whose transaction nothing changes between two of them. Each is
+ * run once.
+ */
 export function runRead(read: Read, run: (find: PlainFind) => Rows): Rows[] {
   const done = new Map<Find, Rows>();
   const rowsOf = (find: Find): Rows => {
@@ -40,7 +43,10 @@ export interface SyncTables {
 }
 
 /** Runs a verb to its end. @returns its result, and what to tell watchers once it has landed */
-export function runSync<T>(verb: Verb<T>, tables: SyncTables): { value: T; news: { tenant: string; contextId: string }[] } {
+export function runSync<T>(
+  verb: Verb<T>,
+  tables: SyncTables,
+): { value: T; news: { tenant: string; contextId: string }[] } {
   const news: { tenant: string; contextId: string }[] = [];
   let step = verb.next([]);
   while (step.done !== true) {

@@ -16,7 +16,9 @@ const PAGE = 100;
 export function* stateAt(tenant: string, contextId: string, itemId: string): Verb<StateDocument> {
   const { owner, item } = yield* placeInLine(tenant, yield* contextOf(tenant, contextId, false), itemId);
   const upTo = item.kind === "reaction" ? yield* endOfTurn(tenant, item) : item.seq;
-  return (yield* lastRecorded(tenant, owner, upTo)) ?? (yield* firstRecorded(tenant, owner, upTo)) ?? document(owner, owner);
+  return (
+    (yield* lastRecorded(tenant, owner, upTo)) ?? (yield* firstRecorded(tenant, owner, upTo)) ?? document(owner, owner)
+  );
 }
 
 /** The last event of a reaction's own turn: what a turn changes belongs to its reaction. */
@@ -35,21 +37,28 @@ function* endOfTurn(tenant: string, item: ItemRow & { seq: number }): Verb<numbe
 /** The document that the newest event up to a sequence number tells of. */
 function* lastRecorded(tenant: string, owner: StoredContext, upTo: number): Verb<StateDocument | undefined> {
   // The write in which the number was given may have gone on beyond it.
-  const [covering] = yield* find(journal, "after", [tenant, owner.id], { range: { is: ">", values: [upTo - 1] }, limit: 1 });
+  const [covering] = yield* find(journal, "after", [tenant, owner.id], {
+    range: { is: ">", values: [upTo - 1] },
+    limit: 1,
+  });
   let rows = covering === undefined ? [] : [covering];
   for (let below = upTo - 1; ; below = rows.at(-1)!.lastSeq - 1) {
     for (const { events } of rows) {
       const told = events.findLast((event) => event.seq <= upTo && tells.has(event.type) && "state" in event.data);
       if (told !== undefined) return document(told.data, owner);
     }
-    rows = yield* find(journal, "after", [tenant, owner.id], { range: { is: "<=", values: [below] }, descending: true, limit: PAGE });
+    rows = yield* find(journal, "after", [tenant, owner.id], {
+      range: { is: "<=", values: [below] },
+      descending: true,
+      limit: PAGE,
+    });
     if (rows.length === 0) return undefined;
   }
 }
 
 /** Of a context that was brought in with its document: what the first change found. */
 function* firstRecorded(tenant: string, owner: StoredContext, after: number): Verb<StateDocument | undefined> {
-  for (let last = after; ; ) {
+  for (let last = after; ;) {
     const page = yield* readJournal(tenant, owner.id, last, PAGE);
     const told = page.find(({ type, data }) => tells.has(type) && "before" in data);
     if (told !== undefined) return document({ ...told.data, state: told.data["before"]! }, owner);

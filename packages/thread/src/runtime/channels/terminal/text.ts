@@ -1,6 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** A text without what would move the cursor, change colours or speak to the terminal: only line breaks and tabs are left. */
+/**
+ * A text without what would move the cursor, change colours or speak to the terminal: only line breaks and tabs are
+ * left.
+ */
 export function printable(text: string): string {
   const plain = stripVTControlCharacters(text).replaceAll("\r\n", "\n").replaceAll("\t", "    ");
   // eslint-disable-next-line no-control-regex
@@ -8,7 +11,8 @@ export function printable(text: string): string {
 }
 
 /**
- * The rows that a text takes on a screen, each as it stands there. What is wide in East Asian scripts takes two columns, what
+ * The rows that a text takes on a screen, each as it stands there. What is wide in East Asian scripts takes two
+ * columns, what
  * is set above or below a letter none.
  *
  * Source: Unicode Standard Annex 11 (wide and fullwidth ranges), in blocks.

@@ -11,11 +11,22 @@ const status = z.looseObject({
   timestamp: text,
   recipient_id: text,
   biz_opaque_callback_data: text.optional(),
-  errors: z.array(z.looseObject({ code: z.number(), title: text.optional(), message: text.optional(), error_data: z.looseObject({ details: text.optional() }).optional() })).optional(),
+  errors: z
+    .array(
+      z.looseObject({
+        code: z.number(),
+        title: text.optional(),
+        message: text.optional(),
+        error_data: z.looseObject({ details: text.optional() }).optional(),
+      }),
+    )
+    .optional(),
 });
 const value = z.looseObject({
   metadata: z.looseObject({ phone_number_id: text }),
-  contacts: z.array(z.looseObject({ wa_id: text.optional(), profile: z.looseObject({ name: text.optional() }).optional() })).optional(),
+  contacts: z
+    .array(z.looseObject({ wa_id: text.optional(), profile: z.looseObject({ name: text.optional() }).optional() }))
+    .optional(),
   messages: z.array(z.unknown()).optional(),
   statuses: z.array(z.unknown()).optional(),
 });
@@ -45,7 +56,8 @@ export function readWebhook(body: unknown, phoneNumberId: string): Told | undefi
     if (field !== "messages") continue;
     const change = value.safeParse(raw);
     if (!change.success) told.skipped.push("a change that cannot be read");
-    else if (change.data.metadata.phone_number_id !== phoneNumberId) told.skipped.push(`a change of the number ${change.data.metadata.phone_number_id}`);
+    else if (change.data.metadata.phone_number_id !== phoneNumberId)
+      told.skipped.push(`a change of the number ${change.data.metadata.phone_number_id}`);
     else readChange(change.data, told);
   }
   return told;
@@ -67,7 +79,10 @@ function readChange({ contacts = [], messages = [], statuses = [] }: z.output<ty
     const { id, status: state, timestamp, recipient_id, biz_opaque_callback_data: replyId, errors = [] } = found.data;
     if (state !== "sent" && state !== "delivered" && state !== "read" && state !== "failed") continue;
     const [error] = errors;
-    const reason = error === undefined ? undefined : `${error.code}: ${error.error_data?.details ?? error.message ?? error.title ?? "no reason given"}`;
+    const reason =
+      error === undefined
+        ? undefined
+        : `${error.code}: ${error.error_data?.details ?? error.message ?? error.title ?? "no reason given"}`;
     told.statuses.push({
       chat: recipient_id,
       messageId: id,
@@ -79,12 +94,17 @@ function readChange({ contacts = [], messages = [], statuses = [] }: z.output<ty
   }
 }
 
-function toMessage({ id, from, type, context, ...rest }: z.output<typeof message>, contacts: NonNullable<z.output<typeof value>["contacts"]>): ChannelMessage {
+function toMessage(
+  { id, from, type, context, ...rest }: z.output<typeof message>,
+  contacts: NonNullable<z.output<typeof value>["contacts"]>,
+): ChannelMessage {
   const name = contacts.find(({ wa_id }) => wa_id === from)?.profile?.name;
   const own = plain(rest[type]);
   const metadata: JsonObject = {
     ...(media.includes(type) ? { media: { [type]: own } } : {}),
-    ...(type === "interactive" || type === "button" || type === "location" || type === "contacts" || type === "order" ? { [type]: own } : {}),
+    ...(type === "interactive" || type === "button" || type === "location" || type === "contacts" || type === "order"
+      ? { [type]: own }
+      : {}),
     ...(context === undefined ? {} : { context: plain(context) }),
   };
   return {
@@ -104,9 +124,11 @@ function wordsOf(type: string, own: JsonObject): string | undefined {
   };
   if (type === "text") return said(own, "body");
   if (type === "button") return said(own, "text");
-  if (type === "interactive") return said(own["button_reply"], "title") ?? said(own["list_reply"], "title") ?? said(own["nfm_reply"], "body");
+  if (type === "interactive")
+    return said(own["button_reply"], "title") ?? said(own["list_reply"], "title") ?? said(own["nfm_reply"], "body");
   return said(own, "caption");
 }
 
 /** As JSON that any store can keep. */
-const plain = (found: unknown): JsonObject => (typeof found === "object" && found !== null ? (JSON.parse(JSON.stringify(found)) as JsonObject) : {});
+const plain = (found: unknown): JsonObject =>
+  typeof found === "object" && found !== null ? (JSON.parse(JSON.stringify(found)) as JsonObject) : {};
