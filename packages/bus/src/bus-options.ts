@@ -1,9 +1,9 @@
 import { parseOptions, systemClock, createIdGenerator, type Clock, type IdGenerator } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
 import { z } from "zod";
-import type { BusEvent } from "./bus-events.ts";
-import type { LimitsOf } from "./mailbox-lanes.ts";
-import type { TenantLimits } from "./mailbox-state.ts";
+import type { BusEvent } from "./client/bus-events.ts";
+import type { LimitsOf } from "./mailbox/lanes.ts";
+import type { TenantLimits } from "./mailbox/state.ts";
 
 /**
  * What one tenant may use. Counts hold for the whole bus; on a Redis Cluster they are shared out among its partitions.

@@ -1,5 +1,12 @@
 import type { JsonValue } from "@hebra/core";
-import type { BusHealth, BusStats, DeadLetters, DrainReport, PublishReceipt, ScheduledMessage } from "./bus-reports.ts";
+import type {
+  BusHealth,
+  BusStats,
+  DeadLetters,
+  DrainReport,
+  PublishReceipt,
+  ScheduledMessage,
+} from "./client/bus-reports.ts";
 
 /** Names one conversation. */
 export interface ConversationAddress {

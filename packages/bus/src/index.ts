@@ -1,4 +1,4 @@
-export type { BusEvent } from "./bus-events.ts";
+export type { BusEvent } from "./client/bus-events.ts";
 export type { BusOptions, RetryOptions, TenantOptions } from "./bus-options.ts";
 export type {
   BusHealth,
@@ -9,7 +9,7 @@ export type {
   DrainReport,
   PublishReceipt,
   ScheduledMessage,
-} from "./bus-reports.ts";
+} from "./client/bus-reports.ts";
 export type {
   AckOptions,
   Bus,

@@ -1,9 +1,9 @@
 import { createManualClock, type ManualClock } from "@hebra/core";
 import { describe, expect, it } from "vitest";
 import type { Backend } from "./backend.ts";
-import type { BusEvent } from "./bus-events.ts";
+import type { BusEvent } from "./client/bus-events.ts";
 import { parseBusOptions } from "./bus-options.ts";
-import { createBus } from "./create-bus.ts";
+import { createBus } from "./client/create-bus.ts";
 import { localBackends } from "./local.ts";
 
 const leaseMs = 10_000;

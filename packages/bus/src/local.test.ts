@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { createManualClock, errorCode } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
 import { describe, expect, it } from "vitest";
-import type { BusEvent } from "./bus-events.ts";
+import type { BusEvent } from "./client/bus-events.ts";
 import { parseBusOptions } from "./bus-options.ts";
 import { busContract } from "./bus.contract.ts";
 import type { BusContractHarness } from "./contract/harness.ts";
-import { createBus } from "./create-bus.ts";
+import { createBus } from "./client/create-bus.ts";
 import { localBackends, localBus } from "./local.ts";
 import { createFreezer } from "./testing/freezable.fixture.ts";
 

@@ -1,13 +1,13 @@
 import { HebraError, type JsonValue } from "@hebra/core";
 import type { Backend, BackendListener, RawStats } from "./backend.ts";
 import type { Bus } from "./bus.ts";
-import { gatewayOf, INBOUND } from "./bus-core.ts";
+import { gatewayOf, INBOUND } from "./client/bus-core.ts";
 import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
-import { earlier, emptyStats, enqueuedAtOf } from "./bus-stats.ts";
-import { createBus } from "./create-bus.ts";
+import { earlier, emptyStats, enqueuedAtOf } from "./client/bus-stats.ts";
+import { createBus } from "./client/create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
-import { createMailboxes, type Mailboxes } from "./mailbox.ts";
-import { isTicket, isWaiting } from "./mailbox-state.ts";
+import { createMailboxes, type Mailboxes } from "./mailbox/mailbox.ts";
+import { isTicket, isWaiting } from "./mailbox/state.ts";
 
 /**
  * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process,

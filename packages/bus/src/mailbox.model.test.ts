@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "vitest";
-import { createMailboxes, type MailboxSettings } from "./mailbox.ts";
+import { createMailboxes, type MailboxSettings } from "./mailbox/mailbox.ts";
 import { anyStep, checkMailboxes, remembered, runModel } from "./testing/model.fixture.ts";
 import { mailboxSubject, modelSettings } from "./testing/model-subjects.fixture.ts";
 

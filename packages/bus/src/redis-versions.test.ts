@@ -3,7 +3,7 @@ import { eventually } from "@hebra/test-servers/eventually";
 import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { BusEvent } from "./bus-events.ts";
+import type { BusEvent } from "./client/bus-events.ts";
 import { openRedisBus, redisBus, type RedisBus, type RedisBusOptions } from "./redis.ts";
 import { freshNamespace } from "./testing/redis-harness.fixture.ts";
 

@@ -2,7 +2,7 @@ import { HebraError, parseOptions, type JsonValue } from "@hebra/core";
 import { z } from "zod";
 import type { Bus, Durability } from "./bus.ts";
 import { busOptionsShape, parseBusOptions, withBusRules, type BusOptions } from "./bus-options.ts";
-import { createBus } from "./create-bus.ts";
+import { createBus } from "./client/create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
 import { redisBackend } from "./redis/backend.ts";
 import { connector, type RedisConnection } from "./redis/connect.ts";

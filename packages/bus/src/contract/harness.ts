@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { errorCode } from "@hebra/core";
 import type { Bus, ConsumeOptions, Delivery, InboundMessage } from "../bus.ts";
-import type { BusEvent } from "../bus-events.ts";
+import type { BusEvent } from "../client/bus-events.ts";
 import type { BusOptions } from "../bus-options.ts";
 
 /** One process, as far as its bus goes. */

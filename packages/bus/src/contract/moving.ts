@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ScheduledMessage } from "../bus-reports.ts";
+import type { ScheduledMessage } from "../client/bus-reports.ts";
 import type { Delivery } from "../bus.ts";
 import { consume, consumeFor, payloads, rejectsWith, settle, texts, type BusClause } from "./harness.ts";
 

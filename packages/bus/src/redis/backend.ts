@@ -1,8 +1,8 @@
 import { HebraError } from "@hebra/core";
 import type { Backend, BackendListener, Entry, EntryStatus, RawStats, Space } from "../backend.ts";
 import { encodeTenant, tenantLimits, type BusSettings } from "../bus-options.ts";
-import { gatewayOf } from "../bus-core.ts";
-import { addStats, earlier, emptyStats } from "../bus-stats.ts";
+import { gatewayOf } from "../client/bus-core.ts";
+import { addStats, earlier, emptyStats } from "../client/bus-stats.ts";
 import type { Durability } from "../bus.ts";
 import type { RedisCommands } from "./commands.ts";
 import { agree, type SharedConfig } from "./config.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
 import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions } from "../bus-options.ts";
-import { createMailboxes, type MailboxSettings } from "../mailbox.ts";
+import { createMailboxes, type MailboxSettings } from "../mailbox/mailbox.ts";
 import type { RedisBackend } from "../redis/backend.ts";
 import { checkMailboxes, type Subject } from "./model.fixture.ts";
 

@@ -11,7 +11,7 @@ import type {
   TicketRequest,
 } from "../backend.ts";
 import type { Body } from "../envelope.ts";
-import type { Mailboxes } from "../mailbox.ts";
+import type { Mailboxes } from "../mailbox/mailbox.ts";
 
 /** What the model check drives: the state machine, or a server behind the same steps. */
 export interface Subject {

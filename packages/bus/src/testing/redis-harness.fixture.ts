@@ -1,7 +1,7 @@
 import { createManualClock } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
 import type { Cluster, Redis } from "ioredis";
-import type { BusEvent } from "../bus-events.ts";
+import type { BusEvent } from "../client/bus-events.ts";
 import type { BusContractHarness } from "../contract/harness.ts";
 import { openRedisBus, type RedisBus } from "../redis.ts";
 import type { RedisBackend } from "../redis/backend.ts";

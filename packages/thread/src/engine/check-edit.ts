@@ -3,8 +3,8 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import { normalizeActions, type NormalAction } from "../definition/normalize-action.ts";
 import type { ApprovalRow, CallRow } from "../store/rows.ts";
 import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
-import { isOutcomeQuestion } from "./outcome-question.ts";
-import { currentState } from "./state.ts";
+import { isOutcomeQuestion } from "./turn/outcome-question.ts";
+import { currentState } from "./rows/state.ts";
 
 /** What a person puts in place of the model's input or, of a call that was cut off, says that it gave. */
 export type Edit = { input: JsonValue } | { output: JsonValue };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { callStates, isTerminal } from "../store/states.ts";
-import { decide, turnEvents } from "./decide.ts";
+import { decide, turnEvents } from "./turn/decide.ts";
 import {
   initialTurn,
   type Continuation,
@@ -9,7 +9,7 @@ import {
   type TurnEvent,
   type TurnLimits,
   type TurnState,
-} from "./turn-state.ts";
+} from "./turn/turn-state.ts";
 
 const limits: TurnLimits = {
   maxIterations: 4,

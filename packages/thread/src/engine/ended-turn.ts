@@ -1,6 +1,6 @@
 import type { JsonObject } from "@hebra/core";
 import type { ItemRow } from "../store/rows.ts";
-import type { TurnResult } from "./turn-result.ts";
+import type { TurnResult } from "./rows/turn-result.ts";
 
 /** A turn at the moment of its last write. */
 export interface EndedTurn {

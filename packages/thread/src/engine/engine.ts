@@ -11,7 +11,7 @@ import { openTelemetry } from "../telemetry/options.ts";
 import type { Address, Engine, EngineOptions, ReactOptions } from "./api.ts";
 import { checkEdit, type Edit } from "./check-edit.ts";
 import { compareContexts } from "./compare.ts";
-import { createDriver, type DriveTarget, type StartedWork } from "./driver.ts";
+import { createDriver, type DriveTarget, type StartedWork } from "./drive/driver.ts";
 import { parseEngineOptions } from "./engine-options.ts";
 import { createHandle, type TurnHandle } from "./handle.ts";
 import {
@@ -22,13 +22,13 @@ import {
   newTriggerItem,
   newTriggerRow,
   threadIdOf,
-} from "./new-rows.ts";
-import { startExecution } from "./start.ts";
-import { currentState } from "./state.ts";
+} from "./rows/new-rows.ts";
+import { startExecution } from "./rows/start.ts";
+import { currentState } from "./rows/state.ts";
 import { parseTrigger, type ParsedTrigger, type Trigger } from "./trigger.ts";
-import { turnResult } from "./turn-result.ts";
-import { initialTurn } from "./turn-state.ts";
-import { createLocalTurns } from "./turns.ts";
+import { turnResult } from "./rows/turn-result.ts";
+import { initialTurn } from "./turn/turn-state.ts";
+import { createLocalTurns } from "./drive/local-turns.ts";
 
 /** How often a trigger is tried to be stored while others write. */
 const TRIES = 5;

@@ -11,7 +11,7 @@ import type { ThreadStore } from "../store/store.ts";
 import { faultyStore, type FaultyStore, type StoreFault } from "../testing/faulty-store.ts";
 import type { Engine } from "./api.ts";
 import { createEngine } from "./engine.ts";
-import { executionIdOf, mainContextIdOf, threadIdOf } from "./new-rows.ts";
+import { executionIdOf, mainContextIdOf, threadIdOf } from "./rows/new-rows.ts";
 
 /** What an action is asked for: how long it takes, whether it fails, and whether a person is asked before. */
 export interface PlannedAction {

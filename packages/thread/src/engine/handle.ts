@@ -2,9 +2,9 @@ import { errorCode, HebraError, type Clock } from "@hebra/core";
 import type { ThreadStore } from "../store/store.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
 import { createSubscription } from "../stream/subscription.ts";
-import { hasNews } from "./inbox.ts";
-import type { LocalTurns } from "./turns.ts";
-import { turnResult, type TurnResult } from "./turn-result.ts";
+import { hasNews } from "./turn/inbox.ts";
+import type { LocalTurns } from "./drive/local-turns.ts";
+import { turnResult, type TurnResult } from "./rows/turn-result.ts";
 
 /** A turn that was accepted: it is stored, and will run even if this process does not live to see it. */
 export interface TurnHandle {

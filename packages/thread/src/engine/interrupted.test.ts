@@ -6,7 +6,7 @@ import type { Action } from "../definition/define-action.ts";
 import { memoryStore } from "../store/memory.ts";
 import { action, expectSettled, scripted } from "./engine.fixture.ts";
 import { createEngine } from "./engine.ts";
-import { isOutcomeQuestion } from "./outcome-question.ts";
+import { isOutcomeQuestion } from "./turn/outcome-question.ts";
 
 /** A conversation whose payment was cut off by the end of its process, and an engine that found it. */
 async function cutOff(

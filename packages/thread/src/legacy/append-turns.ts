@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
-import { documentBefore } from "../engine/state.ts";
+import { documentBefore } from "../engine/rows/state.ts";
 import { ENVELOPE_VERSION, type DurableEvent, type DurableEventType } from "../stream/envelope.ts";
 import type { ItemRow } from "../store/rows.ts";
 import type { Changes, ContextBundle } from "../store/store.ts";

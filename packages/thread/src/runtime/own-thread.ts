@@ -1,5 +1,5 @@
 import { deriveId, type JsonObject, type JsonValue } from "@hebra/core";
-import { mainContextIdOf, newContext, newThread, threadIdOf } from "../engine/new-rows.ts";
+import { mainContextIdOf, newContext, newThread, threadIdOf } from "../engine/rows/new-rows.ts";
 import type { ContextRow } from "../store/rows.ts";
 import type { ThreadStore } from "../store/store.ts";
 

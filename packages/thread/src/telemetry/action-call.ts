@@ -1,6 +1,6 @@
 import { genAi, genAiOperations, hebraAttributes } from "@hebra/core";
 import type { ActionSpec } from "@hebra/reactor";
-import type { CallResult } from "../engine/call-result.ts";
+import type { CallResult } from "../engine/turn/call-result.ts";
 import type { CallRow } from "../store/rows.ts";
 import type { ActionCallTelemetry } from "./engine-telemetry.ts";
 import type { TurnScope } from "./turn-scope.ts";

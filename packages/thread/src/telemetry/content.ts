@@ -1,6 +1,6 @@
 import { genAiContent, type JsonObject, type JsonValue, type Redactor, type TelemetryAttributes } from "@hebra/core";
 import type { ReactorInput, TranscriptMessage, TranscriptPart } from "@hebra/reactor";
-import type { Answer, AnswerPart } from "../engine/answer.ts";
+import type { Answer, AnswerPart } from "../engine/turn/answer.ts";
 
 /** Writes what was said as attributes, in the form of the GenAI conventions, without its secrets. */
 export interface ContentWriter {

@@ -1,6 +1,6 @@
 import { errorCode, errorMessage, genAi, genAiOperations, hebraAttributes } from "@hebra/core";
 import type { Reactor, ReactorInput } from "@hebra/reactor";
-import type { Answer } from "../engine/answer.ts";
+import type { Answer } from "../engine/turn/answer.ts";
 import { modelFacts, providerName } from "./attributes.ts";
 import type { ModelCallTelemetry } from "./engine-telemetry.ts";
 import type { TurnScope } from "./turn-scope.ts";

@@ -1,7 +1,7 @@
 import { HebraError } from "@hebra/core";
-import { executionIdOf } from "../../engine/new-rows.ts";
+import { executionIdOf } from "../../engine/rows/new-rows.ts";
 import type { TurnHandle } from "../../engine/handle.ts";
-import type { TurnResult } from "../../engine/turn-result.ts";
+import type { TurnResult } from "../../engine/rows/turn-result.ts";
 import { createChunkWriter, type ChunkWriter } from "../stream/chunk-writer.ts";
 import { toStoredContext, toTrigger } from "./items.ts";
 import { addressOf, getThreadRuntime, startedOf } from "./runtime.ts";

@@ -2,7 +2,7 @@ import { deriveId, HebraError, type Clock, type Logger } from "@hebra/core";
 import { localLocks, type LockManager } from "@hebra/lock";
 import type { Engine } from "../../engine/api.ts";
 import { createEngine } from "../../engine/engine.ts";
-import { mainContextIdOf, threadIdOf } from "../../engine/new-rows.ts";
+import { mainContextIdOf, threadIdOf } from "../../engine/rows/new-rows.ts";
 import type { ThreadRef, ThreadStore } from "../../store/store.ts";
 import { definitionOf } from "./definition.ts";
 import { getThreadEnv } from "./env.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createManualClock } from "@hebra/core";
 import { localLocks } from "@hebra/lock";
 import { scripted, setUp } from "../../engine/engine.fixture.ts";
-import { newContext, newExecution, newTriggerItem, newTriggerRow } from "../../engine/new-rows.ts";
+import { newContext, newExecution, newTriggerItem, newTriggerRow } from "../../engine/rows/new-rows.ts";
 import { parseTrigger } from "../../engine/trigger.ts";
 import { memoryStore } from "../../store/memory.ts";
 import { sqliteStore } from "../../store/sqlite.ts";

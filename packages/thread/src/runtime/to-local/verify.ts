@@ -1,6 +1,6 @@
 import { HebraError } from "@hebra/core";
 import type { Bus } from "@hebra/bus";
-import { executionIdOf } from "../../engine/new-rows.ts";
+import { executionIdOf } from "../../engine/rows/new-rows.ts";
 import type { Snapshot, ThreadStore } from "../../store/store.ts";
 import type { Carried, CarriedMessage } from "../carried.ts";
 import type { MovedMessage } from "./journal.ts";

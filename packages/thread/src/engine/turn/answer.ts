@@ -1,0 +1,175 @@
+import { assertJson, HebraError, type JsonValue } from "@hebra/core";
+import {
+  createEventOrder,
+  type EventOrderOptions,
+  type FinishReason,
+  type ProviderMetadata,
+  type Reactor,
+  type ReactorEvent,
+  type ReactorInput,
+  type TranscriptPart,
+  type Usage,
+} from "@hebra/reactor";
+import { addUsage } from "../rows/usage.ts";
+
+/** What came of an action that a reactor ran itself. */
+export interface OwnedResult {
+  status: "succeeded" | "failed";
+  output?: JsonValue;
+  error?: string;
+}
+
+/** A call that the model asked for, in the order of the answer's parts. */
+export interface RequestedCall {
+  callId: string;
+  name: string;
+  input: JsonValue;
+  /** The reactor runs it. */
+  owned: boolean;
+  /** What came of it, when the reactor ran it in this answer. */
+  result?: OwnedResult;
+  /** The reactor asks a person before it runs it. */
+  approval?: { reason?: string };
+  providerMetadata?: ProviderMetadata;
+}
+
+/** A part of an answer: whole, still growing, or a call. */
+export type AnswerPart =
+  | { slot: number; partId: string; part: Exclude<TranscriptPart, { kind: "action" }> }
+  | { slot: number; partId: string; call: RequestedCall };
+
+/** An answer, as far as it has come. */
+export interface Answer {
+  parts: AnswerPart[];
+  /** What came of calls of earlier steps that the reactor was allowed to run, by their ids. */
+  results: Map<string, OwnedResult>;
+  usage: Usage;
+  session: JsonValue | undefined;
+  finishReason: FinishReason | undefined;
+}
+
+/** What is seen of an answer while it comes. `slot` is the part's place in the answer, from 0. */
+export interface AnswerListener {
+  started(slot: number, kind: TranscriptPart["kind"], name?: string): void;
+  delta(slot: number, delta: string): void;
+  ended(slot: number): void;
+}
+
+/** An answer of which nothing has come. */
+export const emptyAnswer = (): Answer => ({
+  parts: [],
+  results: new Map(),
+  usage: {},
+  session: undefined,
+  finishReason: undefined,
+});
+
+/**
+ * Reads one answer into `answer`, which is filled as the events come, so that what there is of it can be kept when the
+ * turn is cut off.
+ *
+ * @param earlier - calls of earlier steps of the execution: their ids may not come again. An `owned` one is to get its
+ * result.
+ * @throws HebraError `REACTOR_PROTOCOL` when events come out of order, `NOT_SERIALIZABLE` when one holds no plain JSON,
+ * and whatever the reactor throws.
+ */
+export async function readAnswer(
+  reactor: Reactor,
+  input: ReactorInput,
+  earlier: EventOrderOptions["calls"] & {},
+  answer: Answer,
+  listener: AnswerListener,
+): Promise<void> {
+  const order = createEventOrder({ calls: earlier });
+  const open = new Map<string, { slot: number; part: { text: string; providerMetadata?: ProviderMetadata } }>();
+  const calls = new Map<string, RequestedCall>();
+  for await (const event of reactor.react(input)) {
+    if (input.signal.aborted) throw new HebraError("ABORTED", "The turn was stopped.", { cause: input.signal.reason });
+    order.accept(event);
+    accept(event, answer, open, calls, listener);
+  }
+  if (input.signal.aborted) throw new HebraError("ABORTED", "The turn was stopped.", { cause: input.signal.reason });
+  order.end();
+}
+
+function accept(
+  event: ReactorEvent,
+  answer: Answer,
+  open: Map<string, { slot: number; part: { text: string; providerMetadata?: ProviderMetadata } }>,
+  calls: Map<string, RequestedCall>,
+  listener: AnswerListener,
+): void {
+  const slot = answer.parts.length;
+  switch (event.type) {
+    case "part-start": {
+      const part = { kind: event.kind, text: "" };
+      answer.parts.push({ slot, partId: event.partId, part });
+      open.set(event.partId, { slot, part });
+      listener.started(slot, event.kind);
+      return;
+    }
+    case "part-delta": {
+      const growing = open.get(event.partId)!;
+      growing.part.text += event.delta;
+      listener.delta(growing.slot, event.delta);
+      return;
+    }
+    case "part-end": {
+      const growing = open.get(event.partId)!;
+      open.delete(event.partId);
+      if (event.providerMetadata !== undefined)
+        growing.part.providerMetadata = plain(event.providerMetadata, "providerMetadata");
+      listener.ended(growing.slot);
+      return;
+    }
+    case "part":
+      answer.parts.push({ slot, partId: event.partId, part: plain(event.part, "part") });
+      listener.started(slot, event.part.kind);
+      listener.ended(slot);
+      return;
+    case "action-request": {
+      const call: RequestedCall = {
+        callId: event.callId,
+        name: event.name,
+        input: plain(event.input, "input"),
+        owned: event.ownedByReactor ?? false,
+      };
+      if (event.providerMetadata !== undefined)
+        call.providerMetadata = plain(event.providerMetadata, "providerMetadata");
+      calls.set(event.callId, call);
+      answer.parts.push({ slot, partId: event.callId, call });
+      listener.started(slot, "action", event.name);
+      return;
+    }
+    case "action-result": {
+      const { status, output, error } = event;
+      const call = calls.get(event.callId);
+      const result: OwnedResult = {
+        status,
+        ...(output === undefined ? {} : { output: plain(output, "output") }),
+        ...(error === undefined ? {} : { error }),
+      };
+      if (call === undefined) answer.results.set(event.callId, result);
+      else call.result = result;
+      return;
+    }
+    case "approval-request": {
+      const call = calls.get(event.callId);
+      if (call !== undefined) call.approval = event.reason === undefined ? {} : { reason: event.reason };
+      return;
+    }
+    case "usage":
+      answer.usage = addUsage(answer.usage, event.usage);
+      return;
+    case "session":
+      answer.session = plain(event.state, "session");
+      return;
+    case "finish":
+      answer.finishReason = event.reason;
+  }
+}
+
+function plain<T>(value: T, what: string): T {
+  assertJson(value, `reactor.${what}`);
+  return value;
+}

@@ -1,0 +1,33 @@
+import type { JsonObject, JsonValue } from "@hebra/core";
+import type { CallRow, StoredError } from "../../store/rows.ts";
+import type { CallStatus } from "../../store/states.ts";
+import type { OwnedResult } from "./answer.ts";
+
+/** What came of a call, as it is kept. */
+export interface CallResult {
+  status: Extract<CallStatus, "succeeded" | "failed" | "interrupted" | "denied" | "expired" | "cancelled">;
+  output?: JsonValue;
+  error?: StoredError;
+  /** For the model, when it is more than the error's message. */
+  explanation?: string;
+}
+
+/** What a reactor says came of its own action. */
+export function ownedResult({ status, output, error }: OwnedResult): CallResult {
+  return status === "succeeded"
+    ? { status, output: output ?? null }
+    : { status, error: { code: "ACTION_FAILED", message: error ?? "failed", retryable: false } };
+}
+
+/** What a `call-changed` event tells. */
+export function callData(call: CallRow): JsonObject {
+  return {
+    callId: call.callId,
+    name: call.name,
+    partId: call.partId,
+    status: call.status,
+    attempt: call.attempt,
+    output: call.output,
+    error: call.error === null ? null : { ...call.error },
+  };
+}

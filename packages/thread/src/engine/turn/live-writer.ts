@@ -1,0 +1,48 @@
+import type { JsonObject } from "@hebra/core";
+import type { StepRow } from "../../store/rows.ts";
+import { ENVELOPE_VERSION, type LiveEvent, type LiveEventType, type ThreadEvent } from "../../stream/envelope.ts";
+import type { AnswerListener } from "./answer.ts";
+
+/** Tells those who listen what happens between two writes. */
+export interface LiveWriter {
+  /** For one try at one answer. @param firstIndex - the place of its first part inside the item. */
+  step(step: StepRow, firstIndex: number): AnswerListener & { reset(): void };
+  call(step: StepRow, type: Extract<LiveEventType, `call-${string}`>, data: JsonObject): void;
+}
+
+export function createLiveWriter(options: {
+  tenant: string;
+  contextId: string;
+  executionId: string;
+  now(): number;
+  publish(event: ThreadEvent): void;
+}): LiveWriter {
+  const { tenant, contextId, executionId, now, publish } = options;
+  let index = 0;
+  const send = (step: StepRow, type: LiveEventType, partIndex: number, data: JsonObject) => {
+    const event: LiveEvent = {
+      v: ENVELOPE_VERSION,
+      at: now(),
+      tenant,
+      contextId,
+      executionId,
+      stepId: step.id,
+      attempt: step.attempt,
+      partIndex,
+      index: index++,
+      type,
+      data,
+    };
+    publish(event);
+  };
+  return {
+    step: (step, firstIndex) => ({
+      started: (slot, kind, name) =>
+        send(step, "part-started", firstIndex + slot, name === undefined ? { kind } : { kind, name }),
+      delta: (slot, delta) => send(step, "part-delta", firstIndex + slot, { delta }),
+      ended: (slot) => send(step, "part-ended", firstIndex + slot, {}),
+      reset: () => send(step, "step-reset", -1, {}),
+    }),
+    call: (step, type, data) => send(step, type, -1, data),
+  };
+}
