@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ErrorCodeEntry } from "../packages/core/src/error-codes.ts";
+import { formatted } from "./lib/formatted.mjs";
 import { root } from "./lib/paths.mjs";
 
 const table = "packages/core/src/error-codes.ts";
@@ -72,7 +73,7 @@ export async function errorsPage(): Promise<{ path: string; expected: string; ac
   } catch {
     // Not written yet.
   }
-  return { path: page, expected: renderErrors(groups, errorCodes), actual };
+  return { path: page, expected: await formatted(page, renderErrors(groups, errorCodes)), actual };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

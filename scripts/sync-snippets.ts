@@ -1,9 +1,8 @@
 // Fills the marked places of documents from files that are compiled and run.
 //   tsx scripts/sync-snippets.ts [--check]
 //
-// A place is `<!-- quickstart -->` … `<!-- /quickstart -->`; a file's text between `// #region name` and `//
-// #endregion` can be
-// named as `<!-- path/to/file.ts#name -->` … `<!-- /path/to/file.ts#name -->`.
+// A place is `<!-- quickstart -->` … `<!-- /quickstart -->`. Name the text of a file between `// #region name` and
+// `// #endregion` as `<!-- path/to/file.ts#name -->` … `<!-- /path/to/file.ts#name -->`.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,7 +38,7 @@ export function fillPlaces(document: string, read: (path: string) => string | un
     const [path = "", region] = (aliases[name] ?? name).split("#");
     const text = read(path);
     if (text === undefined) throw new Error(`a place names ${path}, which does not exist`);
-    return `<!-- ${name} -->\n\`\`\`ts\n${snippet(text, region)}\`\`\`\n<!-- /${name} -->`;
+    return `<!-- ${name} -->\n\n\`\`\`ts\n${snippet(text, region)}\`\`\`\n\n<!-- /${name} -->`;
   });
 }
 

@@ -7,11 +7,11 @@ test("every marked place holds the text of its file", () => {
     assert.equal(actual, expected, `${path} is stale: run pnpm docs:sync`);
 });
 
-test("the README's example is the quickstart, in at most 25 lines of code", () => {
+test("the README's example is the quickstart, in at most 30 lines of code", () => {
   const readme = syncedDocuments().find(({ path }) => path === "README.md")!.actual;
-  const code = /<!-- quickstart -->\n```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const code = /<!-- quickstart -->\n\n```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
   const lines = code.split("\n").filter((line) => line.trim() !== "");
-  assert.ok(lines.length > 5 && lines.length <= 25, `${lines.length} lines`);
+  assert.ok(lines.length > 5 && lines.length <= 30, `${lines.length} lines`);
 });
 
 test("a place is filled from a file or from a region of it, which must be there", () => {
@@ -23,11 +23,11 @@ test("a place is filled from a file or from a region of it, which must be there"
   const place = (name: string, body: string): string => `<!-- ${name} -->\n${body}<!-- /${name} -->`;
   assert.equal(
     fillPlaces(`# T\n${place("quickstart", "old\n")}\nend`, read),
-    `# T\n${place("quickstart", "```ts\nrun();\n```\n")}\nend`,
+    `# T\n${place("quickstart", "\n```ts\nrun();\n```\n\n")}\nend`,
   );
   assert.equal(
     fillPlaces(place("examples/x.ts#middle", ""), read),
-    place("examples/x.ts#middle", "```ts\nif (a) {\n  b();\n}\n```\n"),
+    place("examples/x.ts#middle", "\n```ts\nif (a) {\n  b();\n}\n```\n\n"),
   );
   assert.throws(
     () => fillPlaces(place("examples/absent.ts", "old\n"), read),

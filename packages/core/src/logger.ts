@@ -62,8 +62,8 @@ const optionsSchema = z.strictObject({
  *
  * const logger = consoleLogger({ level: "debug" });
  * logger.info("turn completed", { executionId: "e-1", durationMs: 12, apiKey: "k-1" });
- * // {"at":"…","level":"info","message":"turn
- * completed","executionId":"e-1","durationMs":12,"apiKey":"[redacted:string]"}
+ * // {"at":"…","level":"info","message":"turn completed","executionId":"e-1","durationMs":12,
+ * //  "apiKey":"[redacted:string]"}
  * ```
  */
 export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {

@@ -99,8 +99,8 @@ const schema = z.strictObject({
  *   documents: memoryFlagDocuments(),
  *   service: createRolloutService({ store: memoryRolloutStore() }),
  * });
- * const response = await admin(new Request("http://localhost/v1/flags", { headers: { authorization: "Bearer
- * a-long-random-secret" } }));
+ * const headers = { authorization: "Bearer a-long-random-secret" };
+ * const response = await admin(new Request("http://localhost/v1/flags", { headers }));
  * console.log(response.status); // 200
  * admin.close();
  * ```

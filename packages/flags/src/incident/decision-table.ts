@@ -54,10 +54,12 @@ const fits = (patterns: string | readonly string[] | undefined, value: string): 
  * import { errorSignature } from "@hebra/core";
  * import { createDecisionTable } from "@hebra/flags";
  *
- * const table = createDecisionTable([{ id: "dns", when: { code: ["ENOTFOUND", "EAI_AGAIN"] }, action: "retry", reason:
- * "name resolution", runbook: "runbooks/dns.md" }]);
- * console.log(table.decide(errorSignature(new Error("odd"), { component: "ingest" })).decision.action); //
- * __UNMATCHED__
+ * const when = { code: ["ENOTFOUND", "EAI_AGAIN"] };
+ * const table = createDecisionTable([
+ *   { id: "dns", when, action: "retry", reason: "name resolution", runbook: "runbooks/dns.md" },
+ * ]);
+ * const { decision } = table.decide(errorSignature(new Error("odd"), { component: "ingest" }));
+ * console.log(decision.action); // __UNMATCHED__
  * ```
  */
 export function createDecisionTable(rules: readonly DecisionRule[]): DecisionTable {
