@@ -1,4 +1,4 @@
-import { createRolloutController, createRolloutService, memoryRolloutStore, rolloutPlan } from "@hebra/flags";
+import { createRolloutController, createRolloutService, memoryRolloutStore, rolloutPlan } from "@hebra/flags/rollout";
 import { localLocks } from "@hebra/lock";
 import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";

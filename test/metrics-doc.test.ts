@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createFlagMetrics, flagMetrics } from "@hebra/flags";
+import { createFlagMetrics, flagMetrics } from "@hebra/flags/rollout";
 import { threadMetrics, type MetricDescription } from "@hebra/thread";
 import { test } from "vitest";
 import { root } from "../scripts/lib/paths.mjs";

@@ -1,4 +1,4 @@
-import { flagMetrics } from "@hebra/flags";
+import { flagMetrics } from "@hebra/flags/rollout";
 import { threadMetrics, type MetricDescription } from "@hebra/thread";
 
 /** A series as Prometheus has it, and the labels that it may be asked for. */

@@ -91,7 +91,7 @@ const schema = z.strictObject({
  *
  * @example
  * ```ts
- * import { createRolloutService, memoryRolloutStore } from "@hebra/flags";
+ * import { createRolloutService, memoryRolloutStore } from "@hebra/flags/rollout";
  * import { createAdminHandler, memoryFlagDocuments } from "@hebra/flags/admin";
  *
  * const admin = createAdminHandler({

@@ -95,7 +95,7 @@ const ENDPOINTS = 50;
  *
  * @example
  * ```ts
- * import { createDeprecation } from "@hebra/flags";
+ * import { createDeprecation } from "@hebra/flags/deprecation";
  *
  * const old = createDeprecation({
  *   stage: () => "deprecated", deprecatedAt: "2026-03-01", sunsetAt: "2026-03-28", successor: "/api/v2", caller:

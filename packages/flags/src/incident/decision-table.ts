@@ -52,7 +52,7 @@ const fits = (patterns: string | readonly string[] | undefined, value: string): 
  * @example
  * ```ts
  * import { errorSignature } from "@hebra/core";
- * import { createDecisionTable } from "@hebra/flags";
+ * import { createDecisionTable } from "@hebra/flags/incident";
  *
  * const when = { code: ["ENOTFOUND", "EAI_AGAIN"] };
  * const table = createDecisionTable([

@@ -78,7 +78,7 @@ const MEMORY = 1_000;
  *
  * @example
  * ```ts
- * import { createDecisionTable, createIncidentRecorder, memoryIncidents } from "@hebra/flags";
+ * import { createDecisionTable, createIncidentRecorder, memoryIncidents } from "@hebra/flags/incident";
  *
  * const incidents = memoryIncidents();
  * const recorder = createIncidentRecorder({ sink: incidents, table: createDecisionTable([]), component: "ingest" });

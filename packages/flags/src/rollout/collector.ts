@@ -115,7 +115,8 @@ const KEEP_MS = 6 * 3_600_000;
  *
  * @example
  * ```ts
- * import { createCollector, createFlags, createRouter, memoryRolloutStore, staticProvider } from "@hebra/flags";
+ * import { createFlags, createRouter, staticProvider } from "@hebra/flags";
+ * import { createCollector, memoryRolloutStore } from "@hebra/flags/rollout";
  *
  * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: {
  * percent: 10 } } } }) });

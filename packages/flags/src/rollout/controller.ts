@@ -85,7 +85,7 @@ const schema = z.strictObject({
  *
  * @example
  * ```ts
- * import { createRolloutController, createRolloutService, memoryRolloutStore } from "@hebra/flags";
+ * import { createRolloutController, createRolloutService, memoryRolloutStore } from "@hebra/flags/rollout";
  *
  * const service = createRolloutService({ store: memoryRolloutStore() });
  * const controller = createRolloutController({ service, tickMs: 10_000 });

@@ -73,7 +73,7 @@ export function seal(record: UnsealedRecord): EvidenceRecord {
  *
  * @example
  * ```ts
- * import { rolloutPlan, createRolloutService, memoryRolloutStore, verifyEvidence } from "@hebra/flags";
+ * import { rolloutPlan, createRolloutService, memoryRolloutStore, verifyEvidence } from "@hebra/flags/rollout";
  *
  * const store = memoryRolloutStore();
  * const service = createRolloutService({ store });

@@ -93,13 +93,6 @@ export function legalEvents(phase: Phase): RolloutEvent[] {
  *
  * @throws HebraError `ILLEGAL_TRANSITION` when there is no such edge; `details` has `phase`, `event` and the `legal`
  * events.
- *
- * @example
- * ```ts
- * import { nextPhase, phaseLabel } from "@hebra/flags";
- *
- * console.log(phaseLabel(nextPhase({ name: "shadow" }, "advance", { steps: 4 }))); // canary(0)
- * ```
  */
 export function nextPhase(phase: Phase, event: RolloutEvent, context: TransitionContext): Phase {
   const edge = edges[phase.name][event];

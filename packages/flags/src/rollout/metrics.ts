@@ -43,8 +43,8 @@ export interface FlagMetrics {
  *
  * @example
  * ```ts
- * import { combineObservers, createCollector, createFlagMetrics, createFlags, createRouter, memoryRolloutStore,
- * staticProvider } from "@hebra/flags";
+ * import { createFlags, createRouter, staticProvider } from "@hebra/flags";
+ * import { combineObservers, createCollector, createFlagMetrics, memoryRolloutStore } from "@hebra/flags/rollout";
  *
  * const flags = createFlags({ provider: staticProvider({ flags: {} }) });
  * const collector = createCollector({ store: memoryRolloutStore() });

@@ -218,7 +218,7 @@ function isTimeZone(name: string): boolean {
  *
  * @example
  * ```ts
- * import { rolloutPlan } from "@hebra/flags";
+ * import { rolloutPlan } from "@hebra/flags/rollout";
  *
  * const plan = rolloutPlan({ owner: "team-threads", steps: [{ percent: 10, observeMs: 3_600_000, minSessions: 200 }],
  * full: { holdBack: 0 } });

@@ -32,7 +32,8 @@ const schema = z.strictObject({
  *
  * @example
  * ```ts
- * import { createFlags, envProvider, fileProvider, memoryRolloutStore, rolloutProvider } from "@hebra/flags";
+ * import { createFlags, envProvider, fileProvider } from "@hebra/flags";
+ * import { memoryRolloutStore, rolloutProvider } from "@hebra/flags/rollout";
  *
  * const store = memoryRolloutStore();
  * export const flags = createFlags({ providers: [envProvider(), rolloutProvider({ store }), fileProvider({ path:

@@ -21,15 +21,6 @@ export interface CheckedReport {
  * @throws HebraError `PARSE_ERROR` when it is no report, `EVIDENCE_TAMPERED` when it was changed after it was written,
  * `EVIDENCE_MISSING` when its verdict is no
  * or another item's
- *
- * @example
- * ```ts
- * import { checkReport, validateNoRegression } from "@hebra/flags";
- *
- * const report = await validateNoRegression({ cases: [{ id: "one", input: 1 }], legacy: (n: number) => n, next: (n:
- * number) => n });
- * console.log(checkReport("no-regression", report).digest === report.digest); // true
- * ```
  */
 export function checkReport(item: string, report: unknown): CheckedReport {
   const {

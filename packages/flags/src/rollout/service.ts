@@ -102,7 +102,7 @@ const schema = z.strictObject({
  *
  * @example
  * ```ts
- * import { createRolloutService, memoryRolloutStore, rolloutPlan } from "@hebra/flags";
+ * import { createRolloutService, memoryRolloutStore, rolloutPlan } from "@hebra/flags/rollout";
  *
  * const service = createRolloutService({
  *   store: memoryRolloutStore(),

@@ -57,7 +57,7 @@ const PAUSED_BLOCKS = 72;
  *
  * @example
  * ```ts
- * import { rolloutPlan, simulateRollout } from "@hebra/flags";
+ * import { rolloutPlan, simulateRollout } from "@hebra/flags/rollout";
  *
  * const result = await simulateRollout({ plan: rolloutPlan({ owner: "t", shadow: { leastMs: 0, minCompared: 0 } }),
  * next: { failing: 0.1 }, legacy: { failing: 0.01 } });

@@ -65,7 +65,7 @@ type Match = { readonly rule: FieldRule };
  *
  * @example
  * ```ts
- * import { createComparator } from "@hebra/flags";
+ * import { createComparator } from "@hebra/flags/shadow";
  *
  * const comparator = createComparator({ fields: { score: { kind: "tolerance", relative: 0.05 }, tags: { kind: "set" } }
  * });

@@ -105,7 +105,7 @@ const sign = (key: string, text: string): string => createHmac("sha256", key).up
  *
  * @example
  * ```ts
- * import { perfBaseline } from "@hebra/flags";
+ * import { perfBaseline } from "@hebra/flags/shadow";
  *
  * const report = await perfBaseline({ operations: [{ name: "noop", run: () => 1, targetP95Ms: 500 }], warmupMs: 0,
  * durationMs: 100 });

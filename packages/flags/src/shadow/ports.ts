@@ -33,7 +33,7 @@ export interface RecordingPort<T> {
  *
  * @example
  * ```ts
- * import { recordingPort } from "@hebra/flags";
+ * import { recordingPort } from "@hebra/flags/shadow";
  *
  * const mail = { send: async (to: string) => `sent to ${to}` };
  * const { port, effects } = recordingPort("mail", mail, { send: { answer: "not sent" } });

@@ -104,7 +104,7 @@ type Ran =
  *
  * @example
  * ```ts
- * import { createShadowRunner } from "@hebra/flags";
+ * import { createShadowRunner } from "@hebra/flags/shadow";
  *
  * const shadow = createShadowRunner({ timeoutMs: 1_000 });
  * shadow.submit({ flag: "engine-v2", session: "s1", answer: { text: "hello" }, next: async () => ({ text: "hello" })

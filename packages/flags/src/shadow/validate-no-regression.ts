@@ -107,7 +107,7 @@ type Answer = { readonly ok: true; readonly leaves: Leaves } | { readonly ok: fa
  *
  * @example
  * ```ts
- * import { validateNoRegression } from "@hebra/flags";
+ * import { validateNoRegression } from "@hebra/flags/shadow";
  *
  * const report = await validateNoRegression({
  *   cases: [{ id: "one", input: 1 }, { id: "two", input: 2 }],

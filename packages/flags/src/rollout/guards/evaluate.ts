@@ -40,19 +40,6 @@ const severity: readonly GuardAction[] = ["rollback", "pause", "hold"];
 /**
  * Asks every guard. Rollback is looked for before pause, and pause before hold; a sample that is too small for one
  * guard never keeps another from acting.
- *
- * @example
- * ```ts
- * import { defaultGuardLimits, evaluateGuards, noCounts } from "@hebra/flags";
- *
- * const arm = (assigned: number, failed: number) => ({ ...noCounts, assigned, exposed: assigned, failed });
- * const report = evaluateGuards(
- *   { share: 0.1, restarts: 5, completed: [], blocks: [{ start: 0, end: 60_000, new: arm(100, 12), legacy: arm(900, 9)
- * }] },
- *   defaultGuardLimits,
- * );
- * console.log(report.action, report.cause); // rollback errors
- * ```
  */
 export function evaluateGuards(input: GuardInput, limits: GuardLimits): GuardReport {
   const verdicts = names.filter((name) => !limits.disabled.includes(name)).map((name) => guards[name](input, limits));

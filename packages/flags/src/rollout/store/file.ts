@@ -19,7 +19,7 @@ import type { RolloutStore } from "./store.ts";
  *
  * @example
  * ```ts
- * import { createRolloutService, fileRolloutStore } from "@hebra/flags";
+ * import { createRolloutService, fileRolloutStore } from "@hebra/flags/rollout";
  *
  * export const service = createRolloutService({ store: fileRolloutStore("./rollouts") });
  * ```

@@ -48,7 +48,7 @@ const optionsSchema = z.strictObject({
  *
  * @example
  * ```ts
- * import { createRolloutService } from "@hebra/flags";
+ * import { createRolloutService } from "@hebra/flags/rollout";
  * import { postgresRolloutStore } from "@hebra/flags/postgres";
  *
  * export async function serviceOf(connectionString: string) {

@@ -75,7 +75,7 @@ const schema = z
  *
  * @example
  * ```ts
- * import { createRolloutService } from "@hebra/flags";
+ * import { createRolloutService } from "@hebra/flags/rollout";
  * import { redisRolloutStore } from "@hebra/flags/redis";
  *
  * export const service = createRolloutService({ store: redisRolloutStore({ url: "redis://127.0.0.1:6379" }) });

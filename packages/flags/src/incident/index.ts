@@ -1,0 +1,29 @@
+export {
+  createIncidentAggregator,
+  type IncidentAggregator,
+  type IncidentRow,
+  type IncidentWindow,
+} from "./aggregate.ts";
+export { createDecisionTable, type DecisionRule, type DecisionTable } from "./decision-table.ts";
+export { createFaultSwitch, FAULT_VARIABLE } from "./fault-switch.ts";
+export {
+  UNMATCHED,
+  type Incident,
+  type IncidentContext,
+  type IncidentDecision,
+  type IncidentQuery,
+  type IncidentSink,
+  type IncidentStore,
+} from "./incident.ts";
+export { postmortemDocument, type PostmortemSources } from "./postmortem.ts";
+export { createIncidentRecorder, type IncidentRecorder, type IncidentRecorderOptions } from "./recorder.ts";
+export { fileIncidentSpool, type IncidentSpool } from "./spool.ts";
+export { fileIncidents, memoryIncidents } from "./stores.ts";
+export {
+  criticalTrigger,
+  errorRateTrigger,
+  unknownGrowthTrigger,
+  type ErrorRateLimits,
+  type GrowthLimits,
+  type TriggerResult,
+} from "./triggers.ts";
