@@ -41,6 +41,7 @@ export const libraries = [
   { name: "@ai-sdk/provider", within: /(^|\/)ai-sdk([./-]|$)/ },
   { name: "react", within: /(^|\/)react\// },
   { name: "react-dom", within: /(^|\/)react\// },
+  { name: "croner", within: /^runtime\/cron\.ts$/ },
   { name: "hono", within: /(^|\/)http([./-]|$)/ },
   { name: "@openfeature/server-sdk", within: /(^|\/)openfeature([./-]|$)/ },
   { name: "@openfeature/core", within: /(^|\/)openfeature([./-]|$)/ },
