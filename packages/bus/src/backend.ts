@@ -56,7 +56,7 @@ export type Settle = {
   | { readonly kind: "ack"; readonly count: number; readonly replies: readonly ReplyEntry[] }
   | { readonly kind: "retry"; readonly delayMs: number }
   | { readonly kind: "release"; readonly delayMs: number }
-  /** The first message goes to the dead letters; the others are suspects only when they failed with it. */
+  /** The first message goes to the dead letters; the others are redeliveries only when they failed with it. */
   | { readonly kind: "dead"; readonly record: DeadRecord; readonly together: boolean }
   | { readonly kind: "park"; readonly record: DeadRecord }
   /** Settles nothing: asks for notices when more arrives. */
@@ -76,8 +76,8 @@ export interface RawLease {
 export interface ExchangeRequest {
   readonly space: Space;
   /** Who asks: one request at a time for each. */
-  readonly exchanger: string;
-  /** Distinguishes this request of the exchanger from the one before: a request sent twice acts once. */
+  readonly requester: string;
+  /** Distinguishes this request of the requester from the one before: a request sent twice acts once. */
   readonly requestId: string;
   /** Who is to get notices about the leases. */
   readonly holder: string;
@@ -146,7 +146,7 @@ export interface BackendListener {
   /** Work may be ready in a space of a partition. @returns false when there is no room for it: tell another process */
   ready(space: Space, partition: number): boolean;
   /** Whether `ready` would ask for work before it returns. */
-  asks(space: Space, partition: number): boolean;
+  willClaim(space: Space, partition: number): boolean;
   /** A watched conversation received more, or a ticket came to the head. */
   notice(space: Space, conversation: string, interrupt: boolean): void;
   /** The backend went away or came back, or holds what this process cannot read. */
@@ -157,7 +157,7 @@ export interface BackendListener {
 export interface Backend {
   /** How many independent parts there are; known once `start` resolved. */
   readonly partitions: number;
-  /** Requests of one exchanger that may be out at once, each under a name of its own. */
+  /** Requests of one batcher that may be out at once, each under a name of its own. */
   readonly lanes: number;
   /** The part that a conversation lives in. */
   partitionOf(conversation: string): number;

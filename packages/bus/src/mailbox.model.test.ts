@@ -50,7 +50,7 @@ describe("the mailbox state machine", () => {
             const { leases } = mailboxes.exchange(
               {
                 space: "in",
-                exchanger: "x",
+                requester: "x",
                 requestId: "",
                 holder: "h",
                 settles: [],
@@ -71,7 +71,7 @@ describe("the mailbox state machine", () => {
               const { settled } = mailboxes.exchange(
                 {
                   space: "in",
-                  exchanger: "x",
+                  requester: "x",
                   requestId: "",
                   holder: "h",
                   settles: [{ conversation, fence, ...settle }],

@@ -6,7 +6,7 @@ import type { BusEvent } from "./bus-events.ts";
 import type { BusSettings } from "../bus-options.ts";
 import type { Body, Decoded, Envelope, EnvelopeCodec } from "../envelope.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
-import type { Tenancy } from "./conversation-lease.ts";
+import type { ConversationLease } from "./conversation-lease.ts";
 
 /** What the parts of one bus share. */
 export interface BusCore {
@@ -17,11 +17,11 @@ export interface BusCore {
   readonly ids: IdGenerator;
   /** This instance, in leases and notices. */
   readonly holder: string;
-  readonly keeper: LeaseKeeper<Tenancy>;
+  readonly keeper: LeaseKeeper<ConversationLease>;
   /** Who hears notices, by space and conversation. */
   readonly watchers: Map<string, Set<(interrupt: boolean) => void>>;
   /** Everything held, for drain. */
-  readonly held: ReadonlySet<Tenancy>;
+  readonly held: ReadonlySet<ConversationLease>;
   /** Absent when nobody listens: what would be told is then not even made. */
   readonly emit: ((event: BusEvent) => void) | undefined;
   /** A message of a newer version was met: this process is not fit to serve. */

@@ -3,17 +3,17 @@ import { lockKey } from "@hebra/lock";
 import type { TicketReply } from "../backend.ts";
 import { INBOUND, listen, type BusCore } from "./bus-core.ts";
 import type { Claim, ClaimOptions, ConversationAddress } from "../bus.ts";
-import type { Exchanger } from "./settle-and-claim.ts";
+import type { SettleAndClaimBatcher } from "./settle-and-claim.ts";
 import { lostAt } from "./lease-keeper.ts";
-import { Tenancy } from "./conversation-lease.ts";
+import { ConversationLease } from "./conversation-lease.ts";
 
-/** Milliseconds after which a waiting ticket asks where it stands, even if nothing told it to. */
+/** Milliseconds after which a waiting ticket asks where it stands, unprompted. */
 const POLL_MS = 1_000;
 
 /** Takes a conversation for a direct call: see `Bus.claim`. */
 export async function claim(
   core: BusCore,
-  exchanger: Exchanger,
+  batcher: SettleAndClaimBatcher,
   closing: AbortSignal,
   address: ConversationAddress,
   options: ClaimOptions,
@@ -88,21 +88,21 @@ export async function claim(
       fence,
       attempt: 1,
     };
-    const tenancy = new Tenancy(core, {
+    const lease = new ConversationLease(core, {
       ...parts,
       deadline: lostAt(sentAt, settings.leaseMs),
       messages: [],
       leased: 1,
-      exchanger,
+      batcher,
       freed: () => {},
     });
     try {
       assertWanted();
     } catch (error) {
-      tenancy.release().catch(() => undefined);
+      lease.release().catch(() => undefined);
       throw error;
     }
-    return tenancy;
+    return lease;
   }
 }
 

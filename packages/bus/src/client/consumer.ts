@@ -3,9 +3,9 @@ import type { RawLease, Space } from "../backend.ts";
 import { decodeAll, directionOf, parseConversation, type BusCore } from "./bus-core.ts";
 import type { Delivery } from "../bus.ts";
 import type { Decoded } from "../envelope.ts";
-import { createExchanger, type Exchanger } from "./settle-and-claim.ts";
+import { createSettleAndClaimBatcher, type SettleAndClaimBatcher } from "./settle-and-claim.ts";
 import { lostAt } from "./lease-keeper.ts";
-import { Tenancy } from "./conversation-lease.ts";
+import { ConversationLease } from "./conversation-lease.ts";
 
 /**
  * Milliseconds for which one that met a message of a newer version leaves everything to others: whoever can read it has
@@ -20,7 +20,7 @@ export interface Consumer {
   /** Something may be ready. @returns whether there is room for it */
   wake(partition: number): boolean;
   /** Whether `wake` would ask before it returns. */
-  asks(partition: number): boolean;
+  willClaim(partition: number): boolean;
   /** Claims no more; what was not handed out yet is released; the iteration ends. @returns how many were released */
   stop(): Promise<number>;
   /** Resolves when every settle has its answer. */
@@ -41,9 +41,9 @@ export interface ConsumerOptions {
 }
 
 /** Deals with a lease whose first message must not reach a handler. @returns whether it was such a one */
-function turnAway(
+function rejectUndeliverable(
   core: BusCore,
-  exchanger: Exchanger,
+  batcher: SettleAndClaimBatcher,
   space: Space,
   partition: number,
   lease: RawLease,
@@ -54,8 +54,8 @@ function turnAway(
   const { retry } = core.settings;
   if (stopped?.kind === "newer") {
     core.upgradeRequired(stopped.version);
-    exchanger.rest(NEWER_REST_MS);
-    exchanger.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
+    batcher.rest(NEWER_REST_MS);
+    batcher.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
     return true;
   }
   const old = enqueuedAt !== undefined && lease.attempt > 1 && core.clock.now() - enqueuedAt > retry.maxAgeMs;
@@ -69,7 +69,7 @@ function turnAway(
   const signature = errorSignature(error, { component: "bus" });
   const record = { cause, attempts: lease.attempt - 1, signature: JSON.stringify(signature) };
   const parked = retry.onExhausted === "park" && cause !== "poison";
-  const settled = exchanger.settle(
+  const settled = batcher.settle(
     partition,
     parked
       ? { kind: "park", conversation, fence, record }
@@ -92,23 +92,23 @@ function turnAway(
   return true;
 }
 
-/** Makes tenancies of leases; those whose message must not reach a handler are dealt with. */
-export function admit(
+/** Makes conversation leases of leases; those whose message must not reach a handler are dealt with. */
+export function acceptLeases(
   core: BusCore,
-  exchanger: Exchanger,
+  batcher: SettleAndClaimBatcher,
   space: Space,
   leases: readonly RawLease[],
   partition: number,
   sentAt: number,
   freed: () => void,
-): Tenancy[] {
-  const admitted: Tenancy[] = [];
+): ConversationLease[] {
+  const accepted: ConversationLease[] = [];
   for (const lease of leases) {
     const { messages, stopped } = decodeAll(core.codec, lease.bodies, lease.attempt);
     if (
-      turnAway(
+      rejectUndeliverable(
         core,
-        exchanger,
+        batcher,
         space,
         partition,
         lease,
@@ -125,12 +125,12 @@ export function admit(
     const deadline = lostAt(sentAt, core.settings.leaseMs);
     if (deadline <= core.clock.monotonic()) {
       // This process stood still while the answer lay there: by now another may be at work.
-      exchanger.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
+      batcher.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
       freed();
       continue;
     }
-    admitted.push(
-      new Tenancy(core, {
+    accepted.push(
+      new ConversationLease(core, {
         space,
         partition,
         conversation,
@@ -141,7 +141,7 @@ export function admit(
         deadline,
         messages,
         leased: lease.bodies.length,
-        exchanger,
+        batcher,
         freed,
       }),
     );
@@ -152,22 +152,22 @@ export function admit(
       attempt: lease.attempt,
     });
   }
-  return admitted;
+  return accepted;
 }
 
 /** Leases conversations of one space and hands them out through an iterator. */
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { core, space } = options;
-  const buffer: Tenancy[] = [];
+  const buffer: ConversationLease[] = [];
   const waiting: ((result: IteratorResult<Delivery>) => void)[] = [];
   let held = 0;
   let stopping: Promise<number> | undefined;
 
   const freed = () => {
     held--;
-    exchanger.roomMade();
+    batcher.roomMade();
   };
-  const exchanger = createExchanger({
+  const batcher = createSettleAndClaimBatcher({
     backend: core.backend,
     space,
     id: options.id,
@@ -179,10 +179,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     free: () => options.concurrency - held,
     receive(leases, partition, sentAt) {
       held += leases.length;
-      for (const tenancy of admit(core, exchanger, space, leases, partition, sentAt, freed)) {
-        if (stopping !== undefined) void tenancy.release().catch(() => undefined);
-        else if (waiting.length > 0) waiting.shift()!({ value: tenancy, done: false });
-        else buffer.push(tenancy);
+      for (const lease of acceptLeases(core, batcher, space, leases, partition, sentAt, freed)) {
+        if (stopping !== undefined) void lease.release().catch(() => undefined);
+        else if (waiting.length > 0) waiting.shift()!({ value: lease, done: false });
+        else buffer.push(lease);
       }
     },
   });
@@ -190,9 +190,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const stop = (): Promise<number> => {
     if (stopping !== undefined) return stopping;
     options.signal?.removeEventListener("abort", end);
-    exchanger.stopClaiming();
+    batcher.stopClaiming();
     const unseen = buffer.splice(0);
-    stopping = Promise.allSettled(unseen.map((tenancy) => tenancy.release())).then(() => unseen.length);
+    stopping = Promise.allSettled(unseen.map((lease) => lease.release())).then(() => unseen.length);
     for (const resolve of waiting.splice(0)) resolve({ value: undefined, done: true });
     return stopping;
   };
@@ -201,8 +201,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     options.ended();
   };
   const next = (): Promise<IteratorResult<Delivery>> => {
-    for (let tenancy = buffer.shift(); tenancy !== undefined; tenancy = buffer.shift()) {
-      if (core.held.has(tenancy)) return Promise.resolve({ value: tenancy, done: false });
+    for (let lease = buffer.shift(); lease !== undefined; lease = buffer.shift()) {
+      if (core.held.has(lease)) return Promise.resolve({ value: lease, done: false });
     }
     if (stopping !== undefined) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => waiting.push(resolve));
@@ -223,10 +223,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         return this;
       },
     },
-    wake: (partition) => exchanger.wake(partition),
-    asks: (partition) => exchanger.asks(partition),
+    wake: (partition) => batcher.wake(partition),
+    willClaim: (partition) => batcher.willClaim(partition),
     stop,
-    answered: () => exchanger.answered(),
-    close: () => exchanger.close(),
+    answered: () => batcher.answered(),
+    close: () => batcher.close(),
   };
 }

@@ -2,13 +2,13 @@ import { errorSignature, HebraError } from "@hebra/core";
 import type { Space } from "../backend.ts";
 import { decodeAll, directionOf, listen, type BusCore } from "./bus-core.ts";
 import type { AckOptions, Delivery, MoreNotice, NackOptions, ReceivedMessage } from "../bus.ts";
-import type { Exchanger } from "./settle-and-claim.ts";
+import type { SettleAndClaimBatcher } from "./settle-and-claim.ts";
 import type { KeptLease } from "./lease-keeper.ts";
 import { encodeReplies } from "./publisher.ts";
 import { judge } from "../retry-policy.ts";
 
-/** What a tenancy is made of. */
-export interface TenancyParts {
+/** What a lease is made of. */
+export interface ConversationLeaseParts {
   readonly space: Space;
   readonly partition: number;
   readonly conversation: string;
@@ -20,13 +20,13 @@ export interface TenancyParts {
   readonly messages: ReceivedMessage[];
   /** Entries on lease, the ticket of a claim included. */
   readonly leased: number;
-  readonly exchanger: Exchanger;
+  readonly batcher: SettleAndClaimBatcher;
   /** The slot is free again. */
   readonly freed: () => void;
 }
 
 /** A conversation that this process holds: the one implementation of deliveries and claims. */
-export class Tenancy implements Delivery, KeptLease {
+export class ConversationLease implements Delivery, KeptLease {
   readonly tenant: string;
   readonly session: string;
   readonly messages: ReceivedMessage[];
@@ -37,7 +37,7 @@ export class Tenancy implements Delivery, KeptLease {
   readonly conversation: string;
   deadline: number;
   readonly #core: BusCore;
-  readonly #parts: TenancyParts;
+  readonly #parts: ConversationLeaseParts;
   readonly #since: number;
   #state: "held" | "settled" | "lost" = "held";
   #leased: number;
@@ -50,7 +50,7 @@ export class Tenancy implements Delivery, KeptLease {
   #listeners: Set<(notice: MoreNotice) => void> | undefined;
   #unlisten: (() => void) | undefined;
 
-  constructor(core: BusCore, parts: TenancyParts) {
+  constructor(core: BusCore, parts: ConversationLeaseParts) {
     this.#core = core;
     this.#parts = parts;
     this.tenant = parts.tenant;
@@ -127,7 +127,7 @@ export class Tenancy implements Delivery, KeptLease {
     if (this.#listeners === undefined) {
       this.#listeners = new Set();
       this.#unlisten = listen(this.#core, this.space, this.conversation, (interrupt) => this.#tellMore(interrupt));
-      const watched = this.#parts.exchanger.settle(this.partition, {
+      const watched = this.#parts.batcher.settle(this.partition, {
         kind: "watch",
         conversation: this.conversation,
         fence: this.fence,
@@ -173,7 +173,7 @@ export class Tenancy implements Delivery, KeptLease {
         ? []
         : encodeReplies(this.#core, this, options.outbound);
     this.#end("settled");
-    const done = await this.#parts.exchanger.settle(this.partition, {
+    const done = await this.#parts.batcher.settle(this.partition, {
       kind: "ack",
       conversation: this.conversation,
       fence: this.fence,
@@ -213,7 +213,7 @@ export class Tenancy implements Delivery, KeptLease {
       code: signature.code,
     };
     if (verdict.kind === "retry") {
-      const done = await this.#parts.exchanger.settle(this.partition, {
+      const done = await this.#parts.batcher.settle(this.partition, {
         kind: "retry",
         conversation,
         fence,
@@ -225,7 +225,7 @@ export class Tenancy implements Delivery, KeptLease {
     }
     const record = { cause: verdict.cause, attempts: this.attempt, signature: JSON.stringify(signature) };
     const parked = settings.retry.onExhausted === "park";
-    const done = await this.#parts.exchanger.settle(
+    const done = await this.#parts.batcher.settle(
       this.partition,
       parked
         ? { kind: "park", conversation, fence, record }
@@ -237,7 +237,7 @@ export class Tenancy implements Delivery, KeptLease {
   async release(options: { delayMs?: number } = {}): Promise<void> {
     if (this.#state !== "held") return;
     this.#end("settled");
-    await this.#parts.exchanger.settle(this.partition, {
+    await this.#parts.batcher.settle(this.partition, {
       kind: "release",
       conversation: this.conversation,
       fence: this.fence,

@@ -10,11 +10,11 @@ const BATCH = 256;
  */
 const WORTH_SHARING = 8;
 
-/** Milliseconds after which an exchanger asks even if nothing told it to: the bound for a wake-up that got lost. */
+/** Milliseconds after which the batcher asks unprompted: the bound for a lost wake-up. */
 const POLL_MS = 5_000;
 
-/** What an exchanger needs. */
-export interface ExchangerOptions {
+/** What a batcher needs. */
+export interface BatcherOptions {
   readonly backend: Backend;
   readonly space: Space;
   readonly id: string;
@@ -30,13 +30,13 @@ export interface ExchangerOptions {
 }
 
 /** Sends settles and claims of one space together: while requests are out, the next gathers. */
-export interface Exchanger {
+export interface SettleAndClaimBatcher {
   /** Settles in the next request. @returns what the backend answered: see `ExchangeReply.settled` */
   settle(partition: number, settle: Settle): Promise<number>;
   /** Something may be ready: ask for it. @returns whether there is room for it */
   wake(partition: number): boolean;
   /** Whether `wake` would send a request before it returns, and not leave it to one that is out. */
-  asks(partition: number): boolean;
+  willClaim(partition: number): boolean;
   /** There is room again. */
   roomMade(): void;
   /** Resolves when every settle has its answer. */
@@ -72,8 +72,8 @@ interface Part {
   cancelTimer: (() => void) | undefined;
 }
 
-/** An exchanger that has not asked for anything yet. */
-export function createExchanger(options: ExchangerOptions): Exchanger {
+/** A batcher that has not asked for anything yet. */
+export function createSettleAndClaimBatcher(options: BatcherOptions): SettleAndClaimBatcher {
   const { backend, clock } = options;
   const lanes = () =>
     Array.from({ length: backend.lanes }, (_, lane): Lane => ({
@@ -109,7 +109,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
   const send = async (index: number, lane: Lane, batch: Waiting[], want: number) => {
     const request = {
       space: options.space,
-      exchanger: lane.id,
+      requester: lane.id,
       requestId: options.requestId(),
       holder: options.holder,
       settles: batch.map((waiting) => waiting.settle),
@@ -222,7 +222,7 @@ export function createExchanger(options: ExchangerOptions): Exchanger {
       if (!part.queued) pump(part, index);
       return hasRoom;
     },
-    asks(index) {
+    willClaim(index) {
       const part = parts[index]!;
       return room() > 0 && !closing.signal.aborted && !part.queued && part.lanes.every((lane) => !lane.busy);
     },

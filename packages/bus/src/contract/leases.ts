@@ -123,7 +123,7 @@ export const leaseClauses = {
     await settle(harness, held.nack({ delayMs: 0 }));
     const first = await inbox.next();
     assert.deepEqual([...payloads(first), first.attempt], ["1", 2]);
-    assert.deepEqual(await settle(harness, first.take({ max: 9 })), [], "a suspect is not given on top of another");
+    assert.deepEqual(await settle(harness, first.take({ max: 9 })), [], "a redelivery is not given on top of another");
     await settle(harness, first.ack());
     const second = await inbox.next();
     assert.deepEqual([...payloads(second), second.attempt], ["2", 2]);

@@ -1,7 +1,7 @@
 import type { RawDeadLetter } from "../backend.ts";
 
 /** Dead letters in the order they came; beyond the limit the oldest that is not parked goes. */
-export interface Morgue {
+export interface DeadLetterStore {
   /** @returns the id it got */
   add(letter: Omit<RawDeadLetter, "id">): string;
   get(id: string): RawDeadLetter | undefined;
@@ -11,8 +11,8 @@ export interface Morgue {
   readonly size: number;
 }
 
-/** An empty morgue. */
-export function createMorgue(limit: number): Morgue {
+/** An empty store. */
+export function createDeadLetterStore(limit: number): DeadLetterStore {
   const letters = new Map<string, RawDeadLetter>();
   let last = 0;
   const forgetOldest = () => {

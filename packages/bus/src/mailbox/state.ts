@@ -34,7 +34,7 @@ export interface Conversation extends Due {
   /** Deliveries of the first message so far. */
   attempts: number;
   /** How many messages, from the head, were part of a delivery that failed: they go out one at a time. */
-  suspects: number;
+  redeliveries: number;
   /** Who gets the notices. */
   holder: string;
   /** Served from the fast lane when it next becomes ready. */
@@ -123,7 +123,7 @@ export function createConversation(key: string): Conversation {
     fence: 0,
     leased: 0,
     attempts: 0,
-    suspects: 0,
+    redeliveries: 0,
     holder: "",
     high: false,
     tickets: false,

@@ -53,7 +53,7 @@ export interface ExchangeSettings {
 /** The request as the script takes it, after time and space. */
 export function exchangeArgs(request: ExchangeRequest, settings: ExchangeSettings): string[] {
   const head = [
-    request.exchanger,
+    request.requester,
     request.requestId,
     request.holder,
     request.want,

@@ -76,7 +76,7 @@ if want > 0 then
   prefetch(space, taken)
   for _, conv in ipairs(taken) do
     local c = load_conv(space, conv)
-    local bodies = redis.call('LRANGE', space.q .. conv, '0', c.suspects > 0 and '0' or last)
+    local bodies = redis.call('LRANGE', space.q .. conv, '0', c.redeliveries > 0 and '0' or last)
     if has(c.flags, TICKETS) then
       for i = 2, #bodies do
         if bodies[i] and string.sub(bodies[i], 1, 1) == TICKET then

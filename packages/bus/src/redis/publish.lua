@@ -1,6 +1,6 @@
 -- Puts messages at the tails of their mailboxes.
 -- ARGV[3..] backlog, drop oldest (1 or 0), window ms, dead letters kept, touch (1: write something in any case, so that
---           WAIT has something to wait for), asks (1: whoever publishes asks for work right behind this, so that nobody
+--           WAIT has something to wait for), claims (1: the publisher claims right behind this, so that nobody
 --           need be woken); then for each message: conversation, duplicate digest, id, envelope, delay ms,
 --           flags (1 interrupt, 2 high)
 -- Returns for each message 0 accepted, 1 duplicate, 2 full.

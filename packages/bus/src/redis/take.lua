@@ -9,7 +9,7 @@ local c = load_conv(space, ARGV[3])
 if c.fence == 0 or c.fence ~= tonumber(ARGV[4]) then
   return -1
 end
-if c.suspects > c.leased then
+if c.redeliveries > c.leased then
   return {}
 end
 local given = {}

@@ -57,7 +57,7 @@ export function createFreezer(): Freezer {
                     return hasRoom;
                   },
                   // Frozen, it asks for nothing.
-                  asks: () => false,
+                  willClaim: () => false,
                   notice: (...args) => void whenThawed(() => listener.notice(...args)),
                   health: (...args) => void whenThawed(() => listener.health(...args)),
                 },

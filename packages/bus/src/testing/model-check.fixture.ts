@@ -31,7 +31,7 @@ export function scriptsAnswerAsTheModel(client: Redis, admin: Redis): fc.IAsyncP
         newestFormat: 1,
         time: () => now,
       });
-      await backend.start({ ready: () => true, asks: () => false, notice() {}, health() {} }, "h");
+      await backend.start({ ready: () => true, willClaim: () => false, notice() {}, health() {} }, "h");
       try {
         const subjects = [
           mailboxSubject(toSettings(options), () => now),

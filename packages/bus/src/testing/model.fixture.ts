@@ -215,7 +215,7 @@ export async function runModel(
       }
       const request = {
         space: "in",
-        exchanger: "x",
+        requester: "x",
         requestId: `${index}`,
         holder: "h",
         settles: [...chosen.values()],

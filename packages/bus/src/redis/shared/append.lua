@@ -10,15 +10,15 @@ local function load_conv(space, conv)
     return c
   end
   local packed = redis.call('HGET', space.m, conv)
-  c = { key = conv, fence = 0, leased = 0, attempts = 0, suspects = 0, flags = 0, holder = '', parked = '', stored = packed and true or false }
+  c = { key = conv, fence = 0, leased = 0, attempts = 0, redeliveries = 0, flags = 0, holder = '', parked = '', stored = packed and true or false }
   if packed then
-    c.fence, c.leased, c.attempts, c.suspects, c.flags, c.holder, c.parked = cmsgpack.unpack(packed)
+    c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked = cmsgpack.unpack(packed)
   end
   space.convs[conv] = c
   return c
 end
 local function is_blank(c)
-  return c.fence == 0 and c.attempts == 0 and c.suspects == 0 and c.flags == 0 and c.parked == ''
+  return c.fence == 0 and c.attempts == 0 and c.redeliveries == 0 and c.flags == 0 and c.parked == ''
 end
 local function save_conv(space, c)
   if is_blank(c) then
@@ -27,7 +27,7 @@ local function save_conv(space, c)
       c.stored = false
     end
   else
-    redis.call('HSET', space.m, c.key, cmsgpack.pack(c.fence, c.leased, c.attempts, c.suspects, c.flags, c.holder, c.parked))
+    redis.call('HSET', space.m, c.key, cmsgpack.pack(c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked))
     c.stored = true
   end
 end
@@ -62,7 +62,7 @@ local function appended(space, conv, length, high, interrupt)
     end
   end
 end
-local function bury(space, conv, body, cause, attempts, signature, max_dead)
+local function dead_letter(space, conv, body, cause, attempts, signature, max_dead)
   redis.call('XADD', root .. 'dlq', 'MAXLEN', '~', max_dead, '*', 'space', space.name, 'conv', conv, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
 end
 -- Gives up the oldest message that nobody holds. `before` messages were there before the new one.
@@ -79,18 +79,18 @@ local function drop_oldest(space, conv, before, max_dead)
     -- A ready conversation has a message at its head, never a ticket.
     local shields = index == 0 and bodies[i + 1] and string.sub(bodies[i + 1], 1, 1) == TICKET
     if string.sub(body, 1, 1) ~= TICKET and not shields then
-      local attempts = index == 0 and c.attempts or (index < c.suspects and 1 or 0)
-      if index < c.suspects then
-        c.suspects = c.suspects - 1
+      local attempts = index == 0 and c.attempts or (index < c.redeliveries and 1 or 0)
+      if index < c.redeliveries then
+        c.redeliveries = c.redeliveries - 1
       end
       if index == 0 then
-        c.attempts = c.suspects > 0 and 1 or 0
+        c.attempts = c.redeliveries > 0 and 1 or 0
       end
       save_conv(space, c)
       local tombstone = '\2' .. whole(micros)
       redis.call('LSET', space.q .. conv, index, tombstone)
       redis.call('LREM', space.q .. conv, 1, tombstone)
-      bury(space, conv, body, 'overflow', attempts, '', max_dead)
+      dead_letter(space, conv, body, 'overflow', attempts, '', max_dead)
       return true
     end
   end

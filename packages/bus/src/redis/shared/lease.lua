@@ -68,9 +68,9 @@ local function prefetch(space, convs)
   end
   local found = redis.call('HMGET', space.m, unpack(missing))
   for i, conv in ipairs(missing) do
-    local c = { key = conv, fence = 0, leased = 0, attempts = 0, suspects = 0, flags = 0, holder = '', parked = '', stored = found[i] and true or false }
+    local c = { key = conv, fence = 0, leased = 0, attempts = 0, redeliveries = 0, flags = 0, holder = '', parked = '', stored = found[i] and true or false }
     if found[i] then
-      c.fence, c.leased, c.attempts, c.suspects, c.flags, c.holder, c.parked = cmsgpack.unpack(found[i])
+      c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked = cmsgpack.unpack(found[i])
     end
     space.convs[conv] = c
   end
@@ -102,7 +102,7 @@ local function make_ready(space, c, length)
   touch(space, c)
   clear_due(space, c)
   if length == 0 then
-    c.fence, c.leased, c.attempts, c.suspects, c.flags, c.holder, c.parked = 0, 0, 0, 0, 0, '', ''
+    c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked = 0, 0, 0, 0, 0, '', ''
     return
   end
   enter_lane(space, c.key, has(c.flags, HIGH))
@@ -126,12 +126,12 @@ local function fail_lease(space, c)
     leased = leased - 1
     c.attempts = leased > 0 and 1 or 0
   end
-  c.suspects = math.max(c.suspects, leased)
+  c.redeliveries = math.max(c.redeliveries, leased)
   end_lease(space, c)
 end
 local function removed(c, count)
-  c.suspects = math.max(0, c.suspects - count)
-  c.attempts = c.suspects > 0 and 1 or 0
+  c.redeliveries = math.max(0, c.redeliveries - count)
+  c.attempts = c.redeliveries > 0 and 1 or 0
 end
 local function go_on(space, c, delay)
   if delay > 0 then
@@ -155,7 +155,7 @@ local function flush(space)
       end
     else
       sets[#sets + 1] = conv
-      sets[#sets + 1] = cmsgpack.pack(c.fence, c.leased, c.attempts, c.suspects, c.flags, c.holder, c.parked)
+      sets[#sets + 1] = cmsgpack.pack(c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked)
       c.stored = true
     end
   end

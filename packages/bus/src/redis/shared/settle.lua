@@ -64,10 +64,10 @@ local function settle_one(space, kind, conv, fence, at, window, max_dead)
   elseif kind == 'dead' then
     if held then
       if ARGV[at + 3] == '1' then
-        c.suspects = math.max(c.suspects, c.leased)
+        c.redeliveries = math.max(c.redeliveries, c.leased)
       end
       local body = redis.call('LPOP', space.q .. conv)
-      bury(space, conv, body, ARGV[at], ARGV[at + 1], ARGV[at + 2], max_dead)
+      dead_letter(space, conv, body, ARGV[at], ARGV[at + 1], ARGV[at + 2], max_dead)
       removed(c, 1)
       end_lease(space, c)
       make_ready(space, c, redis.call('LLEN', space.q .. conv))
@@ -90,7 +90,7 @@ local function settle_one(space, kind, conv, fence, at, window, max_dead)
     touch(space, c)
   end
   redis.call('HSET', space.mo, conv, c.holder)
-  if c.suspects > c.leased then
+  if c.redeliveries > c.leased then
     return 0, at
   end
   local waiting = redis.call('LLEN', space.q .. conv) - c.leased

@@ -30,7 +30,7 @@ export async function readScheduled(
 }
 
 /** Makes ready what waits for a retry. @param ask - one page of a space */
-export async function hurryAll(
+export async function retryAllNow(
   spaces: readonly string[],
   ask: (space: string, args: readonly string[]) => Promise<unknown>,
 ): Promise<number> {

@@ -36,7 +36,7 @@ function newestFirst(a: RawDeadLetter, b: RawDeadLetter): number {
 }
 
 /** Reads dead letters; each partition has a stream of them, and one of those that stop their conversation. */
-export function createDeadStore(commands: RedisCommands, run: Runner, roots: readonly string[]) {
+export function createDeadLetterReader(commands: RedisCommands, run: Runner, roots: readonly string[]) {
   return {
     async list(limit: number, before: string | undefined): Promise<RawDeadLetter[]> {
       const cursor = before === undefined ? undefined : parseDeadId(before, roots.length);

@@ -1,0 +1,147 @@
+import { HebraError } from "@hebra/core";
+import type { BackendListener, Space } from "../backend.ts";
+import type { Durability } from "../bus.ts";
+import type { BusSettings } from "../bus-options.ts";
+import type { RedisCommands } from "./commands.ts";
+import type { SharedConfig } from "./config.ts";
+import type { createDeadLetterReader } from "./dead-letter-reader.ts";
+import { partitionOf } from "./partitions.ts";
+import type { createPublishQueue } from "./publish-queue.ts";
+import { createRunner, type Runner, type Script } from "./run.ts";
+import { scripts } from "./scripts.generated.ts";
+import type { Waker } from "./waker.ts";
+
+/** What the Redis backend is made of. */
+export interface RedisBackendOptions {
+  readonly connect: () => Promise<RedisCommands>;
+  readonly namespace: string;
+  readonly partitions: number | undefined;
+  readonly durability: Durability;
+  readonly replicas: number;
+  readonly durabilityTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly settings: BusSettings;
+  readonly newestFormat: number;
+  /** Only tests: the time in milliseconds, instead of the server's. */
+  readonly time?: () => number;
+}
+
+/** Everything that the Redis backend keeps. */
+export interface RedisState {
+  readonly options: RedisBackendOptions;
+  readonly closing: AbortController;
+  /** The commands of the connection, once there is one. */
+  readonly commands: RedisCommands;
+  readonly run: Runner;
+  /** Whether tenants have limits, as scripts take it. */
+  readonly limitFlag: "0" | "1";
+  /** What the processes of the namespace agree on. */
+  config: SharedConfig;
+  /** What the keys of each partition begin with. */
+  roots: string[];
+  wakers: Waker[];
+  connected: RedisCommands | undefined;
+  listener: BackendListener | undefined;
+  holder: string;
+  reachable: boolean;
+  /** Whether the agreement was read: until then an answer does not make the backend ready. */
+  agreed: boolean;
+  serverVersion: string;
+  waitingConnection: ReturnType<RedisCommands["waiting"]> | undefined;
+  deadLetters: ReturnType<typeof createDeadLetterReader> | undefined;
+  readonly queues: Map<string, ReturnType<typeof createPublishQueue>>;
+  /** Spaces whose readiness is of interest. */
+  readonly watched: Map<string, { space: Space; partition: number; count: number }>;
+}
+
+/** The state of a backend that has not been started yet. */
+export function createRedisState(options: RedisBackendOptions): RedisState {
+  const connected = (): RedisCommands => {
+    if (state.connected === undefined) throw new HebraError("UNREACHABLE", "Redis has not been reached yet.");
+    return state.connected;
+  };
+  const commands: RedisCommands = {
+    evalsha: (...args) => connected().evalsha(...args),
+    eval: (...args) => connected().eval(...args),
+    call: (...args) => connected().call(...args),
+    version: () => connected().version(),
+    masters: () => connected().masters(),
+    blocking: () => connected().blocking(),
+    waiting: () => connected().waiting(),
+    close: async () => state.connected?.close(),
+  };
+  const state: RedisState = {
+    options,
+    closing: new AbortController(),
+    commands,
+    run: createRunner(commands, options.requestTimeoutMs, (error) => noteAnswer(state, error)),
+    limitFlag: options.settings.tenants === undefined ? "0" : "1",
+    config: { partitions: options.partitions ?? 1, format: options.newestFormat, fresh: false },
+    roots: [],
+    wakers: [],
+    connected: undefined,
+    listener: undefined,
+    holder: "",
+    reachable: false,
+    agreed: false,
+    serverVersion: "0",
+    waitingConnection: undefined,
+    deadLetters: undefined,
+    queues: new Map(),
+    watched: new Map(),
+  };
+  return state;
+}
+
+/** Records that the server answered, or failed to, and reports the change. */
+export function noteAnswer(state: RedisState, error?: HebraError): void {
+  const { listener } = state;
+  if (state.closing.signal.aborted) return;
+  if (error !== undefined) {
+    state.reachable = false;
+    listener?.health("unreachable", error);
+  } else if (!state.reachable) {
+    state.reachable = true;
+    // An answer alone is not enough: what all processes have agreed on may shut this one out.
+    if (!state.agreed) return;
+    listener?.health("ready");
+    // Nobody was told what became ready in the meantime.
+    for (const { space, partition } of state.watched.values()) listener?.ready(space, partition);
+  }
+}
+
+/** The time argument of scripts: empty unless a test sets it. */
+export function scriptTime({ options }: RedisState): string {
+  return options.time === undefined ? "" : String(options.time());
+}
+
+/** Runs a script on a space of a partition. */
+export function runScript(
+  state: RedisState,
+  script: Script,
+  partition: number,
+  space: Space,
+  args: readonly string[],
+  late: () => readonly string[] = () => args,
+): Promise<unknown> {
+  return state.run.script(script, state.roots[partition]!, [scriptTime(state), space, ...args], () => [
+    scriptTime(state),
+    space,
+    ...late(),
+  ]);
+}
+
+/** Runs the script of operators. */
+export function runAdmin(
+  state: RedisState,
+  partition: number,
+  space: Space,
+  args: readonly string[],
+): Promise<unknown> {
+  return runScript(state, scripts.admin, partition, space, args);
+}
+
+/** The partition that a conversation lives in. */
+export function partitionFor({ config }: RedisState, conversation: string): number {
+  return partitionOf(conversation, config.partitions);
+}
