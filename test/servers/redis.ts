@@ -1,11 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { eventually } from "./eventually.ts";
+import { freePort } from "./free-port.ts";
 
 /** Why the tests that need a server of their own are left out, or `undefined`. */
 export const withoutRedisServer = (() => {
@@ -35,16 +35,6 @@ export interface TestRedis {
 
 /** Arguments of a server that loses nothing by a kill. */
 export const everyWrite: readonly string[] = ["--appendonly", "yes", "--appendfsync", "always"];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  // The port of the cluster bus is 10 000 higher and must exist.
-  return port < 55_000 ? port : freePort();
-}
 
 /** Starts a server that keeps nothing on disk; more arguments as on the command line. */
 export async function startRedis(args: readonly string[] = []): Promise<TestRedis> {

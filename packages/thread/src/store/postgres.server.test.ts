@@ -118,6 +118,24 @@ describe.skipIf(url === undefined)("postgresStore on a server", () => {
   );
 
   it(
+    "an idle connection of the host's pool that breaks off does not end the process [EN-1]",
+    async () => {
+      const own = new pg.Pool({ connectionString: url, max: 2 });
+      const store = await postgresStore({ pool: own, schema });
+      const { rows } = (await own.query("SELECT pg_backend_pid() AS pid")) as { rows: { pid: number }[] };
+      const removed = new Promise((resolve) => own.once("remove", resolve));
+      await pool.query("SELECT pg_terminate_backend($1)", [rows[0]!.pid]);
+      // Without a listener the pool's "error" event would have been thrown, and failed this run.
+      await removed;
+      expect(await store.load("t", { key: "nobody" })).toBe(undefined);
+      await store.close();
+      expect(own.listenerCount("error")).toBe(0);
+      await own.end();
+    },
+    PATIENCE,
+  );
+
+  it(
     "says so when the server is not there, and keeps secrets to itself",
     async () => {
       const error = await rejects(

@@ -71,7 +71,8 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
     ...createRunner(port, parsed.schema, channel, parsed.busyMs),
     watch: watch.watch,
     async now() {
-      const [row] = await port.query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8", [], "hebra_now");
+      const text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8";
+      const [row] = await wrapping(port.query(text, [], "hebra_now"));
       return row![0] as number;
     },
     async close() {
@@ -119,16 +120,17 @@ export async function postgresMigrations(options: PostgresConnection & { clock?:
   );
   const { clock = systemClock } = parsed;
   const { port } = await connect(parsed);
-  const wrapping = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      throw wrapped(error);
-    }
-  };
   return {
     status: () => wrapping(migrationStatus(port, parsed.schema)),
     apply: () => wrapping(applyMigrations(port, parsed.schema, clock.now(), parsed.busyMs)),
     close: () => port.close(),
   };
+}
+
+async function wrapping<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw wrapped(error);
+  }
 }

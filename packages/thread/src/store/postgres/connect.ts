@@ -77,8 +77,6 @@ export async function connect(options: Parsed): Promise<{ port: PostgresPort; em
 async function ownPool(connectionString: string, { poolSize, prepare, busyMs }: Parsed): Promise<PostgresPort> {
   const { default: pg } = await loadPeer({ name: "pg", range: "^8.11.0", neededBy }, () => import("pg"));
   const pool = new pg.Pool({ connectionString, max: poolSize });
-  // An idle connection that breaks off is replaced by the pool; without a listener it would end the process.
-  pool.on("error", () => undefined);
   return poolPort(pool as unknown as PgPool, true, prepare, busyMs);
 }
 

@@ -29,6 +29,8 @@ export interface PgClient extends Queryable {
 export interface PgPool extends Queryable {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
+  on?(event: "error", listener: (error: Error) => void): unknown;
+  removeListener?(event: "error", listener: (error: Error) => void): unknown;
   readonly options?: { max?: number };
 }
 
@@ -62,6 +64,9 @@ const SCHEMA_MS = 60_000;
  * @param busyMs - how long a transaction waits for others, in milliseconds
  */
 export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs: number): PostgresPort {
+  // The pool replaces an idle connection that breaks off; without a listener the event would end the process.
+  const ignore = () => undefined;
+  pool.on?.("error", ignore);
   return {
     ...session(pool, prepare),
     async transaction(mode, work) {
@@ -122,6 +127,7 @@ export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs:
     },
     close: async () => {
       if (owned) await pool.end();
+      else pool.removeListener?.("error", ignore);
     },
   };
 }

@@ -40,7 +40,7 @@ export function createWatch(
       .listen(channel, hear, lost)
       .then(
         async (end) => {
-          if (closed) await end();
+          if (closed) await end().catch(() => undefined);
           else stop = end;
         },
         () => lost(),

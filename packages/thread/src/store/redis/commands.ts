@@ -38,14 +38,22 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
       }
     },
     async subscribe(channel, onMessage, onGap) {
-      subscriber = duplicate(client);
+      const own = (subscriber = duplicate(client));
       // Without a listener the client prints each failed attempt; it goes on trying either way.
-      subscriber.on("error", () => {});
-      subscriber.on("message", (from, message) => {
+      own.on("error", () => {});
+      own.on("message", (from, message) => {
         if (from === channel) onMessage(message);
       });
-      subscriber.on("ready", onGap);
-      await subscriber.subscribe(channel);
+      // Subscribes after each reconnection here: ioredis would do it in a promise that nobody handles. A cluster's
+      // client has no "ready" of each connection, and handles its own.
+      const again = () => void own.subscribe(channel).then(onGap, () => undefined);
+      own.on("ready", client.isCluster === true ? onGap : again);
+      try {
+        await own.subscribe(channel);
+      } catch (error) {
+        own.disconnect();
+        throw wrapped(error);
+      }
     },
     async close() {
       subscriber?.disconnect();
@@ -65,6 +73,7 @@ function duplicate(client: IoredisClient): IoredisClient {
     lazyConnect: false,
     maxRetriesPerRequest: null,
     enableOfflineQueue: true,
+    autoResubscribe: false,
   });
 }
 

@@ -5,7 +5,7 @@ import type { Rows } from "../verbs/op.ts";
 import type { PlainFind } from "../verbs/resolve.ts";
 import type { RedisCommands } from "./commands.ts";
 import { placeOf, threadKeys, type Keys } from "./layout.ts";
-import { sorted, type GlobalFind, type Reader } from "./reader.ts";
+import { noteRevision, sorted, type GlobalFind, type Reader } from "./reader.ts";
 import { SEPARATOR, type Routes } from "./routes.ts";
 
 /** How many entries of a list are looked at in one go. */
@@ -42,7 +42,7 @@ export function createGlobalFind(
     if (threadId === undefined) return [];
     const tag = keys.tag(tenant, threadId);
     session.tag = tag;
-    if (!session.revisions.has(tag)) session.revisions.set(tag, reader().revision(tag));
+    noteRevision(session, tag, reader());
     const found = await row(threads, tenant, threadId, [threadId]);
     return found === undefined || found[placeOf(threads, "key")] !== key ? [] : [found];
   };

@@ -29,6 +29,17 @@ export interface Reader {
   revision(tag: string): Promise<string>;
 }
 
+/**
+ * Notes a thread's revision, once, before its first read. A read beside it may fail first, and then nobody awaits the
+ * revision: its own failure must not count as unhandled.
+ */
+export function noteRevision(session: Session, tag: string, reader: Pick<Reader, "revision">): void {
+  if (session.revisions.has(tag)) return;
+  const revision = reader.revision(tag);
+  revision.catch(() => undefined);
+  session.revisions.set(tag, revision);
+}
+
 /** How the tables' finds across threads are served. */
 export type GlobalFind = (find: PlainFind, session: Session) => Promise<Rows>;
 
@@ -145,7 +156,7 @@ export function createReader(commands: RedisCommands, keys: Keys, routes: Routes
     const tag = await tagOf(find, access, session);
     if (tag === undefined) return [];
     session.tag = tag;
-    if (!session.revisions.has(tag)) session.revisions.set(tag, revision(tag));
+    noteRevision(session, tag, { revision });
     const own = threadKeys(keys, tag);
     const [tenant, ...values] = find.values as [string, ...Value[]];
     const each = find.anyOf === undefined ? [values] : [...new Set(find.anyOf)].map((value) => [...values, value]);

@@ -1,7 +1,7 @@
 import { HebraError } from "@hebra/core";
 import type { Table, Value } from "../table.ts";
 import { approvals, contexts, executions, outbox, threads } from "../tables.ts";
-import type { Put, Write } from "../verbs/op.ts";
+import type { Put, Update, Write } from "../verbs/op.ts";
 import type { RedisCommands } from "./commands.ts";
 import { placeOf, type Keys } from "./layout.ts";
 
@@ -112,6 +112,18 @@ export function createRoutes(
     return undefined;
   };
 
+  const prepareUpdate = async (
+    { table, key, fields }: Update,
+    ownerOf: (tenant: string, contextId: string) => Promise<string | undefined>,
+  ): Promise<void> => {
+    const [tenant, ...names] = key as string[];
+    if (table === threads && fields["updatedAt"] !== undefined)
+      await commands.call("ZADD", keys.global("recent", tenant!), "GT", Number(fields["updatedAt"]), names[0]!);
+    if (table !== executions || (fields["wakeAt"] ?? null) === null) return;
+    const owner = await ownerOf(tenant!, names[0]!);
+    if (owner !== undefined) await awaken([tenant, owner, ...names].join(SEPARATOR), fields["wakeAt"]!);
+  };
+
   return {
     async thread(tenant, kind, id) {
       const name = keys.global("route", kind, tenant, id);
@@ -134,20 +146,11 @@ export function createRoutes(
           threadId ??= fieldOf(put.table, put.rows[0]!, "threadId");
       if (rows.length > 0 && threadId === undefined && write.when !== undefined)
         threadId = await this.thread(write.when.key[0] as string, "context", write.when.key[1] as string);
-      const work = rows.flatMap((put) => put.rows.map((row) => prepareRow(put, row, threadId)));
-      for (const { table, key, fields } of write.sets) {
-        const [tenant, ...names] = key as string[];
-        if (table === threads && fields["updatedAt"] !== undefined) {
-          work.push(
-            commands.call("ZADD", keys.global("recent", tenant!), "GT", Number(fields["updatedAt"]), names[0]!),
-          );
-        }
-        if (table === executions && (fields["wakeAt"] ?? null) !== null) {
-          const owner = await this.thread(tenant!, "context", names[0]!);
-          if (owner !== undefined) work.push(awaken([tenant, owner, ...names].join(SEPARATOR), fields["wakeAt"]!));
-        }
-      }
-      await Promise.all(work);
+      // Started together, so that no promise fails before something awaits it.
+      await Promise.all([
+        ...rows.flatMap((put) => put.rows.map((row) => prepareRow(put, row, threadId))),
+        ...write.sets.map((one) => prepareUpdate(one, (tenant, id) => this.thread(tenant, "context", id))),
+      ]);
     },
   };
 }
