@@ -6,6 +6,7 @@ import { seconds } from "../lib/log.mjs";
 import { stopCommands } from "../lib/run.mjs";
 import { startServers } from "../servers/servers.mjs";
 import { runStages, summary } from "./run-stages.mjs";
+import { describeSlices, judgeSlices } from "./slices.mjs";
 import { stages } from "./stages.mjs";
 import { closingLine } from "./tally.mjs";
 
@@ -67,13 +68,14 @@ export async function main() {
   }
 
   try {
-    if (selection.some((stage) => stage.name === "unit" || stage.name === "examples")) {
+    if (selection.some((stage) => stage.servers === true)) {
       servers = await startServers();
       Object.assign(process.env, servers.env);
       console.log(`servers: ${servers.summary}`);
     }
     const outcomes = await runStages(selection, { scratch, tarballs: join(scratch, "tarballs") }, console.log);
-    const { tally, failed } = summary(outcomes);
+    const slices = judgeSlices(outcomes);
+    const { tally, failed, tooLong } = summary(outcomes, slices);
     console.log("");
     for (const { name, milliseconds, tally: own, unmet } of outcomes) {
       console.log(
@@ -81,6 +83,8 @@ export async function main() {
       );
     }
     console.log(`${"in all".padEnd(12)}${seconds(performance.now() - start).padStart(9)}`);
+    console.log(`\nSlices, seconds against their allowance:\n${describeSlices(slices).join("\n")}`);
+    if (tooLong.length > 0) console.log(`Slices that took too long: ${tooLong.join(", ")}`);
     if (failed.length > 0) console.log(`Failed stages: ${failed.join(", ")}`);
     await clean();
     console.log(closingLine(tally));

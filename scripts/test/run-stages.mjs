@@ -1,10 +1,11 @@
 import { paint, seconds } from "../lib/log.mjs";
-import { sum } from "./tally.mjs";
+import { one, sum } from "./tally.mjs";
 
 /**
  * @typedef {import("./stages.mjs").Stage} Stage
  * @typedef {import("./stages.mjs").StageContext} StageContext
- * @typedef {{ name: string, tally: import("./tally.mjs").Tally, milliseconds: number, unmet?: string }} Outcome
+ * @typedef {import("./tally.mjs").Tally} Tally
+ * @typedef {{ name: string, slice: string, tally: Tally, milliseconds: number, unmet?: string }} Outcome
  */
 
 /**
@@ -23,7 +24,13 @@ export async function runStages(stages, context, say) {
     const unmet = stage.needs?.find((name) => done.get(name)?.tally.passed === 0);
     if (unmet !== undefined) {
       say(`${label} — not run, because ${unmet} failed`);
-      done.set(stage.name, { name: stage.name, tally: { passed: 0, failed: 0, skipped: 1 }, milliseconds: 0, unmet });
+      done.set(stage.name, {
+        name: stage.name,
+        slice: stage.slice,
+        tally: { passed: 0, failed: 0, skipped: 1 },
+        milliseconds: 0,
+        unmet,
+      });
       continue;
     }
     say(paint("bold", label));
@@ -43,17 +50,22 @@ export async function runStages(stages, context, say) {
         `[${index + 1}/${stages.length}] ${stage.name} ${failed ? "FAILED" : "ok"} in ${seconds(milliseconds)}`,
       ),
     );
-    done.set(stage.name, { name: stage.name, tally, milliseconds });
+    done.set(stage.name, { name: stage.name, slice: stage.slice, tally, milliseconds });
   }
   return [...done.values()];
 }
 
 /**
+ * What the whole run comes to. A slice that took too long counts as one failure.
+ *
  * @param {readonly Outcome[]} outcomes
+ * @param {readonly import("./slices.mjs").SliceReport[]} [slices]
  */
-export function summary(outcomes) {
+export function summary(outcomes, slices = []) {
+  const tooLong = slices.filter(({ verdict }) => verdict === "too long").map(({ slice }) => slice);
   return {
-    tally: sum(outcomes.map((outcome) => outcome.tally)),
+    tally: sum([...outcomes.map((outcome) => outcome.tally), ...tooLong.map(() => one(false))]),
     failed: outcomes.filter((outcome) => outcome.tally.failed > 0).map((outcome) => outcome.name),
+    tooLong,
   };
 }

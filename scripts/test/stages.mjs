@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sourceCommand } from "../lib/example.mjs";
 import { root } from "../lib/paths.mjs";
 import { run } from "../lib/run.mjs";
+import { describeSkipped, skippedOfVitest } from "./skipped.mjs";
 import { one, sum, tallyOfFile, tallyOfVitest } from "./tally.mjs";
 
 /**
@@ -11,6 +12,8 @@ import { one, sum, tallyOfFile, tallyOfVitest } from "./tally.mjs";
  * @typedef {object} Stage
  * @property {string} name
  * @property {string} title
+ * @property {import("./slices.mjs").SliceName} slice what its time counts against
+ * @property {boolean} [servers] whether it uses Redis and PostgreSQL
  * @property {readonly string[]} [needs] stages without which this one says nothing
  * @property {(context: StageContext) => Promise<Tally>} run
  */
@@ -63,40 +66,93 @@ async function program(name, file, context, more = []) {
   return tallyOfFile(tally, result.ok);
 }
 
+/**
+ * Runs the tests of some projects of vitest.config.ts, and says what was skipped.
+ *
+ * @param {string} name of the stage
+ * @param {readonly string[]} projects
+ * @param {StageContext} context
+ */
+async function tests(name, projects, { scratch }) {
+  const report = join(scratch, `${name}.vitest.json`);
+  const result = await run(bin("vitest"), [
+    "run",
+    ...projects.map((project) => `--project=${project}`),
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+  ]);
+  const tally = tallyOfFile(report, result.ok, tallyOfVitest);
+  if (existsSync(report))
+    for (const line of describeSkipped(skippedOfVitest(readFileSync(report, "utf8")))) console.log(line);
+  return tally;
+}
+
 /** @type {readonly Stage[]} */
 export const stages = [
-  { name: "workspace", title: "sherif: versions and manifests agree", run: () => check(bin("sherif"), []) },
-  { name: "format", title: "oxfmt: one layout", run: () => check(bin("oxfmt"), ["--check", "."]) },
+  {
+    name: "workspace",
+    title: "sherif: versions and manifests agree",
+    slice: "lint, types, build, pack",
+    run: () => check(bin("sherif"), []),
+  },
+  {
+    name: "format",
+    title: "oxfmt: one layout",
+    slice: "lint, types, build, pack",
+    run: () => check(bin("oxfmt"), ["--check", "."]),
+  },
   {
     name: "lint",
     title: "eslint: style and dependency direction",
+    slice: "lint, types, build, pack",
     run: () => check(bin("eslint"), [".", "--max-warnings", "0"]),
   },
-  { name: "types", title: "tsc -b", run: () => check(bin("tsc"), ["-b"]) },
+  { name: "types", title: "tsc -b", slice: "lint, types, build, pack", run: () => check(bin("tsc"), ["-b"]) },
   {
     name: "unit",
-    title: "vitest: all projects",
-    run: async ({ scratch }) => {
-      const report = join(scratch, "vitest.json");
-      const result = await run(bin("vitest"), [
-        "run",
-        "--reporter=default",
-        "--reporter=json",
-        `--outputFile.json=${report}`,
-      ]);
-      return tallyOfFile(report, result.ok, tallyOfVitest);
-    },
+    title: "vitest: every package, and what crosses packages",
+    slice: "unit and crash",
+    servers: true,
+    run: (context) => tests("unit", ["packages", "workspace", "timed"], context),
   },
-  { name: "unused", title: "knip: no dead files, exports or dependencies", run: () => check(bin("knip"), []) },
+  {
+    name: "migration",
+    title: "vitest: runs of the migration kit, killed and whole",
+    slice: "migration",
+    servers: true,
+    run: (context) => tests("migration", ["migration"], context),
+  },
+  {
+    name: "docs",
+    title: "vitest: snippets, examples in comments, generated pages",
+    slice: "docs",
+    run: (context) => tests("docs", ["docs"], context),
+  },
+  {
+    name: "chaos",
+    title: "vitest: pnpm chaos with a worker killed and another stopped",
+    slice: "chaos smoke",
+    servers: true,
+    run: (context) => tests("chaos", ["chaos"], context),
+  },
+  {
+    name: "unused",
+    title: "knip: no dead files, exports or dependencies",
+    slice: "lint, types, build, pack",
+    run: () => check(bin("knip"), []),
+  },
   {
     name: "build",
     title: "tsup: build every package",
+    slice: "lint, types, build, pack",
     run: async () =>
       one((await run("pnpm", ["-r", "--filter", "./packages/*", "run", "build"], { output: "quiet" })).ok),
   },
   {
     name: "pack",
     title: "pack every package",
+    slice: "lint, types, build, pack",
     needs: ["build"],
     run: async ({ tarballs: directory }) => {
       mkdirSync(directory, { recursive: true });
@@ -112,12 +168,20 @@ export const stages = [
   {
     name: "preflight",
     title: "what the tarballs hold",
+    slice: "ship",
     needs: ["pack"],
     run: (context) => program("preflight", "ship/preflight.ts", context, ["--tarballs", context.tarballs]),
   },
   {
+    name: "ship",
+    title: "vitest: releases are planned and rehearsed",
+    slice: "ship",
+    run: (context) => tests("ship", ["ship"], context),
+  },
+  {
     name: "publint",
     title: "publint --strict on the tarballs",
+    slice: "lint, types, build, pack",
     needs: ["pack"],
     run: (context) =>
       eachTarball(context, (tarball) => ({ command: bin("publint"), args: ["run", tarball, "--strict"] })),
@@ -125,6 +189,7 @@ export const stages = [
   {
     name: "resolution",
     title: "attw --profile esm-only on the tarballs",
+    slice: "lint, types, build, pack",
     needs: ["pack"],
     run: (context) =>
       eachTarball(context, (tarball) => ({ command: bin("attw"), args: [tarball, "--profile", "esm-only"] })),
@@ -132,8 +197,15 @@ export const stages = [
   {
     name: "packed",
     title: "import the tarballs, with and without optional peers",
+    slice: "lint, types, build, pack",
     needs: ["pack"],
     run: (context) => program("packed", "packed/main.ts", context, ["--tarballs", context.tarballs]),
   },
-  { name: "examples", title: "run every example", run: (context) => program("examples", "examples.mjs", context) },
+  {
+    name: "examples",
+    title: "run every example",
+    slice: "examples",
+    servers: true,
+    run: (context) => program("examples", "examples.mjs", context),
+  },
 ];

@@ -1,5 +1,5 @@
 /** What workers write down themselves, beside bus and store: when they worked on what, and what was refused to them. */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { metrics, type MeterProvider } from "@opentelemetry/api";
 import { now, type LogLine } from "./records.ts";
 
@@ -15,6 +15,17 @@ function note(line: LogLine): void {
   const file = process.env["CHAOS_LOG"];
   // One write of one short line to a file opened for appending is whole, also among processes.
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(line)}\n`);
+}
+
+/**
+ * Starts the log that this process and the workers it starts append to.
+ *
+ * @returns `close` ends this process's part in it. Timers of this process may fire after that; they write nothing.
+ */
+export function openLog(file: string): { close(): void } {
+  writeFileSync(file, "");
+  process.env["CHAOS_LOG"] = file;
+  return { close: () => void delete process.env["CHAOS_LOG"] };
 }
 
 /**

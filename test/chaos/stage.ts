@@ -16,6 +16,7 @@ import {
 } from "@hebra/thread/runtime";
 import { createBuilds, type Builds } from "./build.ts";
 import { openDatabase } from "./database.ts";
+import { openLog } from "./event-log.ts";
 import { createLogReader } from "./log-reader.ts";
 import { createWorkers, type WorkerProcess, type Workers } from "./processes.ts";
 import { now, type Absence, type LogLine, type Received } from "./records.ts";
@@ -69,11 +70,11 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const { users, quick, verbose } = options;
   const directory = mkdtempSync(join(tmpdir(), "hebra-chaos-"));
   const logFile = join(directory, "events.log");
-  writeFileSync(logFile, "");
-  process.env["CHAOS_LOG"] = logFile;
+  const log = openLog(logFile);
   const reader = createLogReader(logFile);
   const closers: (() => Promise<unknown> | void)[] = [
     () => rmSync(directory, { recursive: true, force: true }),
+    () => log.close(),
     () => reader.close(),
   ];
   const close = async () => {
