@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./clock.ts";
+import { escapeControls } from "./escape-controls.ts";
 import { parseOptions } from "./options.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 
@@ -90,7 +91,7 @@ export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
                 Object.defineProperty(line, name, { value, enumerable: true, configurable: true });
               }
             }
-            write(`${JSON.stringify(line)}\n`);
+            write(`${escapeControls(JSON.stringify(line))}\n`);
           } catch {
             // A full disk or a closed pipe must not fail the turn that was logged.
           }

@@ -66,12 +66,12 @@ describe("the terminal channel on a pipe", () => {
     expect(screen.all.some((line) => line.startsWith("/session NAME"))).toBe(true);
   });
 
-  it("lets no answer write to the terminal but its words", async () => {
+  it("shows control sequences of an answer escaped instead of obeying them [SE-7]", async () => {
     const { input, screen, terminal } = await setUp({ reactor: echoReactor() });
     input.end("\u001b[2J\u001b]0;title\u0007safe\u0008 words\n");
     await terminal.ended;
     await terminal.answered();
-    expect(screen.all).toEqual(["echo: safe words"]);
+    expect(screen.all).toEqual(["echo: \\u001b[2J\\u001b]0;title\\u0007safe\\u0008 words"]);
   });
 
   it("keeps a line that the bus does not take, in its order, and says so; one that it never takes it lets go", async () => {
@@ -103,8 +103,10 @@ describe("the terminal channel on a pipe", () => {
 });
 
 describe("what a terminal is given", () => {
-  it("is words, line breaks and blanks", () => {
-    expect(printable("a\u001b[31mred\u001b[0m\tb\r\nc\u0000d\u009b1me")).toBe("ared    b\nc" + "de");
+  it("is words, line breaks and blanks; everything else is shown escaped [SE-7]", () => {
+    expect(printable("a\u001b[31mred\tb\r\nc\u0000d\u009b1me\u202e")).toBe(
+      "a\\u001b[31mred    b\nc\\u0000d\\u009b1me\\u202e",
+    );
     expect(printable("¿Qué? 日本 👍")).toBe("¿Qué? 日本 👍");
   });
 

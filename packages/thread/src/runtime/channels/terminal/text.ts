@@ -1,13 +1,11 @@
-import { stripVTControlCharacters } from "node:util";
+import { escapeControls } from "@hebra/core";
 
 /**
- * A text without what would move the cursor, change colours or speak to the terminal: only line breaks and tabs are
- * left.
+ * A text in which whatever would move the cursor, change colours or reorder words is shown escaped. Line breaks stay,
+ * and a tab is four spaces.
  */
 export function printable(text: string): string {
-  const plain = stripVTControlCharacters(text).replaceAll("\r\n", "\n").replaceAll("\t", "    ");
-  // eslint-disable-next-line no-control-regex
-  return plain.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, "");
+  return escapeControls(text.replaceAll("\r\n", "\n").replaceAll("\t", "    "), "\n");
 }
 
 /**
