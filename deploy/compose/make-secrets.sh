@@ -7,8 +7,8 @@ mkdir -p "$directory"
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-for name in redis postgres; do
-  [ -s "$directory/${name}_password" ] || random > "$directory/${name}_password"
+for name in redis_password postgres_password api_key; do
+  [ -s "$directory/$name" ] || random > "$directory/$name"
 done
 printf 'redis://:%s@redis:6379' "$(cat "$directory/redis_password")" > "$directory/redis_url"
 printf 'postgres://hebra:%s@postgres:5432/hebra' "$(cat "$directory/postgres_password")" > "$directory/database_url"

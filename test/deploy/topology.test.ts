@@ -39,6 +39,7 @@ describe.skipIf(redisUrl === undefined || databaseUrl === undefined)(
       writeFileSync(file("hebra.json"), JSON.stringify(apart));
       writeFileSync(file("redis_url"), `${redisUrl!}\n`);
       writeFileSync(file("database_url"), `${databaseUrl!}\n`);
+      writeFileSync(file("api_key"), "a-key-of-the-test\n");
       await pool.query("SELECT 1");
     }, PATIENCE);
     afterEach(killAll);
@@ -82,9 +83,10 @@ describe.skipIf(redisUrl === undefined || databaseUrl === undefined)(
         ...running,
         probe: (path: string) => get(ports["9090"]!, path),
         metrics: async () => seriesServed((await get(ports["9464"]!, "/metrics")).text),
-        say: async (id: string, waitMs = 60_000) =>
+        say: async (id: string, waitMs = 60_000, key = "a-key-of-the-test") =>
           (await answerOf(ports["8080"]!, `/messages?wait=${waitMs}`, {
             method: "POST",
+            headers: { authorization: `Bearer ${key}` },
             body: JSON.stringify({ id, chat: "ana", text: "Where is A-7?" }),
           }))!,
       };
@@ -121,6 +123,7 @@ describe.skipIf(redisUrl === undefined || databaseUrl === undefined)(
       );
       for (const worker of workers) assert.equal((await worker.probe("/readyz")).status, 200);
 
+      assert.equal((await gateway.say("0", 0, "another-key")).status, 401);
       const answered = await gateway.say("1");
       assert.equal(answered.status, 200, answered.text);
       assert.equal((JSON.parse(answered.text) as { reply: { text: string } }).reply.text, "It has shipped.");

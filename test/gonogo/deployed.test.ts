@@ -22,7 +22,8 @@ const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ t
 const runtime = createRuntime({ threads: [desk], store: memoryStore() });
 const web = httpChannel({
   name: "web",
-  authorize: (request) => (request.headers.get("authorization") === "Bearer operator" ? {} : undefined),
+  authorize: (request) =>
+    request.headers.get("authorization") === "Bearer operator" ? { chat: "go-no-go" } : undefined,
 });
 const server = createServer((request, response) => {
   void answer(request).then(async ({ status, body }) => void response.writeHead(status).end(Buffer.from(await body)));

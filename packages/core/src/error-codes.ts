@@ -204,7 +204,10 @@ export const errorCodes = {
   ),
   REVISION_CONFLICT: entry("A document was changed since it was read.", "Read it again and repeat.", true),
   UNAUTHENTICATED: entry("A request has no valid token.", "Send a bearer token."),
-  FORBIDDEN: entry("A token's role does not allow this.", "Use a token with the role that the message names."),
+  FORBIDDEN: entry(
+    "The credentials of a request do not allow what it asks for.",
+    "Leave out the field that the message names, or use credentials with the right that it names.",
+  ),
 
   // @hebra/migrate
   MAPPING_INVALID: entry(

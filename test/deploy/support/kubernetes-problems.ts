@@ -35,7 +35,7 @@ function containerOf(name: string, template: Template, all: readonly Manifest[])
   const files = volumeMounts.flatMap(({ name: volume, mountPath }) => {
     const { configMap, secret } = volumes.find((one) => one.name === volume) ?? {};
     const data = configMap === undefined ? {} : (manifest<IConfigMap>(all, "ConfigMap", configMap.name!).data ?? {});
-    const keys = secret === undefined ? [] : ["redis-url", "database-url"];
+    const keys = secret === undefined ? [] : ["redis-url", "database-url", "api-key"];
     return [...Object.entries(data), ...keys.map((key) => [key, undefined] as const)].map(
       ([key, value]) => [`${mountPath}/${key}`, value] as const,
     );

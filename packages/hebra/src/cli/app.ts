@@ -7,6 +7,7 @@ import type { AnyThreadDefinition } from "@hebra/thread";
 import {
   parseRuntimeConfig,
   type Channel,
+  type HttpChannelOptions,
   type Job,
   type RuntimeConfig,
   type RuntimeParts,
@@ -18,6 +19,8 @@ export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText
   /** Made once, in the gateway. */
   channels?: readonly Channel[] | (() => readonly Channel[] | Promise<readonly Channel[]>);
   jobs?: readonly Job[];
+  /** Who may post to the gateway's `--port`, as for `httpChannel`. */
+  authorize?: HttpChannelOptions["authorize"];
 }
 
 /** @throws HebraError `INVALID_OPTIONS` */

@@ -8,7 +8,7 @@ import {
   type HttpChannel,
   type Runtime,
 } from "@hebra/thread/runtime";
-import { loadApp, loadConfig, partsOf } from "./app.ts";
+import { loadApp, loadConfig, partsOf, type App } from "./app.ts";
 import { number, type CliOptions } from "./parse.ts";
 import type { Report, Streams } from "./run-command.ts";
 import { serve, type Serving } from "./serve.ts";
@@ -47,7 +47,8 @@ export async function runProcess(
         ...(typeof app.channels === "function" ? await app.channels() : (app.channels ?? [])),
       ];
       if (options.port !== undefined) {
-        const channel = httpChannel();
+        const channel = ownChannel(app);
+        channel.assertAddress(host);
         channels.push(channel);
         web = await serve(byName(channels, channel), { port: number("port", options.port, 0), host });
         servers.push(web);
@@ -87,6 +88,15 @@ export async function runProcess(
   } finally {
     await Promise.all([...servers, ...(probes === undefined ? [] : [probes])].map((server) => server.close()));
   }
+}
+
+/** @throws HebraError `INVALID_OPTIONS` when the app does not say who may post */
+function ownChannel({ authorize }: App): HttpChannel {
+  if (authorize !== undefined) return httpChannel({ authorize });
+  throw new HebraError(
+    "INVALID_OPTIONS",
+    'With --port the app must export `authorize`: a function that says who is behind a request, or "everybody" for a server on loopback.',
+  );
 }
 
 /**

@@ -8,7 +8,13 @@ export type {
   Publication,
   ReplyStatus,
 } from "./channel.ts";
-export { httpChannel, type HttpCaller, type HttpChannel, type HttpChannelOptions } from "./channels/http.ts";
+export {
+  httpChannel,
+  type CallerField,
+  type HttpCaller,
+  type HttpChannel,
+  type HttpChannelOptions,
+} from "./channels/http.ts";
 export { telegramChannel, type TelegramChannelOptions } from "./channels/telegram.ts";
 export { terminalChannel, type TerminalChannel, type TerminalChannelOptions } from "./channels/terminal.ts";
 export type { TerminalOutput } from "./channels/terminal/screen.ts";

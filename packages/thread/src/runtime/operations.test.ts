@@ -154,13 +154,13 @@ describe("the HTTP channel", () => {
   it("streams replies and growing text to those who are connected", async () => {
     const [hold, reached] = [gate(), gate()];
     const runtime = make({ threads: [echoThread(echoReactor(async () => (reached.open(), hold.promise)))] });
-    const web = httpChannel();
+    const web = httpChannel({ authorize: "everybody" });
     await runtime.gateway({ channels: [web] });
-    const stream = (await web.handler(new Request("http://host/chats/ana/events")))
+    const stream = (await web.handler(new Request("http://localhost/chats/ana/events")))
       .body!.pipeThrough(new TextDecoderStream())
       .getReader();
     await web.handler(
-      new Request("http://host/messages", {
+      new Request("http://localhost/messages", {
         method: "POST",
         body: JSON.stringify({ id: "1", chat: "ana", text: "hi" }),
       }),

@@ -29,11 +29,11 @@ describe("a runtime of one process", () => {
   it("answers over HTTP: 200 with the reply when asked to wait, 202 otherwise, a second delivery is known", async () => {
     const reactor = echoReactor();
     const runtime = make({ threads: [echoThread(reactor)] });
-    const web = httpChannel({ name: "web" });
+    const web = httpChannel({ name: "web", authorize: "everybody" });
     await runtime.gateway({ channels: [web] });
     const post = (id: string, wait = "") =>
       web.handler(
-        new Request(`http://host/desk/messages${wait}`, {
+        new Request(`http://localhost/desk/messages${wait}`, {
           method: "POST",
           body: JSON.stringify({ id, chat: "ana", text: `hello ${id}` }),
         }),

@@ -159,9 +159,9 @@ const schema = z.strictObject({
  * const desk = defineThread({ name: "desk", reactor: scriptedReactor({ steps: [{ text: "Hello." }], repeatLast: true })
  * });
  * const runtime = createRuntime({ threads: [desk], store: memoryStore() });
- * const web = httpChannel({ name: "web" });
+ * const web = httpChannel({ name: "web", authorize: "everybody" });
  * await runtime.gateway({ channels: [web] });
- * const answer = await web.handler(new Request("http://local/messages?wait=5000", { method: "POST", body:
+ * const answer = await web.handler(new Request("http://localhost/messages?wait=5000", { method: "POST", body:
  * JSON.stringify({ id: "1", chat: "ana", text: "Hi" }) }));
  * console.log(await answer.json());
  * await runtime.close();

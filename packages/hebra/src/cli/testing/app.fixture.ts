@@ -59,6 +59,9 @@ function logChannel(): Channel & { handler(request: Request): Promise<Response> 
 
 export const channels = () => [logChannel()];
 
+/** Who may post to `--port`: `HEBRA_TEST_AUTHORIZE=nobody` leaves it out, as an app may. */
+export const authorize = process.env["HEBRA_TEST_AUTHORIZE"] === "nobody" ? undefined : "everybody";
+
 const every = process.env["HEBRA_TEST_JOB_MS"];
 
 export const jobs: readonly Job[] =

@@ -4,7 +4,8 @@ import { httpChannel } from "./http.ts";
 
 /** The other side for the contract: a client that sends again what got a 503, and listens to the chats. */
 export async function httpSide({ locate }: { locate?: Locate }): Promise<OtherSide> {
-  const channel = httpChannel();
+  // A trusted backend, that may say where each message belongs.
+  const channel = httpChannel({ authorize: () => ({ maySet: ["chat", "tenant", "session"] }) });
   const heard: Heard[] = [];
   const readers: ReadableStreamDefaultReader<string>[] = [];
   let changed = () => {};

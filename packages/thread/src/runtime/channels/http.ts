@@ -1,78 +1,112 @@
 import { errorCode, errorMessage, HebraError, parseOptions, type JsonObject } from "@hebra/core";
 import { z } from "zod";
-import type { Channel, ChannelContext, ChannelDelta, ChannelMessage, ChannelReply } from "../channel.ts";
+import type { Channel, ChannelContext, ChannelMessage, ChannelReply } from "../channel.ts";
 import { json, problem } from "./answer.ts";
+import { readMessage } from "./http/body.ts";
+import { addressOf, anybody, callerSchema, type AskedAddress, type HttpCaller } from "./http/caller.ts";
+import { createListeners } from "./http/listeners.ts";
+import { isLoopback } from "./http/loopback.ts";
+import { createWaiters } from "./http/waiters.ts";
 import { readBody } from "./read-body.ts";
+
+export type { CallerField, HttpCaller } from "./http/caller.ts";
 
 /** How {@link httpChannel} is made. */
 export interface HttpChannelOptions {
+  /**
+   * Says who is behind a request: the conversation, tenant, thread and sender of its messages come from what this
+   * returns. Nothing means 401. `"everybody"` asks nobody who they are, takes requests to a loopback host only, and is
+   * for a developer's machine.
+   */
+  authorize: ((request: Request) => Promise<HttpCaller | undefined> | HttpCaller | undefined) | "everybody";
   /** @defaultValue "http" */
   name?: string;
-  /**
-   * Who may speak, and for whom. What it returns takes the place of the body's `tenant` and `session`. A missing answer
-   * is 401. @defaultValue everybody, in the body's words
-   */
-  authorize?: (request: Request) => Promise<HttpCaller | undefined> | HttpCaller | undefined;
   /** Bytes of a body at most. @defaultValue 262 144 */
   maxBodyBytes?: number;
   /** Milliseconds that `?wait=` may ask for at most. @defaultValue 60 000 */
   maxWaitMs?: number;
 }
 
-/** On whose behalf a request comes. */
-export interface HttpCaller {
-  tenant?: string;
-  chat?: string;
-}
-
 /** A channel whose other side is a Web-standard handler. */
 export interface HttpChannel extends Channel {
   /**
-   * `POST /messages` with `{id, chat, text, …}`: 202 once the message is on the bus; with `?wait=<ms>` 200 and the
-   * reply, if it
-   * comes in time. `GET /chats/<chat>/events`: replies and deltas as server-sent events, while connected. 503 when the
-   * message could not be handed over: send it again, with the same id. It looks at the end of the path only, so that it
-   * can be mounted anywhere.
+   * `POST /messages` with `{id, text, …}`: 202 once the message is on the bus; with `?wait=<ms>` 200 and the reply, if
+   * it comes in time. `GET /chats/<chat>/events`: replies and deltas as server-sent events, while connected. 401
+   * without valid credentials, 403 for a field or chat that is not the caller's, 503 when the message could not be
+   * handed over: send it again, with the same id. Only the end of the path counts, so that it can be mounted anywhere.
    */
   handler(request: Request): Promise<Response>;
+  /**
+   * Call it with the address that your server listens on, before it listens.
+   *
+   * @throws HebraError `INVALID_OPTIONS` when everybody is let in and others than this machine can reach the address
+   */
+  assertAddress(host: string): void;
 }
 
 const optionsSchema = z.strictObject({
+  authorize: z.union(
+    [
+      z.literal("everybody"),
+      z.custom<Exclude<HttpChannelOptions["authorize"], string>>((value) => typeof value === "function"),
+    ],
+    'is required: a function that says who is behind a request, or "everybody" for a server on loopback',
+  ),
   name: z.string().min(1).default("http"),
-  authorize: z
-    .custom<NonNullable<HttpChannelOptions["authorize"]>>((value) => typeof value === "function", "must be a function")
-    .optional(),
   maxBodyBytes: z.number().int().min(1).default(262_144),
   maxWaitMs: z.number().int().min(0).default(60_000),
 });
-const bodySchema = z.strictObject({
-  id: z.string().min(1).max(400),
-  chat: z.string().min(1).max(400),
-  text: z.string().optional(),
-  parts: z.array(z.looseObject({ kind: z.string() })).optional(),
-  sender: z.strictObject({ id: z.string(), name: z.string().optional() }).optional(),
-  metadata: z.record(z.string(), z.json()).optional(),
-  tenant: z.string().optional(),
-  session: z.string().optional(),
-  thread: z.string().optional(),
-  interrupt: z.boolean().optional(),
-});
-const MAX_STREAM_BUFFER = 256;
 
-/** @throws HebraError `INVALID_OPTIONS` */
-export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
+/**
+ * A channel for clients of your own.
+ *
+ * @throws HebraError `INVALID_OPTIONS`, also without `authorize`
+ *
+ * @example
+ * ```ts
+ * import { httpChannel } from "@hebra/thread/runtime";
+ *
+ * const users = new Map([["Bearer 8d1f", "ana"]]);
+ * const web = httpChannel({
+ *   authorize: (request) => {
+ *     const user = users.get(request.headers.get("authorization") ?? "");
+ *     return user === undefined ? undefined : { tenant: "acme", chat: user, sender: { id: user } };
+ *   },
+ * });
+ * ```
+ */
+export function httpChannel(options: HttpChannelOptions): HttpChannel {
   const { name, authorize, maxBodyBytes, maxWaitMs } = parseOptions("httpChannel", optionsSchema, options);
-  const waiters = new Map<string, Set<(reply: ChannelReply) => void>>();
-  const listeners = new Map<string, Set<(event: string, data: object) => void>>();
+  const waiters = createWaiters();
+  const listeners = createListeners();
   let context: ChannelContext | undefined;
   let stopping = false;
   const placeOf = (tenant: string | undefined, chat: string) => JSON.stringify([tenant ?? "default", chat]);
 
+  /** The caller, or the answer to a request that has none. */
+  async function identify(request: Request): Promise<HttpCaller | Response> {
+    if (authorize === "everybody") {
+      if (isLoopback(new URL(request.url).hostname)) return anybody;
+      return problem(403, "FORBIDDEN", "Without `authorize` this channel answers on a loopback host only.");
+    }
+    try {
+      const caller = await authorize(request);
+      if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
+      return parseOptions("What `authorize` returned", callerSchema, caller);
+    } catch (error) {
+      context?.logger.error("`authorize` failed; the request is refused.", {
+        channel: name,
+        error: errorMessage(error),
+      });
+      return problem(503, "UNREACHABLE", "The credentials could not be checked. Try again.", { "retry-after": "1" });
+    }
+  }
+
   async function post(request: Request, url: URL): Promise<Response> {
     if (context === undefined || stopping)
       return problem(503, "CLOSED", "The channel is not taking messages.", { "retry-after": "1" });
-    const caller = authorize === undefined ? {} : await authorize(request);
-    if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
+    const caller = await identify(request);
+    if (caller instanceof Response) return caller;
     const body = await readBody(request, maxBodyBytes);
     if (body === undefined)
       return problem(
@@ -82,90 +116,50 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
       );
     let message: ChannelMessage;
     try {
-      message = {
-        ...(parseOptions("POST /messages", bodySchema, JSON.parse(new TextDecoder().decode(body))) as ChannelMessage),
-        ...caller,
-      };
+      const { content, asked } = readMessage(body);
+      message = { ...content, ...addressOf(caller, asked, name) };
     } catch (error) {
-      return problem(400, "INVALID_OPTIONS", errorMessage(error));
+      return refusal(error, 400);
     }
     const asked = Number(url.searchParams.get("wait") ?? 0);
     const waitMs = Number.isFinite(asked) ? Math.min(Math.max(0, asked), maxWaitMs) : 0;
     const key = `${placeOf(message.tenant, message.chat)} ${message.id}`;
-    const reply = waitMs > 0 ? waitForReply(key, waitMs, request.signal) : undefined;
+    const { clock } = context;
+    const reply = waitMs > 0 ? waiters.wait(key, { ms: waitMs, signal: request.signal, clock }) : undefined;
     try {
       const publication = await context.publish(message);
       const said = await reply?.promise;
       if (said === undefined) return json(202, { id: message.id, ...publication });
       return json(200, { id: message.id, ...publication, reply: shown(said) });
     } catch (error) {
-      return refusal(error);
+      return refusal(error, 503);
     } finally {
       reply?.cancel();
     }
   }
 
-  function waitForReply(
-    key: string,
-    ms: number,
-    signal: AbortSignal,
-  ): { promise: Promise<ChannelReply | undefined>; cancel: () => void } {
-    let cancel = () => {};
-    const promise = new Promise<ChannelReply | undefined>((resolve) => {
-      const set = waiters.get(key) ?? new Set();
-      const end = (reply?: ChannelReply) => {
-        cancelTimer();
-        signal.removeEventListener("abort", aborted);
-        set.delete(end);
-        if (set.size === 0 && waiters.get(key) === set) waiters.delete(key);
-        resolve(reply);
-      };
-      const aborted = () => end();
-      const cancelTimer = context!.clock.after(ms, () => end(), { keepAlive: true });
-      signal.addEventListener("abort", aborted, { once: true });
-      waiters.set(key, set.add(end));
-      cancel = () => end();
-    });
-    return { promise, cancel };
-  }
-
-  async function events(request: Request, chat: string): Promise<Response> {
-    const caller = authorize === undefined ? {} : await authorize(request);
-    if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
-    if (caller.chat !== undefined && caller.chat !== chat)
-      return problem(403, "FORBIDDEN", "These credentials are for another chat.");
-    const tenant = caller.tenant ?? new URL(request.url).searchParams.get("tenant") ?? undefined;
-    const key = placeOf(tenant, chat);
-    const encoder = new TextEncoder();
-    let leave = () => {};
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start(controller) {
-          const set = listeners.get(key) ?? new Set();
-          const listener = (event: string, data: object) => {
-            // A reader that does not read is let go: what it missed is in the thread's history.
-            if ((controller.desiredSize ?? 0) <= 0) {
-              leave();
-              return controller.error(new HebraError("TIMEOUT", "The reader was too slow."));
-            }
-            controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
-          };
-          leave = () => {
-            set.delete(listener);
-            if (set.size === 0 && listeners.get(key) === set) listeners.delete(key);
-          };
-          listeners.set(key, set.add(listener));
-          controller.enqueue(encoder.encode(": connected\n\n"));
-        },
-        cancel: () => leave(),
-      },
-      { highWaterMark: MAX_STREAM_BUFFER },
-    );
-    return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+  async function events(request: Request, url: URL, chat: string): Promise<Response> {
+    const caller = await identify(request);
+    if (caller instanceof Response) return caller;
+    try {
+      const address = addressOf(caller, { chat, ...tenantOf(url) }, name);
+      return new Response(listeners.open(placeOf(address.tenant, address.chat)), {
+        headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
+      });
+    } catch (error) {
+      return refusal(error, 400);
+    }
   }
 
   return {
     name,
+    assertAddress(host) {
+      if (authorize !== "everybody" || isLoopback(host)) return;
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `The HTTP channel ${name} lets everybody in, and ${host} can be reached from other machines. Listen on 127.0.0.1, or pass an \`authorize\` that says who is behind a request.`,
+      );
+    },
     async start(given) {
       context = given;
       stopping = false;
@@ -174,14 +168,12 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
       stopping = true;
     },
     async send(reply) {
-      const key = placeOf(reply.tenant, reply.chat);
-      for (const resolve of [...(waiters.get(`${key} ${reply.inReplyTo}`) ?? [])]) resolve(reply);
-      for (const listener of [...(listeners.get(key) ?? [])]) listener("reply", shown(reply));
+      const place = placeOf(reply.tenant, reply.chat);
+      waiters.tell(`${place} ${reply.inReplyTo}`, reply);
+      listeners.tell(place, "reply", shown(reply));
     },
-    async sendDelta(delta: ChannelDelta) {
-      const { inReplyTo, executionId, index, text } = delta;
-      for (const listener of [...(listeners.get(placeOf(delta.tenant, delta.chat)) ?? [])])
-        listener("delta", { inReplyTo, executionId, index, text });
+    async sendDelta({ tenant, chat, inReplyTo, executionId, index, text }) {
+      listeners.tell(placeOf(tenant, chat), "delta", { inReplyTo, executionId, index, text });
     },
     async handler(request) {
       const url = new URL(request.url);
@@ -191,10 +183,16 @@ export function httpChannel(options: HttpChannelOptions = {}): HttpChannel {
           : problem(405, "UNSUPPORTED", "POST a message here.", { allow: "POST" });
       }
       const chat = /\/chats\/([^/]+)\/events$/.exec(url.pathname)?.[1];
-      if (chat !== undefined && request.method === "GET") return events(request, decodeURIComponent(chat));
+      if (chat !== undefined && request.method === "GET") return events(request, url, decodeURIComponent(chat));
       return problem(404, "INVALID_OPTIONS", "There is nothing here. POST /messages, or GET /chats/<chat>/events.");
     },
   };
+}
+
+/** A tenant that is asked for in the query is compared with the caller's, as one in a body is. */
+function tenantOf(url: URL): AskedAddress {
+  const tenant = url.searchParams.get("tenant");
+  return tenant === null ? {} : { tenant };
 }
 
 function shown({ id, inReplyTo, text, executionId, index, failure }: ChannelReply): JsonObject {
@@ -209,12 +207,13 @@ function shown({ id, inReplyTo, text, executionId, index, failure }: ChannelRepl
 }
 
 /** The message was not handed over: whether to try again is for the sender to know. */
-function refusal(error: unknown): Response {
-  const code = errorCode(error) ?? "INTERNAL";
+function refusal(error: unknown, otherwise: 400 | 503): Response {
+  const code = errorCode(error) ?? (otherwise === 400 ? "INVALID_OPTIONS" : "INTERNAL");
+  if (code === "FORBIDDEN") return problem(403, code, errorMessage(error));
   if (code === "BACKLOG_FULL") return problem(429, code, errorMessage(error), { "retry-after": "5" });
   if (code === "ENVELOPE_TOO_LARGE") return problem(413, code, errorMessage(error));
   if (code === "TRIGGER_MISMATCH") return problem(409, code, errorMessage(error));
-  if (code === "NOT_SERIALIZABLE" || code === "INVALID_ID" || code === "INVALID_OPTIONS")
+  if (otherwise === 400 || code === "NOT_SERIALIZABLE" || code === "INVALID_ID" || code === "INVALID_OPTIONS")
     return problem(400, code, errorMessage(error));
   return problem(503, code, "The message could not be handed over. Send it again, with the same id.", {
     "retry-after": "1",
