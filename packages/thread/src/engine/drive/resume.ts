@@ -4,10 +4,10 @@ import type { ExecutionGraph, Snapshot, ThreadStore } from "../../store/store.ts
 import { currentState } from "../rows/state.ts";
 import { asksWhatHappened } from "../turn/outcome-question.ts";
 import { isOwned } from "../turn/owned-calls.ts";
-import type { TurnRows } from "../rows/recorder.ts";
+import type { TurnRows } from "../rows/draft.ts";
 import { callSignature } from "../turn/prepare-calls.ts";
 import type { TurnCall, TurnState } from "../turn/turn-state.ts";
-import type { TurnWork } from "../turn/turn.ts";
+import type { TurnWork } from "../turn/running-turn.ts";
 
 /** Puts a turn that another process began back together, from its rows alone. */
 export function resumeWork(

@@ -2,7 +2,7 @@ import { deriveId, type JsonValue } from "@hebra/core";
 import { validateAgainst, type TranscriptMessage } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { PartRow } from "../../store/rows.ts";
-import type { TurnRows } from "../rows/recorder.ts";
+import type { TurnRows } from "../rows/draft.ts";
 
 /** A final text that was read as structured output. */
 export type CheckedOutput = { valid: true; value: JsonValue | undefined } | { valid: false; issues: readonly string[] };
@@ -36,9 +36,9 @@ export interface Reask {
 export async function reaskOf(
   { policy }: AnyThreadDefinition,
   { step, parts, calls }: Pick<TurnRows, "step" | "parts" | "calls">,
-  heardNow: boolean,
+  hasNewInput: boolean,
 ): Promise<Reask | undefined> {
-  if (step.iteration === 0 || heardNow) return undefined;
+  if (step.iteration === 0 || hasNewInput) return undefined;
   const last = parts.filter(({ content }) => (content.step ?? 0) === step.iteration - 1);
   if (last.some(({ kind }) => kind === "action")) return undefined;
   const { requiredAction, output } = policy;

@@ -6,9 +6,9 @@ import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerP
 import { decisionsFor } from "./owned-calls.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
 import { checkOutput, reaskOf, type CheckedOutput } from "../prompt/reask.ts";
-import type { TurnRows } from "../rows/recorder.ts";
+import type { TurnRows } from "../rows/draft.ts";
 import { preparedState } from "../rows/state.ts";
-import type { TurnEnvironment } from "./turn.ts";
+import type { TurnEnvironment } from "./running-turn.ts";
 
 /** A whole answer, with its calls looked up and its text checked. */
 export interface AskedAnswer {
@@ -31,7 +31,7 @@ export interface AskOptions {
   live: AnswerListener & { reset(): void };
   transcript(): Promise<TranscriptMessage[]>;
   /** The step begins with new input. */
-  heardNow: boolean;
+  hasNewInput: boolean;
 }
 
 const MODEL_TRIES = 3;
@@ -52,7 +52,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const instructions = await definition.instructions(context);
   const { output } = definition.policy;
   const outputSchema = outputSchemaOf(output);
-  const reask = await reaskOf(definition, rows, options.heardNow);
+  const reask = await reaskOf(definition, rows, options.hasNewInput);
   const actionChoice: ActionChoice = reask?.action === undefined ? "auto" : { action: reask.action };
   const session = rows.context.sessions[reactor.name];
   const decisions = decisionsFor(rows);

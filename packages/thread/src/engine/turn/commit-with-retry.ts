@@ -1,7 +1,7 @@
 import { errorCode, sleep, type HebraError } from "@hebra/core";
 import type { Changes, Committed, Guard } from "../../store/store.ts";
 import { isInboxConflict } from "./inbox.ts";
-import type { TurnEnvironment, TurnWork } from "./turn.ts";
+import type { TurnEnvironment, TurnWork } from "./running-turn.ts";
 import { isStoreError } from "../drive/turn-errors.ts";
 
 /** A retried write waits at most so long, in milliseconds. */

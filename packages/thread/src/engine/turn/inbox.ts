@@ -3,7 +3,7 @@ import type { ApprovalRow, CallRow, ItemRow } from "../../store/rows.ts";
 import type { ExecutionGraph, ThreadStore } from "../../store/store.ts";
 import { isOutcomeQuestion } from "./outcome-question.ts";
 import type { CallResult } from "./call-result.ts";
-import type { TurnRows } from "../rows/recorder.ts";
+import type { TurnRows } from "../rows/draft.ts";
 import type { PersonDecision } from "./turn-state.ts";
 
 /** A decision about a call that waits for one. */

@@ -1,6 +1,6 @@
 import type { ReactorDecision } from "@hebra/reactor";
 import type { CallRow, PartRow } from "../../store/rows.ts";
-import type { TurnRows } from "../rows/recorder.ts";
+import type { TurnRows } from "../rows/draft.ts";
 
 /** Whether a reactor runs a call itself: the part that shows the call says so. */
 export function isOwned(call: CallRow, parts: readonly PartRow[]): boolean {

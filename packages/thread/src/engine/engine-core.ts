@@ -1,0 +1,180 @@
+import { setMaxListeners } from "node:events";
+import { errorCode, HebraError, silentLogger, systemClock, type Clock, type Logger } from "@hebra/core";
+import { localLocks, lockKey, type Lease, type LockManager } from "@hebra/lock";
+import { defaultReactor } from "../definition/default-reactor.ts";
+import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { Snapshot, ThreadStore } from "../store/store.ts";
+import { createEngineTelemetry } from "../telemetry/create-engine-telemetry.ts";
+import type { EngineTelemetry } from "../telemetry/engine-telemetry.ts";
+import { openTelemetry } from "../telemetry/options.ts";
+import type { Address, EngineOptions } from "./api.ts";
+import type { DriveTarget } from "./drive/driver-options.ts";
+import { createDriver, type Driver } from "./drive/driver.ts";
+import { createLocalTurns, type LocalTurns } from "./drive/local-turns.ts";
+import { parseEngineOptions, type ParsedEngineOptions } from "./engine-options.ts";
+import { createHandle, type HandleOptions, type TurnHandle } from "./handle.ts";
+import { mainContextIdOf, newContext, newThread, threadIdOf } from "./rows/new-rows.ts";
+import { turnResult } from "./rows/turn-result.ts";
+
+/** What every verb of an engine shares. */
+export interface EngineCore {
+  readonly options: EngineOptions;
+  readonly settings: ParsedEngineOptions;
+  readonly store: ThreadStore;
+  readonly locks: LockManager;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: EngineTelemetry;
+  readonly definitions: ReadonlyMap<string, AnyThreadDefinition>;
+  readonly turns: LocalTurns;
+  readonly driver: Driver;
+  /** Aborts when the engine is closed. */
+  readonly closing: AbortController;
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+export function createEngineCore(options: EngineOptions): EngineCore {
+  const settings = parseEngineOptions(options);
+  const { store, clock = systemClock, logger = silentLogger } = options;
+  const telemetry = createEngineTelemetry({ ...openTelemetry(settings.telemetry, "@hebra/thread"), clock });
+  const locks = telemetry.locks(options.locks ?? localLocks({ clock }));
+  const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
+  const turns = createLocalTurns();
+  const closing = new AbortController();
+  // Every open handle and turn listens; their number is the load, not a leak.
+  setMaxListeners(0, closing.signal);
+  const core = { options, settings, store, locks, clock, logger, telemetry, definitions, turns, closing };
+  return { ...core, driver: createEngineDriver(core) };
+}
+
+function createEngineDriver(core: Omit<EngineCore, "driver">): Driver {
+  const { options, settings, store, locks, clock, logger, telemetry, definitions, turns, closing } = core;
+  const { outbox, random = Math.random, readFile, wake } = options;
+  return createDriver({
+    ...settings,
+    store,
+    locks,
+    clock,
+    random,
+    logger,
+    telemetry,
+    turns,
+    readFile,
+    definition: (name) => definitions.get(name),
+    reactor: (definition) => definition.reactor ?? defaultReactor(definition),
+    outgoing:
+      outbox &&
+      (({ tenant, threadKey, contextId }, { execution, trigger, parts, approvals }) =>
+        outbox({
+          tenant,
+          threadKey,
+          contextId,
+          result: turnResult(execution, parts, approvals),
+          definition: execution.definition,
+          trigger,
+          correlation: execution.correlation,
+        })),
+    wake,
+    closed: closing.signal,
+  });
+}
+
+/** The tenant of an address or of a verb's options. */
+export const tenantOf = (at: { tenant?: string | undefined } | undefined): string => at?.tenant ?? "default";
+
+/** The line of history that a snapshot shows, for the driver. */
+export const targetOf = (tenant: string, { thread, context }: Pick<Snapshot, "thread" | "context">): DriveTarget => ({
+  tenant,
+  threadKey: thread.key,
+  contextId: context.id,
+  lockKey: lockKey(tenant, thread.key),
+});
+
+/** @throws HebraError `THREAD_NOT_FOUND` */
+export async function find({ store }: EngineCore, address: Address): Promise<Snapshot> {
+  const snapshot = await store.load(tenantOf(address), address);
+  if (snapshot !== undefined) return snapshot;
+  const name =
+    "key" in address ? `key ${address.key}` : "id" in address ? `id ${address.id}` : `context ${address.contextId}`;
+  throw new HebraError("THREAD_NOT_FOUND", `There is no thread with the ${name}.`, {
+    details: { tenant: tenantOf(address) },
+  });
+}
+
+/** What is there, or the rows with which it would begin. */
+export async function locate(
+  core: EngineCore,
+  tenant: string,
+  address: Address,
+  definition: AnyThreadDefinition,
+): Promise<Snapshot> {
+  if (!("key" in address)) return find(core, address);
+  const found = await core.store.load(tenant, address);
+  if (found !== undefined) return found;
+  const at = core.clock.now();
+  const threadId = threadIdOf(tenant, address.key);
+  const contextId = mainContextIdOf(tenant, threadId);
+  return {
+    thread: newThread(threadId, address.key, contextId, at),
+    context: newContext(contextId, threadId, definition.initialState, definition.stateVersion, at),
+    active: undefined,
+    queued: [],
+    outbox: [],
+  };
+}
+
+/** The lease of an idle thread, or nothing while somebody holds it. */
+export async function tryLease({ locks, settings }: EngineCore, key: string): Promise<Lease | undefined> {
+  try {
+    return await locks.acquire(key, { ttlMs: settings.leaseTtlMs, waitMs: 0 });
+  } catch (error) {
+    if (errorCode(error) === "LOCK_TIMEOUT") return undefined;
+    throw error;
+  }
+}
+
+/** @throws HebraError `DEFINITION_MISSING`, `CLOSED` */
+export function definitionOf(core: EngineCore, named: AnyThreadDefinition | string): AnyThreadDefinition {
+  if (core.closing.signal.aborted) throw new HebraError("CLOSED", "The engine is closed.");
+  const name = typeof named === "string" ? named : named.name;
+  const definition = core.definitions.get(name);
+  if (definition === undefined)
+    throw new HebraError(
+      "DEFINITION_MISSING",
+      `This engine has no thread definition ${name}; pass it in \`threads\`.`,
+      {
+        details: { definition: name },
+      },
+    );
+  return definition;
+}
+
+/** A handle on a turn of which the caller knows the rows. */
+export function newHandle(
+  { store, clock, turns, closing }: EngineCore,
+  options: Pick<HandleOptions, "tenant" | "execution" | "duplicate" | "isNew" | "afterSeq">,
+): TurnHandle {
+  return createHandle({ ...options, store, clock, turns, closed: closing.signal });
+}
+
+/** A handle on a turn that is in the store. @throws HebraError `EXECUTION_NOT_FOUND` */
+export async function handleOf(
+  core: EngineCore,
+  tenant: string,
+  executionId: string,
+  duplicate: boolean,
+): Promise<TurnHandle> {
+  const graph = await core.store.execution(tenant, executionId);
+  if (graph === undefined)
+    throw new HebraError("EXECUTION_NOT_FOUND", `There is no execution ${executionId}.`, {
+      details: { tenant, executionId },
+    });
+  const seq = graph.items.find(({ id }) => id === graph.execution.triggerItemId)?.seq;
+  return newHandle(core, { tenant, execution: graph.execution, duplicate, isNew: false, afterSeq: (seq ?? 1) - 1 });
+}
+
+/** Resumes what a context has to go on with: here, or by another worker. */
+export async function wakeContext({ store, driver }: EngineCore, tenant: string, contextId: string): Promise<void> {
+  const snapshot = await store.load(tenant, { contextId });
+  if (snapshot !== undefined) driver.wake(targetOf(tenant, snapshot));
+}

@@ -1,0 +1,86 @@
+import type { TranscriptMessage } from "@hebra/reactor";
+import { toTranscript, turnTranscript } from "../../prompt/transcript.ts";
+import { storedError } from "../../rows/stored-error.ts";
+import { emptyAnswer } from "../answer.ts";
+import { askReactor, type AskedAnswer } from "../ask.ts";
+import { push, type RunningTurn } from "../running-turn.ts";
+import type { TurnEvent } from "../turn-state.ts";
+
+/** Asks the reactor for the step's answer, beside the loop. */
+export function ask(turn: RunningTurn): void {
+  const { environment, rows, steered, stop } = turn;
+  turn.growing = emptyAnswer();
+  const task = askReactor({
+    environment,
+    telemetry: turn.work.telemetry,
+    rows,
+    services: turn.services,
+    signal: stop.signal,
+    answer: turn.growing,
+    live: turn.live.step(rows.step, rows.parts.length),
+    transcript: () => transcriptOf(turn),
+    hasNewInput: steered.some(({ iteration }) => iteration === rows.step.iteration),
+  });
+  task.then(
+    (asked) => push(turn, () => answered(turn, asked)),
+    (error: unknown) => {
+      if (!stop.signal.aborted) push(turn, () => failed(turn, error));
+    },
+  );
+}
+
+async function transcriptOf(turn: RunningTurn): Promise<TranscriptMessage[]> {
+  const { environment, rows, steered } = turn;
+  turn.history ??= environment.store
+    .history(environment.tenant, rows.context.id, {
+      items: environment.historyItems,
+      upToSeq: (rows.trigger.seq ?? 1) - 1,
+    })
+    .then(toTranscript);
+  return [...(await turn.history), ...turnTranscript(rows.trigger, rows.reaction, rows.parts, steered)];
+}
+
+function failed(turn: RunningTurn, error: unknown): TurnEvent {
+  keepPartialAnswer(turn);
+  turn.recorder.fail(storedError(error));
+  return { type: "failed" };
+}
+
+/** Records what has come of an answer that was cut off. */
+export function keepPartialAnswer(turn: RunningTurn): void {
+  if (turn.growing !== undefined) turn.recorder.answer(turn.growing, [], turn.environment.reactor.name);
+  turn.growing = undefined;
+}
+
+function answered(turn: RunningTurn, asked: AskedAnswer): TurnEvent | undefined {
+  if (turn.state.phase !== "answering") return undefined;
+  const { answer, prepared, output, state: document } = asked;
+  const { recorder, rows, runnable } = turn;
+  turn.growing = undefined;
+  runnable.clear();
+  for (const { request, action, input } of prepared)
+    if (action !== undefined) runnable.set(request.callId, { action, input });
+  const succeededSince = rows.calls.flatMap(({ callId, name }) =>
+    answer.results.get(callId)?.status === "succeeded" ? [name] : [],
+  );
+  recorder.answer(answer, prepared, turn.environment.reactor.name);
+  turn.work.telemetry.asked(prepared);
+  if (document !== undefined) recorder.setState(document);
+  if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
+  return {
+    type: "answered",
+    calls: prepared.map(({ request, signature, effect, disposition }) => ({
+      callId: request.callId,
+      name: request.name,
+      signature,
+      effect,
+      disposition,
+      ...(request.owned && { owned: true as const }),
+    })),
+    usage: answer.usage,
+    finishReason: answer.finishReason ?? "other",
+    outputValid: output.valid,
+    ...(succeededSince.length === 0 ? {} : { succeededSince }),
+    inputWaiting: turn.waitingInput.length > 0,
+  };
+}

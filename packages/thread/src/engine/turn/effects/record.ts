@@ -1,0 +1,84 @@
+import type { CallRow } from "../../../store/rows.ts";
+import { mergeState } from "../../rows/state.ts";
+import type { CallResult } from "../call-result.ts";
+import { commitWithRetry } from "../commit-with-retry.ts";
+import { foldInbox } from "../fold-inbox.ts";
+import { isOwned } from "../owned-calls.ts";
+import type { RunningTurn } from "../running-turn.ts";
+import type { Continuation } from "../turn-state.ts";
+
+/** Writes what has come in since the last write, and what the continuation adds. */
+export async function record(turn: RunningTurn, continuation: Continuation): Promise<void> {
+  const { environment, work, recorder, rows } = turn;
+  await stageResults(turn);
+  if (continuation.then === "next-step" || continuation.then === "end") injectWaitingInput(turn);
+  const changes = recorder.build(continuation, turn.state);
+  // Once a turn waits or ends, no worker listens, so it must have read its whole inbox.
+  const readsAll = continuation.then === "wait" || continuation.then === "end";
+  const guard = {
+    fence: work.fence,
+    expectedSeq: rows.context.seq,
+    ...(readsAll ? { expectedInboxSeq: turn.inboxSeq } : {}),
+  };
+  const committed = await commitWithRetry(environment, work, rows.context.id, guard, changes);
+  recorder.committed(committed.seq);
+  if (continuation.then !== "stay")
+    work.telemetry.stepEnded(continuation.then === "next-step" ? "completed" : rows.step.status);
+  for (const event of changes.events) environment.publish(event);
+  if (committed.inboxSeq > turn.inboxSeq) {
+    turn.inboxSeq = committed.inboxSeq;
+    await foldInbox(turn);
+  }
+}
+
+function injectWaitingInput({ waitingInput, recorder, steered, rows }: RunningTurn): void {
+  for (const item of waitingInput.splice(0)) {
+    recorder.steer(item);
+    steered.push({ item, iteration: rows.step.iteration + 1 });
+  }
+}
+
+/**
+ * Records results in the order of their calls, each with its change of state. A result that breaks the state's schema
+ * fails its call.
+ */
+async function stageResults(turn: RunningTurn): Promise<void> {
+  const { rows, staged, recorder, environment } = turn;
+  let document = rows.context.state;
+  for (const call of rows.calls.filter(({ stepId }) => stepId === rows.step.id)) {
+    const finished = staged.get(call.callId);
+    if (finished === undefined) continue;
+    staged.delete(call.callId);
+    if (finished.state === undefined) {
+      settle(turn, call, finished.result);
+      continue;
+    }
+    const merged = await mergeState(environment.definition, document, finished.state);
+    if (merged.ok) document = merged.state;
+    settle(turn, call, merged.ok ? finished.result : { status: "failed", error: merged.error });
+  }
+  if (document !== rows.context.state) recorder.setState(document);
+  settleInterrupted(turn);
+}
+
+/**
+ * Settles calls that are on record as running and unknown to this turn: a crash cut them off. A step that is left
+ * behind is not looked at.
+ */
+function settleInterrupted(turn: RunningTurn): void {
+  const { rows, state, recorder } = turn;
+  for (const call of rows.calls.filter(
+    (row) => row.stepId === rows.step.id && row.status === "running" && !isOwned(row, rows.parts),
+  )) {
+    const known = state.calls.find(({ callId }) => callId === call.callId);
+    if (known !== undefined && known.status !== "interrupted") continue;
+    const message = `${call.name} was cut off by a crash while it ran. Whether it took effect is unknown: check before doing it again.`;
+    settle(turn, call, { status: "interrupted", error: { code: "ACTION_INTERRUPTED", message, retryable: false } });
+    if (known?.asksPerson) recorder.askOutcome(call.callId);
+  }
+}
+
+function settle({ work, recorder }: RunningTurn, call: CallRow, result: CallResult): void {
+  work.telemetry.settled(call, result);
+  recorder.result(call.callId, result);
+}

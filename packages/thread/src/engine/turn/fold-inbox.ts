@@ -1,0 +1,41 @@
+import { readDecisions, type FoundDecision } from "./inbox.ts";
+import { push, type RunningTurn } from "./running-turn.ts";
+import type { TurnEvent } from "./turn-state.ts";
+
+/** Reads what other processes have left in the inbox; one reading at a time, so that nothing is taken twice. */
+export function foldInbox(turn: RunningTurn): Promise<void> {
+  const next = turn.folding.catch(() => undefined).then(() => readInbox(turn));
+  turn.folding = next;
+  return next;
+}
+
+async function readInbox(turn: RunningTurn): Promise<void> {
+  const { environment, executionId, rows, waitingInput, steered } = turn;
+  const found = await readDecisions({
+    store: environment.store,
+    tenant: environment.tenant,
+    executionId,
+    rows,
+    now: environment.clock.now(),
+    known: [...waitingInput, ...steered.map(({ item }) => item)],
+  });
+  waitingInput.push(...found.input);
+  if (found.cancelled) push(turn, () => ({ type: "cancel-requested" }));
+  for (const decision of found.decisions) push(turn, () => applyDecision(turn, decision));
+}
+
+function applyDecision({ rows, recorder, runnable }: RunningTurn, found: FoundDecision): TurnEvent {
+  const { callId } = found;
+  const call = rows.calls.find((row) => row.callId === callId && row.stepId === rows.step.id);
+  // The same decision may be read twice.
+  if (call?.status === "awaiting_approval" || call?.status === "interrupted") {
+    if (found.decision === "approved") {
+      runnable.delete(callId);
+      recorder.approve(callId, found.input ?? call.input);
+    } else {
+      if (found.decision === "expired") recorder.closeApproval(callId, "expired");
+      recorder.result(callId, found.result);
+    }
+  }
+  return { type: "decided", callId, decision: found.decision };
+}

@@ -1,0 +1,53 @@
+import { HebraError, type JsonValue } from "@hebra/core";
+import type { ApprovalRow } from "../../store/rows.ts";
+import { checkEdit, type Edit } from "../check-edit.ts";
+import { tenantOf, wakeContext, type EngineCore } from "../engine-core.ts";
+
+/** Who decides, and what is said of it. */
+export interface DecideOptions {
+  tenant?: string;
+  by?: string;
+  comment?: string;
+}
+
+/** Lets a waiting call run: see `Engine.approve`. */
+export async function approve(
+  core: EngineCore,
+  approvalId: string,
+  options: DecideOptions & { input?: JsonValue; output?: JsonValue },
+): Promise<ApprovalRow> {
+  const { input, output } = options;
+  if (input !== undefined && output !== undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      "approve: a call is given another `input` before it runs, or an `output` after it was cut off; not both.",
+    );
+  const edit = input !== undefined ? { input } : output !== undefined ? { output } : undefined;
+  return decideApproval(core, approvalId, options, "approved", edit);
+}
+
+/** Refuses a waiting call: see `Engine.deny`. */
+export function deny(core: EngineCore, approvalId: string, options: DecideOptions): Promise<ApprovalRow> {
+  return decideApproval(core, approvalId, options, "denied");
+}
+
+async function decideApproval(
+  core: EngineCore,
+  approvalId: string,
+  options: DecideOptions,
+  decision: "approved" | "denied",
+  edit?: Edit,
+): Promise<ApprovalRow> {
+  const { store, definitions, clock } = core;
+  const tenant = tenantOf(options);
+  const { by, comment } = options;
+  const editedInput = edit && (await checkEdit(store, definitions, tenant, approvalId, edit));
+  const row = await store.decideApproval(tenant, approvalId, {
+    ...(editedInput === undefined ? { decision } : { decision: "approved", editedInput }),
+    ...(by === undefined ? {} : { by }),
+    ...(comment === undefined ? {} : { comment }),
+    at: clock.now(),
+  });
+  await wakeContext(core, tenant, row.contextId);
+  return row;
+}

@@ -1,0 +1,20 @@
+import { tenantOf, wakeContext, type EngineCore } from "../engine-core.ts";
+
+/** Ends a turn wherever it runs: see `Engine.cancel`. */
+export async function cancel(
+  core: EngineCore,
+  executionId: string,
+  at: { tenant?: string; by?: string; reason?: string },
+): Promise<void> {
+  const { store, clock } = core;
+  const tenant = tenantOf(at);
+  const { by, reason } = at;
+  await store.requestCancel(tenant, executionId, {
+    ...(by === undefined ? {} : { by }),
+    ...(reason === undefined ? {} : { reason }),
+    at: clock.now(),
+  });
+  const graph = await store.execution(tenant, executionId);
+  if (graph !== undefined && graph.execution.endedAt === null)
+    await wakeContext(core, tenant, graph.execution.contextId);
+}
