@@ -23,6 +23,7 @@ export const mayImport = {
   bus: ["core", "lock"],
   reactor: ["core"],
   thread: ["core", "lock", "bus", "reactor"],
+  compat: ["core", "lock", "reactor", "thread"],
   flags: ["core"],
   migrate: ["core"],
 };

@@ -42,19 +42,3 @@ export {
 } from "@hebra/reactor";
 export { aiSdkReactor, type AiSdkReactorOptions } from "@hebra/reactor/ai-sdk";
 export { defineAction, withState } from "../definition/define-action.ts";
-
-// Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
-export { createAiSdkReactor, type CreateAiSdkReactorOptions } from "../legacy/call/ai-sdk-reactor.ts";
-export {
-  createScriptedReactor,
-  type CreateScriptedReactorOptions,
-  type ScriptedReactionPayload,
-  type ScriptedReactorStep,
-} from "../legacy/call/scripted-reactor.ts";
-export type {
-  ThreadReactionLLM,
-  ThreadReactionResult,
-  ThreadReactionToolCall,
-  ThreadReactor,
-  ThreadReactorParams,
-} from "../legacy/call/types.ts";

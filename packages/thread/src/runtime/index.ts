@@ -40,7 +40,3 @@ export {
   type RuntimeConfig,
   type RuntimeParts,
 } from "./config.ts";
-// Deprecated: the names of the old engine, over the new one. See docs/guide/from-the-old-engine.md.
-export { getThreadEnv, registerThreadEnv } from "../legacy/call/env.ts";
-export { configureRuntime, getThreadRuntime, type ThreadRuntime } from "../legacy/call/runtime.ts";
-export type { ThreadEnvironment } from "../legacy/call/types.ts";

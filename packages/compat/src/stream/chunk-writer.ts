@@ -1,5 +1,5 @@
 import type { LegacyChunk, Loose, ThreadStreamOptions } from "../call/types.ts";
-import type { ThreadEvent } from "../../stream/envelope.ts";
+import type { ThreadEvent } from "@hebra/thread";
 import { createChunkMapper, type LegacyChunkOptions } from "./chunks.ts";
 
 /** Writes a turn's chunks where its caller reads them. */

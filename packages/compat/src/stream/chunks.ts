@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
 import type { TranscriptPart } from "@hebra/reactor";
-import { isDurable, type DurableEvent, type LiveEvent, type ThreadEvent } from "../../stream/envelope.ts";
+import { isDurable, type DurableEvent, type LiveEvent, type ThreadEvent } from "@hebra/thread";
 import { isObject } from "../ui-parts.ts";
 import type { LegacyChunk } from "../call/types.ts";
 
@@ -263,7 +263,7 @@ function wholePart(content: TranscriptPart, id: string): LegacyChunk[] {
  * @example
  * ```ts
  * import type { TurnHandle } from "@hebra/thread";
- * import { legacyChunks } from "@hebra/thread/legacy";
+ * import { legacyChunks } from "@hebra/compat";
  *
  * export async function print(turn: TurnHandle): Promise<void> {
  *   for await (const chunk of legacyChunks(turn.stream)) console.log(chunk.type);

@@ -1,11 +1,9 @@
 import { deriveId, HebraError, type Clock, type Logger } from "@hebra/core";
 import { localLocks, type LockManager } from "@hebra/lock";
-import type { Engine } from "../../engine/api.ts";
-import { createEngine } from "../../engine/engine.ts";
-import { mainContextIdOf, threadIdOf } from "../../engine/rows/new-rows.ts";
-import type { ThreadRef, ThreadStore } from "../../store/store.ts";
+import { createEngine, type Engine, type ThreadRef, type ThreadStore } from "@hebra/thread";
 import { definitionOf } from "./definition.ts";
 import { getThreadEnv } from "./env.ts";
+import { mainContextIdOf, threadIdOf } from "./ids.ts";
 import { toStoredContext, toStoredThread, toThreadItem } from "./items.ts";
 import { getThread, listThreads } from "./registry.ts";
 import { processWide } from "./process-wide.ts";
@@ -95,7 +93,7 @@ const known = processWide("runtime", () => ({
  *
  * @example
  * ```ts
- * import { configureRuntime } from "@hebra/thread/legacy";
+ * import { configureRuntime } from "@hebra/compat/runtime";
  * import { memoryStore } from "@hebra/thread/store/memory";
  *
  * const store = memoryStore();

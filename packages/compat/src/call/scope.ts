@@ -1,7 +1,5 @@
 import { deriveId, type JsonObject } from "@hebra/core";
-import type { ActionMap } from "../../definition/define-thread.ts";
-import type { ItemRow } from "../../store/rows.ts";
-import type { ThreadStore } from "../../store/store.ts";
+import type { ActionMap, ItemRow, ThreadStore } from "@hebra/thread";
 import { OUTPUT_TEXT_ITEM_TYPE, toStoredContext, toThreadItem } from "./items.ts";
 import type {
   LegacyChunk,

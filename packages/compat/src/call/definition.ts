@@ -1,8 +1,14 @@
 import { HebraError } from "@hebra/core";
-import { defineAction, type AnyAction } from "../../definition/define-action.ts";
-import { defineThread, type ActionMap, type AnyThreadDefinition } from "../../definition/define-thread.ts";
-import type { PartRow } from "../../store/rows.ts";
-import { toUiPart, toUnsettledPart } from "../ui-parts.ts";
+import {
+  defineAction,
+  defineThread,
+  type ActionMap,
+  type AnyAction,
+  type AnyThreadDefinition,
+  type PartRow,
+} from "@hebra/thread";
+import { toUiPart } from "@hebra/thread/legacy";
+import { toUnsettledPart } from "../ui-parts.ts";
 import { inEnv } from "./env.ts";
 import type { ThreadHooks } from "./hooks.ts";
 import { legacyReactor } from "./loop.ts";

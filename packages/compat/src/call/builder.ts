@@ -137,7 +137,7 @@ export interface ThreadBuilderEntry<Env extends ThreadEnvironment> {
  *
  * @example
  * ```ts
- * import { createScriptedReactor, createThread } from "@hebra/thread";
+ * import { createScriptedReactor, createThread } from "@hebra/compat";
  *
  * export const hello = createThread<{ orgId: string }>("hello")
  *   .context((stored, env) => ({ ...stored.content, orgId: env.orgId }))

@@ -1,11 +1,10 @@
 import { HebraError } from "@hebra/core";
-import { executionIdOf } from "../../engine/rows/new-rows.ts";
-import type { TurnHandle } from "../../engine/handle.ts";
-import type { TurnResult } from "../../engine/rows/turn-result.ts";
+import type { TurnHandle, TurnResult } from "@hebra/thread";
 import { createChunkWriter, type ChunkWriter } from "../stream/chunk-writer.ts";
 import { toStoredContext, toTrigger } from "./items.ts";
 import { addressOf, getThreadRuntime, startedOf } from "./runtime.ts";
 import { hooksOf } from "./hooks.ts";
+import { executionIdOf } from "./ids.ts";
 import type {
   AnyThread,
   LegacyReactParams,

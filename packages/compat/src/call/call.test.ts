@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { memoryStore } from "../../store/memory.ts";
-import type { ThreadStore } from "../../store/store.ts";
-import { verifyGraph } from "../../testing/verify-graph.ts";
+import type { ThreadStore } from "@hebra/thread";
+import { memoryStore } from "@hebra/thread/store/memory";
+import { verifyGraph } from "@hebra/thread/testing";
 import { createStory, createThread, thread } from "./builder.ts";
 import { getThreadEnv, registerThreadEnv } from "./env.ts";
 import { configureRuntime, getThreadRuntime } from "./runtime.ts";

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import * as env from "./env.ts";
 import * as registry from "./registry.ts";
 import * as runtime from "./runtime.ts";
-import { memoryStore } from "../../store/memory.ts";
+import { memoryStore } from "@hebra/thread/store/memory";
 import type { AnyThread } from "./types.ts";
 
 /** A module once more, as a second copy of the package would load it. */

@@ -1,8 +1,8 @@
 import type { JsonObject } from "@hebra/core";
 import type { Role, TranscriptMessage, TranscriptPart } from "@hebra/reactor";
-import type { Trigger } from "../../engine/trigger.ts";
-import type { ContextRow, ItemRow, PartRow, ThreadRow } from "../../store/rows.ts";
-import { fromUiPart, isObject, partsOf, toUiPart } from "../ui-parts.ts";
+import type { ContextRow, ItemRow, PartRow, ThreadRow, Trigger } from "@hebra/thread";
+import { toUiPart } from "@hebra/thread/legacy";
+import { fromUiPart, isObject, partsOf } from "../ui-parts.ts";
 import { plainJson } from "./plain-json.ts";
 import type { StoredContext, StoredThread, ThreadItem } from "./types.ts";
 

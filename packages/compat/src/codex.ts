@@ -1,0 +1,1 @@
+export { createCodexThreadBuilder, DEFAULT_CODEX_TOOL_NAME, didCodexToolExecute } from "./call/not-carried.ts";

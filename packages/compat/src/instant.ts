@@ -1,0 +1,7 @@
+export {
+  coerceDocumentTextPages,
+  createInstantStoreRuntime,
+  expandEventsWithInstantDocuments,
+  InstantStore,
+  parseAndStoreDocument,
+} from "./call/not-carried-subpaths.ts";

@@ -1,0 +1,1 @@
+export { createMcpHandler, withMcpAuth } from "./call/not-carried-subpaths.ts";

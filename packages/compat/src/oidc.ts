@@ -1,0 +1,1 @@
+export { verifyOidcToken } from "./call/not-carried-subpaths.ts";

@@ -1,0 +1,1 @@
+export { useThread } from "./call/not-carried.ts";

@@ -1,0 +1,1 @@
+export { threadDomain } from "./call/not-carried.ts";
