@@ -21,6 +21,11 @@ const exportAll = {
   selector: "ExportAllDeclaration[exported=null]",
   message: "Name what is exported: adding a symbol to an entry is making it public.",
 };
+/** Bundlers drop the locales, two thirds of zod, only where it is imported as a namespace. */
+const wholeZod = {
+  selector: "ImportDeclaration[source.value='zod'][importKind='value'] > ImportSpecifier[imported.name='z']",
+  message: 'Write `import * as z from "zod"`: a bundle then leaves out the locales.',
+};
 
 export default defineConfig(
   globalIgnores([
@@ -50,7 +55,7 @@ export default defineConfig(
         "error",
         { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true },
       ],
-      "no-restricted-syntax": ["error", exclusive, defaultExport, exportAll],
+      "no-restricted-syntax": ["error", exclusive, defaultExport, exportAll, wholeZod],
       "max-lines": ["error", { max: 520, skipBlankLines: true, skipComments: true }],
       "no-console": "off",
       "prefer-const": ["error", { destructuring: "all" }],

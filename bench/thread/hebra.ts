@@ -6,7 +6,7 @@ import { memoryStore } from "@hebra/thread/store/memory";
 import { postgresStore } from "@hebra/thread/store/postgres";
 import { redisStore } from "@hebra/thread/store/redis";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind, OpenOptions, Subject } from "./subject.ts";
 import { ACTION, mockModel, nextMove, pairsOf, RESULT, triggerText, WINDOW_TURNS } from "./workload.ts";
 

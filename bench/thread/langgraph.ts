@@ -5,7 +5,7 @@ import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { PostgresSaver } from "@langchain/langgraph-checkpoint-postgres";
 import { SqliteSaver } from "@langchain/langgraph-checkpoint-sqlite";
 import Database from "libsql";
-import { z } from "zod";
+import * as z from "zod";
 import type { Kind, OpenOptions, Subject } from "./subject.ts";
 import { ACTION, nextMove, pairsOf, RESULT, triggerText, windowOf } from "./workload.ts";
 

@@ -1,6 +1,6 @@
 import { simulateReadableStream, tool } from "ai";
 import { MockLanguageModelV3 } from "ai/test";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * The same turn for every subject: the model asks for one action, k times, and then says something. How often is

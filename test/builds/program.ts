@@ -21,7 +21,7 @@ import {
 } from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { memoryStore } from "@hebra/thread/store/memory";
-import { z } from "zod";
+import * as z from "zod";
 import { openStore, type StoreConfig } from "../crash/stores.ts";
 
 /** What a process is told to do. */

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Reactor, ReactorInput } from "@hebra/reactor";
 import { defineAction, defineThread } from "@hebra/thread";
-import { z } from "zod";
+import * as z from "zod";
 import { dialogues } from "./dialogue-data.ts";
 import { attempt } from "./event-log.ts";
 import { nonceOf } from "./records.ts";

@@ -6,7 +6,7 @@ import { scriptedReactor } from "@hebra/thread/reactor";
 import { postgresMigrations, postgresStore } from "@hebra/thread/store/postgres";
 import { redisStore } from "@hebra/thread/store/redis";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
-import { z } from "zod";
+import * as z from "zod";
 import { crashFixture, PATIENCE } from "./crash.fixture.ts";
 import type { FrozenJob, FrozenStore } from "./frozen-program.ts";
 import { startFrozen, type Frozen } from "./frozen.ts";

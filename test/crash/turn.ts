@@ -7,7 +7,7 @@ import {
   type CallIds,
 } from "@hebra/thread";
 import { scriptedReactor, type ReactorIds, type ScriptedStep, type TranscriptMessage } from "@hebra/thread/reactor";
-import { z } from "zod";
+import * as z from "zod";
 
 /** What each action is declared as; the judge goes by this and not by what the store says. */
 export const effects: Readonly<Record<string, ActionEffect>> = {

@@ -12,7 +12,7 @@ import {
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 import type { GoNoGoHost } from "@hebra/thread/testing";
-import { z } from "zod";
+import * as z from "zod";
 import { seenSpans } from "./seen-spans.ts";
 
 /** How many conversations of the time before the local host holds. */

@@ -2,7 +2,7 @@ import assert from "node:assert";
 import { createEngine, defineAction, defineThread } from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
-import { z } from "zod";
+import * as z from "zod";
 
 const support = defineThread({
   name: "support",

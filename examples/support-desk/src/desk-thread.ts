@@ -1,6 +1,6 @@
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { defineAction, defineThread, type ActionMap } from "@hebra/thread";
-import { z } from "zod";
+import * as z from "zod";
 import type { DialogueTurn, Exchange } from "./dialogues.ts";
 
 /**

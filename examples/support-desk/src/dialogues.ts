@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { errorMessage, HebraError, parseOptions, type JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 
 /** One line of a dialogue. */
 export interface DialogueTurn {

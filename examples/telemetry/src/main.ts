@@ -10,7 +10,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import { z } from "zod";
+import * as z from "zod";
 
 // #region register
 // Once in a process, before or after Hebra is loaded. In memory here; in production, exporters of your backend.

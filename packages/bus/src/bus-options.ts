@@ -1,6 +1,6 @@
 import { parseOptions, systemClock, createIdGenerator, type Clock, type IdGenerator } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
-import { z } from "zod";
+import * as z from "zod";
 import type { BusEvent } from "./client/bus-events.ts";
 import type { LimitsOf } from "./mailbox/lanes.ts";
 import type { TenantLimits } from "./mailbox/state.ts";

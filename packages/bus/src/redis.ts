@@ -1,5 +1,5 @@
 import { HebraError, parseOptions, type JsonValue } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Bus, Durability } from "./bus.ts";
 import { busOptionsShape, parseBusOptions, withBusRules, type BusOptions } from "./bus-options.ts";
 import { createBus } from "./client/create-bus.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { JsonValue } from "./json.ts";
 import { parseOptions } from "./options.ts";
 import { createKeyJudge } from "./redact-keys.ts";

@@ -27,7 +27,7 @@ export type StandardResult<Output> = { ok: true; value: Output } | { ok: false; 
  * @example
  * ```ts
  * import { validateStandard } from "@hebra/core";
- * import { z } from "zod";
+ * import * as z from "zod";
  *
  * const result = await validateStandard(z.object({ order: z.string() }), { order: 7 });
  * if (!result.ok) console.log(result.issues[0]?.path); // order

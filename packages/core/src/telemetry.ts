@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { z } from "zod";
+import * as z from "zod";
 import { parseOptions } from "./options.ts";
 import { noopTelemetry } from "./telemetry-noop.ts";
 import { otelTelemetry, type OpenTelemetryApi } from "./telemetry-otel.ts";

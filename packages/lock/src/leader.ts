@@ -1,5 +1,5 @@
 import { assertId, errorCode, parseOptions, sleep, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { LockManager } from "./lock.ts";
 import { managerShape } from "./options.ts";
 

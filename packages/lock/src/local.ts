@@ -1,5 +1,5 @@
 import { assertId, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { assertFence, createFenceSource } from "./fence.ts";
 import { HeldLease, type LeaseBackend } from "./held-lease.ts";
 import type { Lease, LockManager } from "./lock.ts";

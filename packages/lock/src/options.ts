@@ -1,5 +1,5 @@
 import { HebraError, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { AcquireOptions } from "./lock.ts";
 
 /** The shortest ttl: a third of it must leave time for a renewal. */

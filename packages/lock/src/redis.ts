@@ -1,5 +1,5 @@
 import { assertId, createIdGenerator, HebraError, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { assertFence } from "./fence.ts";
 import { HeldLease, type LeaseBackend } from "./held-lease.ts";
 import type { Lease, LockManager } from "./lock.ts";

@@ -1,7 +1,7 @@
 import type { JsonObject } from "@hebra/core";
 import { jsonSchema, tool, zodSchema } from "ai";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import * as zodMini from "zod/mini";
 import { z as z3 } from "zod/v3";
 import { toJsonSchema, validateAgainst } from "./action-schema.ts";

@@ -8,7 +8,7 @@ import {
   type JsonObject,
   type StandardSchema,
 } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { closeObjects } from "./close-objects.ts";
 import { issueLines } from "./schema-issues.ts";
 
@@ -44,7 +44,7 @@ const cache = new WeakMap<object, JsonObject>();
  * @example
  * ```ts
  * import { toJsonSchema } from "@hebra/reactor";
- * import { z } from "zod";
+ * import * as z from "zod";
  *
  * console.log(toJsonSchema(z.object({ id: z.string() })));
  * ```
@@ -69,7 +69,7 @@ export function toJsonSchema(schema: unknown): JsonObject {
  * @example
  * ```ts
  * import { validateAgainst } from "@hebra/reactor";
- * import { z } from "zod";
+ * import * as z from "zod";
  *
  * console.log(await validateAgainst(z.object({ id: z.string() }), { id: 7 }));
  * // { ok: false, issues: ["id: Invalid input: expected string, received number"] }

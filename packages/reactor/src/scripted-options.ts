@@ -1,5 +1,5 @@
 import { HebraError, parseOptions, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { ReactorInput } from "./reactor.ts";
 import type { ScriptedStepSource } from "./scripted.ts";
 import type { ScriptedStep } from "./scripted-step.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import type { ThreadStore } from "@hebra/thread";
 import { memoryStore } from "@hebra/thread/store/memory";
 import { verifyGraph } from "@hebra/thread/testing";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { convertArrayToReadableStream, MockLanguageModelV3 } from "ai/test";
 import { streamText, tool, type ToolSet } from "ai";
-import { z } from "zod";
+import * as z from "zod";
 import { isDurable, type ThreadEvent, type ThreadStore } from "@hebra/thread";
 import { memoryStore } from "@hebra/thread/store/memory";
 import { createThread } from "../call/builder.ts";

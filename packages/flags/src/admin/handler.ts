@@ -1,5 +1,5 @@
 import { HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { IncidentStore } from "../incident/incident.ts";
 import type { Notifier } from "../rollout/notifier.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";

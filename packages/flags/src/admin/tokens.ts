@@ -1,6 +1,6 @@
 import { HebraError, parseOptions } from "@hebra/core";
 import { createHash, timingSafeEqual } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import type { ApprovalRole } from "../rollout/plan.ts";
 
 /** `read` looks, `operate` moves flags and rollouts, `approve` signs and takes what cannot be undone in a minute. */

@@ -1,5 +1,5 @@
 import { consoleLogger, parseOptions, systemClock, type Clock, type Logger } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { FlagProvider } from "../provider/provider.ts";
 
 /** Where warnings go; any {@link Logger} fits. */

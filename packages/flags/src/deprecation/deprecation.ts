@@ -1,5 +1,5 @@
 import { parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 
 /** Where old endpoints are on their way out. `gone` can be taken back until the old code is removed. */
 export type DeprecationStage = "current" | "deprecated" | "gone";

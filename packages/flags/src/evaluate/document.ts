@@ -1,5 +1,5 @@
 import { describeOptionIssue, HebraError } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { checkTargeting } from "./targeting-rules.ts";
 import type { FlagDocument, GlobalRollout, RolloutConfig } from "./types.ts";
 

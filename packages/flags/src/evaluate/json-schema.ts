@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { rolloutsSchema } from "./document.ts";
 
 /** The JSON Schema of the `rollouts` map, as `schema/rollouts.schema.json` holds it. */

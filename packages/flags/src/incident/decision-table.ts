@@ -1,5 +1,5 @@
 import { parseOptions, type ErrorSignature } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { UNMATCHED, type IncidentDecision } from "./incident.ts";
 
 /** One row: what must fit, what is done, where it is written down. */

@@ -8,7 +8,7 @@ import {
   type IdGenerator,
   type Redactor,
 } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { createIncidentAggregator, type IncidentAggregator } from "./aggregate.ts";
 import type { DecisionTable } from "./decision-table.ts";
 import type { Incident, IncidentContext, IncidentSink } from "./incident.ts";

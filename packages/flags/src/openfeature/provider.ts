@@ -7,7 +7,7 @@ import type {
   TrackingEventDetails,
 } from "@openfeature/core";
 import type { Provider } from "@openfeature/server-sdk";
-import { z } from "zod";
+import * as z from "zod";
 import type { Flags, FlagsEvent } from "../client/create-flags.ts";
 import type { Decision } from "../evaluate/types.ts";
 import { flagdPeer } from "../client/targets.ts";

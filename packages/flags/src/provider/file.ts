@@ -2,7 +2,7 @@ import { watch as watchDirectory, type FSWatcher } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { digest, errorCode, HebraError, parseOptions, sleep, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { parseFlagText } from "../evaluate/document.ts";
 import type { FlagProvider } from "./provider.ts";
 import { createRefresher, type Reading } from "./refresher.ts";

@@ -1,6 +1,6 @@
 import { errorCode, parseOptions, systemClock, type Clock } from "@hebra/core";
 import { randomUUID } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { murmur3 } from "../evaluate/murmur.ts";
 import type { Arm } from "../evaluate/types.ts";
 import type { Exposure, Outcome, RouteObserver } from "../route/router.ts";

@@ -1,5 +1,5 @@
 import { errorCode, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Judgement } from "./evidence.ts";
 import { notifyAll, type Notifier } from "./notifier.ts";
 import { isRandomised, phaseLabel, type Phase } from "./phase.ts";

@@ -1,5 +1,5 @@
 import { HebraError, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { defaultGuardLimits, type GuardLimits, type GuardName } from "./guards/types.ts";
 import type { Phase } from "./phase.ts";
 import { activePhase } from "./phase.ts";

@@ -1,5 +1,5 @@
 import { digest, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { FlagOverride } from "../evaluate/types.ts";
 import type { FlagProvider } from "../provider/provider.ts";
 import { createRefresher } from "../provider/refresher.ts";

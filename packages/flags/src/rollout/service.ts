@@ -1,5 +1,5 @@
 import { digest, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { addRecord, isEdge, takeEdge } from "./apply.ts";
 import { runChecks, type RolloutCheck } from "./check.ts";
 import type { RolloutCommand } from "./commands.ts";

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Assignment } from "./assignment.ts";
 
 const schema = z.object({

@@ -1,5 +1,5 @@
 import { consoleLogger, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Flags } from "../client/create-flags.ts";
 import type { FlagsLogger } from "../client/options.ts";
 import type { FlagContext } from "../evaluate/types.ts";

@@ -1,5 +1,5 @@
 import { assertPeer, errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { AssignmentStore } from "./assignment.ts";
 import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 

@@ -1,7 +1,7 @@
 import { digest, parseOptions, sleep, systemClock, type Clock } from "@hebra/core";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { cpus } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 
 /** One operation under load. */
 export interface PerfOperation {

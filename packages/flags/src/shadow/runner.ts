@@ -1,5 +1,5 @@
 import { errorMessage, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Collector } from "../rollout/collector.ts";
 import type { ShadowCounts } from "../rollout/counter-row.ts";
 import { noShadow } from "../rollout/counter-row.ts";

@@ -1,5 +1,5 @@
 import { digest, errorMessage, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 
 /** One input that both engines answer. */
 export interface ParityCase<I> {

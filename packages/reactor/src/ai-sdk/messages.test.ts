@@ -1,7 +1,7 @@
 import { modelMessageSchema, type ModelMessage } from "ai";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { collectEvents, createReactorInput } from "../testing/input.ts";
 import type { Role, TranscriptMessage, TranscriptPart } from "../transcript.ts";
 import { toModelMessages } from "./messages.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock, JsonObject } from "@hebra/core";
 import type { LanguageModel, TelemetrySettings, Tool } from "ai";
 import type { ReactorInput } from "../reactor.ts";

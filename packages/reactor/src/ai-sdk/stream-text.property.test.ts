@@ -14,7 +14,7 @@ import {
 import { MockLanguageModelV3 } from "ai/test";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { assertEventOrder } from "../check-events.ts";
 import type { ReactorEvent } from "../events.ts";
 import { createReactorInput, type ReactorInputOverrides } from "../testing/input.ts";

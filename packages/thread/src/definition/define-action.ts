@@ -122,7 +122,7 @@ export function isStateChange(value: unknown): value is StateChange<unknown> {
  * @example
  * ```ts
  * import { defineAction } from "@hebra/thread";
- * import { z } from "zod";
+ * import * as z from "zod";
  *
  * export const findOrder = defineAction({
  *   description: "Finds an order by its number.",

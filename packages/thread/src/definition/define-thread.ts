@@ -135,7 +135,7 @@ const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
  * ```ts
  * import { defineAction, defineThread } from "@hebra/thread";
  * import { scriptedReactor } from "@hebra/reactor/scripted";
- * import { z } from "zod";
+ * import * as z from "zod";
  *
  * export const support = defineThread({
  *   name: "support",

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * What happens to a trigger that finds its thread busy: `queue` waits its turn; `reject` writes nothing and throws

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { assertId, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { ApprovalRow } from "../store/rows.ts";
 
 /** How {@link approvalTokens} are made. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction } from "../definition/define-action.ts";
 import { memoryStore } from "../store/memory.ts";
 import { createEngine } from "./engine.ts";

@@ -1,5 +1,5 @@
 import { parseOptions, type Telemetry } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { telemetryOption, type ThreadTelemetryOptions } from "../telemetry/options.ts";
 import type { EngineOptions } from "./api.ts";
 

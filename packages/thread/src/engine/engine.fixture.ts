@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { createManualClock } from "@hebra/core";
 import type { Reactor, ReactorInput } from "@hebra/reactor";
 import { scriptedReactor, type ScriptedStepSource } from "@hebra/reactor";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction, type Action } from "../definition/define-action.ts";
 import { defineThread, type ThreadOptions } from "../definition/define-thread.ts";
 import { memoryStore } from "../store/memory.ts";

@@ -1,6 +1,6 @@
 import { HebraError } from "@hebra/core";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { withState } from "../definition/define-action.ts";
 import { defineThread } from "../definition/define-thread.ts";
 import { scriptedReactor } from "@hebra/reactor";

@@ -2,7 +2,7 @@ import { createManualClock, HebraError } from "@hebra/core";
 import { localLocks, type LockManager } from "@hebra/lock";
 import { scriptedReactor, type TranscriptMessage } from "@hebra/reactor";
 import fc from "fast-check";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction, withState } from "../definition/define-action.ts";
 import { defineThread } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";

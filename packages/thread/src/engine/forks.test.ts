@@ -1,6 +1,6 @@
 import { deriveId } from "@hebra/core";
 import { expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { withState } from "../definition/define-action.ts";
 import type { ContextBundle } from "../store/store.ts";
 import { memoryStore } from "../store/memory.ts";

@@ -1,7 +1,7 @@
 import { localLocks } from "@hebra/lock";
 import type { ScriptedAction } from "@hebra/reactor";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import type { Action } from "../definition/define-action.ts";
 import { memoryStore } from "../store/memory.ts";
 import { action, expectSettled, scripted } from "./engine.fixture.ts";

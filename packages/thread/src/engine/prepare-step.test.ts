@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ReactorInput } from "@hebra/reactor";
-import { z } from "zod";
+import * as z from "zod";
 import { withState } from "../definition/define-action.ts";
 import { action, expectSettled, scripted, setUp } from "./engine.fixture.ts";
 

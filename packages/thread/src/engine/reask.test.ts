@@ -1,7 +1,7 @@
 import { localLocks } from "@hebra/lock";
 import type { ReactorInput } from "@hebra/reactor";
 import { expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { memoryStore } from "../store/memory.ts";
 import { action, expectSettled, scripted, setUp } from "./engine.fixture.ts";
 import { createEngine } from "./engine.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { withState } from "../definition/define-action.ts";
 import { memoryStore } from "../store/memory.ts";
 import { action, expectSettled, scripted, setUp } from "./engine.fixture.ts";

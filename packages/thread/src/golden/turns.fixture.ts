@@ -1,7 +1,7 @@
 import { systemClock, type JsonValue } from "@hebra/core";
 import { tool, type ToolSet } from "ai";
 import { MockLanguageModelV3 } from "ai/test";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction, withState } from "../definition/define-action.ts";
 import { defineThread, type ThreadOptions } from "../definition/define-thread.ts";
 import { createEngine } from "../engine/engine.ts";

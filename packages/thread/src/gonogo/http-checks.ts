@@ -1,5 +1,5 @@
 import { HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { GoNoGoCheck, Measured } from "./check.ts";
 
 /** How a deployed host is asked. */

@@ -9,7 +9,7 @@ import {
   type Logger,
 } from "@hebra/core";
 import { lockKey, type Lease, type LockManager } from "@hebra/lock";
-import { z } from "zod";
+import * as z from "zod";
 import { currentBundle } from "../store/bundle.ts";
 import type { ContextBundle, ThreadStore } from "../store/store.ts";
 import { appendTurns } from "./append-turns.ts";

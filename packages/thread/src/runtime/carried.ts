@@ -1,6 +1,6 @@
 import { deriveId, errorMessage, type Clock, type JsonObject, type JsonValue, type Logger } from "@hebra/core";
 import type { Bus, ReceivedMessage } from "@hebra/bus";
-import { z } from "zod";
+import * as z from "zod";
 import type { ThreadStore } from "../store/store.ts";
 import { OWN_TENANT, ownThread, type OwnThread } from "./own-thread.ts";
 

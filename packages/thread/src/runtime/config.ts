@@ -1,7 +1,7 @@
 import { parseOptions } from "@hebra/core";
 import type { Bus } from "@hebra/bus";
 import type { LockManager } from "@hebra/lock";
-import { z } from "zod";
+import * as z from "zod";
 import type { ThreadStore } from "../store/store.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 

@@ -1,6 +1,6 @@
 import { HebraError, type JsonObject, type JsonValue } from "@hebra/core";
 import type { TraceContext } from "@hebra/bus";
-import { z } from "zod";
+import * as z from "zod";
 import type { ChannelMessage } from "./channel.ts";
 
 /** Where the answer of a turn goes. */

@@ -5,7 +5,7 @@ import { localLocks } from "@hebra/lock";
 import { redisLocks } from "@hebra/lock/redis";
 import { scriptedReactor } from "@hebra/reactor";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction } from "../definition/define-action.ts";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";

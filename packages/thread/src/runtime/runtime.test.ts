@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { HebraError } from "@hebra/core";
 import { localBus, type Bus, type Delivery } from "@hebra/bus";
 import { afterEach, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction } from "../definition/define-action.ts";
 import { scriptedReactor } from "@hebra/reactor";
 import { memoryStore } from "../store/memory.ts";

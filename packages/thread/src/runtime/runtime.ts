@@ -12,7 +12,7 @@ import {
 } from "@hebra/core";
 import { localBus, type Bus, type Claim } from "@hebra/bus";
 import { localLocks, type LockManager } from "@hebra/lock";
-import { z } from "zod";
+import * as z from "zod";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { EndedTurn } from "../engine/ended-turn.ts";
 import type { Engine, ReactOptions } from "../engine/api.ts";

@@ -1,6 +1,6 @@
 import { errorCode, errorMessage, HebraError, parseOptions, sleep } from "@hebra/core";
 import { createLeader, type Leadership } from "@hebra/lock";
-import { z } from "zod";
+import * as z from "zod";
 import type { ChannelMessage } from "./channel.ts";
 import { parseCron } from "./cron.ts";
 import { storeJobMemory } from "./job-memory.ts";

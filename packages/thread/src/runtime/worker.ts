@@ -1,5 +1,5 @@
 import { deriveId, errorMessage, parseOptions, sleep } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { handleDelivery } from "./deliveries.ts";
 import { asJson } from "./payloads.ts";
 import { presences, showPresence } from "./presence.ts";

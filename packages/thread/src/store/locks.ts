@@ -11,7 +11,7 @@ import {
   type LeaseBackend,
   type Waiter,
 } from "@hebra/lock/adapter";
-import { z } from "zod";
+import * as z from "zod";
 import type { LeasePort, LeaseRequest } from "./leases.ts";
 import type { ThreadStore } from "./store.ts";
 

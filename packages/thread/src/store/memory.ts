@@ -1,5 +1,5 @@
 import { parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { createMemoryTables } from "./memory/tables.ts";
 import type { ThreadStore } from "./store.ts";
 import { createTableStore } from "./table-store.ts";

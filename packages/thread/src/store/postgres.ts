@@ -1,5 +1,5 @@
 import { parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { connect, connectionShape, type PostgresConnection } from "./postgres/connect.ts";
 import { applyMigrations, migrationStatus, requireMigrations, type MigrationStatus } from "./postgres/migrations.ts";
 import { createRunner } from "./postgres/runner.ts";

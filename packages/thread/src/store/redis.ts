@@ -1,5 +1,5 @@
 import { parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { threads } from "./tables.ts";
 import { connectionShape, connectRedis, type RedisConnection } from "./redis/connect.ts";
 import { createGlobalFind } from "./redis/globals.ts";

@@ -1,5 +1,5 @@
 import { parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { patiently } from "./sqlite/busy.ts";
 import {
   connection,

@@ -1,6 +1,6 @@
 import { HebraError } from "@hebra/core";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction } from "../definition/define-action.ts";
 import { action, scripted, setUp } from "../engine/engine.fixture.ts";
 import type { EngineOptions } from "../engine/api.ts";

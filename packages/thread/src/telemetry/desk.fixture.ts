@@ -1,6 +1,6 @@
 import { scriptedReactor } from "@hebra/reactor";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction } from "../definition/define-action.ts";
 import { defineThread, type AnyThreadDefinition } from "../definition/define-thread.ts";
 

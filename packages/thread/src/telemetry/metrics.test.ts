@@ -1,7 +1,7 @@
 import { createManualClock, HebraError } from "@hebra/core";
 import { localLocks } from "@hebra/lock";
 import { afterAll, beforeEach, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { defineAction } from "../definition/define-action.ts";
 import { defineThread } from "../definition/define-thread.ts";
 import { action, gatedReactor, scripted, setUp } from "../engine/engine.fixture.ts";

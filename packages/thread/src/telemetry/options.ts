@@ -1,5 +1,5 @@
 import { createRedactor, createTelemetry, type RedactorOptions, type Telemetry } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { createContentWriter, type ContentWriter } from "./content.ts";
 
 /** What is told through OpenTelemetry, and what is not. */

@@ -1,6 +1,6 @@
 import { systemClock } from "@hebra/core";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { withState } from "../definition/define-action.ts";
 import { action, expectSettled, scripted, setUp } from "../engine/engine.fixture.ts";
 import { createEngine } from "../engine/engine.ts";

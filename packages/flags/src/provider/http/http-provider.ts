@@ -8,7 +8,7 @@ import {
   systemClock,
   type Clock,
 } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { parseFlagText } from "../../evaluate/document.ts";
 import type { FlagProvider } from "../provider.ts";
 import { createRefresher, type Reading } from "../refresher.ts";

@@ -1,5 +1,5 @@
 import { errorMessage, HebraError, parseOptions, systemClock, type Clock, type ErrorCode } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { FlagContext, Mode } from "../../evaluate/types.ts";
 
 /** One flag's evaluation, as OpenFeature's Remote Evaluation Protocol (OFREP 0.3.0) has it. */

@@ -1,5 +1,5 @@
 import { assertPeer, loadPeer } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 
 const peer = { name: "ioredis", range: "^5.0.0 || ^6.0.0", neededBy: "@hebra/flags/redis" };
 

@@ -1,5 +1,5 @@
 import { errorMessage, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { parseFlagDocument, parseFlagText } from "../../evaluate/document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";

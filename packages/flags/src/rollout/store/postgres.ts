@@ -1,5 +1,5 @@
 import { errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { CounterRow } from "../counter-row.ts";
 import type { EvidenceRecord } from "../evidence.ts";
 import type { RolloutState } from "../state.ts";

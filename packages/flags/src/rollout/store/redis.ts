@@ -1,5 +1,5 @@
 import { errorMessage, HebraError, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import {
   connectionShape,
   disconnect,

@@ -1,5 +1,5 @@
 import { errorCode, HebraError, parseOptions, silentLogger, type Logger } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { memoryStore } from "../../store/memory.ts";
 import type { ContextBundle, Snapshot, ThreadRef, ThreadStore } from "../../store/store.ts";
 import { listBoth } from "./list-both.ts";

@@ -1,5 +1,5 @@
 import { errorCode, errorMessage, HebraError, parseOptions, type JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Channel, ChannelContext, ChannelMessage, ChannelReply } from "../channel.ts";
 import { json, problem } from "./answer.ts";
 import { readMessage } from "./http/body.ts";

@@ -1,5 +1,5 @@
 import { errorMessage, HebraError, parseOptions, sleep, type JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Channel, ChannelContext, ChannelMessage, Locate } from "../channel.ts";
 import { noAnswer } from "./no-answer.ts";
 import { createPieceSender, pieces } from "./pieces.ts";

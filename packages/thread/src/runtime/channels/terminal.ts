@@ -1,7 +1,7 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Readable } from "node:stream";
 import { createIdGenerator, errorCode, errorMessage, HebraError, parseOptions, sleep } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Channel, ChannelContext, ChannelMessage, Locate } from "../channel.ts";
 import { liveScreen, plainScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
 

@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { errorCode, errorMessage, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Channel, ChannelContext, Locate } from "../channel.ts";
 import { createPieceSender, pieces } from "./pieces.ts";
 import { problem } from "./answer.ts";

@@ -1,5 +1,5 @@
 import { HebraError, loadPeer } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { lockDirectory } from "./directory-lock.ts";
 import { pglitePort, type PgliteInstance } from "./pglite.ts";
 import { poolPort, type PgPool } from "./pool.ts";

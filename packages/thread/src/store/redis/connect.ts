@@ -1,5 +1,5 @@
 import { HebraError, loadPeer } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { ioredisCommands, type IoredisClient, type RedisCommands } from "./commands.ts";
 
 /** Where the server is: exactly one of `url`, `connection`, `cluster` and `client`. */

@@ -1,5 +1,5 @@
 import { parseOptions, type JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { ChannelMessage } from "../../channel.ts";
 import type { AskedAddress } from "./caller.ts";
 

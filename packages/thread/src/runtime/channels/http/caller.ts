@@ -1,5 +1,5 @@
 import { HebraError, type JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { ChannelMessage } from "../../channel.ts";
 
 /** A field of a message that says where it belongs, whom it is from, or what it may do to a running turn. */

@@ -1,5 +1,5 @@
 import { HebraError, parseRetryAfter, type JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { noAnswer } from "../no-answer.ts";
 
 /** What the Graph API answers when it refuses. */

@@ -1,5 +1,5 @@
 import type { JsonObject } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import type { ChannelMessage, ReplyStatus } from "../../channel.ts";
 
 /** What the Cloud API posts to a webhook. What is not named here is let through: the API grows. */
