@@ -10,6 +10,7 @@ export { describeOptionIssue, didYouMean, parseOptions } from "./options.ts";
 export { createRedactor, redactText, type Redactor, type RedactorOptions } from "./redact.ts";
 export { keyTokens } from "./redact-keys.ts";
 export type { RedactionPattern } from "./redact-text.ts";
+export { dropRedisConnections, redisFailover, type DroppableRedis } from "./redis-failover.ts";
 export { anySignal, throwIfAborted, type CombinedSignal } from "./abort.ts";
 export {
   consoleLogger,

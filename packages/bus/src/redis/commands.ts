@@ -1,3 +1,5 @@
+import { dropRedisConnections } from "@hebra/core";
+
 /** A connection that may wait inside a command; it has one pending at a time. */
 export interface BlockingConnection {
   /** `BZPOPMIN`. @returns key, member and score; `undefined` after the time */
@@ -32,6 +34,12 @@ export interface RedisCommands {
     run(source: string, key: string, args: readonly string[], wait: readonly string[]): Promise<[unknown, number[]]>;
     close(): void;
   };
+  /**
+   * Drops the command connection and opens another, on which commands without an answer are sent again. Called when it
+   * was silent for longer than a request may take, and when the server is no longer the one to write to. Without it the
+   * client must do so by itself.
+   */
+  reconnect?(): void;
   /** Closes the connections that this object opened, not those it was given. Pending commands reject or stay silent. */
   close(): Promise<void>;
 }
@@ -50,7 +58,7 @@ export interface IoredisClient {
   readonly isCluster?: boolean;
   readonly options: { readonly keyPrefix?: string | undefined };
   /** The socket, where there is one. */
-  readonly stream?: { cork?(): void; uncork?(): void };
+  readonly stream?: { cork?(): void; uncork?(): void; destroy?(): unknown };
 }
 
 interface IoredisPipeline {
@@ -83,9 +91,13 @@ function duplicate(client: IoredisClient): IoredisClient {
   return copy;
 }
 
+/** Milliseconds between two replacements of a connection: several commands may ask for the same one. */
+const RECONNECT_EVERY_MS = 100;
+
 /** ioredis behind {@link RedisCommands}. An `owned` client is closed with it. */
 export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
   let corked = false;
+  let reconnectedAt = -Infinity;
 
   /**
    * Lets the commands of one turn of the event loop leave together: a write that wakes a sleeping server takes longer
@@ -147,6 +159,12 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
         },
         close: () => copy.disconnect(),
       };
+    },
+    reconnect() {
+      const now = performance.now();
+      if (now - reconnectedAt < RECONNECT_EVERY_MS) return;
+      reconnectedAt = now;
+      dropRedisConnections(client);
     },
     async close() {
       if (owned) client.disconnect();

@@ -25,6 +25,7 @@ export interface RedisConnection {
 /** Gives up a command after a few attempts, so that a caller hears of a lost server; goes on reconnecting for ever. */
 const patience = {
   maxRetriesPerRequest: 2,
+  connectTimeout: 4_000,
   retryStrategy: (attempt: number) => Math.min(25 * 2 ** Math.min(attempt, 5), 500),
 };
 

@@ -3,8 +3,9 @@ import type { Entry, EntryStatus, Space } from "../backend.ts";
 import type { Durability } from "../bus.ts";
 import { entryArgs } from "./encode.ts";
 import { createPublishQueue } from "./publish-queue.ts";
+import { within, wrapRedisError } from "./run.ts";
 import { scripts } from "./scripts.generated.ts";
-import { runScript, scriptTime, type RedisState } from "./state.ts";
+import { noteAnswer, runScript, scriptTime, type RedisState } from "./state.ts";
 
 /** What became of a publish. */
 export interface Published {
@@ -75,23 +76,24 @@ async function publishAndWait(
   durability: Durability,
 ): Promise<Published> {
   assertDurability(state, durability);
-  const { options, run } = state;
+  const { options } = state;
   const wait =
     durability === "fsync"
       ? ["WAITAOF", "1", "0", String(options.durabilityTimeoutMs)]
       : ["WAIT", String(options.replicas), String(options.durabilityTimeoutMs)];
   const connection = (state.waitingConnection ??= state.commands.waiting());
   const args = [scriptTime(state), space, ...publishArgs(state, space, entries, { touch: true, willClaim: false })];
-  const [reply, reached] = await run
-    .bound(
-      () => connection.run(scripts.publish.source, state.roots[partition]!, args, wait),
-      options.requestTimeoutMs + options.durabilityTimeoutMs,
-    )
-    .catch((error: unknown) => {
-      connection.close();
-      if (state.waitingConnection === connection) state.waitingConnection = undefined;
-      throw error;
-    });
+  const [reply, reached] = await within(
+    options.requestTimeoutMs + options.durabilityTimeoutMs,
+    connection.run(scripts.publish.source, state.roots[partition]!, args, wait),
+  ).catch((error: unknown) => {
+    connection.close();
+    if (state.waitingConnection === connection) state.waitingConnection = undefined;
+    const failure = wrapRedisError(error);
+    noteAnswer(state, failure);
+    throw failure;
+  });
+  noteAnswer(state);
   return { statuses: statusesOf(reply), durable: reached[0]! >= (durability === "fsync" ? 1 : options.replicas) };
 }
 

@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { HebraError, redisFailover } from "@hebra/core";
 import type { RedisCommands } from "./commands.ts";
 
 /** A server-side script: its Lua and the SHA-1 by which the server knows it. */
@@ -7,17 +7,32 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** Calls the server with a limit of time, and tells whether it answered. */
+/** Calls the server with a limit of time, and reports whether it answered. */
 export interface Runner {
   /**
    * Runs a script by its SHA-1, and by its source on a server that does not know it. By then, what was sent behind it
-   * has run:
-   * `late` makes the arguments for that case.
+   * has run: `late` makes the arguments for that case.
    */
   script(script: Script, key: string, args: readonly string[], late?: () => readonly string[]): Promise<unknown>;
-  /** Bounds anything else. */
-  bound<T>(call: () => Promise<T>, limitMs?: number): Promise<T>;
+  /** Bounds any other call on the command connection. */
+  bound<T>(call: () => Promise<T>): Promise<T>;
 }
+
+/** What a runner needs. */
+export interface RunnerOptions {
+  readonly commands: RedisCommands;
+  /** Milliseconds that a request may take. */
+  readonly timeoutMs: number;
+  /** Called with every answer (no argument) and every failure. */
+  readonly heard: (error?: HebraError) => void;
+  readonly closing: AbortSignal;
+}
+
+/** Milliseconds of silence after which the connection is replaced, where requests may take longer. */
+const SILENCE_MS = 8_000;
+
+/** Milliseconds for which a command is sent again to a server that refuses to serve: a switch-over takes less. */
+const FAILOVER_MS = 2_000;
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
@@ -34,30 +49,47 @@ export function wrapRedisError(error: unknown): HebraError {
   });
 }
 
-/** Calls through `commands`; `heard` is told of every answer (no argument) and every failure. */
-export function createRunner(commands: RedisCommands, timeoutMs: number, heard: (error?: HebraError) => void): Runner {
-  const bound = <T>(call: () => Promise<T>, limitMs = timeoutMs): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const fail = (error: HebraError) => {
-        clearTimeout(timer);
-        heard(error);
-        reject(error);
-      };
-      // Real time, whatever the clock: it bounds a socket.
-      const timer = setTimeout(
-        () =>
-          fail(new HebraError("UNREACHABLE", `Redis did not answer within ${limitMs} ms.`, { details: { limitMs } })),
-        limitMs,
-      );
-      call().then(
-        (reply) => {
-          clearTimeout(timer);
-          heard();
-          resolve(reply);
-        },
-        (error: unknown) => fail(wrapRedisError(error)),
-      );
-    });
+/** Calls through the command connection, and replaces it when it is silent or leads to a demoted server. */
+export function createRunner({ commands, timeoutMs, heard, closing }: RunnerOptions): Runner {
+  let heardAt = -Infinity;
+
+  const replaceIfSilent = (sentAt: number) => {
+    if (heardAt < sentAt && !closing.aborted) commands.reconnect?.();
+  };
+
+  /** The server may have been demoted, with another one at its address: the command is sent there. */
+  const persist = async <T>(call: () => Promise<T>): Promise<T> => {
+    const giveUpAt = performance.now() + Math.min(FAILOVER_MS, timeoutMs);
+    for (let waitMs = 25; ; waitMs = Math.min(2 * waitMs, 250)) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!redisFailover(error) || closing.aborted) throw error;
+        heard(wrapRedisError(error));
+        commands.reconnect?.();
+        if (performance.now() + waitMs > giveUpAt) throw error;
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  };
+
+  const bound = async <T>(call: () => Promise<T>): Promise<T> => {
+    const sentAt = performance.now();
+    const watchdog = setTimeout(() => replaceIfSilent(sentAt), Math.min(timeoutMs, SILENCE_MS));
+    try {
+      const reply = await within(timeoutMs, persist(call));
+      heardAt = performance.now();
+      heard();
+      return reply;
+    } catch (error) {
+      const failure = wrapRedisError(error);
+      heard(failure);
+      throw failure;
+    } finally {
+      clearTimeout(watchdog);
+    }
+  };
+
   return {
     bound,
     script: (script, key, args, late = () => args) =>
@@ -70,4 +102,16 @@ export function createRunner(commands: RedisCommands, timeoutMs: number, heard: 
         }
       }),
   };
+}
+
+/** Bounds a promise by real time, whatever the clock: it bounds a socket. @throws HebraError `UNREACHABLE` */
+export function within<T>(limitMs: number, pending: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () =>
+        reject(new HebraError("UNREACHABLE", `Redis did not answer within ${limitMs} ms.`, { details: { limitMs } })),
+      limitMs,
+    );
+    pending.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

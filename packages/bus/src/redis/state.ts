@@ -56,6 +56,7 @@ export interface RedisState {
 
 /** The state of a backend that has not been started yet. */
 export function createRedisState(options: RedisBackendOptions): RedisState {
+  const closing = new AbortController();
   const connected = (): RedisCommands => {
     if (state.connected === undefined) throw new HebraError("UNREACHABLE", "Redis has not been reached yet.");
     return state.connected;
@@ -68,13 +69,19 @@ export function createRedisState(options: RedisBackendOptions): RedisState {
     masters: () => connected().masters(),
     blocking: () => connected().blocking(),
     waiting: () => connected().waiting(),
+    reconnect: () => state.connected?.reconnect?.(),
     close: async () => state.connected?.close(),
   };
   const state: RedisState = {
     options,
-    closing: new AbortController(),
+    closing,
     commands,
-    run: createRunner(commands, options.requestTimeoutMs, (error) => noteAnswer(state, error)),
+    run: createRunner({
+      commands,
+      timeoutMs: options.requestTimeoutMs,
+      heard: (error) => noteAnswer(state, error),
+      closing: closing.signal,
+    }),
     limitFlag: options.settings.tenants === undefined ? "0" : "1",
     config: { partitions: options.partitions ?? 1, format: options.newestFormat, fresh: false },
     roots: [],

@@ -1,3 +1,5 @@
+import { dropRedisConnections } from "@hebra/core";
+
 /**
  * The few commands that the Redis adapter needs of a client. Any client library can stand behind them: each call maps
  * to
@@ -13,6 +15,12 @@ export interface RedisCommands {
    * flow; called again only after it rejected.
    */
   subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
+  /**
+   * Drops the connections and opens others, on which commands without an answer are sent again. Called when the server
+   * was silent for longer than a request may take, and when it is no longer the one to write to. Without it the client
+   * must do so by itself.
+   */
+  reconnect?(): void;
   /** Closes the connections that this object opened, not those it was given. Pending commands reject. */
   close(): Promise<void>;
 }
@@ -28,7 +36,7 @@ export interface IoredisClient {
   readonly isCluster?: boolean;
   readonly status: string;
   /** The socket, where there is one. */
-  readonly stream?: { cork?(): void; uncork?(): void };
+  readonly stream?: { cork?(): void; uncork?(): void; destroy?(): unknown };
 }
 
 /**
@@ -37,10 +45,14 @@ export interface IoredisClient {
  */
 const COMMANDS_A_WRITE = 16;
 
+/** Milliseconds between two replacements of a connection: several commands may ask for the same one. */
+const RECONNECT_EVERY_MS = 100;
+
 /** ioredis behind {@link RedisCommands}. `owned` clients are closed with it. */
 export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
   let subscriber: IoredisClient | undefined;
   let gathered = 0;
+  let reconnectedAt = -Infinity;
 
   /**
    * Lets the commands of one turn of the event loop leave together, which saves both sides most of their system calls.
@@ -81,6 +93,13 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
         subscriber.disconnect();
         throw error;
       }
+    },
+    reconnect() {
+      const now = performance.now();
+      if (now - reconnectedAt < RECONNECT_EVERY_MS) return;
+      reconnectedAt = now;
+      dropRedisConnections(client);
+      if (subscriber !== undefined) dropRedisConnections(subscriber);
     },
     async close() {
       subscriber?.disconnect();

@@ -24,6 +24,7 @@ export interface RedisConnection {
 const resilience = {
   lazyConnect: true,
   maxRetriesPerRequest: 2,
+  connectTimeout: 4_000,
   retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
 };
 
@@ -56,6 +57,7 @@ export function connectRedis(where: RedisConnection): RedisCommands {
       ready === undefined ? open().then((it) => it.evalsha(sha1, keys, args)) : ready.evalsha(sha1, keys, args),
     eval: async (source, keys, args) => (await open()).eval(source, keys, args),
     subscribe: async (channel, onMessage) => (await open()).subscribe(channel, onMessage),
+    reconnect: () => ready?.reconnect?.(),
     close: async () => (await opened?.catch(() => undefined))?.close(),
   };
 }

@@ -1,0 +1,59 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+/** A TCP proxy that fails as networks and load balancers do. */
+export interface TestProxy {
+  readonly port: number;
+  readonly url: string;
+  /** From now on, open connections carry nothing in either direction and stay open. New ones work. */
+  silence(): void;
+  /** New connections go to this port. Open ones stay where they are. */
+  pointAt(port: number): void;
+  /** Connections accepted so far. */
+  readonly accepted: number;
+  stop(): Promise<void>;
+}
+
+/** A proxy on a free loopback port, in front of a port. */
+export async function startProxy(target: number): Promise<TestProxy> {
+  const pairs = new Set<[Socket, Socket]>();
+  let to = target;
+  let accepted = 0;
+  const server = createServer((inner) => {
+    accepted++;
+    const outer = connect(to, "127.0.0.1");
+    const pair: [Socket, Socket] = [inner, outer];
+    pairs.add(pair);
+    for (const [from, into] of [pair, [outer, inner] as const]) {
+      from.on("error", () => {});
+      from.on("close", () => {
+        pairs.delete(pair);
+        into.destroy();
+      });
+      from.pipe(into);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    silence() {
+      for (const [inner, outer] of pairs) {
+        inner.unpipe(outer);
+        outer.unpipe(inner);
+        inner.pause();
+        outer.pause();
+      }
+    },
+    pointAt: (next) => void (to = next),
+    get accepted() {
+      return accepted;
+    },
+    async stop() {
+      for (const pair of pairs) for (const socket of pair) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
