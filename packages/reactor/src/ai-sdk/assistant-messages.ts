@@ -97,7 +97,8 @@ function callInput(input: JsonValue): JsonValue {
 }
 
 function outputOf(part: ActionPart): ToolResult["output"] {
-  if (part.status === "failed") return { type: "error-text", value: part.error ?? "The action failed." };
+  if (part.status === "failed")
+    return { type: "error-text", value: part.error?.trim() ? part.error : "The action failed." };
   if (typeof part.output === "string") return { type: "text", value: part.output };
   return { type: "json", value: part.output ?? null };
 }

@@ -92,14 +92,17 @@ describe("toModelMessages", () => {
         user({ kind: "text", text: "" }),
         hello,
         assistant({ kind: "reasoning", text: "" }),
-        assistant(hidden),
+        assistant(hidden, { kind: "text", text: "Hi." }),
         hello,
       ]),
     ).toEqual([
       { role: "user", content: [{ type: "text", text: "Hello." }] },
       {
         role: "assistant",
-        content: [{ type: "reasoning", text: "", providerOptions: { openai: { reasoningEncryptedContent: "x" } } }],
+        content: [
+          { type: "reasoning", text: "", providerOptions: { openai: { reasoningEncryptedContent: "x" } } },
+          { type: "text", text: "Hi." },
+        ],
       },
       { role: "user", content: [{ type: "text", text: "Hello." }] },
     ]);

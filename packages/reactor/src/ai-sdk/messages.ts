@@ -6,6 +6,7 @@ import { toFile } from "./files.ts";
 import { toOptions } from "./metadata.ts";
 import { createPromptIds } from "./prompt-ids.ts";
 import type { PromptOptions } from "./prompt-options.ts";
+import { fitToProvider } from "./provider-rules.ts";
 import type { PromptContent, PromptMessage } from "./specification.ts";
 import { partWords } from "./words.ts";
 
@@ -38,20 +39,20 @@ export async function toPrompt(
   transcript: readonly TranscriptMessage[],
   options: PromptOptions,
 ): Promise<PromptMessage[]> {
-  const messages: PromptMessage[] = [];
+  const said: PromptMessage[] = [];
   const promptId = createPromptIds();
   for (const message of transcript) {
     switch (message.role) {
       case "assistant":
-        messages.push(...(await assistantMessages(message.parts, options, promptId)));
+        said.push(...(await assistantMessages(message.parts, options, promptId)));
         break;
       case "user": {
         const content = await userContent(message, options);
-        if (content.length > 0) messages.push({ role: "user", content });
+        if (content.length > 0) said.push({ role: "user", content });
         break;
       }
       case "system":
-        pushSystem(messages, wordsOf(message, options), options);
+        pushSystem(said, wordsOf(message, options), options);
         break;
       default:
         throw new HebraError(
@@ -60,6 +61,7 @@ export async function toPrompt(
         );
     }
   }
+  const messages = fitToProvider(said, options.provider);
   const start = messages.findIndex(({ role }) => role !== "system");
   if (messages[start]?.role !== "user")
     messages.splice(start === -1 ? messages.length : start, 0, say(options.opening ?? "[The conversation begins.]"));

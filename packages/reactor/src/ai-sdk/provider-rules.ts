@@ -1,0 +1,106 @@
+import type { PromptContent, PromptMessage } from "./specification.ts";
+
+type Content = PromptContent<"assistant">;
+type AssistantPart = Content[number];
+type Reasoning = Extract<AssistantPart, { type: "reasoning" }>;
+
+/** What one provider refuses in an answer that it is shown again. */
+interface ProviderRules {
+  /** Matches the model's `provider`, e.g. `openai.responses`. */
+  provider: RegExp;
+  /** Whether the provider accepts this reasoning part, given what follows it in the same answer. */
+  acceptsReasoning(part: Reasoning, following: readonly AssistantPart[]): boolean;
+  /** The provider refuses a call that it ran itself without the result block that it sent. */
+  needsServerResults: boolean;
+}
+
+/**
+ * One row a provider. A provider that is not listed gets what every provider accepts.
+ *
+ * - OpenAI Responses: a reasoning item must be followed by the item that it led to, else 400 "was provided without its
+ *   required following item" (https://platform.openai.com/docs/guides/reasoning, "Keeping reasoning items in context").
+ *   An answer that was cut off has no such item, with `store` as a reference and without it as encrypted content.
+ * - OpenAI Chat Completions: has no reasoning in a prompt.
+ * - Anthropic, also on Vertex and Bedrock: thinking must carry its signature or redacted data
+ *   (https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking, "Preserving thinking blocks"), and each
+ *   `server_tool_use` its result block.
+ */
+const rules: readonly ProviderRules[] = [
+  {
+    provider: /\bresponses\b/,
+    acceptsReasoning: (part, following) =>
+      isOfOpenAi(part) && following.some((next) => next.type !== "reasoning" && isOfOpenAi(next)),
+    needsServerResults: false,
+  },
+  { provider: /^(openai|azure)\b.*\bchat\b/, acceptsReasoning: () => false, needsServerResults: false },
+  {
+    provider: /anthropic|bedrock/,
+    acceptsReasoning: (part) =>
+      has(part, ["anthropic", "bedrock"], "signature") || has(part, ["anthropic", "bedrock"], "redactedData"),
+    needsServerResults: true,
+  },
+];
+
+const lenient: Omit<ProviderRules, "provider"> = { acceptsReasoning: () => true, needsServerResults: false };
+
+/**
+ * The one place where a prompt is fitted to its provider. Nothing is changed in the history: an answer that was
+ * stopped, cut off, denied or made by another provider may hold parts that this provider refuses, and would then refuse
+ * in every later turn.
+ *
+ * For every provider: text of white space alone and messages without content are left out, and so is an answer of which
+ * only reasoning is left.
+ *
+ * @param provider - the model's `provider`; `undefined` for a model that is known by its id alone
+ */
+export function fitToProvider(messages: readonly PromptMessage[], provider: string | undefined): PromptMessage[] {
+  const rule = rules.find((each) => provider !== undefined && each.provider.test(provider)) ?? lenient;
+  return messages.flatMap((message): PromptMessage[] => {
+    if (message.role === "user") {
+      const content = message.content.filter((part) => !isBlank(part));
+      return content.length === 0 ? [] : [{ ...message, content }];
+    }
+    if (message.role !== "assistant") return [message];
+    const content = fitAnswer(message.content, rule);
+    return content.every(({ type }) => type === "reasoning") ? [] : [{ ...message, content }];
+  });
+}
+
+function fitAnswer(content: Content, rule: Omit<ProviderRules, "provider">): Content {
+  const refused = rule.needsServerResults ? unansweredServerCalls(content) : new Set<string>();
+  const kept = content.filter(
+    (part) =>
+      !((part.type === "tool-call" || part.type === "tool-result") && refused.has(part.toolCallId)) &&
+      !(isBlank(part) && part.providerOptions === undefined),
+  );
+  return kept.filter((part, index) => part.type !== "reasoning" || rule.acceptsReasoning(part, kept.slice(index + 1)));
+}
+
+/** Calls that the provider ran, of which it sent no result that it takes back. */
+function unansweredServerCalls(content: Content): Set<string> {
+  const answered = new Set(
+    content.flatMap((part) => (part.type === "tool-result" && part.output.type === "json" ? [part.toolCallId] : [])),
+  );
+  return new Set(
+    content.flatMap((part) =>
+      part.type === "tool-call" && part.providerExecuted === true && !answered.has(part.toolCallId)
+        ? [part.toolCallId]
+        : [],
+    ),
+  );
+}
+
+function isBlank(part: { type: string; text?: unknown }): boolean {
+  return part.type === "text" && typeof part.text === "string" && part.text.trim() === "";
+}
+
+function isOfOpenAi(part: AssistantPart): boolean {
+  return (
+    has(part, ["openai", "azure"], "itemId") ||
+    (part.type === "reasoning" && has(part, ["openai", "azure"], "reasoningEncryptedContent"))
+  );
+}
+
+function has({ providerOptions }: AssistantPart, names: readonly string[], member: string): boolean {
+  return names.some((name) => providerOptions?.[name]?.[member] != null);
+}
