@@ -135,7 +135,7 @@ describe.skipIf(databaseUrl === undefined)("over PostgreSQL, a process that stan
         frozen.wake();
         const said = await frozen.said;
         if ("outcome" in said && said.retryable === true) {
-          expect(["STORE_FAILED", "UNREACHABLE"]).toContain(said.outcome);
+          expect(["STORE_BUSY", "UNREACHABLE"]).toContain(said.outcome);
           bitten++;
         }
         const again = await start({ store: where, work, stopAfter: Infinity }).said;
@@ -177,7 +177,7 @@ describe.skipIf(databaseUrl === undefined)("over PostgreSQL, a process that stan
           () => locks.acquire("locked", { waitMs: 0 }),
         ]) {
           await expect(blocked()).rejects.toMatchObject({
-            code: "STORE_FAILED",
+            code: "STORE_BUSY",
             retryable: true,
             details: { sqlState: "55P03" },
           });
@@ -214,7 +214,7 @@ describe("over SQLite, a process that stands still inside a transaction", () => 
         const frozen = start({ store: { kind: "sqlite", path }, work: { verb: "decide", approvalId }, stopAfter: 1 });
         expect(await frozen.stopped).toBe(true);
         await expect(store.requestCancel("default", turn.executionId, { at: 1 })).rejects.toMatchObject({
-          code: "STORE_FAILED",
+          code: "STORE_BUSY",
           retryable: true,
         });
         expect((await store.approval("default", approvalId))?.status).toBe("pending");

@@ -156,6 +156,11 @@ export const errorCodes = {
     "Another process has this store open and the store allows one.",
     "Close the other process, or use a store for several.",
   ),
+  STORE_BUSY: entry(
+    "Another process kept the store's database locked for longer than `busyMs`; nothing was written.",
+    "Repeat the call; find what holds the lock, or raise `busyMs`.",
+    true,
+  ),
   STORE_FAILED: entry("The store's database refused or broke off a call.", "See the cause.", true),
   SCHEMA_NOT_APPLIED: entry(
     "The store's tables are missing or older than this version needs.",

@@ -206,7 +206,7 @@ export async function openStore(settings: ParsedConfig["store"]): Promise<Thread
     default: {
       const { mkdirSync } = await import("node:fs");
       const { dirname } = await import("node:path");
-      if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+      if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       return (await import("../store/sqlite.ts")).sqliteStore({ path, ...given({ migrations }) });
     }
   }

@@ -2,9 +2,9 @@ import { parseOptions, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
 import { connect, connectionShape, type PostgresConnection } from "./postgres/connect.ts";
 import { applyMigrations, migrationStatus, requireMigrations, type MigrationStatus } from "./postgres/migrations.ts";
+import { wrapped } from "./postgres/errors.ts";
 import { createRunner } from "./postgres/runner.ts";
 import { createWatch } from "./postgres/watch.ts";
-import { wrapped } from "./postgres/port.ts";
 import type { ThreadStore } from "./store.ts";
 import { createTableStore } from "./table-store.ts";
 
@@ -60,7 +60,7 @@ export async function postgresStore(options: PostgresStoreOptions): Promise<Thre
       await requireMigrations(port, parsed.schema);
     else await applyMigrations(port, parsed.schema, clock.now(), parsed.busyMs);
   } catch (error) {
-    await port.close();
+    await port.close().catch(() => undefined);
     throw wrapped(error);
   }
   const channel = `thread_inbox_${parsed.schema}`.slice(0, 63);

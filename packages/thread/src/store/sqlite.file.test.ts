@@ -110,7 +110,7 @@ describe("a SQLite file", () => {
     other.exec("BEGIN IMMEDIATE");
     const late = rejects(
       store.commit("t", ids.contextId, { fence: 1, expectedSeq: 2 }, ending("t", ids, 2, 2)),
-      "STORE_FAILED",
+      "STORE_BUSY",
     );
     await clock.advance(1_200);
     expect((await late).retryable).toBe(true);

@@ -9,6 +9,7 @@ import {
   type SqliteInstance,
 } from "./sqlite/driver.ts";
 import { migrate } from "./sqlite/migrations.ts";
+import { watchFile } from "./sqlite/same-file.ts";
 import { createOps } from "./sqlite/statements.ts";
 import { createWatch } from "./sqlite/watch.ts";
 import { createWriter } from "./sqlite/writer.ts";
@@ -21,7 +22,10 @@ export type { SqliteDriverName, SqliteInstance } from "./sqlite/driver.ts";
 
 /** How {@link sqliteStore} is made. */
 export interface SqliteStoreOptions {
-  /** The database file, or `:memory:`. Left out only when `driver` is an open database. */
+  /**
+   * The database file, or `:memory:`. A new file can be read and written by this user alone. Left out only when
+   * `driver` is an open database.
+   */
   path?: string;
   /**
    * What a finished write has survived: with `FULL` a power cut, with `NORMAL` a crash of the process only — the last
@@ -40,12 +44,9 @@ export interface SqliteStoreOptions {
   /** Whether to bring an older file to this build's schema, or to refuse it. @defaultValue `automatic` */
   migrations?: "automatic" | "manual";
   /**
-   * How long a write waits for other processes' writes, in milliseconds; then it fails with a retryable `STORE_FAILED`.
-   * A
-   * process that is stopped in the middle of a write (SIGSTOP, a suspended container) keeps the file's one write lock
-   * until
-   * it goes on or is killed: others can read meanwhile, and cannot write. Where that may happen, use PostgreSQL or
-   * Redis.
+   * How long a call waits for other processes' writes, in milliseconds; then it fails with `STORE_BUSY`. A process that
+   * is stopped in the middle of a write (SIGSTOP, a suspended container) keeps the file's one write lock until it goes
+   * on or is killed: others can read meanwhile, and cannot write. Where that may happen, use PostgreSQL or Redis.
    *
    * @defaultValue 5000
    */
@@ -104,15 +105,20 @@ export async function sqliteStore(options: SqliteStoreOptions): Promise<ThreadSt
     clock = systemClock,
   } = parseOptions("sqliteStore", schema, options);
   const database = typeof driver === "string" ? await openSqlite(driver, path ?? ":memory:") : connection(driver);
-  await patiently(() => prepareFile(database, synchronous), clock, busyMs);
-  await patiently(() => migrate(database, migrations, clock.now()), clock, busyMs);
+  try {
+    await patiently(() => prepareFile(database, synchronous), clock, busyMs);
+    await patiently(() => migrate(database, migrations, clock.now()), clock, busyMs);
+  } catch (error) {
+    if (typeof driver === "string") database.close();
+    throw error;
+  }
   const ops = createOps(database);
   const watch = createWatch(database, clock);
   const perform = <T>(verb: Verb<T>) => {
     const { value, news } = runSync(verb, ops);
     return { value, landed: () => news.forEach((at) => watch.notify(at.tenant, at.contextId)) };
   };
-  const writer = createWriter(database, perform, clock, busyMs);
+  const writer = createWriter(database, perform, clock, busyMs, watchFile(database));
   return createTableStore({
     name: "sqlite",
     scope: "host",

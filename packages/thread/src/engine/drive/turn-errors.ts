@@ -18,6 +18,7 @@ export function isStoreError(error: unknown): boolean {
   const code = errorCode(error);
   return (
     code === "STORE_FAILED" ||
+    code === "STORE_BUSY" ||
     code === "UNREACHABLE" ||
     code === "TIMEOUT" ||
     code === "CLOSED" ||

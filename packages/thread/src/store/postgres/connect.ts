@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { HebraError, loadPeer } from "@hebra/core";
 import * as z from "zod";
 import { lockDirectory } from "./directory-lock.ts";
@@ -30,9 +31,8 @@ export interface PostgresConnection {
    */
   prepare?: boolean;
   /**
-   * How long a write waits for what other processes have locked, in milliseconds; then it fails with a retryable
-   * `STORE_FAILED`. A process that stands still inside a transaction loses it after half of that, so that it keeps
-   * nobody
+   * How long a call waits for what others have locked, and for a free connection, in milliseconds; then it fails with
+   * `STORE_BUSY`. A process that stands still inside a transaction loses it after half of that, so that it keeps nobody
    * from the rest. @defaultValue 5000
    */
   busyMs?: number;
@@ -85,12 +85,18 @@ async function ownPglite(directory: string): Promise<PostgresPort> {
     { name: "@electric-sql/pglite", range: ">=0.3.0", neededBy },
     () => import("@electric-sql/pglite"),
   );
-  const unlock = directory.startsWith("memory://") ? () => undefined : lockDirectory(directory);
+  const inMemory = directory.startsWith("memory://");
+  // Conversations are private: only this user may read a directory that is made here.
+  if (!inMemory) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = inMemory ? () => undefined : lockDirectory(directory);
   try {
     const database = await PGlite.create(directory);
     return pglitePort(database as unknown as PgliteInstance, unlock);
   } catch (error) {
     unlock();
-    throw new HebraError("STORE_FAILED", "PGlite could not be opened.", { cause: error, retryable: false });
+    throw new HebraError("STORE_FAILED", "PGlite could not open its directory. Check that it is one, and its rights.", {
+      cause: error,
+      retryable: false,
+    });
   }
 }

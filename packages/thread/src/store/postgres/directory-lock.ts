@@ -26,7 +26,7 @@ export function lockDirectory(directory: string): () => void {
 /** Makes the lock file, unless there is one. A link appears with its content or not at all. */
 function claim(path: string): boolean {
   const draft = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-  writeFileSync(draft, String(process.pid));
+  writeFileSync(draft, String(process.pid), { mode: 0o600 });
   try {
     linkSync(draft, path);
     return true;

@@ -2,6 +2,7 @@ import { HebraError } from "@hebra/core";
 import { checkSchema, migrationsFor, type Migration } from "../sql/ddl.ts";
 import type { Table } from "../table.ts";
 import { tables } from "../tables.ts";
+import { explained, foreignTable, sqlState } from "./errors.ts";
 import type { PostgresPort, PostgresSession } from "./port.ts";
 import { ddlOf } from "./statements.ts";
 
@@ -24,10 +25,15 @@ const migrationsOf = (schema: string): Migration[] =>
 async function found(session: PostgresSession, schema: string): Promise<{ version: number; compatibleFrom: number }> {
   const [there] = await session.query("SELECT to_regclass($1::text) IS NOT NULL", [`"${schema}".thread_schema`]);
   if (there![0] !== true) return { version: 0, compatibleFrom: 0 };
-  const [row] = await session.query(
-    `SELECT coalesce(max(version), 0)::float8, coalesce(max(compatible_from), 0)::float8 FROM "${schema}".thread_schema`,
-  );
-  return { version: row![0] as number, compatibleFrom: row![1] as number };
+  const text = `SELECT coalesce(max(version), 0)::float8, coalesce(max(compatible_from), 0)::float8 FROM "${schema}".thread_schema`;
+  try {
+    const [row] = await session.query(text);
+    return { version: row![0] as number, compatibleFrom: row![1] as number };
+  } catch (error) {
+    // Its columns, or their types, are others.
+    if (sqlState(error)?.startsWith("42") === true && sqlState(error) !== "42501") throw explained(error, foreignTable);
+    throw error;
+  }
 }
 
 /** @throws HebraError `SCHEMA_TOO_NEW` */

@@ -1,7 +1,9 @@
 import { HebraError } from "@hebra/core";
+import { isUsableAfter } from "./errors.ts";
+import { connectWithin, queryWithin } from "./limit.ts";
 import type { PostgresPort, PostgresSession, SqlValue, TransactionMode } from "./port.ts";
 
-interface QueryConfig {
+export interface QueryConfig {
   text: string;
   values: SqlValue[];
   rowMode: "array";
@@ -61,42 +63,36 @@ const SCHEMA_MS = 60_000;
 /**
  * @param owned - whether the pool ends with the store
  * @param prepare - whether statements are kept prepared in each connection
- * @param busyMs - how long a transaction waits for others, in milliseconds
+ * @param busyMs - how long a statement or a transaction waits for others, in milliseconds
  */
 export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs: number): PostgresPort {
   // The pool replaces an idle connection that breaks off; without a listener the event would end the process.
   const ignore = () => undefined;
   pool.on?.("error", ignore);
   return {
-    ...session(pool, prepare),
-    async transaction(mode, work) {
-      const client = await pool.connect();
-      let broken: Error | undefined;
-      // The server may end the connection between two statements; without a listener that would end the process.
-      const lose = (error: Error) => void (broken = error);
-      client.on("error", lose);
-      try {
+    query: (text, values, name) =>
+      onClient(pool, busyMs, async (client) => {
+        const { rows } = await queryWithin(client, config(text, values ?? [], prepare ? name : undefined), busyMs);
+        return rows;
+      }),
+    transaction: (mode, work) =>
+      onClient(pool, mode === "schema" ? SCHEMA_MS : busyMs, async (client) => {
         const own = session(client, prepare);
-        await own.query(beginning(mode, busyMs));
+        await queryWithin(client, config(beginning(mode, busyMs), [], undefined), busyMs);
         try {
           const result = await work(own);
           await own.query("COMMIT");
           return result;
         } catch (error) {
-          await own
-            .query("ROLLBACK")
-            .catch((cause: unknown) => (broken ??= cause instanceof Error ? cause : new Error(String(cause))));
-          throw broken ?? error;
+          // Where it cannot be rolled back, the connection broke off, and its end tells why.
+          await own.query("ROLLBACK");
+          throw error;
         }
-      } finally {
-        client.removeListener("error", lose);
-        client.release(broken);
-      }
-    },
+      }),
     async listen(channel, onMessage, onLost) {
       // Listening keeps a connection for itself; one alone is needed for everything else.
       if ((pool.options?.max ?? 10) < 2) throw new HebraError("UNSUPPORTED", "A pool of one connection cannot listen.");
-      const client = await pool.connect();
+      const client = await connectWithin(pool, busyMs);
       let over = false;
       const hear = (message: { channel: string; payload?: string | undefined }) => {
         if (message.channel === channel) onMessage(message.payload ?? "");
@@ -130,4 +126,22 @@ export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs:
       else pool.removeListener?.("error", ignore);
     },
   };
+}
+
+/** Works on a connection of the pool, which is dropped when it may be of no further use. */
+async function onClient<T>(pool: PgPool, limitMs: number, work: (client: PgClient) => Promise<T>): Promise<T> {
+  const client = await connectWithin(pool, limitMs);
+  let broken: Error | undefined;
+  const lose = (error: Error) => void (broken = error);
+  client.on("error", lose);
+  try {
+    return await work(client);
+  } catch (error) {
+    const reason = broken ?? error;
+    if (!isUsableAfter(error)) broken ??= error instanceof Error ? error : new Error(String(error));
+    throw reason;
+  } finally {
+    client.removeListener("error", lose);
+    client.release(broken);
+  }
 }

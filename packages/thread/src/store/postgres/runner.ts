@@ -1,6 +1,7 @@
 import type { TableBackend } from "../table-store.ts";
 import type { Verb } from "../verbs/op.ts";
-import { isRepeatable, wrapped, type PostgresPort, type PostgresSession } from "./port.ts";
+import { isRepeatable, wrapped } from "./errors.ts";
+import type { PostgresPort, PostgresSession } from "./port.ts";
 import { createStatements, readResult, writeResult } from "./statements.ts";
 
 /** How often work that another got in the way of is begun anew. */

@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { isWrongDatabase, wrapped } from "./errors.ts";
 
 /** The few things that the store needs of a Redis client; any library can stand behind them. */
 export interface RedisCommands {
@@ -29,12 +29,22 @@ export interface IoredisClient {
 /** ioredis behind {@link RedisCommands}. An `owned` client is closed with it. */
 export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCommands {
   let subscriber: IoredisClient | undefined;
+  let lastFailure: Error | undefined;
+  if (owned) {
+    // Failures reach the caller of a command; without a listener the client prints them too.
+    client.on("error", (error) => {
+      lastFailure = error;
+      // The client would go on in database 0.
+      if (isWrongDatabase(error)) client.disconnect();
+    });
+    client.on("ready", () => (lastFailure = undefined));
+  }
   return {
     async call(command, ...args) {
       try {
         return await client.call(command, ...args);
       } catch (error) {
-        throw wrapped(error);
+        throw wrapped(error, lastFailure);
       }
     },
     async subscribe(channel, onMessage, onGap) {
@@ -77,23 +87,17 @@ function duplicate(client: IoredisClient): IoredisClient {
   });
 }
 
-/** Answers of a server that cannot serve at the moment: starting, failing over, or moving slots. */
-const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|UNBLOCKED)\b/;
-
-/** The client's error as one of ours. Its own object stays behind, as it carries the command's arguments. */
-function wrapped(error: unknown): unknown {
-  const message = error instanceof Error ? error.message : String(error);
-  if (message.startsWith("NOSCRIPT")) return error;
-  const cause = new Error(message);
-  if (error instanceof Error && error.name === "ReplyError" && !PASSING.test(message)) {
-    return new HebraError("STORE_FAILED", `Redis refused a command: ${message}`, {
-      cause,
-      retryable: message.startsWith("OOM"),
-    });
-  }
-  return new HebraError(
-    "UNREACHABLE",
-    `Redis could not be reached, or broke off: ${message}. Whether the last write landed is unknown; it can be repeated.`,
-    { cause },
-  );
+/** Commands of another library, with its errors as ours. */
+export function otherCommands(commands: RedisCommands): RedisCommands {
+  return {
+    async call(command, ...args) {
+      try {
+        return await commands.call(command, ...args);
+      } catch (error) {
+        throw wrapped(error);
+      }
+    },
+    subscribe: async (channel, onMessage, onGap) => commands.subscribe(channel, onMessage, onGap),
+    close: () => commands.close(),
+  };
 }

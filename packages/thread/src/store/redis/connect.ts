@@ -1,6 +1,6 @@
 import { HebraError, loadPeer } from "@hebra/core";
 import * as z from "zod";
-import { ioredisCommands, type IoredisClient, type RedisCommands } from "./commands.ts";
+import { ioredisCommands, otherCommands, type IoredisClient, type RedisCommands } from "./commands.ts";
 
 /** Where the server is: exactly one of `url`, `connection`, `cluster` and `client`. */
 export interface RedisConnection {
@@ -51,7 +51,8 @@ export async function connectRedis(where: z.output<z.ZodObject<typeof connection
   if ([url, connection, cluster, client].filter((one) => one !== undefined).length !== 1) {
     throw new HebraError("INVALID_OPTIONS", "Give exactly one of `url`, `connection`, `cluster` and `client`.");
   }
-  if (client !== undefined) return "status" in client ? ioredisCommands(client, false) : client;
+  if (client !== undefined) return "status" in client ? ioredisCommands(client, false) : otherCommands(client);
+  checkPort(url, connection);
   const peer = { name: "ioredis", range: "^5.0.0 || ^6.0.0", neededBy: "@hebra/thread/store/redis" };
   const { Redis, Cluster } = await loadPeer(peer, () => import("ioredis") as Promise<unknown> as Promise<Ioredis>);
   const made =
@@ -63,7 +64,15 @@ export async function connectRedis(where: z.output<z.ZodObject<typeof connection
             ...cluster!.options,
             redisOptions: { maxRetriesPerRequest: 2, ...(cluster!.options?.["redisOptions"] as object | undefined) },
           });
-  // Failures reach the caller of a command; without a listener the client prints them too.
-  made.on("error", () => {});
   return ioredisCommands(made, true);
+}
+
+/** A port that cannot exist: the client would try it for ever. */
+function checkPort(url: string | undefined, connection: Readonly<Record<string, unknown>> | undefined): void {
+  const port = url === undefined ? connection?.["port"] : (/:(\d+)(?:[/?]|$)/.exec(url)?.[1] ?? undefined);
+  if (port === undefined || (Number.isInteger(Number(port)) && Number(port) >= 1 && Number(port) <= 65_535)) return;
+  throw new HebraError(
+    "INVALID_OPTIONS",
+    `redisStore: ${String(port)} is no port. Check the address of the connection.`,
+  );
 }

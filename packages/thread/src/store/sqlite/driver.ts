@@ -1,5 +1,7 @@
+import { closeSync, openSync } from "node:fs";
 import { HebraError, loadPeer } from "@hebra/core";
 import type { Value } from "../table.ts";
+import { wrapped } from "./errors.ts";
 
 /** One prepared statement. */
 export interface SqliteStatement {
@@ -49,12 +51,24 @@ type Constructor = new (path: string, options?: object) => SqliteInstance;
 export async function openSqlite(driver: SqliteDriverName, path: string): Promise<SqliteConnection> {
   const Database = await load(driver);
   try {
+    makePrivate(path);
     return connection(new Database(path));
   } catch (error) {
-    throw new HebraError("STORE_FAILED", `${driver} could not open the database file.`, {
-      cause: error,
-      retryable: false,
-    });
+    throw wrapped(error);
+  }
+}
+
+/**
+ * Makes a new file that only its user may read and write: conversations are private. SQLite gives the log and the
+ * shared memory beside it the same mode. A file that is there keeps its own.
+ */
+function makePrivate(path: string): void {
+  if (path === "" || path.startsWith(":memory:") || path.startsWith("file:")) return;
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    // What else is wrong with the path, SQLite says itself.
+    if ((error as { code?: string }).code !== "EEXIST") return;
   }
 }
 
@@ -112,14 +126,4 @@ function statement(prepared: LibraryStatement): SqliteStatement {
       return row === undefined || row === null ? undefined : inOrder(row);
     },
   };
-}
-
-/** SQLite's own code of an error, whichever library threw it: `SQLITE_BUSY`. */
-export function sqliteCode(error: unknown): string {
-  const { code, errcode, message } = error as { code?: unknown; errcode?: unknown; message?: unknown };
-  if (typeof code === "string" && code.startsWith("SQLITE_")) return code;
-  const primary = typeof errcode === "number" ? errcode & 0xff : undefined;
-  if (primary === 5 || /database is locked/i.test(String(message))) return "SQLITE_BUSY";
-  if (primary === 19 || /UNIQUE constraint failed/i.test(String(message))) return "SQLITE_CONSTRAINT";
-  return "SQLITE_ERROR";
 }

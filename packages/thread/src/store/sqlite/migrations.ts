@@ -3,6 +3,7 @@ import { checkSchema, migrationsFor, type Migration, type SchemaFound } from "..
 import type { Table } from "../table.ts";
 import { tables } from "../tables.ts";
 import type { SqliteConnection } from "./driver.ts";
+import { foreignTable } from "./errors.ts";
 import { sqliteDdl } from "./statements.ts";
 
 /** The migrations of this build. */
@@ -16,6 +17,8 @@ function read(database: SqliteConnection): SchemaFound {
     .prepare("SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = 'thread_schema'")
     .all([]);
   if (there[0]![0] === 0) return { version: 0, compatibleFrom: 0 };
+  const columns = database.prepare("SELECT name FROM pragma_table_info('thread_schema')").all([]).flat();
+  if (!columns.includes("version") || !columns.includes("compatible_from")) throw foreignTable();
   const [row] = database
     .prepare(
       "SELECT coalesce(max(version), 0) AS version, coalesce(max(compatible_from), 0) AS compatible_from FROM thread_schema",

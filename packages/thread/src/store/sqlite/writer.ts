@@ -1,7 +1,8 @@
 import type { Clock } from "@hebra/core";
 import type { Verb } from "../verbs/op.ts";
-import { patiently, wrapped } from "./busy.ts";
-import { sqliteCode, type SqliteConnection } from "./driver.ts";
+import { patiently } from "./busy.ts";
+import type { SqliteConnection } from "./driver.ts";
+import { sqliteCode, wrapped } from "./errors.ts";
 
 /** Runs verbs on a connection, many writes to a transaction. */
 export interface Writer {
@@ -24,12 +25,15 @@ interface Job {
  *
  * @param perform - runs one verb; called inside a transaction. Returns its result and what to do once it has landed.
  * @param busyMs - how long to wait for other processes, in milliseconds
+ * @param checkFile - throws when the connection's file is no longer at its path; what was written then is lost, so it
+ *   is asked before anything counts as done
  */
 export function createWriter(
   database: SqliteConnection,
   perform: <T>(verb: Verb<T>) => { value: T; landed: () => void },
   clock: Clock,
   busyMs: number,
+  checkFile: () => void,
 ): Writer {
   const statement = (sql: string) => {
     const prepared = database.prepare(sql);
@@ -66,7 +70,7 @@ export function createWriter(
           outcomes.push(job.run());
           if (group.length > 1) release();
         } catch (error) {
-          if (sqliteCode(error).startsWith("SQLITE_BUSY")) throw error;
+          if (sqliteCode(error) === "SQLITE_BUSY") throw error;
           outcomes.push(() => job.reject(wrapped(error)));
           if (group.length === 1) {
             rollback();
@@ -88,7 +92,9 @@ export function createWriter(
     const group = waiting;
     waiting = [];
     try {
-      for (const outcome of await patiently(() => attempt(group), clock, busyMs)) outcome();
+      const outcomes = await patiently(() => attempt(group), clock, busyMs);
+      checkFile();
+      for (const outcome of outcomes) outcome();
     } catch (error) {
       for (const job of group) job.reject(error);
     }
@@ -122,6 +128,7 @@ export function createWriter(
           try {
             const { value } = perform(verb());
             commit();
+            checkFile();
             return value;
           } catch (error) {
             rollback();
