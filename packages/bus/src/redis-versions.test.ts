@@ -4,7 +4,7 @@ import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-serv
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { BusEvent } from "./client/bus-events.ts";
-import { openRedisBus, redisBus, type RedisBus, type RedisBusOptions } from "./redis.ts";
+import { openRedisBus, redisBus, type RedisBus, type RedisBusOptions } from "./redis/redis-bus.ts";
 import { freshNamespace } from "./testing/redis-harness.fixture.ts";
 
 describe.skipIf(withoutRedisServer !== undefined)("versions and durability", () => {

@@ -242,8 +242,6 @@ export const errorCodes = {
     "Two source rows share an id or a unique key.",
     "Remove one; the later row is in the rejects file.",
   ),
-  APPROVAL_REQUIRED: entry("A step needs a person's approval.", "Record the approval for this plan's hash."),
-  GATE_NOT_MET: entry("A gate of the migration is not met.", "Read the gate's detail."),
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 /** A stable error code; see `docs/errors.md` for the meaning of each. */

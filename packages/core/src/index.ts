@@ -3,12 +3,11 @@ export { createManualClock, sleep, systemClock, type Clock, type ManualClock } f
 export { errorCodes, type ErrorCode, type ErrorCodeEntry } from "./error-codes.ts";
 export { errorCode, errorMessage, HebraError, type HebraErrorOptions } from "./errors.ts";
 export { escapeControls } from "./escape-controls.ts";
-export { assertId, createIdGenerator, deriveId, HEBRA_NAMESPACE, type IdGenerator } from "./id.ts";
+export { assertId, createIdGenerator, deriveId, type IdGenerator } from "./id.ts";
 export type { JsonObject, JsonValue } from "./json.ts";
 export { assertPeer, loadPeer, type PeerRequest } from "./optional-peer.ts";
 export { describeOptionIssue, didYouMean, parseOptions } from "./options.ts";
 export { createRedactor, redactText, type Redactor, type RedactorOptions } from "./redact.ts";
-export { keyTokens } from "./redact-keys.ts";
 export type { RedactionPattern } from "./redact-text.ts";
 export { dropRedisConnections, redisFailover, type DroppableRedis } from "./redis-failover.ts";
 export { anySignal, throwIfAborted, type CombinedSignal } from "./abort.ts";

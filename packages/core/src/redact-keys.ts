@@ -23,13 +23,6 @@ const BOUNDARY = /(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\
 /**
  * Splits a name at its word boundaries: case humps, digits, and anything that is neither letter nor digit. Accents are
  * dropped first, so that `contraseña` is `contrasena`.
- *
- * @example
- * ```ts
- * import { keyTokens } from "@hebra/core";
- *
- * console.log(keyTokens("X-Api-Key"), keyTokens("accessToken2")); // ["x","api","key"] ["access","token","2"]
- * ```
  */
 export function keyTokens(key: string): string[] {
   const plain = key.normalize("NFKD").replace(/\p{M}+/gu, "");

@@ -27,7 +27,7 @@ export type {
 } from "./evaluate/types.ts";
 export { envProvider, type EnvProviderOptions } from "./provider/env.ts";
 export { fileProvider, type FileProviderOptions } from "./provider/file.ts";
-export { environmentName, type FlagProvider, type ProviderEvent, type ProviderSnapshot } from "./provider/provider.ts";
+export type { FlagProvider, ProviderEvent, ProviderSnapshot } from "./provider/provider.ts";
 export { staticProvider, type StaticProvider } from "./provider/static.ts";
 export type { Assignment, AssignmentStore } from "./route/assignment.ts";
 export { createRouter } from "./route/create-router.ts";

@@ -31,7 +31,7 @@ export type { Trigger } from "./engine/trigger.ts";
 export type { ComparedSide, Comparison } from "./engine/compare.ts";
 export { isOutcomeQuestion } from "./engine/turn/outcome-question.ts";
 export type { TurnResult } from "./engine/rows/turn-result.ts";
-export { bundleCounts, bundleDigest } from "./store/bundle.ts";
+export { bundleDigest } from "./store/bundle.ts";
 export type { LeaseAnswer, LeasePort, LeaseRequest } from "./store/leases.ts";
 export { storeLocks, type StoreLocksOptions } from "./store/locks.ts";
 export {
@@ -60,24 +60,14 @@ export {
   type ThreadRow,
   type TriggerRow,
 } from "./store/rows.ts";
-export {
-  approvalStates,
-  assertTransition,
-  callStates,
-  contextStates,
-  executionStates,
-  isTerminal,
-  itemStates,
-  outboxStates,
-  stepStates,
-  type ApprovalStatus,
-  type CallStatus,
-  type ContextStatus,
-  type ExecutionStatus,
-  type ItemStatus,
-  type OutboxStatus,
-  type StateTable,
-  type StepStatus,
+export type {
+  ApprovalStatus,
+  CallStatus,
+  ContextStatus,
+  ExecutionStatus,
+  ItemStatus,
+  OutboxStatus,
+  StepStatus,
 } from "./store/states.ts";
 export type {
   Begin,
@@ -102,7 +92,6 @@ export type {
   ThreadStore,
 } from "./store/store.ts";
 export {
-  ENVELOPE_VERSION,
   isDurable,
   type DurableEvent,
   type DurableEventType,

@@ -3,7 +3,7 @@ import { lockKey } from "@hebra/lock";
 import type { Cluster, Redis } from "ioredis";
 import type { BusEvent } from "../client/bus-events.ts";
 import type { BusContractHarness } from "../contract/harness.ts";
-import { openRedisBus, type RedisBus } from "../redis.ts";
+import { openRedisBus, type RedisBus } from "../redis/redis-bus.ts";
 import type { RedisBackend } from "../redis/backend.ts";
 import { ioredisCommands, type IoredisClient, type RedisCommands } from "../redis/commands.ts";
 import { createFreezer } from "./freezable.fixture.ts";

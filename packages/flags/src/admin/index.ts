@@ -3,4 +3,4 @@ export { fileFlagDocuments, memoryFlagDocuments, type FlagDocumentStore } from "
 export { createAdminHandler, type AdminHandler, type AdminHandlerOptions } from "./handler.ts";
 export { nodeListener } from "./node-listener.ts";
 export type { AdminRole, AdminToken, Principal } from "./tokens.ts";
-export { ruleOrder, type Explanation } from "./view.ts";
+export type { Explanation } from "./view.ts";

@@ -5,9 +5,8 @@ export {
   type IncidentWindow,
 } from "./aggregate.ts";
 export { createDecisionTable, type DecisionRule, type DecisionTable } from "./decision-table.ts";
-export { createFaultSwitch, FAULT_VARIABLE } from "./fault-switch.ts";
+export { createFaultSwitch } from "./fault-switch.ts";
 export {
-  UNMATCHED,
   type Incident,
   type IncidentContext,
   type IncidentDecision,

@@ -16,8 +16,6 @@ const exitOf: Partial<Record<ErrorCode, number>> = {
   INVALID_OPTIONS: exitCodes.usage,
   PEER_MISSING: exitCodes.usage,
   SOURCE_INVALID: exitCodes.usage,
-  GATE_NOT_MET: exitCodes.usage,
-  APPROVAL_REQUIRED: exitCodes.approval,
   PLAN_DRIFT: exitCodes.drift,
   VERIFY_MISMATCH: exitCodes.mismatch,
   ABORTED: exitCodes.paused,

@@ -95,6 +95,19 @@ describe("a plan", () => {
     });
   });
 
+  it("rejects the later of two rows with one id, and the later of two contexts with one key", async () => {
+    const from = source((tables) => {
+      const [context] = tables.context_contexts;
+      tables.context_events.push({ ...tables.context_events[0]! });
+      tables.context_contexts.push({ ...context!, id: "another" });
+    });
+    const { rejects } = await planMigration({ source: from, target: { name: "memory" } });
+    expect(rejects.filter(({ code }) => code === "ROW_DUPLICATE").map(({ entity, path }) => [entity, path])).toEqual([
+      ["context_contexts", "key"],
+      ["context_events", "id"],
+    ]);
+  });
+
   it("says which rows changed while they were read", async () => {
     const from = source();
     const groups = from.groups()[Symbol.asyncIterator]();
@@ -317,7 +330,7 @@ describe("the command line", () => {
     // The event, and the execution, steps and parts that hang on it.
     expect(rejects[0]).toMatchObject({ entity: "context_events", code: "ROW_INVALID", path: "createdAt" });
     expect(await cli("apply")).toMatchObject({ exit: 7, err: expect.stringContaining("Nothing was written") });
-    expect(await cli("verify")).toMatchObject({ exit: 5 });
+    expect(await cli("verify")).toMatchObject({ exit: 5, err: expect.stringContaining("VERIFY_MISMATCH: ") });
     expect(await cli("apply", "--max-rejects", String(rejects.length))).toMatchObject({ exit: 0 });
     expect(await cli("verify")).toMatchObject({ exit: 0 });
   });

@@ -1,6 +1,4 @@
 export {
-  assertEventOrder,
-  checkEvents,
   createEventOrder,
   scriptedReactor,
   toJsonSchema,
