@@ -198,6 +198,14 @@ export const errorCodes = {
     "A session with legacy history cannot be routed to the new engine without a way back.",
     "Pass `handover`, or say `withoutHandover`.",
   ),
+  OUTCOME_UNKNOWN: entry(
+    "A turn was served whose outcome the router cannot judge.",
+    "Return the engine's turn, or pass `outcome` to `route()`. Until then guards that need it have no data.",
+  ),
+  MEASURE_INVALID: entry(
+    "A measured value is not a number of zero or more, and was not counted.",
+    "Report a finite number, or leave the value out.",
+  ),
   ROLLOUT_CONFLICT: entry("A rollout was moved by somebody else.", "Read it again and repeat.", true),
   EVIDENCE_MISSING: entry(
     "An edge of the rollout lacks the evidence that unlocks it.",

@@ -23,6 +23,8 @@ test("the README's example does what it says", async () => {
       {
         legacy: () => "answered by the old engine",
         next: () => "answered by the new engine",
+        // What throws has failed. An engine's turn needs no `outcome`: the router reads its result.
+        outcome: () => "ok",
         // Once, before the first legacy turn after a cut: what the new engine wrote goes back.
         handover: ({ session }) => copyBack(session),
       },

@@ -34,9 +34,13 @@ export { createRouter } from "./route/create-router.ts";
 export { memoryAssignments } from "./route/memory-assignments.ts";
 export { threadAssignments, type ThreadAssignmentsOptions, type ThreadStoreLike } from "./route/thread-assignments.ts";
 export type { BreakerOptions, OnKill, RouterOptions } from "./route/options.ts";
+export type { ActionCallOutcome, EngineResult, EngineTurn, TurnOutcome, TurnStatus } from "./route/outcome.ts";
 export type { RemoteTarget } from "./route/remote-target.ts";
 export type {
+  EngineHandlers,
   Exposure,
+  JudgeAnswer,
+  JudgedAnswer,
   HandoverRequest,
   Outcome,
   RouteHandlers,

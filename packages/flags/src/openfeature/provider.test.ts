@@ -189,7 +189,12 @@ describe("fromOpenFeature", () => {
       router.route(
         "engine-v2",
         { session },
-        { legacy: () => "legacy", next: () => "new", handover: ({ session: each }) => void handovers.push(each) },
+        {
+          legacy: () => "legacy",
+          next: () => "new",
+          outcome: () => "ok",
+          handover: ({ session: each }) => void handovers.push(each),
+        },
       );
     expect(await turn("s1")).toBe("new");
     answer = () => {

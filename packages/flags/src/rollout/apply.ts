@@ -99,7 +99,7 @@ function baselineAfter(state: RolloutState, event: RolloutEvent, facts: Facts): 
   const share = shareOf(state.plan, state.phase, state.holdBack);
   const forward = event === "advance" || event === "cutover";
   // Shadow has no new arm, but its legacy arm is the best baseline that a direct cutover can have.
-  if (forward && share <= 0.5 && facts.gathered.legacy.assigned > 0) return totals(facts.gathered.blocks).legacy;
+  if (forward && share <= 0.5 && facts.gathered.legacy.judged > 0) return totals(facts.gathered.blocks).legacy;
   return state.baseline;
 }
 

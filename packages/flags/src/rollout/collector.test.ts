@@ -6,6 +6,7 @@ import { createRouter } from "../route/create-router.ts";
 import type { Outcome } from "../route/router.ts";
 import { createCollector } from "./collector.ts";
 import { gather } from "./counter-row.ts";
+import { countOver, histogramMean, histogramTotal } from "./histogram.ts";
 import { defaultGuardLimits } from "./guards/types.ts";
 import { rolloutPlan } from "./plan.ts";
 import { rolloutProvider } from "./provider.ts";
@@ -33,7 +34,8 @@ function turn(session: string, more: Partial<Outcome> = {}): Outcome {
     arm: "new",
     flagVersion: 1,
     startedAt: 0,
-    ok: true,
+    status: "ok",
+    unit: session,
     error: undefined,
     latencyMs: 100,
     at: 0,
@@ -48,7 +50,12 @@ function setup() {
   const make = (source: string) =>
     createCollector({ store, clock, source, flushMs: 0, errorClasses: ["STATE_INVALID"] });
   const seen = async () =>
-    gather(await store.counters("f", 0), {}, defaultGuardLimits.latencyCeilingMs, 0, clock.now());
+    gather(await store.counters("f", 0), {
+      frozen: {},
+      latencyCeilingMs: defaultGuardLimits.latencyCeilingMs,
+      from: 0,
+      now: clock.now(),
+    });
   return { clock, store, make, seen };
 }
 
@@ -57,8 +64,9 @@ describe("the collector", () => {
     const { make, seen } = setup();
     const [a, b] = [make("a"), make("b")];
     a.observer.exposed(turn("s1"));
-    for (let retry = 0; retry < 6; retry++) a.observer.finished(turn("s1", { ok: false, error: new Error("boom") }));
-    b.observer.finished(turn("s1", { ok: false, error: new Error("boom") }));
+    for (let retry = 0; retry < 6; retry++)
+      a.observer.finished(turn("s1", { status: "failed", error: new Error("boom") }));
+    b.observer.finished(turn("s1", { status: "failed", error: new Error("boom") }));
     a.observer.exposed(turn("s2"));
     a.observer.finished(turn("s2"));
     await Promise.all([a.flush(), b.flush()]);
@@ -73,7 +81,7 @@ describe("the collector", () => {
     collector.observer.finished(turn("s1"));
     await collector.flush();
     await clock.advance(2 * BLOCK);
-    collector.observer.finished(turn("s1", { ok: false, at: clock.now() }));
+    collector.observer.finished(turn("s1", { status: "failed", at: clock.now() }));
     await collector.flush();
     const { blocks } = await seen();
     expect(blocks[0]).toMatchObject({ start: 0, new: { assigned: 1, failed: 1 } });
@@ -94,19 +102,93 @@ describe("the collector", () => {
     });
     collector.record("f", "s1", { cost: 500, unknown: true });
     collector.record("f", "stranger", { unknown: true });
-    collector.observer.finished(turn("s1", { ok: false, error: new HebraError("STATE_INVALID", "broken") }));
+    collector.observer.finished(turn("s1", { status: "failed", error: new HebraError("STATE_INVALID", "broken") }));
     collector.verified("f", true);
     collector.verified("f", false);
     await collector.flush();
     const found = await seen();
     expect(found.new).toMatchObject({ assigned: 1, unknown: 1, actionFailed: 1, failed: 1 });
-    expect(found.new.durations).toEqual([[106, 1]]);
+    expect(found.new.durations.map(([, count]) => count)).toEqual([1]);
     expect(found.new.costs).toHaveLength(1);
     expect(found.persistence).toEqual({ checked: 2, missing: 1 });
     expect(found.blocks[0]).toMatchObject({
       operations: { ingest: { attempts: 1, successes: 0 } },
       errorClasses: { STATE_INVALID: 1 },
     });
+  });
+
+  it("does not count a cost or a latency that is no number, and tells of it once [FL-12]", async () => {
+    const { clock, store, seen } = setup();
+    const errors: unknown[] = [];
+    const collector = createCollector({ store, clock, flushMs: 0, onError: (error) => void errors.push(error) });
+    collector.observer.exposed(turn("s1"));
+    for (const cost of [NaN, NaN, -1, 3]) collector.observer.finished(turn("s1", { cost, latencyMs: NaN }));
+    collector.record("f", "s1", { steps: Infinity });
+    await collector.flush();
+    expect(errors.map((error) => [HebraError.isInstance(error) && error.code, (error as Error).message])).toEqual([
+      ["MEASURE_INVALID", expect.stringContaining("cost of a turn is NaN")],
+      ["MEASURE_INVALID", expect.stringContaining("latency of a turn is NaN")],
+      ["MEASURE_INVALID", expect.stringContaining("steps of a turn is Infinity")],
+    ]);
+    const found = (await seen()).new;
+    expect([found.durations, found.steps, found.costs.length]).toEqual([[], [], 1]);
+  });
+
+  it("counts a unit whose every turn was stopped or is unknown as no data [FL-6] [FL-12]", async () => {
+    const { make, seen } = setup();
+    const collector = make("a");
+    for (const [session, status] of [
+      ["s1", "stopped"],
+      ["s2", "unknown"],
+      ["s3", "ok"],
+    ] as const) {
+      collector.observer.exposed(turn(session));
+      collector.observer.finished(turn(session, { status }));
+    }
+    await collector.flush();
+    expect((await seen()).new).toMatchObject({ assigned: 3, exposed: 3, judged: 1, failed: 0 });
+  });
+
+  it("takes cost and steps over all turns of a session, and every turn may be the one that is timed [FL-5]", async () => {
+    const { make, seen } = setup();
+    const collector = make("a");
+    for (let session = 0; session < 200; session++) {
+      const told = turn(`s${session}`);
+      collector.observer.exposed(told);
+      for (let at = 0; at < 5; at++) {
+        const late = at > 0;
+        collector.observer.finished({
+          ...told,
+          at: session * 10 + at,
+          latencyMs: late ? 3_000 : 1_000,
+          cost: late ? 6 : 2,
+          steps: late ? 9 : 4,
+        });
+      }
+    }
+    await collector.flush();
+    const { durations, costs, steps } = (await seen()).new;
+    expect(histogramTotal(durations)).toBe(200);
+    expect(countOver(durations, 2_000)).toBeGreaterThan(140);
+    expect(countOver(durations, 2_000)).toBeLessThan(180);
+    expect(histogramMean(costs)! / 1e6).toBeCloseTo(5.2, 0);
+    expect(histogramMean(steps)).toBeCloseTo(8, 0);
+  });
+
+  it("counts by the flag's bucketing unit: many sessions of one organisation are one unit, also over blocks and processes [FL-13]", async () => {
+    const { clock, make, seen } = setup();
+    const [a, b] = [make("a"), make("b")];
+    for (let at = 0; at < 40; at++) {
+      const told = turn(`s${at}`, { unit: `org${at % 4}`, startedAt: clock.now(), at: clock.now() });
+      const collector = at % 3 === 0 ? a : b;
+      collector.observer.exposed(told);
+      collector.observer.finished(at % 4 === 1 ? { ...told, status: "failed", error: new Error("boom") } : told);
+      await clock.advance(60_000);
+    }
+    await Promise.all([a.flush(), b.flush()]);
+    const { new: fresh, blocks } = await seen();
+    expect(fresh).toMatchObject({ assigned: 4, exposed: 4, judged: 4, failed: 1 });
+    expect(blocks[0]!.new).toMatchObject({ assigned: 4, failed: 1 });
   });
 
   it("loses nothing and doubles nothing when reports fail", async () => {
@@ -124,7 +206,7 @@ describe("the collector", () => {
     await clock.advance(2_500);
     expect(errors).toHaveLength(2);
     away = false;
-    collector.observer.finished(turn("s1", { ok: false }));
+    collector.observer.finished(turn("s1", { status: "failed" }));
     await clock.advance(1_000);
     expect((await seen()).new).toMatchObject({ assigned: 1, failed: 1 });
     await collector.close();
@@ -172,6 +254,7 @@ describe("flags, router, collector and rollout together", () => {
               if (at % 3 === 0) throw new Error("the new engine fails");
             },
             withoutHandover: true,
+            outcome: () => "ok",
           },
         )
         .catch(() => {});

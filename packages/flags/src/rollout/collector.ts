@@ -1,21 +1,22 @@
-import { errorCode, parseOptions, systemClock, type Clock } from "@hebra/core";
+import { errorCode, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import { murmur3 } from "../evaluate/murmur.ts";
 import type { Arm } from "../evaluate/types.ts";
 import type { Exposure, Outcome, RouteObserver } from "../route/router.ts";
-import { noShadow, type ArmRow, type CounterRow, type ShadowCounts } from "./counter-row.ts";
+import { noArm, noShadow, type CounterRow, type ShadowCounts } from "./counter-row.ts";
 import { bucketOf } from "./histogram.ts";
 import type { RolloutStore } from "./store/store.ts";
+import { mergeUnits, newUnit, unitFlags, type UnitRow } from "./unit-row.ts";
 
-/** What a host knows of a session's turn that the router cannot see. */
+/** What a host knows of a session's turn besides its outcome. */
 export interface SessionFacts {
   /** An incident whose code no rule knows. */
   readonly unknown?: boolean;
   readonly actionFailed?: boolean;
-  /** Of the turn, in any unit; the session's first one counts. */
+  /** Of one turn, in the unit of every other cost. */
   readonly cost?: number;
-  /** Steps of the turn; the session's first one counts. */
+  /** Steps of one turn. */
   readonly steps?: number;
   /** A declared operation on the new engine. */
   readonly operation?: { readonly name: string; readonly ok: boolean };
@@ -55,36 +56,23 @@ export interface Collector {
   close(): Promise<void>;
 }
 
-interface Side {
-  assigned: number;
-  exposed: number;
-  readonly failed: Set<number>;
-  readonly unknown: Set<number>;
-  readonly actionFailed: Set<number>;
-  readonly durations: Map<number, number>;
-  readonly costs: Map<number, number>;
-  readonly steps: Map<number, number>;
-}
-
 interface Row {
   readonly flag: string;
   readonly start: number;
   sequence: number;
   dirty: boolean;
-  readonly sides: Readonly<Record<Arm, Side>>;
+  readonly units: Readonly<Record<Arm, Map<number, UnitRow>>>;
   readonly operations: Map<string, { attempts: number; successes: number }>;
   readonly errorClasses: Map<string, number>;
   readonly persistence: { checked: number; missing: number };
   readonly shadow: Record<string, number>;
 }
 
+/** Where a session's facts are booked. */
 interface Known {
   readonly row: Row;
   readonly arm: Arm;
-  /** Whether this process drew the session: it alone samples it, or each process that runs a turn of it would. */
-  drawn: boolean;
-  /** What was sampled of the session already. */
-  readonly sampled: Set<"duration" | "cost" | "steps">;
+  readonly mark: number;
 }
 
 const schema = z.strictObject({
@@ -107,9 +95,9 @@ const schema = z.strictObject({
 const KEEP_MS = 6 * 3_600_000;
 
 /**
- * Counts what sessions of both arms do and reports it. A session counts in the block in which it started, once per kind
- * of trouble, and one turn of it is
- * sampled: requests of one session are not independent of each other.
+ * Counts what both arms do, by the flag's bucketing unit, and reports it. A unit counts in the block in which it first
+ * started, once per kind of trouble; cost and steps are means over all of its turns, and of its durations one turn is
+ * drawn, each with the same chance: turns of one unit are not independent of each other.
  *
  * @throws HebraError `INVALID_OPTIONS`
  *
@@ -145,22 +133,12 @@ export function createCollector(options: CollectorOptions): Collector {
     const key = `${start} ${flag}`;
     let row = rows.get(key);
     if (row === undefined) {
-      const side = (): Side => ({
-        assigned: 0,
-        exposed: 0,
-        failed: new Set(),
-        unknown: new Set(),
-        actionFailed: new Set(),
-        durations: new Map(),
-        costs: new Map(),
-        steps: new Map(),
-      });
       row = {
         flag,
         start,
         sequence: 0,
         dirty: true,
-        sides: { new: side(), control: side() },
+        units: { new: new Map(), control: new Map() },
         operations: new Map(),
         errorClasses: new Map(),
         persistence: { checked: 0, missing: 0 },
@@ -172,72 +150,103 @@ export function createCollector(options: CollectorOptions): Collector {
     return row;
   }
 
-  function know({ flag, session, arm, startedAt }: Exposure): Known | undefined {
-    if (arm === undefined || session === "") return undefined;
-    const key = `${flag} ${session}`;
+  function know({ flag, session, unit, arm, startedAt }: Exposure): Known | undefined {
+    if (arm === undefined || unit === "") return undefined;
+    const key = JSON.stringify([flag, session]);
     const row = rowAt(flag, startedAt);
     const before = sessions.get(key);
     if (before?.row === row && before.arm === arm) return before;
-    const known: Known = { row, arm, drawn: false, sampled: new Set() };
+    const known: Known = { row, arm, mark: murmur3(unit) };
     sessions.delete(key);
     sessions.set(key, known);
     if (sessions.size > maxSessions) sessions.delete(sessions.keys().next().value!);
     return known;
   }
 
-  function sample(
-    known: Known,
-    kind: "duration" | "cost" | "steps",
-    histogram: Map<number, number>,
-    value: number,
+  function add(
+    { row, arm, mark }: Known,
+    facts: Partial<Record<keyof typeof unitFlags, boolean>>,
+    more: UnitRow = newUnit(mark),
   ): void {
-    if (!known.drawn || known.sampled.has(kind)) return;
-    known.sampled.add(kind);
-    const bucket = bucketOf(value);
-    histogram.set(bucket, (histogram.get(bucket) ?? 0) + 1);
+    let flags = more[1];
+    for (const [name, bit] of Object.entries(unitFlags))
+      if (facts[name as keyof typeof unitFlags] === true) flags |= bit;
+    const [, , ...rest] = more;
+    const units = row.units[arm];
+    units.set(mark, mergeUnits(units.get(mark) ?? newUnit(mark), [mark, flags, ...rest] as unknown as UnitRow));
+    row.dirty = true;
+  }
+
+  const told = new Set<string>();
+  /** A value that can be counted; NaN and its like would look cheap or slow for ever. */
+  function measure(flag: string, name: string, value: number | undefined): number | undefined {
+    if (value === undefined || (Number.isFinite(value) && value >= 0)) return value;
+    const key = `${flag} ${name}`;
+    if (!told.has(key)) {
+      told.add(key);
+      onError(
+        new HebraError(
+          "MEASURE_INVALID",
+          `${flag}: the ${name} of a turn is ${String(value)} and was not counted. Report a finite number, or leave it out.`,
+          {
+            details: { flag, name },
+          },
+        ),
+      );
+    }
+    return undefined;
   }
 
   const observer = {
     exposed(exposure: Exposure) {
       const known = know(exposure);
-      if (known === undefined) return;
-      known.drawn = true;
-      known.row.sides[known.arm].assigned++;
+      if (known !== undefined) add(known, {});
     },
     finished(outcome: Outcome) {
       const known = know(outcome);
       if (known === undefined) return;
-      const side = known.row.sides[known.arm];
-      if (known.drawn && !known.sampled.has("duration")) side.exposed++;
-      sample(known, "duration", side.durations, outcome.latencyMs);
-      if (outcome.ok) return;
-      side.failed.add(murmur3(outcome.session));
-      const code = errorCode(outcome.error) ?? "";
-      if (known.arm === "new" && classes.has(code))
+      const { flag, status, calls } = outcome;
+      const judged = status === "ok" || status === "failed" || status === "incomplete";
+      const [cost, steps] = [measure(flag, "cost", outcome.cost), measure(flag, "steps", outcome.steps)];
+      const latency = judged ? measure(flag, "latency", outcome.latencyMs) : undefined;
+      const failures = calls?.filter((call) => !call.ok).length ?? 0;
+      const code = status === "failed" ? (errorCode(outcome.error) ?? outcome.signature?.code ?? "UNKNOWN") : "";
+      add(
+        known,
+        {
+          exposed: true,
+          judged,
+          failed: status === "failed",
+          incomplete: status === "incomplete",
+          unknown: outcome.unknown ?? code === "UNKNOWN",
+          called: calls !== undefined,
+          actionFailed: failures > 0,
+        },
+        [
+          known.mark,
+          0,
+          latency === undefined ? 0 : murmur3(`${known.mark} ${outcome.at} ${latency}`),
+          latency === undefined ? -1 : bucketOf(latency),
+          ...(cost === undefined ? ([0, 0] as const) : ([1, cost] as const)),
+          ...(steps === undefined ? ([0, 0] as const) : ([1, steps] as const)),
+          calls?.length ?? 0,
+          failures,
+        ],
+      );
+      if (status === "failed" && known.arm === "new" && classes.has(code))
         known.row.errorClasses.set(code, (known.row.errorClasses.get(code) ?? 0) + 1);
     },
   };
 
   function toRow(row: Row): CounterRow {
-    const pairs = (counts: Map<number, number>) => [...counts].sort((a, b) => a[0] - b[0]);
-    const arm = (side: Side): ArmRow => ({
-      assigned: side.assigned,
-      exposed: side.exposed,
-      failed: [...side.failed],
-      unknown: [...side.unknown],
-      actionFailed: [...side.actionFailed],
-      durations: pairs(side.durations),
-      costs: pairs(side.costs),
-      steps: pairs(side.steps),
-    });
     return {
       flag: row.flag,
       source,
       sequence: row.sequence,
       start: row.start,
       end: row.start + blockMs,
-      new: arm(row.sides.new),
-      legacy: arm(row.sides.control),
+      new: { ...noArm, units: [...row.units.new.values()] },
+      legacy: { ...noArm, units: [...row.units.control.values()] },
       ...(row.operations.size === 0
         ? {}
         : { operations: Object.fromEntries([...row.operations].map(([name, counts]) => [name, { ...counts }])) }),
@@ -276,22 +285,28 @@ export function createCollector(options: CollectorOptions): Collector {
   return {
     observer,
     record(flag, session, facts) {
-      const known = sessions.get(`${flag} ${session}`);
+      const known = sessions.get(JSON.stringify([flag, session]));
       if (known === undefined) return;
-      const { row, arm } = known;
-      const side = row.sides[arm];
-      row.dirty = true;
-      if (facts.unknown === true) side.unknown.add(murmur3(session));
-      if (facts.actionFailed === true) side.actionFailed.add(murmur3(session));
-      if (facts.cost !== undefined) sample(known, "cost", side.costs, facts.cost);
-      if (facts.steps !== undefined) sample(known, "steps", side.steps, facts.steps);
-      if (facts.operation !== undefined && arm === "new") {
-        const counts = row.operations.get(facts.operation.name) ?? { attempts: 0, successes: 0 };
-        row.operations.set(facts.operation.name, {
-          attempts: counts.attempts + 1,
-          successes: counts.successes + (facts.operation.ok ? 1 : 0),
-        });
-      }
+      const [cost, steps] = [measure(flag, "cost", facts.cost), measure(flag, "steps", facts.steps)];
+      const measured: readonly number[] = [
+        cost === undefined ? 0 : 1,
+        cost ?? 0,
+        steps === undefined ? 0 : 1,
+        steps ?? 0,
+      ];
+      add(
+        known,
+        {
+          unknown: facts.unknown ?? false,
+          called: facts.actionFailed !== undefined,
+          actionFailed: facts.actionFailed ?? false,
+        },
+        [known.mark, 0, 0, -1, ...measured, 0, 0] as unknown as UnitRow,
+      );
+      if (facts.operation === undefined || known.arm !== "new") return;
+      const { name, ok } = facts.operation;
+      const { attempts, successes } = known.row.operations.get(name) ?? { attempts: 0, successes: 0 };
+      known.row.operations.set(name, { attempts: attempts + 1, successes: successes + (ok ? 1 : 0) });
     },
     verified(flag, complete) {
       const { persistence } = rowAt(flag, clock.now());

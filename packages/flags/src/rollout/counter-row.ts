@@ -1,22 +1,31 @@
 import { compactBlocks, noCounts, type ArmCounts, type CounterBlock, type OperationCounts } from "./counters.ts";
 import type { ArmPair, GuardInput } from "./guards/types.ts";
 import { countOver, histogramMean, histogramTotal, mergeHistograms, quantile, type Histogram } from "./histogram.ts";
+import { costBucket, histogramOf, mergeUnits, stepsBucket, unitFlags, type UnitRow } from "./unit-row.ts";
 
-/**
- * Sessions by a 32-bit mark of their id. Turns of one session may run in several processes, each of which sees a
- * failure of its own: marks let the session
- * count once all the same, without sending anybody its id.
- */
+/** Units by a 32-bit hash of their id. */
 export type SessionMarks = readonly number[];
 
-/** What one arm did in one block, as a process reports it. Sessions, not turns; see {@link ArmCounts}. */
+/**
+ * What one arm did in one block, as a process reports it. A unit's turns may run in several processes and in many
+ * blocks: each reports its part of the unit, and the parts become one when they are gathered. The other members are
+ * sums over units that are not listed.
+ */
 export interface ArmRow {
+  /** @defaultValue none */
+  readonly units?: readonly UnitRow[];
   readonly assigned: number;
   readonly exposed: number;
+  /** @defaultValue all that are assigned */
+  readonly judged?: number;
   readonly failed: SessionMarks;
+  /** @defaultValue none */
+  readonly incomplete?: SessionMarks;
   readonly unknown: SessionMarks;
+  /** @defaultValue all that are assigned */
+  readonly called?: number;
   readonly actionFailed: SessionMarks;
-  /** One sampled turn a session, ms. */
+  /** One sampled turn a unit, ms. */
   readonly durations: Histogram;
   readonly costs: Histogram;
   readonly steps: Histogram;
@@ -80,10 +89,13 @@ export interface FrozenLimits {
 export interface ArmSum {
   readonly assigned: number;
   readonly exposed: number;
+  readonly judged: number;
   readonly failed: number;
+  readonly incomplete: number;
   readonly unknown: number;
   readonly actionFailed: number;
   readonly durations: Histogram;
+  /** Mean of each unit; of units reported one by one in millionths of the host's unit. */
   readonly costs: Histogram;
   readonly steps: Histogram;
 }
@@ -114,13 +126,22 @@ export const noArm: ArmRow = {
 const union = (a: SessionMarks, b: SessionMarks): SessionMarks =>
   a.length === 0 ? b : b.length === 0 ? a : [...new Set([...a, ...b])];
 
-/** Two processes' rows of one arm and block as one. */
+/** One arm of one block: sums over what is listed nowhere, and the units that started there. */
+export interface ArmBlock {
+  readonly rest: ArmRow;
+  readonly units: readonly UnitRow[];
+}
+
+/** Two processes' sums of one arm and block as one. */
 export function addArms(a: ArmRow, b: ArmRow): ArmRow {
   return {
     assigned: a.assigned + b.assigned,
     exposed: a.exposed + b.exposed,
+    judged: (a.judged ?? a.assigned) + (b.judged ?? b.assigned),
     failed: union(a.failed, b.failed),
+    incomplete: union(a.incomplete ?? [], b.incomplete ?? []),
     unknown: union(a.unknown, b.unknown),
+    called: (a.called ?? a.assigned) + (b.called ?? b.assigned),
     actionFailed: union(a.actionFailed, b.actionFailed),
     durations: mergeHistograms(a.durations, b.durations),
     costs: mergeHistograms(a.costs, b.costs),
@@ -128,9 +149,29 @@ export function addArms(a: ArmRow, b: ArmRow): ArmRow {
   };
 }
 
+/** Units that are listed, added to the sums of the others. */
+function fold({ rest, units }: ArmBlock): ArmRow & { readonly calls: number; readonly callFailures: number } {
+  const marked = (bit: number): number[] => units.filter((unit) => (unit[1] & bit) !== 0).map((unit) => unit[0]);
+  const sum = addArms(rest, {
+    assigned: units.length,
+    exposed: marked(unitFlags.exposed).length,
+    judged: marked(unitFlags.judged).length,
+    failed: marked(unitFlags.failed),
+    incomplete: marked(unitFlags.incomplete),
+    unknown: marked(unitFlags.unknown),
+    called: marked(unitFlags.called).length,
+    actionFailed: marked(unitFlags.actionFailed),
+    durations: histogramOf(units.map((unit) => (unit[3] === -1 ? undefined : unit[3]))),
+    costs: histogramOf(units.map(costBucket)),
+    steps: histogramOf(units.map(stepsBucket)),
+  });
+  const total = (at: 8 | 9) => units.reduce((whole, unit) => whole + unit[at], 0);
+  return { ...sum, calls: total(8), callFailures: total(9) };
+}
+
 /** Sums many rows without merging the histograms over and over. */
 function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () => ArmSum } {
-  const total = { assigned: 0, exposed: 0, failed: 0, unknown: 0, actionFailed: 0 };
+  const total = { assigned: 0, exposed: 0, judged: 0, failed: 0, incomplete: 0, unknown: 0, actionFailed: 0 };
   const histograms = {
     durations: new Map<number, number>(),
     costs: new Map<number, number>(),
@@ -142,7 +183,9 @@ function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () =>
     add(row) {
       total.assigned += row.assigned;
       total.exposed += row.exposed;
+      total.judged += row.judged ?? row.assigned;
       total.failed += row.failed.length;
+      total.incomplete += row.incomplete?.length ?? 0;
       total.unknown += row.unknown.length;
       total.actionFailed += row.actionFailed.length;
       for (const kind of kinds)
@@ -158,21 +201,34 @@ function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () =>
   };
 }
 
-function counts(arm: ArmRow, frozen: FrozenLimits, latencyCeilingMs: number): ArmCounts {
-  const { assigned, exposed } = arm;
+function counts(arm: ReturnType<typeof fold>, frozen: FrozenLimits, latencyCeilingMs: number): ArmCounts {
+  const { assigned, exposed, judged = assigned, called = assigned, calls, callFailures } = arm;
+  // What is counted against no limit is no data.
+  const against = (histogram: Histogram, limit: number | undefined) =>
+    limit === undefined ? ([0, 0] as const) : ([histogramTotal(histogram), countOver(histogram, limit)] as const);
+  const [timed, slow] = against(arm.durations, frozen.slowOver);
+  const [costed, costly] = against(arm.costs, frozen.costOver);
+  const [stepped, long] = against(arm.steps, frozen.stepsOver);
   return {
-    ...noCounts,
     assigned,
     exposed,
-    // A session that began elsewhere may fail here before its own process has reported it.
-    failed: Math.min(arm.failed.length, assigned),
+    judged,
+    // A process may have told of a failure before another told of its unit.
+    failed: Math.min(arm.failed.length, judged),
+    incomplete: Math.min(arm.incomplete?.length ?? 0, judged),
     unknown: Math.min(arm.unknown.length, assigned),
-    actionFailed: Math.min(arm.actionFailed.length, assigned),
+    called,
+    actionFailed: Math.min(arm.actionFailed.length, called),
+    calls,
+    callFailures,
     sampled: histogramTotal(arm.durations),
-    slow: frozen.slowOver === undefined ? 0 : countOver(arm.durations, frozen.slowOver),
+    timed,
+    slow,
     overLimit: countOver(arm.durations, latencyCeilingMs),
-    costly: frozen.costOver === undefined ? 0 : countOver(arm.costs, frozen.costOver),
-    long: frozen.stepsOver === undefined ? 0 : countOver(arm.steps, frozen.stepsOver),
+    costed,
+    costly,
+    stepped,
+    long,
   };
 }
 
@@ -185,53 +241,77 @@ const merge = (a: Record<string, number>, b: Readonly<Record<string, number>> = 
 /** How many blocks evidence carries at most. */
 const MOST_BLOCKS = 32;
 
+type Side = "new" | "legacy";
+
+/** Each unit once, in the block in which it first started, with what all processes know of it. */
+function unitsByBlock(rows: readonly CounterRow[], side: Side): ReadonlyMap<number, readonly UnitRow[]> {
+  const known = new Map<number, { readonly start: number; unit: UnitRow }>();
+  for (const row of rows) {
+    for (const unit of row[side].units ?? []) {
+      const before = known.get(unit[0]);
+      if (before === undefined) known.set(unit[0], { start: row.start, unit });
+      else before.unit = mergeUnits(before.unit, unit);
+    }
+  }
+  const blocks = new Map<number, UnitRow[]>();
+  for (const { start, unit } of known.values()) {
+    const block = blocks.get(start);
+    if (block === undefined) blocks.set(start, [unit]);
+    else block.push(unit);
+  }
+  return blocks;
+}
+
+/** What {@link gather} counts, and how. */
+export interface GatherOptions {
+  readonly frozen: FrozenLimits;
+  readonly latencyCeilingMs: number;
+  /** Blocks that began earlier are left out, milliseconds since the epoch. */
+  readonly from: number;
+  readonly now: number;
+  /** Durations of units that started within so many milliseconds are left out. @defaultValue 0 */
+  readonly warmUpMs?: number;
+}
+
 /**
  * Adds up the rows of all processes whose block began at `from` or later. Empty blocks are put at the end for the time
- * since the last report, so that
- * silence is seen.
+ * since the last report, so that silence is seen.
  */
-export function gather(
-  rows: readonly CounterRow[],
-  frozen: FrozenLimits,
-  latencyCeilingMs: number,
-  from: number,
-  now: number,
-): Gathered {
+export function gather(all: readonly CounterRow[], options: GatherOptions): Gathered {
+  const { frozen, latencyCeilingMs, from, now, warmUpMs = 0 } = options;
+  const rows = all.filter((row) => row.start >= from).sort((a, b) => a.start - b.start);
+  const units = { new: unitsByBlock(rows, "new"), legacy: unitsByBlock(rows, "legacy") };
   const byStart = new Map<number, CounterRow[]>();
   for (const row of rows) {
-    if (row.start < from) continue;
     const same = byStart.get(row.start);
     if (same === undefined) byStart.set(row.start, [row]);
     else same.push(row);
   }
   const blocks: CounterBlock[] = [];
-  const [fresh, legacy] = [createSum(), createSum()];
+  const sums = { new: createSum(), legacy: createSum() };
   let shadow: Record<string, number> = { ...noShadow };
   let persistence: Record<string, number> = { checked: 0, missing: 0 };
   let observedMs = 0;
-  for (const start of [...byStart.keys()].sort((a, b) => a - b)) {
-    let block: CounterBlock = { start, end: start, new: noCounts, legacy: noCounts };
-    const [first, ...others] = byStart.get(start)!;
-    let [newRow, legacyRow] = [first!.new, first!.legacy];
-    for (const row of others) {
-      newRow = addArms(newRow, row.new);
-      legacyRow = addArms(legacyRow, row.legacy);
-    }
-    for (const row of byStart.get(start)!) {
+  let limits = frozen;
+  for (const [start, same] of byStart) {
+    const armOf = (side: Side) => {
+      const rest = same.map((row) => row[side]).reduce(addArms, noArm);
+      const arm = fold({ rest, units: units[side].get(start) ?? [] });
+      const counted = start < from + warmUpMs ? { ...arm, durations: [] } : arm;
+      sums[side].add(counted);
+      return counts(counted, limits, latencyCeilingMs);
+    };
+    let block: CounterBlock = { start, end: start, new: armOf("new"), legacy: armOf("legacy") };
+    for (const row of same) {
       block = addExtras(block, row);
       shadow = merge(shadow, row.shadow as Readonly<Record<string, number>> | undefined);
       persistence = merge(persistence, row.persistence);
     }
-    fresh.add(newRow);
-    legacy.add(legacyRow);
-    block = {
-      ...block,
-      new: counts(newRow, frozen, latencyCeilingMs),
-      legacy: counts(legacyRow, frozen, latencyCeilingMs),
-    };
-    if (block.new.assigned + block.legacy.assigned > 0)
+    if (same.some((row) => hasTraffic(row.new) || hasTraffic(row.legacy)))
       observedMs += Math.max(0, Math.min(block.end, now) - block.start);
     blocks.push(block);
+    // Without a step before it, a step's first legacy units set the limits that the later ones are held against.
+    limits = { ...freeze(sums.legacy.sum(), {}), ...limits };
   }
   const last = blocks.at(-1);
   if (last !== undefined && now >= last.end + (last.end - last.start)) {
@@ -241,13 +321,15 @@ export function gather(
   }
   return {
     blocks: compactBlocks(blocks, MOST_BLOCKS),
-    new: fresh.sum(),
-    legacy: legacy.sum(),
+    new: sums.new.sum(),
+    legacy: sums.legacy.sum(),
     observedMs,
     shadow: shadow as unknown as ShadowCounts,
     persistence: persistence as { checked: number; missing: number },
   };
 }
+
+const hasTraffic = (arm: ArmRow): boolean => arm.assigned > 0 || (arm.units?.length ?? 0) > 0;
 
 function addExtras(block: CounterBlock, row: CounterRow): CounterBlock {
   const operations: Record<string, OperationCounts> = { ...block.operations };

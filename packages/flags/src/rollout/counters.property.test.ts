@@ -64,7 +64,8 @@ function outcome(turn: Turn, startedAt: number, at: number): Outcome {
     arm,
     flagVersion: 1,
     startedAt,
-    ok: turn.ok,
+    status: turn.ok ? "ok" : "failed",
+    unit: `s${turn.session}`,
     error: turn.ok ? undefined : new Error("boom"),
     latencyMs: turn.latencyMs,
     at,
@@ -118,7 +119,12 @@ async function seen(
   }
   for (const collector of collectors.values()) await collector.flush();
   const now = clock.now() + BLOCK;
-  return gather(await store.counters("f", 0), { slowOver: 1_000 }, defaultGuardLimits.latencyCeilingMs, 0, now);
+  return gather(await store.counters("f", 0), {
+    frozen: { slowOver: 1_000 },
+    latencyCeilingMs: defaultGuardLimits.latencyCeilingMs,
+    from: 0,
+    now,
+  });
 }
 
 describe("counters", () => {

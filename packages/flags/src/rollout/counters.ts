@@ -1,29 +1,43 @@
 /**
- * What one arm did, counted in sessions. A session is counted in the block in which it *started*, once per field,
- * however often it failed: requests of one
- * session are not independent, and counting them rolled back up to half of all harmless rollouts when failing sessions
- * retried.
+ * What one arm did, counted in bucketing units: sessions, unless the flag draws projects or organisations. A unit is
+ * counted in the block in which it first *started*, once per field, however often it failed: turns of one unit are not
+ * independent, and counting them rolled back up to half of all harmless rollouts when failing sessions retried.
  */
 export interface ArmCounts {
-  /** Sessions drawn into the arm. */
+  /** Units drawn into the arm. */
   readonly assigned: number;
-  /** Sessions of those whose engine was called at least once. */
+  /** Units of those whose engine ended at least one turn. */
   readonly exposed: number;
-  /** Sessions with at least one failed turn. */
+  /** Units with at least one turn that was ok, failed or incomplete. Without one there is no data. */
+  readonly judged: number;
+  /** Units with at least one failed turn. */
   readonly failed: number;
-  /** Sessions with at least one incident whose code no rule knows. */
+  /** Units with at least one turn that ended without its answer. */
+  readonly incomplete: number;
+  /** Units with at least one incident whose code no rule knows. */
   readonly unknown: number;
-  /** Sessions with at least one failed action call. */
+  /** Units whose engine tells of its action calls. */
+  readonly called: number;
+  /** Units with at least one failed action call. */
   readonly actionFailed: number;
-  /** Sessions of which one turn was sampled for duration, cost and steps. */
+  /** Action calls, and those that failed. */
+  readonly calls: number;
+  readonly callFailures: number;
+  /** Units of which one turn was sampled for its duration. */
   readonly sampled: number;
-  /** Sampled turns slower than the legacy arm's 95th percentile, frozen at the step's start. */
+  /** Units with a sampled turn that started while the legacy arm's 95th percentile was known. */
+  readonly timed: number;
+  /** Of those, turns slower than it. */
   readonly slow: number;
   /** Sampled turns slower than the absolute ceiling. */
   readonly overLimit: number;
-  /** Sampled turns dearer than the legacy arm's frozen 95th percentile. */
+  /** Units whose cost is known, and a limit for it. */
+  readonly costed: number;
+  /** Units with a mean cost over the legacy arm's frozen 95th percentile. */
   readonly costly: number;
-  /** Sampled turns with more steps than the legacy arm's frozen 95th percentile. */
+  /** Units whose steps are known, and a limit for them. */
+  readonly stepped: number;
+  /** Units with more steps a turn than the legacy arm's frozen 95th percentile. */
   readonly long: number;
 }
 
@@ -59,30 +73,31 @@ export interface StepTotals {
 export const noCounts: ArmCounts = {
   assigned: 0,
   exposed: 0,
+  judged: 0,
   failed: 0,
+  incomplete: 0,
   unknown: 0,
+  called: 0,
   actionFailed: 0,
+  calls: 0,
+  callFailures: 0,
   sampled: 0,
+  timed: 0,
   slow: 0,
   overLimit: 0,
+  costed: 0,
   costly: 0,
+  stepped: 0,
   long: 0,
 };
 
+const fields = Object.keys(noCounts) as (keyof ArmCounts)[];
+
 /** The sum of two arms' counts. */
 export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
-  return {
-    assigned: a.assigned + b.assigned,
-    exposed: a.exposed + b.exposed,
-    failed: a.failed + b.failed,
-    unknown: a.unknown + b.unknown,
-    actionFailed: a.actionFailed + b.actionFailed,
-    sampled: a.sampled + b.sampled,
-    slow: a.slow + b.slow,
-    overLimit: a.overLimit + b.overLimit,
-    costly: a.costly + b.costly,
-    long: a.long + b.long,
-  };
+  const sum: { -readonly [K in keyof ArmCounts]: number } = { ...a };
+  for (const field of fields) sum[field] += b[field];
+  return sum;
 }
 
 /** One block out of two; the later one's end. */

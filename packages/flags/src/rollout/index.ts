@@ -19,7 +19,15 @@ export {
   type ReplayResult,
 } from "./evidence.ts";
 export type { GuardReport } from "./guards/evaluate.ts";
-export type { ArmPair, GuardAction, GuardInput, GuardLimits, GuardName, GuardVerdict } from "./guards/types.ts";
+export type {
+  ArmPair,
+  GuardAction,
+  GuardAnswer,
+  GuardInput,
+  GuardLimits,
+  GuardName,
+  GuardVerdict,
+} from "./guards/types.ts";
 export type { Histogram } from "./histogram.ts";
 export type { RolloutEvent } from "./machine.ts";
 export { webhookNotifier, type Notice, type Notifier } from "./notifier.ts";
@@ -35,6 +43,7 @@ export {
   type ShadowGate,
   type StepGate,
 } from "./plan.ts";
+export type { UnitRow } from "./unit-row.ts";
 export { rolloutProvider, type RolloutProviderOptions } from "./provider.ts";
 export type { Facts, Missing } from "./requirements.ts";
 export {

@@ -45,7 +45,8 @@ const outcome = (more: Partial<Outcome>): Outcome => ({
   arm: "new",
   flagVersion: 1,
   startedAt: 0,
-  ok: true,
+  status: "ok",
+  unit: "s1",
   error: undefined,
   latencyMs: 1_500,
   at: 0,
@@ -66,8 +67,8 @@ describe("metrics", () => {
   it("count turns by flag, arm, engine, operation and outcome, never by session", () => {
     const { seen, metrics } = recorded();
     metrics.observer.finished(outcome({}));
-    metrics.observer.finished(outcome({ ok: false }));
-    metrics.observer.finished(outcome({ ok: false, fellBack: true, arm: undefined }));
+    metrics.observer.finished(outcome({ status: "failed" }));
+    metrics.observer.finished(outcome({ status: "failed", fellBack: true, arm: undefined }));
     const labels = { flag: FLAG, arm: "new", engine: "new", operation: "predict" };
     expect(seen.filter((one) => one.name === flagMetrics.turns).map((one) => one.labels)).toEqual([
       { ...labels, outcome: "ok" },

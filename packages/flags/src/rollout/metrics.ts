@@ -6,7 +6,7 @@ import type { RolloutStatus } from "./service.ts";
 
 /** The names of the metrics; the alert rules and the dashboard in `deploy/flags` are written against them. */
 export const flagMetrics = {
-  /** Counter by flag, arm, operation and outcome (`ok`, `failed`, `fell-back`). */
+  /** Counter by flag, arm, operation and outcome (`ok`, `failed`, `incomplete`, `stopped`, `unknown`, `fell-back`). */
   turns: "hebra.flags.turns",
   /** Histogram of seconds by flag, arm and operation. */
   turnDuration: "hebra.flags.turn.duration",
@@ -75,14 +75,14 @@ export function createFlagMetrics(options: FlagMetricsOptions = {}): FlagMetrics
   });
   return {
     observer: {
-      finished({ flag, arm, mode, ok, fellBack, latencyMs, context }) {
+      finished({ flag, arm, mode, status, fellBack, latencyMs, context }) {
         const labels = {
           flag,
           arm: arm ?? "none",
           engine: mode === "new" ? "new" : "legacy",
           operation: operation(context),
         };
-        turns.add(1, { ...labels, outcome: ok ? "ok" : fellBack ? "fell-back" : "failed" });
+        turns.add(1, { ...labels, outcome: fellBack ? "fell-back" : status });
         durations.record(latencyMs / 1_000, labels);
       },
     },

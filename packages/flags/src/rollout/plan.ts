@@ -63,6 +63,11 @@ export interface RolloutPlanInput {
   readonly rollback?: "automatic" | "confirm";
   /** How long after a rollback a reset is refused, ms. @defaultValue 900,000 */
   readonly coolDownMs?: number;
+  /**
+   * How long after a step begins durations are left out, ms: caches are cold then. Failures count from the start.
+   * @defaultValue 300,000
+   */
+  readonly warmUpMs?: number;
 }
 
 /** What shadow mode takes. */
@@ -104,6 +109,7 @@ export interface RolloutPlan {
   readonly limits: GuardLimits;
   readonly rollback: "automatic" | "confirm";
   readonly coolDownMs: number;
+  readonly warmUpMs: number;
 }
 
 const MINUTE = 60_000;
@@ -148,6 +154,7 @@ const guardNames = [
   "critical",
   "persistence",
   "errors",
+  "incomplete",
   "latency",
   "unknown",
   "error-ceiling",
@@ -162,6 +169,7 @@ const guardNames = [
 const positive = z.number().positive();
 const limitsSchema = z.strictObject({
   disabled: z.array(z.enum(guardNames)),
+  required: z.array(z.enum(guardNames)),
   pauseAt: positive,
   rollbackAt: positive,
   ratio: positive,
@@ -176,6 +184,7 @@ const limitsSchema = z.strictObject({
   sampleRatioAt: positive,
   silenceBlocks: z.int().min(1),
   silenceExpected: positive,
+  criticalCalls: z.int().min(1),
   criticalOperations: z.record(z.string(), z.int().min(1)),
   criticalErrors: z.array(z.string()),
 });
@@ -200,6 +209,7 @@ const schema = z.strictObject({
   limits: limitsSchema.partial().optional(),
   rollback: z.enum(["automatic", "confirm"]).optional(),
   coolDownMs: duration.optional(),
+  warmUpMs: duration.optional(),
 });
 
 function isTimeZone(name: string): boolean {
@@ -267,6 +277,7 @@ export function rolloutPlan(input: RolloutPlanInput): RolloutPlan {
     limits: { ...defaultGuardLimits, ...parsed.limits },
     rollback: parsed.rollback ?? "automatic",
     coolDownMs: parsed.coolDownMs ?? 15 * MINUTE,
+    warmUpMs: parsed.warmUpMs ?? 5 * MINUTE,
   };
 }
 

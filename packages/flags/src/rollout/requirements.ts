@@ -2,6 +2,7 @@ import type { CheckVerdict } from "./check.ts";
 import type { ArmSum, Gathered } from "./counter-row.ts";
 import { histogramTotal, quantile } from "./histogram.ts";
 import type { GuardReport } from "./guards/evaluate.ts";
+import { feeds } from "./guards/feeds.ts";
 import { wilsonUpper } from "./guards/frozen-baseline.ts";
 import { nextPhase, type RolloutEvent } from "./machine.ts";
 import { phaseLabel, type Phase } from "./phase.ts";
@@ -62,7 +63,10 @@ export function missingFor(state: RolloutState, event: RolloutEvent, facts: Fact
 
 function leaving(state: RolloutState, facts: Facts): Missing[] {
   if (state.phase.name === "shadow") return leavingShadow(state, facts);
-  if (state.phase.name === "canary") return [...observed(gateOf(state.plan, state.phase)!, facts), ...calm(facts)];
+  if (state.phase.name === "canary") {
+    const gate = gateOf(state.plan, state.phase)!;
+    return [...observed(gate, facts), ...calm(facts), ...unseen(state, gate, facts)];
+  }
   return [];
 }
 
@@ -110,10 +114,10 @@ function observed(gate: StepGate, { gathered }: Facts): Missing[] {
     ["new", gathered.new],
     ["legacy", gathered.legacy],
   ] as const) {
-    if (arm.assigned < minSessions)
+    if (arm.judged < minSessions)
       missing.push({
         item: `sessions:${name}`,
-        detail: `${arm.assigned} of ${minSessions} sessions in the ${name} arm.`,
+        detail: `${arm.judged} of ${minSessions} judged sessions in the ${name} arm.`,
       });
   }
   return missing;
@@ -123,6 +127,27 @@ function calm({ report }: Facts): Missing[] {
   return report.action === "quiet"
     ? []
     : [{ item: "guards", detail: `The guard ${report.cause} says ${report.action}: ${report.reason}` }];
+}
+
+/** What the plan requires and nobody measures holds: an automatic rollout that cannot see is worse than none. */
+function unseen({ plan: { limits } }: RolloutState, { minSessions = 0 }: StepGate, { report }: Facts): Missing[] {
+  const least = Math.max(1, minSessions);
+  return limits.required.flatMap((guard) => {
+    const found = report.verdicts.find((one) => one.guard === guard);
+    if (found === undefined || found.answer === "off" || found.answer === "breach") return [];
+    const { newUnits, legacyUnits } = found.values;
+    const thin = [newUnits, legacyUnits].some((units) => units !== undefined && units < least);
+    if (found.answer === "ok" && !thin) return [];
+    const figures =
+      newUnits === undefined ? "" : ` Measured: ${newUnits} new and ${legacyUnits ?? 0} legacy of ${least} each.`;
+    const said = found.answer === "ok" ? "too little data." : `no data: ${found.reason}`;
+    return [
+      {
+        item: `guard:${guard}`,
+        detail: `The plan requires the guard ${guard}, which has ${said}${figures} ${feeds[guard] ?? ""}`.trim(),
+      },
+    ];
+  });
 }
 
 function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
@@ -151,9 +176,9 @@ function entering(state: RolloutState, to: Phase, facts: Facts): Missing[] {
 /** A way back is only one while it leads to something healthy. */
 function legacyHealth({ plan: { limits } }: RolloutState, legacy: ArmSum): Missing[] {
   const missing: Missing[] = [];
-  if (legacy.assigned === 0)
+  if (legacy.judged === 0)
     return [{ item: "legacy-health", detail: "Nothing is known of the legacy engine's health in this phase." }];
-  const failing = legacy.failed / legacy.assigned;
+  const failing = legacy.failed / legacy.judged;
   if (failing > limits.errorCeiling)
     missing.push({
       item: "legacy-health",

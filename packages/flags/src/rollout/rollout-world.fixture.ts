@@ -46,12 +46,13 @@ export function passingReport(kind: string, more: object = {}): object {
 }
 
 function armRow(block: CounterBlock, side: "new" | "legacy", samples: ReturnType<typeof createSamples>): ArmRow {
-  const { assigned, exposed, failed, unknown, actionFailed } = block[side];
+  const { assigned, exposed, failed, incomplete, unknown, actionFailed } = block[side];
   const marks = (count: number) => Array.from({ length: count }, () => ++mark);
   return {
     assigned,
     exposed,
     failed: marks(failed),
+    incomplete: marks(incomplete),
     unknown: marks(unknown),
     actionFailed: marks(actionFailed),
     durations: sparse(samples[side].durations),
@@ -163,4 +164,5 @@ export const bare: Partial<RolloutPlanInput> = {
     { percent: 50, observeMs: 600_000, minSessions: 50 },
   ],
   full: { evidence: [], approvals: [], observeMs: 600_000 },
+  warmUpMs: 0,
 };

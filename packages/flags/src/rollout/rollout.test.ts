@@ -77,14 +77,27 @@ describe("a rollout under its controller", () => {
   it("pauses on evidence that is not enough for a rollback, keeps the split, and begins a new test when resumed", async () => {
     const world = createWorld();
     await toCanary(world);
-    await world.traffic(5, 400, { new: { failing: 0.004, actionFailing: 0.2 } });
+    await world.traffic(5, 400, { new: { failing: 0.004, incomplete: 0.2 } });
     expect((await world.controller.tick())[0]).toMatchObject({ action: "paused", phase: "paused(canary(0))" });
     expect(overrideOf((await world.store.read(FLAG))!)).toMatchObject({ canaryPercent: 10 });
     expect((await world.controller.tick())[0]).toMatchObject({ action: "none" });
-    await act(world, { event: "resume", reason: "the tool was down on both sides" });
+    await act(world, { event: "resume", reason: "the limit of steps was raised" });
     const status = await world.service.status(FLAG);
     expect(status.gathered.blocks).toEqual([]);
     expect(status.state.completed).toEqual([]);
+  });
+
+  it("holds while a guard that the plan requires has no data, and names how to feed it [FL-12]", async () => {
+    const world = createWorld();
+    await toCanary(world, { ...bare, limits: { required: ["errors", "persistence"] } });
+    await world.traffic(5, 400);
+    const [held] = await world.controller.tick();
+    expect(held).toMatchObject({ action: "held", phase: "canary(0)" });
+    expect(held!.reason).toMatch(
+      /requires the guard persistence, which has no data: .* Call `verified\(flag, complete\)`/,
+    );
+    await world.traffic(1, 400, { row: { persistence: { checked: 5, missing: 0 } } });
+    expect((await world.controller.tick())[0]).toMatchObject({ action: "advanced" });
   });
 
   it("also rolls back while it is paused", async () => {

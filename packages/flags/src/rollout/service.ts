@@ -135,7 +135,13 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
       unreadable = error instanceof Error ? error.message : String(error);
       return [];
     });
-    const gathered = gather(rows, state.frozen, limits.latencyCeilingMs, state.enteredAt, now);
+    const gathered = gather(rows, {
+      frozen: state.frozen,
+      latencyCeilingMs: limits.latencyCeilingMs,
+      from: state.enteredAt,
+      now,
+      warmUpMs: state.plan.warmUpMs,
+    });
     const checks = await runChecks(state, parsed.checks, clock);
     if (!isRandomised(state.phase))
       return {

@@ -184,12 +184,13 @@ function rowOf(
   let mark = index * 1_000_000;
   const marks = (count: number) => Array.from({ length: count }, () => ++mark);
   const arm = (side: "new" | "legacy"): ArmRow => {
-    const { assigned, exposed, failed, unknown, actionFailed } = block[side];
+    const { assigned, exposed, failed, incomplete, unknown, actionFailed } = block[side];
     if (assigned === 0) return noArm;
     return {
       assigned,
       exposed,
       failed: marks(failed),
+      incomplete: marks(incomplete),
       unknown: marks(unknown),
       actionFailed: marks(actionFailed),
       durations: sparse(samples[side].durations),

@@ -163,6 +163,7 @@ describe("threadAssignments", () => {
         {
           legacy: () => "legacy",
           next: () => "new",
+          outcome: () => "ok",
           handover: ({ since }) => void handovers.push(since),
         },
       );

@@ -40,6 +40,7 @@ function setUp(rollout: Rollout, options: Partial<RouterOptions> = {}) {
   const handlers: RouteHandlers<string> = {
     legacy: () => "legacy",
     next: () => "new",
+    outcome: () => "ok",
     handover: (request) => void log.handovers.push(request),
   };
   let version = 1;
@@ -159,7 +160,9 @@ describe("route", () => {
     expect(await turn(without)).toBe("legacy");
     expect(log.warnings).toEqual(["HANDOVER_REQUIRED"]);
     expect(await turn({ ...without, withoutHandover: true }, "s2")).toBe("new");
-    expect(await router.route(FLAG, {}, { legacy: () => "legacy", next: () => "new" })).toBe("legacy");
+    expect(await router.route(FLAG, {}, { legacy: () => "legacy", next: () => "new", outcome: () => "ok" })).toBe(
+      "legacy",
+    );
     const known = setUp({ canary: { percent: 100 } }, { hasLegacyHistory: (session) => session === "old" });
     expect(await known.turn(without, "young")).toBe("new");
     expect(await known.turn(without, "old")).toBe("legacy");
@@ -214,11 +217,11 @@ describe("route", () => {
     ).toBe("legacy after model down");
     expect(log.handovers).toHaveLength(1);
     expect(await turn({})).toBe("legacy");
-    expect(log.finished.map(({ ok, fellBack, arm }) => [ok, fellBack, arm])).toEqual([
-      [false, false, "new"],
-      [true, false, "new"],
-      [false, true, "new"],
-      [true, false, undefined],
+    expect(log.finished.map(({ status, fellBack, arm }) => [status, fellBack, arm])).toEqual([
+      ["failed", false, "new"],
+      ["ok", false, "new"],
+      ["failed", true, "new"],
+      ["ok", false, undefined],
     ]);
   });
 });

@@ -1,12 +1,22 @@
-import { errorMessage, HebraError } from "@hebra/core";
+import { errorMessage, errorSignature, HebraError } from "@hebra/core";
 import type { Decision, FlagContext } from "../evaluate/types.ts";
 import type { Assignment } from "./assignment.ts";
 import { createBreaker, type Breaker } from "./breaker.ts";
 import { createKeyedMutex } from "./keyed-mutex.ts";
 import { parseRouterOptions, type RouterOptions } from "./options.ts";
+import { isThenable, outcomeOfAnswer, outcomeOfFailure, type TurnOutcome, type TurnStatus } from "./outcome.ts";
 import { planTurn, planWithoutSession, within, type Plan } from "./plan.ts";
-import type { RouteHandlers, RouteObserver, Router, RouteTurn } from "./router.ts";
+import type { EngineHandlers, JudgeAnswer, RouteHandlers, RouteObserver, Router, RouteTurn } from "./router.ts";
 import { createTurns, type RunningTurn } from "./turns.ts";
+
+type Judge<T> = { readonly outcome?: JudgeAnswer<T> };
+
+const unreadable = (flag: string) =>
+  new HebraError(
+    "OUTCOME_UNKNOWN",
+    `${flag}: the router cannot judge what an engine answered, so these turns are no data for the guards. Return the engine's turn, or pass \`outcome\` to route().`,
+    { details: { flag } },
+  );
 
 /** How often a session's assignment is read again after somebody else wrote it. */
 const WRITE_ATTEMPTS = 5;
@@ -89,10 +99,10 @@ export function createRouter(input: RouterOptions): Router {
   /**
    * Plans, waits for the turn boundary, hands over and writes, one at a time for a session; then the turn has begun.
    */
-  async function begin<T>(
+  async function begin<L, N>(
     flag: string,
     context: FlagContext,
-    handlers: RouteHandlers<T>,
+    handlers: EngineHandlers<L, N>,
     onlyLegacy: boolean,
   ): Promise<{ plan: Plan; running: RunningTurn }> {
     const { session } = context;
@@ -132,10 +142,10 @@ export function createRouter(input: RouterOptions): Router {
       : false;
   }
 
-  async function handOver<T>(
+  async function handOver<L, N>(
     flag: string,
     context: FlagContext & { readonly session: string },
-    handlers: RouteHandlers<T>,
+    handlers: EngineHandlers<L, N>,
     stored: Assignment | undefined,
   ): Promise<boolean> {
     if (handlers.handover === undefined) return false;
@@ -165,22 +175,55 @@ export function createRouter(input: RouterOptions): Router {
     }
   }
 
-  async function serve<T>(
-    flag: string,
-    context: FlagContext,
-    handlers: RouteHandlers<T>,
-    plan: Plan,
-    running: RunningTurn,
-  ): Promise<T> {
-    const turn: RouteTurn = { flag, context, mode: plan.mode, decision: plan.decision, signal: running.signal };
-    const work = (async () => (plan.mode === "new" ? handlers.next : handlers.legacy)(turn))();
-    work.then(running.ended, running.ended);
-    const answer = await Promise.race([work, running.aborted]);
-    if (plan.mode === "shadow") shadow(handlers, turn, answer);
-    return answer;
+  /** Runs one engine. The turn ends when its outcome is known, which may be long after the answer. */
+  async function serve<L, N>(handlers: EngineHandlers<L, N> & Judge<L | N>, turn: RouteTurn, running: RunningTurn) {
+    const work = (async () => (turn.mode === "new" ? handlers.next : handlers.legacy)(turn))();
+    // A turn that its caller gave up still ends for the next one.
+    work.catch(() => running.ended());
+    try {
+      const answer = await Promise.race([work, running.aborted]);
+      return { threw: false, answer, outcome: judge(handlers, turn, answer, running) } as const;
+    } catch (failure) {
+      if (running.signal.aborted) void work.then((late) => judge(handlers, turn, late, running), running.ended);
+      const outcome: TurnOutcome = running.signal.aborted
+        ? { status: "stopped", error: failure }
+        : outcomeOfFailure(failure);
+      return { threw: true, failure, outcome } as const;
+    }
   }
 
-  function shadow<T>(handlers: RouteHandlers<T>, turn: RouteTurn, answer: T): void {
+  function judge<T>(
+    handlers: Judge<T>,
+    turn: RouteTurn,
+    answer: T,
+    running: RunningTurn,
+  ): TurnOutcome | Promise<TurnOutcome> {
+    const settled = (outcome: TurnOutcome): TurnOutcome => {
+      running.ended();
+      const cutOff = running.signal.aborted && outcome.status === "failed";
+      return cutOff ? { ...outcome, status: "stopped" } : outcome;
+    };
+    const unjudged = (error?: unknown): TurnOutcome => {
+      if (error !== undefined)
+        logger.warn("The outcome of a turn could not be found out.", { flag: turn.flag, error: errorMessage(error) });
+      return { status: "unknown" };
+    };
+    const own = outcomeOfAnswer(answer);
+    const other = (said: TurnOutcome | TurnStatus | undefined) => {
+      if (said !== undefined) return typeof said === "string" ? { status: said } : said;
+      if (own === undefined) warn(turn.flag, turn.context.session, unreadable(turn.flag));
+      return own ?? unjudged();
+    };
+    try {
+      const said = handlers.outcome?.(answer, turn);
+      const found = isThenable(said) ? said.then(other) : other(said);
+      return isThenable(found) ? found.catch(unjudged).then(settled) : settled(found);
+    } catch (error) {
+      return settled(unjudged(error));
+    }
+  }
+
+  function shadow<L, N>(handlers: EngineHandlers<L, N>, turn: RouteTurn, answer: L): void {
     const failed = (error: unknown) =>
       logger.warn("The shadow of a turn threw.", { flag: turn.flag, error: errorMessage(error) });
     try {
@@ -190,12 +233,12 @@ export function createRouter(input: RouterOptions): Router {
     }
   }
 
-  async function fallBack<T>(
+  async function fallBack<L, N>(
     flag: string,
     context: FlagContext,
-    handlers: RouteHandlers<T>,
+    handlers: EngineHandlers<L, N>,
     failure: unknown,
-  ): Promise<T> {
+  ): Promise<L> {
     const { plan, running } = await begin(flag, context, handlers, true).catch((error: unknown) => {
       warn(
         flag,
@@ -234,13 +277,14 @@ export function createRouter(input: RouterOptions): Router {
   }
 
   return {
-    async route<T>(flag: string, context: FlagContext, handlers: RouteHandlers<T>): Promise<T> {
+    async route<L, N = L>(flag: string, context: FlagContext, handlers: RouteHandlers<L, N>): Promise<L | N> {
       const { plan, running } = await begin(flag, context, handlers, false);
       const { mode, decision, assignment } = plan;
       const began = clock.monotonic();
       const exposure = {
         flag,
         session: context.session ?? "",
+        unit: context[flags.describe(flag)?.unit ?? "session"] ?? "",
         context,
         mode,
         decision,
@@ -249,23 +293,30 @@ export function createRouter(input: RouterOptions): Router {
         startedAt: assignment?.startedAt ?? clock.now(),
       };
       if (plan.fresh) tell("exposed", exposure);
-      const finished = (ok: boolean, error: unknown, fellBack: boolean) =>
-        tell("finished", { ...exposure, ok, error, latencyMs: clock.monotonic() - began, at: clock.now(), fellBack });
-      try {
-        const answer = await serve(flag, context, handlers, plan, running);
-        if (mode === "new") breakerOf(flag)?.record(true);
-        finished(true, undefined, false);
-        return answer;
-      } catch (failure) {
-        // What was cut off from outside says nothing about the engine.
-        if (mode === "new" && !running.signal.aborted) breakerOf(flag)?.record(false);
+      const finished = (outcome: TurnOutcome, fellBack: boolean) => {
+        const { status, error } = outcome;
+        if (mode === "new" && (status === "ok" || status === "failed")) breakerOf(flag)?.record(status === "ok");
+        const bad = status === "failed" || status === "incomplete";
+        const signature = bad ? { signature: errorSignature(error ?? status, { component: flag }) } : {};
+        const [latencyMs, at] = [clock.monotonic() - began, clock.now()];
+        tell("finished", { ...exposure, ...outcome, error, ...signature, latencyMs, at, fellBack });
+      };
+      const turn: RouteTurn = { flag, context, mode, decision, signal: running.signal };
+      const served = await serve(handlers as EngineHandlers<L, N> & Judge<L | N>, turn, running);
+      if (served.threw) {
+        const { failure, outcome } = served;
         const repeat =
           typeof handlers.safeToRepeat === "function" ? handlers.safeToRepeat(failure) : handlers.safeToRepeat === true;
         const fellBack = mode === "new" && repeat && handlers.signal?.aborted !== true;
-        finished(false, failure, fellBack);
+        finished(outcome, fellBack);
         if (!fellBack) throw failure;
         return fallBack(flag, context, handlers, failure);
       }
+      const { outcome: judged } = served;
+      if (isThenable(judged)) void judged.then((outcome) => finished(outcome, false));
+      else finished(judged, false);
+      if (mode === "shadow") shadow(handlers, turn, served.answer as L);
+      return served.answer;
     },
     async end(flag, session) {
       await sessions.run(JSON.stringify([flag, session]), async () => {

@@ -7,7 +7,7 @@ import type { AssignmentStore } from "./assignment.ts";
 import { createRouter } from "./create-router.ts";
 import { memoryAssignments } from "./memory-assignments.ts";
 import type { RouterOptions } from "./options.ts";
-import type { RouteHandlers, RouteTurn } from "./router.ts";
+import type { EngineHandlers, RouteTurn } from "./router.ts";
 
 const kill = { at: "2026-01-01T00:00:00Z", by: "ops", reason: "drill" };
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -34,11 +34,17 @@ function setUp(options: Partial<RouterOptions> = {}) {
   });
   let version = 1;
   const set = (rollout: Omit<RolloutConfig, "version">) => source.set(rollouts(++version, rollout));
-  const turn = (handlers: Partial<RouteHandlers<string>> = {}, session = "s1") =>
+  const turn = (handlers: Partial<EngineHandlers<string>> = {}, session = "s1") =>
     router.route(
       "f",
       { session },
-      { legacy: () => "legacy", next: () => "new", handover: () => void events.push("handover"), ...handlers },
+      {
+        legacy: () => "legacy",
+        next: () => "new",
+        outcome: () => "ok" as const,
+        handover: () => void events.push("handover"),
+        ...handlers,
+      },
     );
   return { clock, flags, router, set, turn, events };
 }
@@ -178,7 +184,7 @@ describe("the local breaker", () => {
 
   it("keeps a session on the new engine that has no way back, until somebody kills the flag", async () => {
     const { router, flags } = setUp({ hasLegacyHistory: () => false });
-    const handlers = { legacy: () => "legacy", next: () => "new" };
+    const handlers = { legacy: () => "legacy", next: () => "new", outcome: () => "ok" as const };
     expect(await router.route("f", { session: "s" }, handlers)).toBe("new");
     flags.setBreaker("f", true);
     expect(await router.route("f", { session: "s" }, handlers)).toBe("new");

@@ -38,6 +38,7 @@ function engines() {
     newRows,
     handedOver,
     handlers: (text: string) => ({
+      outcome: () => "ok" as const,
       legacy: ({ context }: RouteTurn) => {
         rows(legacyRows, context.session!).push(text);
         return `legacy after ${rows(legacyRows, context.session!).length - 1}`;

@@ -3,7 +3,7 @@ import type { Assigned, Decision, FlagContext, Mode } from "../evaluate/types.ts
 import type { Assignment } from "./assignment.ts";
 import type { ParsedRouterOptions } from "./options.ts";
 import { decideWithTarget } from "./remote-target.ts";
-import type { RouteHandlers } from "./router.ts";
+import type { EngineHandlers } from "./router.ts";
 
 /** Who serves the turn that is about to begin, and what to write before it does. */
 export interface Plan {
@@ -21,7 +21,7 @@ export interface Plan {
   readonly refusal: HebraError | undefined;
 }
 
-type Handlers = Pick<RouteHandlers<never>, "handover" | "withoutHandover">;
+type Handlers = Pick<EngineHandlers<never>, "handover" | "withoutHandover">;
 type Options = Pick<
   ParsedRouterOptions,
   "flags" | "target" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock"

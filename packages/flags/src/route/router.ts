@@ -1,5 +1,6 @@
-import type { HebraError } from "@hebra/core";
+import type { ErrorSignature, HebraError } from "@hebra/core";
 import type { Decision, FlagContext, Mode } from "../evaluate/types.ts";
+import type { EngineResult, EngineTurn, TurnOutcome, TurnStatus } from "./outcome.ts";
 
 /** One turn, as a handler sees it. */
 export interface RouteTurn {
@@ -29,12 +30,12 @@ export interface HandoverRequest {
   readonly id: string;
 }
 
-/** The two engines behind a flag. */
-export interface RouteHandlers<T> {
-  readonly legacy: (turn: RouteTurn) => T | Promise<T>;
-  readonly next: (turn: RouteTurn) => T | Promise<T>;
+/** The two engines behind a flag, without what judges them. */
+export interface EngineHandlers<L, N = L> {
+  readonly legacy: (turn: RouteTurn) => L | Promise<L>;
+  readonly next: (turn: RouteTurn) => N | Promise<N>;
   /** Called after legacy answered a shadowed turn; never awaited, and what it throws goes to the log. */
-  readonly shadow?: (turn: RouteTurn, answer: T) => void | Promise<void>;
+  readonly shadow?: (turn: RouteTurn, answer: L) => void | Promise<void>;
   /**
    * Maps the new engine's turns into legacy rows, once, before the first legacy turn after a cut. Idempotent by `id`.
    */
@@ -45,6 +46,29 @@ export interface RouteHandlers<T> {
   readonly safeToRepeat?: boolean | ((failure: unknown) => boolean);
   readonly signal?: AbortSignal;
 }
+
+/**
+ * Judges an answer that the router cannot judge. A handler that throws needs no judgement: it failed, or was stopped
+ * when the error is an abort.
+ *
+ * @returns an outcome, or its status alone; `undefined` leaves it to the router.
+ */
+export type JudgeAnswer<T> = (
+  answer: T,
+  turn: RouteTurn,
+) => TurnOutcome | TurnStatus | undefined | Promise<TurnOutcome | TurnStatus | undefined>;
+
+/** Answers that the router judges by itself. */
+export type JudgedAnswer = EngineTurn | EngineResult;
+
+/**
+ * The two engines behind a flag. An engine's turn or result is judged by the router. For any other answer `outcome` is
+ * required: a rollout that cannot see its turns is worse than none.
+ */
+export type RouteHandlers<L, N = L> = EngineHandlers<L, N> &
+  ([L | N] extends [JudgedAnswer]
+    ? { readonly outcome?: JudgeAnswer<L | N> }
+    : { readonly outcome: JudgeAnswer<L | N> });
 
 /** A session met an arm for the first time under an assignment. */
 export interface Exposure {
@@ -58,12 +82,16 @@ export interface Exposure {
   readonly flagVersion: number;
   /** When the session started under this assignment: failures are booked there. */
   readonly startedAt: number;
+  /** Id of the flag's bucketing unit: the session, project or org that was drawn. */
+  readonly unit: string;
 }
 
-/** One turn's end. */
-export interface Outcome extends Exposure {
-  readonly ok: boolean;
+/** One turn's end: when its handler returned, or when the engine's turn settled. */
+export interface Outcome extends Exposure, TurnOutcome {
   readonly error: unknown;
+  /** Of a failed or incomplete turn. */
+  readonly signature?: ErrorSignature;
+  /** From the call of the engine to its end. */
   readonly latencyMs: number;
   readonly at: number;
   /** Legacy answered after the new engine failed. */
@@ -95,12 +123,12 @@ export interface RouteObserver {
 export interface Router {
   /**
    * Serves one turn of a session. Turns of one session must come one after another, as they do from the bus; a cut
-   * waits for the new engine's turn in flight.
+   * waits for the new engine's turn in flight. A turn whose answer has a `result` is in flight until that settles.
    *
    * @returns what the handler returned.
    * @throws what the handler threw; `ABORTED` when a kill or the caller cut the turn off.
    */
-  route<T>(flag: string, context: FlagContext, handlers: RouteHandlers<T>): Promise<T>;
+  route<L, N = L>(flag: string, context: FlagContext, handlers: RouteHandlers<L, N>): Promise<L | N>;
   /** Ends a session's assignment; the next turn draws again. */
   end(flag: string, session: string): Promise<void>;
   /** What is stored of a session. */

@@ -59,6 +59,7 @@ async function round(withShadow: boolean, behave: Misbehaviour, runner: ShadowRu
           legacy,
           next: legacy,
           withoutHandover: true,
+          outcome: () => "ok",
           shadow: (turn, answer) =>
             void runner.submit({
               flag: turn.flag,

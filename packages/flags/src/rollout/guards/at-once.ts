@@ -1,9 +1,12 @@
-import { quiet, verdict, type Guard } from "./types.ts";
+import { totals, type ArmCounts } from "../counters.ts";
+import { noData, quiet, verdict, type Guard } from "./types.ts";
+
+const noneSucceeded = (arm: ArmCounts, least: number): boolean => arm.calls >= least && arm.callFailures === arm.calls;
 
 /**
  * What needs no statistics: a declared operation without a single success over its last `n` attempts on the new engine,
- * or one occurrence of a listed
- * error class. Rolls back at once.
+ * action calls of which none succeeds there although some do on the legacy engine, or one occurrence of a listed error
+ * class. Rolls back at once.
  */
 export const critical: Guard = (input, limits) => {
   for (const name of limits.criticalErrors) {
@@ -28,7 +31,23 @@ export const critical: Guard = (input, limits) => {
         { attempts, atAttempts: least },
       );
   }
-  return quiet("critical", "No critical failure.");
+  const { new: fresh, legacy } = totals(input.blocks);
+  const least = limits.criticalCalls;
+  if (fresh.actionFailed >= limits.sessions && noneSucceeded(fresh, least) && !noneSucceeded(legacy, least))
+    return verdict("critical", "rollback", `None of ${fresh.calls} action calls succeeded on the new engine.`, {
+      attempts: fresh.calls,
+      atAttempts: least,
+    });
+  const unseen = Object.keys(limits.criticalOperations).find(
+    (name) => !input.blocks.some((block) => (block.operations?.[name]?.attempts ?? 0) > 0),
+  );
+  if (unseen !== undefined)
+    return noData(
+      "critical",
+      `The operation ${unseen} was not attempted yet; \`record()\` of the collector tells of it.`,
+    );
+  if (fresh.judged === 0) return noData("critical", "No turn of the new engine was judged yet.");
+  return quiet("critical", "No critical failure.", { newUnits: fresh.judged });
 };
 
 /**
@@ -42,9 +61,6 @@ export const persistence: Guard = (input) => {
       checked,
       missing,
     });
-  return quiet(
-    "persistence",
-    checked === 0 ? "No execution was verified yet." : "Every verified execution is complete.",
-    { checked, missing },
-  );
+  if (checked === 0) return noData("persistence", "No execution was verified yet.");
+  return quiet("persistence", "Every verified execution is complete.", { checked, missing });
 };

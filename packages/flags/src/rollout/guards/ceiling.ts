@@ -1,6 +1,15 @@
 import type { ArmCounts } from "../counters.ts";
 import { addBinomial, averagedLogE, noEvidence } from "./mixture.ts";
-import { quiet, verdict, type Guard, type GuardInput, type GuardLimits, type GuardName } from "./types.ts";
+import {
+  noData,
+  quiet,
+  switchedOff,
+  verdict,
+  type Guard,
+  type GuardInput,
+  type GuardLimits,
+  type GuardName,
+} from "./types.ts";
 
 /** A session's sampled turn may exceed the 95th percentile's ceiling in this share of cases. */
 const P95_EXCEEDANCE = 0.05;
@@ -30,13 +39,15 @@ function ceilingGuard(
       sessions: count,
       share: seen === 0 ? 0 : count / seen,
       limit,
+      newUnits: seen,
       pauseAtLogE: Math.log(limits.pauseAt),
       rollbackAtLogE: Math.log(limits.rollbackAt),
     };
     if (legacy !== undefined && legacy > limit) {
       const off = `The legacy arm is itself over the limit (${(legacy * 100).toFixed(2)} % > ${(limit * 100).toFixed(2)} %).`;
-      return { ...quiet(guard, off, { ...values, legacyShare: legacy }), off };
+      return switchedOff(guard, off, { ...values, legacyShare: legacy });
     }
+    if (seen === 0) return noData(guard, "Nothing was measured in the new arm.", { newUnits: 0 });
     const e = Math.exp(logE);
     if (e < limits.pauseAt) return quiet(guard, "No evidence that the limit is exceeded.", values);
     const told = `${what}: ${count} of ${seen} sessions`;
@@ -68,7 +79,7 @@ export const errorCeiling: Guard = ceilingGuard(
   "error-ceiling",
   "The new engine's failing share is over its absolute ceiling",
   "failed",
-  "assigned",
+  "judged",
   (limits) => limits.errorCeiling,
 );
 

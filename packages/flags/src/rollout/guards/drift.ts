@@ -1,5 +1,6 @@
-import { compareArms, pairRatio, type Measure } from "./relative.ts";
+import { compareArms, measuredOf, pairRatio, unmeasured, type Measure } from "./relative.ts";
 import {
+  noData,
   quiet,
   verdict,
   type ArmPair,
@@ -18,8 +19,16 @@ function driftGuard(
 ): Guard {
   return (input, limits) => {
     const found = compareArms(input, measure);
+    const missing = unmeasured(found);
+    if (missing !== undefined) return noData(guard, missing, { ...measuredOf(found) });
     const ratio = pair === undefined ? found.ratio : pairRatio(pair(input));
-    const values = { logE: found.logE, ratio, sessions: found.failures, pauseAtLogE: Math.log(limits.pauseAt) };
+    const values = {
+      logE: found.logE,
+      ratio,
+      sessions: found.failures,
+      pauseAtLogE: Math.log(limits.pauseAt),
+      ...measuredOf(found),
+    };
     const enough = least === undefined || ratio >= least(limits);
     if (Math.exp(found.logE) < limits.pauseAt || !enough)
       return quiet(guard, "No evidence against the new arm.", values);
@@ -28,29 +37,28 @@ function driftGuard(
 }
 
 /**
- * Sessions with a failed action call. A failing action is often the outside system's, so it pauses and leaves the
- * judgement to a person.
+ * Units with a turn that ended without its answer. How much an answer may cost or take is a choice, so it pauses and
+ * leaves the judgement to a person.
  */
-export const actionFailures: Guard = driftGuard(
-  "action-failures",
-  "More sessions have failing action calls on the new engine",
-  { failures: "actionFailed", trials: "assigned" },
-);
+export const incomplete: Guard = driftGuard("incomplete", "More sessions get no complete answer from the new engine", {
+  failures: "incomplete",
+  trials: "judged",
+});
 
-/** Sampled turns dearer than the legacy arm's frozen 95th percentile; pauses when the mean grew too. */
+/** Units whose turns cost more than the legacy arm's frozen 95th percentile; pauses when the mean grew too. */
 export const cost: Guard = driftGuard(
   "cost",
   "Turns cost more on the new engine",
-  { failures: "costly", trials: "sampled" },
+  { failures: "costly", trials: "costed" },
   (input) => input.meanCost,
   (limits) => limits.costRatio,
 );
 
-/** Sampled turns with more steps than the legacy arm's frozen 95th percentile; pauses when the mean grew too. */
+/** Units whose turns take more steps than the legacy arm's frozen 95th percentile; pauses when the mean grew too. */
 export const steps: Guard = driftGuard(
   "steps",
   "Turns take more steps on the new engine",
-  { failures: "long", trials: "sampled" },
+  { failures: "long", trials: "stepped" },
   (input) => input.meanSteps,
   (limits) => limits.stepsRatio,
 );

@@ -1,10 +1,18 @@
 import { critical, persistence } from "./at-once.ts";
 import { errorCeiling, latencyCeiling } from "./ceiling.ts";
-import { actionFailures, cost, steps } from "./drift.ts";
+import { cost, incomplete, steps } from "./drift.ts";
 import { frozenBaseline } from "./frozen-baseline.ts";
-import { errors, latency, unknown } from "./harm.ts";
+import { actionFailures, errors, latency, unknown } from "./harm.ts";
 import { sampleRatio, silence } from "./integrity.ts";
-import type { Guard, GuardAction, GuardInput, GuardLimits, GuardName, GuardVerdict } from "./types.ts";
+import {
+  switchedOff,
+  type Guard,
+  type GuardAction,
+  type GuardInput,
+  type GuardLimits,
+  type GuardName,
+  type GuardVerdict,
+} from "./types.ts";
 
 /** What all guards together say. */
 export interface GuardReport {
@@ -22,6 +30,7 @@ export const guards: Readonly<Record<GuardName, Guard>> = {
   critical,
   persistence,
   errors,
+  incomplete,
   latency,
   unknown,
   "error-ceiling": errorCeiling,
@@ -42,10 +51,15 @@ const severity: readonly GuardAction[] = ["rollback", "pause", "hold"];
  * guard never keeps another from acting.
  */
 export function evaluateGuards(input: GuardInput, limits: GuardLimits): GuardReport {
-  const verdicts = names.filter((name) => !limits.disabled.includes(name)).map((name) => guards[name](input, limits));
+  const verdicts = names.map((name) =>
+    limits.disabled.includes(name) ? switchedOff(name, "The plan switches it off.") : guards[name](input, limits),
+  );
   for (const action of severity) {
     const found = verdicts.find((one) => one.action === action);
     if (found !== undefined) return { action, cause: found.guard, reason: found.reason, verdicts };
   }
-  return { action: "quiet", reason: "All guards are quiet.", verdicts };
+  const blind = verdicts.filter((one) => one.answer === "no-data").map((one) => one.guard);
+  const reason =
+    blind.length === 0 ? "All guards are quiet." : `All guards are quiet; without data: ${blind.join(", ")}.`;
+  return { action: "quiet", reason, verdicts };
 }

@@ -1,5 +1,5 @@
 import { addBinomial, logSumExp, noEvidence } from "./mixture.ts";
-import { quiet, verdict, type Guard } from "./types.ts";
+import { noData, quiet, switchedOff, verdict, type Guard } from "./types.ts";
 
 /**
  * One-sided 97.5 % upper limit of a share (E. B. Wilson, JASA 22, 1927): what the frozen counters can at most have
@@ -23,17 +23,16 @@ export function wilsonUpper(failures: number, trials: number, z = 1.959964): num
  */
 export const frozenBaseline: Guard = (input, limits) => {
   if (input.share <= limits.baselineShare)
-    return quiet("frozen-baseline", "The concurrent legacy arm is large enough.", { share: input.share });
+    return switchedOff("frozen-baseline", "The concurrent legacy arm is large enough.", { share: input.share });
   const baseline = input.baseline;
-  if (baseline === undefined || baseline.assigned === 0) {
-    const off = "No step with at most half of the traffic left a baseline.";
-    return { ...quiet("frozen-baseline", off), off };
+  if (baseline === undefined || baseline.judged === 0) {
+    return noData("frozen-baseline", "No step with at most half of the traffic left a baseline.");
   }
-  const limit = Math.min(0.5, wilsonUpper(baseline.failed, baseline.assigned));
+  const limit = Math.min(0.5, wilsonUpper(baseline.failed, baseline.judged));
   const level = noEvidence();
   for (const block of input.blocks) {
     for (let at = 0; at < level.length; at++) level[at] = Math.max(0, level[at]!);
-    addBinomial(level, block.new.failed, block.new.assigned, limit);
+    addBinomial(level, block.new.failed, block.new.judged, limit);
   }
   const logE = logSumExp(level) - Math.log(level.length);
   const values = { logE, baselineUpper: limit, pauseAtLogE: Math.log(limits.baselineAt) };

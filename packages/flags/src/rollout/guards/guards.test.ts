@@ -11,7 +11,12 @@ const arm = (assigned: number, more: Partial<ArmCounts> = {}): ArmCounts => ({
   ...noCounts,
   assigned,
   exposed: assigned,
+  judged: assigned,
+  called: assigned,
   sampled: assigned,
+  timed: assigned,
+  costed: assigned,
+  stepped: assigned,
   ...more,
 });
 const block = (fresh: ArmCounts, legacy: ArmCounts, more: Partial<CounterBlock> = {}): CounterBlock => ({
@@ -118,7 +123,7 @@ const scenarios: Scenario[] = [
   {
     guard: "action-failures",
     what: "failing action calls",
-    action: "pause",
+    action: "rollback",
     fires: input(healthy({ actionFailed: 20 })),
     why: "they fail on both engines",
     harmless: input(healthy({ actionFailed: 20 }, { actionFailed: 180 })),
@@ -138,6 +143,22 @@ const scenarios: Scenario[] = [
     fires: input(healthy({ long: 40 }), { meanSteps: { new: 6, legacy: 4 } }),
     why: "a longer tail but the same mean",
     harmless: input(healthy({ long: 40 }), { meanSteps: { new: 4.1, legacy: 4 } }),
+  },
+  {
+    guard: "incomplete",
+    what: "answers that end before they are complete",
+    action: "pause",
+    fires: input(healthy({ incomplete: 30 }, { incomplete: 9 })),
+    why: "they do so on both engines",
+    harmless: input(healthy({ incomplete: 30 }, { incomplete: 270 })),
+  },
+  {
+    guard: "critical",
+    what: "action calls of which none succeeds",
+    action: "rollback",
+    fires: input(healthy({ calls: 10, callFailures: 10, actionFailed: 3 }, { calls: 90, callFailures: 1 })),
+    why: "none succeeds on the legacy engine either",
+    harmless: input(healthy({ calls: 10, callFailures: 10, actionFailed: 3 }, { calls: 90, callFailures: 90 })),
   },
   {
     guard: "persistence",
@@ -202,7 +223,7 @@ describe("each guard", () => {
   it("is quiet together with all others on a healthy canary", () => {
     const report = evaluateGuards(input(healthy()), limits);
     expect(report).toMatchObject({ action: "quiet" });
-    expect(report.verdicts).toHaveLength(13);
+    expect(report.verdicts).toHaveLength(14);
   });
 
   for (const { guard, what, action, fires, harmless, why } of scenarios) {
@@ -219,6 +240,36 @@ describe("each guard", () => {
     expect(evaluateGuards(input(healthy()), limits).verdicts.filter((verdict) => !named.has(verdict.guard))).toEqual(
       [],
     );
+  });
+});
+
+describe("a guard's answer", () => {
+  const answers = (more: Partial<GuardInput>, changed: Partial<GuardLimits> = {}) =>
+    Object.fromEntries(
+      evaluateGuards(input([], more), { ...limits, criticalOperations: {}, ...changed }).verdicts.map((one) => [
+        one.guard,
+        one.answer,
+      ]),
+    );
+
+  it("is no data, not ok, where nothing was measured [FL-12]", () => {
+    const { silence, "frozen-baseline": baseline, ...rest } = answers({});
+    expect(new Set(Object.values(rest))).toEqual(new Set(["no-data"]));
+    expect([silence, baseline]).toEqual(["no-data", "off"]);
+    const blind = arm(100, { judged: 0, called: 0, sampled: 0, timed: 0, costed: 0, stepped: 0 });
+    expect(answers({ blocks: [block(blind, blind)], share: 0.5 })).toMatchObject({
+      errors: "no-data",
+      latency: "no-data",
+      cost: "no-data",
+      "action-failures": "no-data",
+      "error-ceiling": "no-data",
+      "sample-ratio": "ok",
+    });
+  });
+
+  it("is ok, breach or off", () => {
+    const blocks = healthy({ failed: 22 }, { failed: 15 });
+    expect(answers({ blocks }, { disabled: ["steps"] })).toMatchObject({ errors: "breach", cost: "ok", steps: "off" });
   });
 });
 

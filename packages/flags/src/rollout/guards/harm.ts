@@ -1,5 +1,5 @@
-import { compareArms, pairRatio, type Measure } from "./relative.ts";
-import { quiet, verdict, type Guard, type GuardName } from "./types.ts";
+import { compareArms, measuredOf, pairRatio, unmeasured, type Measure } from "./relative.ts";
+import { noData, quiet, verdict, type Guard, type GuardName } from "./types.ts";
 
 const shown = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
@@ -12,6 +12,8 @@ function harmGuard(
 ): Guard {
   return (input, limits) => {
     const found = compareArms(input, measure);
+    const missing = unmeasured(found);
+    if (missing !== undefined) return noData(guard, missing, { ...measuredOf(found) });
     const { ratio, name } = effect(found.ratio, pairRatio(input.p95));
     const e = Math.exp(found.logE);
     const values = {
@@ -21,6 +23,7 @@ function harmGuard(
       pauseAtLogE: Math.log(limits.pauseAt),
       rollbackAtLogE: Math.log(limits.rollbackAt),
       rollbackAtRatio: limits[least],
+      ...measuredOf(found),
     };
     if (e < limits.pauseAt) return quiet(guard, `No evidence against the new arm (E = ${shown(e)}).`, values);
     const told = `${what}: E = ${shown(e)}, ${name} × ${shown(ratio)}, ${found.failures} sessions`;
@@ -34,7 +37,7 @@ function harmGuard(
 export const errors: Guard = harmGuard(
   "errors",
   "More sessions fail on the new engine",
-  { failures: "failed", trials: "assigned" },
+  { failures: "failed", trials: "judged" },
   (ratio) => ({ ratio, name: "failing share" }),
   "ratio",
 );
@@ -48,7 +51,7 @@ export const errors: Guard = harmGuard(
 export const latency: Guard = harmGuard(
   "latency",
   "Turns are slower on the new engine",
-  { failures: "slow", trials: "sampled" },
+  { failures: "slow", trials: "timed" },
   (_, ratio) => ({ ratio, name: "p95" }),
   "latencyRatio",
 );
@@ -57,7 +60,16 @@ export const latency: Guard = harmGuard(
 export const unknown: Guard = harmGuard(
   "unknown",
   "More sessions meet UNKNOWN incidents on the new engine",
-  { failures: "unknown", trials: "assigned" },
+  { failures: "unknown", trials: "judged" },
+  (ratio) => ({ ratio, name: "share" }),
+  "ratio",
+);
+
+/** Units with a failed action call: the same test as {@link errors}, over units whose engine tells of its calls. */
+export const actionFailures: Guard = harmGuard(
+  "action-failures",
+  "More sessions have failing action calls on the new engine",
+  { failures: "actionFailed", trials: "called" },
   (ratio) => ({ ratio, name: "share" }),
   "ratio",
 );

@@ -1,5 +1,5 @@
 import { totals } from "../counters.ts";
-import { quiet, verdict, type Guard, type GuardLimits } from "./types.ts";
+import { noData, quiet, switchedOff, verdict, type Guard, type GuardLimits } from "./types.ts";
 
 /** How strongly the alternative of the sample-ratio test is drawn to the planned share. */
 const CONCENTRATION = 100;
@@ -33,9 +33,9 @@ function logMismatch(fresh: number, legacy: number, share: number): number {
  * cannot be trusted, so it pauses.
  */
 export const sampleRatio: Guard = (input, limits) => {
-  if (input.share <= 0 || input.share >= 1)
-    return { ...quiet("sample-ratio", "Only one arm has traffic."), off: "Only one arm has traffic." };
+  if (input.share <= 0 || input.share >= 1) return switchedOff("sample-ratio", "Only one arm has traffic.");
   const sum = totals(input.blocks);
+  if (sum.new.assigned + sum.legacy.assigned === 0) return noData("sample-ratio", "No session was drawn yet.");
   const assigned = logMismatch(sum.new.assigned, sum.legacy.assigned, input.share);
   const exposed = logMismatch(sum.new.exposed, sum.legacy.exposed, input.share);
   const values = {

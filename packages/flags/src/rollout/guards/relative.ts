@@ -14,8 +14,10 @@ export interface Comparison {
   readonly logE: number;
   /** The new arm's failing share over the legacy arm's in the running step, each with half a failure added. */
   readonly ratio: number;
-  /** Failing sessions of the new arm in the running step. */
+  /** Failing units of the new arm in the running step. */
   readonly failures: number;
+  /** Units of each arm that were measured in the running step. */
+  readonly measured: { readonly new: number; readonly legacy: number };
 }
 
 /** Compares the new arm with the legacy traffic of the same population and the same time. */
@@ -45,7 +47,20 @@ export function compareArms(input: GuardInput, measure: Measure): Comparison {
     logE: averagedLogE(perStep, input.restarts),
     ratio: smooth(newFailures, newTrials) / smooth(legacyFailures, legacyTrials),
     failures: newFailures,
+    measured: { new: newTrials, legacy: legacyTrials },
   };
+}
+
+/** The measured units as figures of a verdict. */
+export const measuredOf = ({ measured }: Comparison): { readonly newUnits: number; readonly legacyUnits: number } => ({
+  newUnits: measured.new,
+  legacyUnits: measured.legacy,
+});
+
+/** Why a comparison has no data; `undefined` when it has some. */
+export function unmeasured({ measured }: Comparison): string | undefined {
+  const arms = (["new", "legacy"] as const).filter((arm) => measured[arm] === 0);
+  return arms.length === 0 ? undefined : `Nothing was measured in the ${arms.join(" and the ")} arm.`;
 }
 
 /** How much is left of an arm's ratio: new over legacy, 1 when either is unknown. */

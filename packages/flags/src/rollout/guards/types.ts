@@ -5,6 +5,7 @@ export type GuardName =
   | "critical"
   | "persistence"
   | "errors"
+  | "incomplete"
   | "latency"
   | "unknown"
   | "error-ceiling"
@@ -18,6 +19,12 @@ export type GuardName =
 
 /** What a guard asks for. `hold` keeps the rollout where it is; it can never move it. */
 export type GuardAction = "quiet" | "hold" | "pause" | "rollback";
+
+/**
+ * What a guard found: nothing wrong, something wrong, too little to tell, or nothing to look at because the plan or the
+ * situation switched it off. Only `ok` lets a step end that requires the guard.
+ */
+export type GuardAnswer = "ok" | "breach" | "no-data" | "off";
 
 /** A number of each arm; absent when the arm has no data. */
 export interface ArmPair {
@@ -53,6 +60,11 @@ export interface GuardInput {
 export interface GuardLimits {
   /** Guards that are not asked. @defaultValue [] */
   readonly disabled: readonly GuardName[];
+  /**
+   * Guards that must have data before a step can end: from as many units of each arm as the step asks for.
+   * @defaultValue `["errors", "latency"]`
+   */
+  readonly required: readonly GuardName[];
   /** E-value at which a test pauses. @defaultValue 20 */
   readonly pauseAt: number;
   /** E-value at which a test may roll back. @defaultValue 100 */
@@ -81,6 +93,8 @@ export interface GuardLimits {
   readonly silenceBlocks: number;
   /** Fewest expected sessions in those blocks for silence to mean anything. @defaultValue 7 */
   readonly silenceExpected: number;
+  /** Action calls of the new engine of which zero successes roll back at once. @defaultValue 10 */
+  readonly criticalCalls: number;
   /** Operations of which zero successes over so many attempts roll back at once. @defaultValue \{\} */
   readonly criticalOperations: Readonly<Record<string, number>>;
   /** Error classes of which one occurrence rolls back at once. @defaultValue [] */
@@ -90,6 +104,7 @@ export interface GuardLimits {
 /** The limits of the design. */
 export const defaultGuardLimits: GuardLimits = {
   disabled: [],
+  required: ["errors", "latency"],
   pauseAt: 20,
   rollbackAt: 100,
   ratio: 2,
@@ -104,6 +119,7 @@ export const defaultGuardLimits: GuardLimits = {
   sampleRatioAt: 1_000,
   silenceBlocks: 2,
   silenceExpected: 7,
+  criticalCalls: 10,
   criticalOperations: {},
   criticalErrors: [],
 };
@@ -111,6 +127,7 @@ export const defaultGuardLimits: GuardLimits = {
 /** What one guard says. */
 export interface GuardVerdict {
   readonly guard: GuardName;
+  readonly answer: GuardAnswer;
   readonly action: GuardAction;
   /** One sentence. */
   readonly reason: string;
@@ -126,6 +143,16 @@ export type Guard = (input: GuardInput, limits: GuardLimits) => GuardVerdict;
 /** Six decimals: a replay on another machine must print the same. */
 export const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
+/** A verdict without anything to judge by. It can hold a rollout that requires the guard, never move it. */
+export function noData(guard: GuardName, reason: string, values: Record<string, number> = {}): GuardVerdict {
+  return { ...verdict(guard, "quiet", reason, values), answer: "no-data" };
+}
+
+/** A verdict of a guard that does not apply. */
+export function switchedOff(guard: GuardName, reason: string, values: Record<string, number> = {}): GuardVerdict {
+  return { ...verdict(guard, "quiet", reason, values), answer: "off", off: reason };
+}
+
 /** A verdict that lets the rollout be. */
 export function quiet(guard: GuardName, reason: string, values: Record<string, number> = {}): GuardVerdict {
   return verdict(guard, "quiet", reason, values);
@@ -139,5 +166,6 @@ export function verdict(
   values: Record<string, number> = {},
 ): GuardVerdict {
   for (const name in values) values[name] = rounded(values[name]!);
-  return { guard, action, reason, values };
+  const answer = action === "quiet" ? "ok" : action === "hold" ? "no-data" : "breach";
+  return { guard, answer, action, reason, values };
 }

@@ -1,0 +1,115 @@
+/** How one turn came out. `stopped` counts for neither side; `unknown` is no data, never a success. */
+export type TurnStatus =
+  | "ok"
+  | "failed"
+  /** It ended at a limit, without its answer: too many steps, too long, cut short by the model. */
+  | "incomplete"
+  /** A person, the caller or a kill ended it. */
+  | "stopped"
+  /** Nobody can judge it. */
+  | "unknown";
+
+/** What is known of one turn. Only `status` is needed; what is left out is not measured. */
+export interface TurnOutcome {
+  readonly status: TurnStatus;
+  /** What a `failed` turn failed with; its code and signature are counted. */
+  readonly error?: unknown;
+  /** Of the whole turn, in one unit for both engines, such as dollars. */
+  readonly cost?: number;
+  /** Answers of the model. */
+  readonly steps?: number;
+  /** Input and output together. */
+  readonly tokens?: number;
+  /** Every action call of the turn. An empty array says that there was none. */
+  readonly calls?: readonly ActionCallOutcome[];
+  /** It failed with something that nobody classified. @defaultValue a failed turn whose error has no code */
+  readonly unknown?: boolean;
+}
+
+/** One action call. */
+export interface ActionCallOutcome {
+  readonly name: string;
+  readonly ok: boolean;
+}
+
+/** How a turn of an engine ended, as `@hebra/thread` has it. The router reads nothing else of it. */
+export interface EngineResult {
+  /** `completed`, `failed`, `incomplete` and `cancelled` are understood; anything else is `unknown`. */
+  readonly status: string;
+  readonly error?: unknown;
+  readonly usage?: {
+    readonly steps?: number;
+    readonly inputTokens?: number;
+    readonly outputTokens?: number;
+    readonly costUsd?: number;
+  };
+  /** Parts with `kind: "action"` are action calls. */
+  readonly parts?: readonly unknown[];
+}
+
+/** A turn in flight, as `@hebra/thread` hands it out. It is judged when `result` settles. */
+export interface EngineTurn {
+  readonly result: PromiseLike<EngineResult>;
+}
+
+const STATUS: Readonly<Record<string, TurnStatus>> = {
+  completed: "ok",
+  failed: "failed",
+  incomplete: "incomplete",
+  cancelled: "stopped",
+};
+
+/** Codes with which a handle says that the turn goes on in another process. */
+const ELSEWHERE: readonly string[] = ["CLOSED", "LOCK_LOST", "STALE_FENCE"];
+
+/** The outcome of an engine's result. */
+export function outcomeOfResult(result: EngineResult): TurnOutcome {
+  const { error, usage, parts } = result;
+  const tokens = sum(usage?.inputTokens, usage?.outputTokens);
+  return {
+    status: Object.hasOwn(STATUS, result.status) ? STATUS[result.status]! : "unknown",
+    ...(error === undefined || error === null ? {} : { error }),
+    ...(usage?.costUsd === undefined ? {} : { cost: usage.costUsd }),
+    ...(usage?.steps === undefined ? {} : { steps: usage.steps }),
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(parts === undefined ? {} : { calls: parts.flatMap(callOf) }),
+  };
+}
+
+function sum(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0);
+}
+
+function callOf(part: unknown): readonly ActionCallOutcome[] {
+  const { kind, name, status } = (part ?? {}) as { kind?: unknown; name?: unknown; status?: unknown };
+  return kind === "action" ? [{ name: String(name), ok: status !== "failed" }] : [];
+}
+
+/** The outcome of a rejection: of a handler, or of a turn's `result`. */
+export function outcomeOfFailure(error: unknown): TurnOutcome {
+  const { code, name } = (typeof error === "object" && error !== null ? error : {}) as {
+    code?: unknown;
+    name?: unknown;
+  };
+  if (code === "ABORTED" || name === "AbortError") return { status: "stopped", error };
+  return { status: ELSEWHERE.includes(code as string) ? "unknown" : "failed", error };
+}
+
+/** What an answer says about its turn; `undefined` when the router does not understand it. */
+export function outcomeOfAnswer(answer: unknown): TurnOutcome | Promise<TurnOutcome> | undefined {
+  if (typeof answer !== "object" || answer === null) return undefined;
+  const { result, status } = answer as { readonly result?: unknown; readonly status?: unknown };
+  if (isThenable<unknown>(result)) return Promise.resolve(result).then(ofSettled, outcomeOfFailure);
+  const isResult = typeof status === "string" && ("usage" in answer || "parts" in answer || "executionId" in answer);
+  return isResult ? outcomeOfResult(answer as EngineResult) : undefined;
+}
+
+function ofSettled(result: unknown): TurnOutcome {
+  const { status } = (typeof result === "object" && result !== null ? result : {}) as { readonly status?: unknown };
+  return typeof status === "string" ? outcomeOfResult(result as EngineResult) : { status: "unknown" };
+}
+
+/** Whether a value is a promise, of whatever make. */
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
+}
