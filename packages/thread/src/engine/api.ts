@@ -9,6 +9,7 @@ import type { Comparison } from "./compare.ts";
 import type { EndedTurn } from "./ended-turn.ts";
 import type { TurnHandle } from "./handle.ts";
 import type { Trigger } from "./trigger.ts";
+import type { EngineHealth } from "./verbs/health.ts";
 
 /** Where a thread is: its tenant, and one of its names. */
 export type Address = ThreadRef & {
@@ -35,6 +36,12 @@ export interface EngineOptions {
   leaseTtlMs?: number;
   /** How often a turn may be begun and resumed after crashes before it ends as `failed`. @defaultValue 5 */
   maxAttempts?: number;
+  /**
+   * Milliseconds between two looks for turns without an owner, the first at the start. `false`: only `recover` looks.
+   *
+   * @defaultValue `leaseTtlMs`; `false` with `wake`
+   */
+  recoverEveryMs?: number | false;
   /**
    * Turns a `blob:` reference of a file part into a URL that a model can read: a `data:` URL or a signed link.
    * Attachments
@@ -134,15 +141,20 @@ export interface Engine {
    */
   compare(left: Address, right: Address): Promise<Comparison>;
   /**
-   * Finds turns that were cut off before `olderThanMs` ago, that wait in line behind none, or that were decided,
-   * cancelled or
-   * have expired while they wait for a person, and drives those on whose lease nobody holds.
+   * Finds turns that were cut off, that wait in line behind none, or that were decided, cancelled or have expired while
+   * they wait for a person, and resumes those whose lease nobody holds. An engine does it by itself at its start and
+   * from time to time: see `recoverEveryMs`.
    *
-   * @param options - `olderThanMs`: of cut-off turns. @defaultValue `leaseTtlMs`; `limit`: how many of each kind.
-   * @defaultValue 100
-   * @returns how many were tried
+   * @param options - `olderThanMs`: only turns to which nothing was written for so long. @defaultValue 0, the lease
+   * decides; `limit`: how many of each kind. @defaultValue 100
+   * @returns how many were resumed
    */
   recover(options?: { olderThanMs?: number; limit?: number }): Promise<number>;
+  /**
+   * What is stuck and why: conversations that this process could not go on with, turns whose definition is missing, and
+   * whether the store answers. Never throws.
+   */
+  health(): Promise<EngineHealth>;
   /** Resolves when this process runs no turn. */
   idle(): Promise<void>;
   /** Stops. Turns that run are left in the store, to be resumed. The store stays open. */

@@ -10,17 +10,22 @@ import { openTelemetry } from "../telemetry/options.ts";
 import type { Address, EngineOptions } from "./api.ts";
 import type { DriveTarget } from "./drive/driver-options.ts";
 import { createDriver, type Driver } from "./drive/driver.ts";
+import { createStuckList, type StuckList } from "./drive/stuck.ts";
 import { createLocalTurns, type LocalTurns } from "./drive/local-turns.ts";
 import { parseEngineOptions, type ParsedEngineOptions } from "./engine-options.ts";
 import { createHandle, type HandleOptions, type TurnHandle } from "./handle.ts";
 import { mainContextIdOf, newContext, newThread, threadIdOf } from "./rows/new-rows.ts";
 import { turnResult } from "./rows/turn-result.ts";
+import { steadyStore } from "./steady-store.ts";
+import { createSweeper, type Sweeper } from "./sweeper.ts";
 
 /** What every verb of an engine shares. */
 export interface EngineCore {
   readonly options: EngineOptions;
   readonly settings: ParsedEngineOptions;
   readonly store: ThreadStore;
+  /** The store for work that no caller waits for: calls are tried again. */
+  readonly steady: ThreadStore;
   readonly locks: LockManager;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -28,12 +33,15 @@ export interface EngineCore {
   readonly definitions: ReadonlyMap<string, AnyThreadDefinition>;
   readonly turns: LocalTurns;
   readonly driver: Driver;
+  readonly stuck: StuckList;
+  /** Looks for turns without an owner from time to time. */
+  readonly sweeper: Sweeper;
   /** Aborts when the engine is closed. */
   readonly closing: AbortController;
 }
 
 /** @throws HebraError `INVALID_OPTIONS` */
-export function createEngineCore(options: EngineOptions): EngineCore {
+export function createEngineCore(options: EngineOptions, sweep: (core: EngineCore) => Promise<unknown>): EngineCore {
   const settings = parseEngineOptions(options);
   const { store, clock = systemClock, logger = silentLogger } = options;
   const telemetry = createEngineTelemetry({ ...openTelemetry(settings.telemetry, "@hebra/thread"), clock });
@@ -43,16 +51,47 @@ export function createEngineCore(options: EngineOptions): EngineCore {
   const closing = new AbortController();
   // Every open handle and turn listens; their number is the load, not a leak.
   setMaxListeners(0, closing.signal);
-  const core = { options, settings, store, locks, clock, logger, telemetry, definitions, turns, closing };
-  return { ...core, driver: createEngineDriver(core) };
+  const steady = steadyStore(store, {
+    clock,
+    random: options.random ?? Math.random,
+    logger,
+    signal: closing.signal,
+    patient: options.wake === undefined,
+  });
+  const stuck = createStuckList();
+  const core = {
+    options,
+    settings,
+    store,
+    steady,
+    locks,
+    clock,
+    logger,
+    telemetry,
+    definitions,
+    turns,
+    stuck,
+    closing,
+  };
+  const sweeper = createSweeper({
+    everyMs: settings.recoverEveryMs ?? (options.wake === undefined ? settings.leaseTtlMs : false),
+    clock,
+    logger,
+    closed: closing.signal,
+    sweep: () => sweep(engineCore),
+  });
+  const engineCore: EngineCore = { ...core, sweeper, driver: createEngineDriver(core) };
+  return engineCore;
 }
 
-function createEngineDriver(core: Omit<EngineCore, "driver">): Driver {
-  const { options, settings, store, locks, clock, logger, telemetry, definitions, turns, closing } = core;
+function createEngineDriver(core: Omit<EngineCore, "driver" | "sweeper">): Driver {
+  const { options, settings, steady, locks, clock, logger, telemetry, definitions, turns, stuck, closing } = core;
   const { outbox, random = Math.random, readFile, wake } = options;
   return createDriver({
     ...settings,
-    store,
+    store: steady,
+    patient: options.wake === undefined,
+    stuck,
     locks,
     clock,
     random,
@@ -151,10 +190,19 @@ export function definitionOf(core: EngineCore, named: AnyThreadDefinition | stri
 
 /** A handle on a turn of which the caller knows the rows. */
 export function newHandle(
-  { store, clock, turns, closing }: EngineCore,
+  { store, clock, turns, closing, stuck, options: { wake } }: EngineCore,
   options: Pick<HandleOptions, "tenant" | "execution" | "duplicate" | "isNew" | "afterSeq">,
 ): TurnHandle {
-  return createHandle({ ...options, store, clock, turns, closed: closing.signal });
+  const { tenant, execution } = options;
+  return createHandle({
+    ...options,
+    store,
+    clock,
+    turns,
+    closed: closing.signal,
+    // Where other processes run the turns, what this one cannot do says nothing.
+    whyStuck: () => (wake === undefined ? stuck.get({ tenant, contextId: execution.contextId }) : undefined),
+  });
 }
 
 /** A handle on a turn that is in the store. @throws HebraError `EXECUTION_NOT_FOUND` */
@@ -173,8 +221,19 @@ export async function handleOf(
   return newHandle(core, { tenant, execution: graph.execution, duplicate, isNew: false, afterSeq: (seq ?? 1) - 1 });
 }
 
-/** Resumes what a context has to go on with: here, or by another worker. */
-export async function wakeContext({ store, driver }: EngineCore, tenant: string, contextId: string): Promise<void> {
-  const snapshot = await store.load(tenant, { contextId });
-  if (snapshot !== undefined) driver.wake(targetOf(tenant, snapshot));
+/**
+ * Resumes what a context has to go on with: here, or by another worker. Never throws: what was written stands, and a
+ * sweep finds it.
+ */
+export async function wakeContext(core: EngineCore, tenant: string, contextId: string): Promise<void> {
+  try {
+    const snapshot = await core.store.load(tenant, { contextId });
+    if (snapshot !== undefined) core.driver.wake(targetOf(tenant, snapshot));
+  } catch (error) {
+    core.logger.warn("A conversation could not be woken; the next sweep finds it.", {
+      code: errorCode(error) ?? null,
+      contextId,
+    });
+    core.sweeper.soon();
+  }
 }

@@ -18,6 +18,7 @@ const schema = z.strictObject({
   settleWindowMs: z.number().nonnegative().default(DEFAULT_SETTLE_WINDOW_MS),
   leaseTtlMs: z.number().min(100).default(DEFAULT_LEASE_TTL_MS),
   maxAttempts: z.number().int().positive().default(DEFAULT_MAX_ATTEMPTS),
+  recoverEveryMs: z.number().min(100).or(z.literal(false)).optional(),
   readFile: callable.optional(),
   clock: instance.optional(),
   random: callable.optional(),
@@ -33,6 +34,7 @@ export interface ParsedEngineOptions {
   settleWindowMs: number;
   leaseTtlMs: number;
   maxAttempts: number;
+  recoverEveryMs?: number | false | undefined;
   telemetry?: Telemetry | ThreadTelemetryOptions | undefined;
 }
 

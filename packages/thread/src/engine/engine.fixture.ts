@@ -30,7 +30,7 @@ export const scripted = (steps: ScriptedStepSource[], over: Partial<ThreadOption
 /** An engine over a store of memory, or another. */
 export function setUp(definition: ReturnType<typeof defineThread>, over: Partial<EngineOptions> = {}) {
   const store: ThreadStore = over.store ?? memoryStore();
-  const engine = createEngine({ threads: [definition], ...over, store });
+  const engine = createEngine({ threads: [definition], recoverEveryMs: false, ...over, store });
   return { store, engine, address: { key: "customer-7" } };
 }
 

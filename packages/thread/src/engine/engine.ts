@@ -5,7 +5,8 @@ import { approve, deny } from "./verbs/approvals.ts";
 import { cancel } from "./verbs/cancel.ts";
 import { compare, fork } from "./verbs/lines.ts";
 import { enqueue, react } from "./verbs/react.ts";
-import { recover, resume } from "./verbs/recover.ts";
+import { health } from "./verbs/health.ts";
+import { recover, resume, sweepBySelf } from "./verbs/recover.ts";
 
 /**
  * Puts an engine together.
@@ -26,7 +27,7 @@ import { recover, resume } from "./verbs/recover.ts";
  * ```
  */
 export function createEngine(options: EngineOptions): Engine {
-  const core = createEngineCore(options);
+  const core = createEngineCore(options, sweepBySelf);
   const { store, settings, driver, closing, locks } = core;
   return {
     react: (definition, trigger, at) => react(core, definition, trigger, at),
@@ -44,9 +45,14 @@ export function createEngine(options: EngineOptions): Engine {
     fork: (address, at) => fork(core, address, at),
     compare: (left, right) => compare(core, left, right),
     recover: (which) => recover(core, which),
-    idle: () => driver.idle(),
+    health: () => health(core),
+    async idle() {
+      await core.sweeper.idle();
+      await driver.idle();
+    },
     async close() {
       closing.abort(new HebraError("CLOSED", "The engine was closed."));
+      await core.sweeper.idle();
       await driver.idle();
       if (options.locks === undefined) await locks.close();
     },

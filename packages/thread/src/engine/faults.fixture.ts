@@ -276,6 +276,7 @@ export function createWorld(data: ThreadStore): World {
           clock,
           random: () => 0,
           historyItems: 100,
+          recoverEveryMs: false,
         }),
       };
     },

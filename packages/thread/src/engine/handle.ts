@@ -1,9 +1,10 @@
 import { errorCode, HebraError, type Clock } from "@hebra/core";
-import type { ThreadStore } from "../store/store.ts";
+import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
 import { createSubscription } from "../stream/subscription.ts";
 import { hasNews } from "./turn/inbox.ts";
 import type { LocalTurns } from "./drive/local-turns.ts";
+import { documented } from "./drive/turn-errors.ts";
 import { turnResult, type TurnResult } from "./rows/turn-result.ts";
 
 /** A turn that was accepted: it is stored, and will run even if this process does not live to see it. */
@@ -23,8 +24,10 @@ export interface TurnHandle {
   /**
    * Resolves when the turn has ended, however it ended, or waits for a person.
    *
-   * Rejects when this process had to give the turn up: `STALE_FENCE` or `LOCK_LOST` when another holder has taken over,
-   * `CLOSED` after `close`. The turn then goes on elsewhere or is resumed.
+   * Rejects with a {@link HebraError} when this process cannot tell how the turn ends: `CLOSED` after `close`;
+   * `STALE_FENCE` or `VERSION_CONFLICT` when another holder has taken over; `DEFINITION_MISSING` while the conversation
+   * waits for a definition that is gone; `EXECUTION_NOT_FOUND` when the turn was deleted; under a lease of the caller's
+   * also `LOCK_LOST`, `LEASE_LOST` and what the store throws. The turn is then resumed, or goes on elsewhere.
    */
   readonly result: Promise<TurnResult>;
 }
@@ -45,6 +48,8 @@ export interface HandleOptions {
   isNew: boolean;
   /** Aborts when the engine is closed. */
   closed: AbortSignal;
+  /** Why this process cannot go on with the conversation, if so. */
+  whyStuck(): { error: unknown; retries: boolean } | undefined;
 }
 
 export function createHandle(options: HandleOptions): TurnHandle {
@@ -82,7 +87,8 @@ export function createHandle(options: HandleOptions): TurnHandle {
 }
 
 /** From this process when the turn runs here, else from the store, which is asked again until it knows. */
-function waitForResult({ tenant, store, clock, turns, execution, isNew, closed }: HandleOptions): Promise<TurnResult> {
+function waitForResult(options: HandleOptions): Promise<TurnResult> {
+  const { tenant, store, clock, turns, execution, isNew, closed } = options;
   return new Promise((resolve, reject) => {
     let cancelPoll = () => {};
     const stop = () => {
@@ -105,17 +111,14 @@ function waitForResult({ tenant, store, clock, turns, execution, isNew, closed }
     const poll = async () => {
       if (!turns.isRunning(execution.id)) {
         const graph = await store.execution(tenant, execution.id);
-        if (
-          graph !== undefined &&
-          (graph.execution.endedAt !== null || (graph.execution.status === "waiting" && !hasNews(graph, clock.now())))
-        ) {
-          return finish({ result: turnResult(graph.execution, graph.parts, graph.approvals) });
-        }
+        const outcome = outcomeOf(graph, options);
+        if (outcome !== undefined) return finish(outcome);
       }
       pollLater();
     };
     const giveUp = (error: unknown) => {
       if (errorCode(error) === "CLOSED") onClosed();
+      else if (HebraError.isInstance(error) && !error.retryable) finish({ error });
       else pollLater();
     };
     const pollLater = () => {
@@ -125,4 +128,22 @@ function waitForResult({ tenant, store, clock, turns, execution, isNew, closed }
     if (isNew || turns.isRunning(execution.id)) pollLater();
     else void poll().catch(giveUp);
   });
+}
+
+/** What is to be told of a turn that does not run in this process; nothing while it is still to go on. */
+function outcomeOf(
+  graph: ExecutionGraph | undefined,
+  { execution, tenant, clock, whyStuck }: HandleOptions,
+): { result: TurnResult } | { error: unknown } | undefined {
+  if (graph === undefined)
+    return {
+      error: new HebraError("EXECUTION_NOT_FOUND", `The execution ${execution.id} is no longer there.`, {
+        details: { tenant, executionId: execution.id },
+      }),
+    };
+  const isOver =
+    graph.execution.endedAt !== null || (graph.execution.status === "waiting" && !hasNews(graph, clock.now()));
+  if (isOver) return { result: turnResult(graph.execution, graph.parts, graph.approvals) };
+  const stuck = whyStuck();
+  return stuck === undefined || stuck.retries ? undefined : { error: documented(stuck.error) };
 }

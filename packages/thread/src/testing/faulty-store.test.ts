@@ -127,26 +127,30 @@ describe("an engine over a store that goes on failing", () => {
     { verb: "commit", at: 1, times: 100, mode: "before" },
     { verb: "commit", at: 3, times: 100, mode: "before" },
   ];
-  it.each(outages)("from commit $at on, $mode: gives the turn up, and another process ends it", async (outage) => {
-    const data = memoryStore();
-    const ran: string[] = [];
-    const broken = createEngine({
-      store: faultyStore(data, outage),
-      threads: [definition(ran)],
-      clock,
-      random: () => 0,
-    });
-    const turn = await broken.react("test", triggers[0]!, { address });
-    await expect(turn.result).rejects.toMatchObject({ code: "STORE_FAILED" });
-    await broken.close();
-    const sound = createEngine({ store: data, threads: [definition(ran)], clock });
-    expect(await sound.recover({ olderThanMs: -1 })).toBe(1);
-    await sound.idle();
-    expect(await (await sound.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Done." });
-    expect(ran.filter((one) => one.startsWith("send"))).toHaveLength(1);
-    await expectSettled(data);
-    await sound.close();
-  });
+  it.each(outages)(
+    "from commit $at on, $mode: leaves the turn in the store, and another process ends it",
+    async (outage) => {
+      const data = memoryStore();
+      const ran: string[] = [];
+      const broken = createEngine({
+        store: faultyStore(data, outage),
+        threads: [definition(ran)],
+        clock,
+        random: () => 0,
+      });
+      const turn = await broken.react("test", triggers[0]!, { address });
+      const left = expect(turn.result).rejects.toMatchObject({ code: "CLOSED" });
+      await broken.close();
+      await left;
+      const sound = createEngine({ store: data, threads: [definition(ran)], clock, recoverEveryMs: false });
+      expect(await sound.recover({ olderThanMs: -1 })).toBe(1);
+      await sound.idle();
+      expect(await (await sound.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Done." });
+      expect(ran.filter((one) => one.startsWith("send"))).toHaveLength(1);
+      await expectSettled(data);
+      await sound.close();
+    },
+  );
 });
 
 describe("an engine over a store whose every answer is lost", () => {

@@ -7,6 +7,7 @@ import type { EngineTelemetry } from "../../telemetry/engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import type { TurnWork } from "../turn/running-turn.ts";
 import type { LocalTurns } from "./local-turns.ts";
+import type { StuckList } from "./stuck.ts";
 
 /** What the driver needs of the engine. */
 export interface DriverOptions {
@@ -22,6 +23,9 @@ export interface DriverOptions {
   maxAttempts: number;
   readFile: ((url: string) => Promise<string>) | undefined;
   leaseTtlMs: number;
+  /** Outages are waited out by this process, as no other one is there to go on. */
+  patient: boolean;
+  stuck: StuckList;
   definition(name: string): AnyThreadDefinition | undefined;
   reactor(definition: AnyThreadDefinition): Reactor | Promise<Reactor>;
   /** What an ended turn sends. */

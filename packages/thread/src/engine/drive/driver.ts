@@ -1,105 +1,58 @@
-import { anySignal, errorCode, errorMessage, HebraError } from "@hebra/core";
+import { errorCode, errorMessage } from "@hebra/core";
 import type { Lease } from "@hebra/lock";
 import { earliestExpiry } from "../rows/record-end.ts";
 import type { TurnEnd } from "../turn/running-turn.ts";
+import { runDrive, type Drive, type DriveStart } from "./drive-loop.ts";
 import type { DriverOptions, DriveTarget, StartedWork } from "./driver-options.ts";
-import { nextWork } from "./next-turn.ts";
-import { runOne, sumUp } from "./run-one.ts";
 
 /** Runs what there is to run in a context, in order, under the thread's lease. */
 export interface Driver {
   /** Whether this process drives the context or waits for its lease. */
   isDriving(target: DriveTarget): boolean;
-  /** Takes over a lease and, when given, a turn that was begun under it. */
-  drive(target: DriveTarget, lease: Lease, started?: StartedWork): void;
-  /** Sees to it that what is queued, orphaned or decided will run: waits for the lease if need be. */
+  /** How many contexts this process drives or waits for. */
+  size(): number;
+  /**
+   * Takes over a lease and, when given, a turn that was begun under it.
+   *
+   * @param options - `given`: the lease is the caller's, who is told of failures
+   */
+  drive(target: DriveTarget, lease: Lease, options?: { started?: StartedWork; given?: boolean }): void;
+  /** Resumes queued, orphaned or newly decided turns: waits for the lease if need be. */
   kick(target: DriveTarget): void;
-  /** As `kick`, by whoever is there to do the work: this process only where nobody else is. */
+  /** As `kick`, by whichever process does the work: this one only where there is no other. */
   wake(target: DriveTarget): void;
   /** Resolves when nothing is driven in this process. */
   idle(): Promise<void>;
 }
 
 export function createDriver(options: DriverOptions): Driver {
-  const { locks, clock, logger, telemetry, closed } = options;
-  const drives = new Map<string, { again: boolean; done: Promise<void> }>();
+  const { clock, logger, closed, stuck } = options;
+  const drives = new Map<string, Drive>();
   const running = new Set<Promise<void>>();
   const idOf = ({ tenant, contextId }: DriveTarget) => `${tenant}/${contextId}`;
 
-  function launch(target: DriveTarget, acquire: () => Promise<Lease>, started?: StartedWork): void {
+  function launch(target: DriveTarget, start: DriveStart): void {
     const id = idOf(target);
-    const drive = { again: false, done: Promise.resolve() };
+    const drive: Drive = { again: false };
     drives.set(id, drive);
-    drive.done = (async () => {
-      let first = started;
-      let told = false;
-      try {
-        do {
-          drive.again = false;
-          const lease = await acquire();
-          try {
-            await drain(target, lease, first);
-            told = false;
-          } catch (error) {
-            // Once in a row: locks that do not heed it would be asked for ever.
-            if (told || !(await seeded(target, lease, error))) throw error;
-            telemetry.failed(error);
-            told = drive.again = true;
-          } finally {
-            await lease
-              .release()
-              .catch((error: unknown) =>
-                logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }),
-              );
-          }
-          first = undefined;
-          acquire = () =>
-            locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed });
-        } while (drive.again && !closed.aborted);
-      } catch (error) {
-        telemetry.failed(error);
-        if (!closed.aborted)
-          logger.error("A thread could not be driven on; a sweep will find it.", {
-            code: errorCode(error) ?? null,
-            error: errorMessage(error),
-            contextId: target.contextId,
-          });
-      } finally {
-        // Synchronous with the decision to stop, so that a later kick starts anew. A lease that was passed in may have
-        // begun a newer drive.
-        if (drives.get(id) === drive) drives.delete(id);
-      }
-    })();
-    running.add(drive.done);
-    void drive.done.then(() => running.delete(drive.done));
-  }
-
-  /**
-   * Whether the store knows a newer fence than a lease's: the locks have lost their count, or another holds it. They
-   * are told, and asked again.
-   */
-  async function seeded({ lockKey }: DriveTarget, lease: Lease, error: unknown): Promise<boolean> {
-    if (!HebraError.isInstance(error) || error.code !== "STALE_FENCE") return false;
-    const fence = Number(error.details["fence"]);
-    if (!(fence > lease.fence)) return false;
-    await locks.seed(lockKey, fence);
-    return true;
-  }
-
-  /** Runs turn after turn until none is left or one waits for people. */
-  async function drain(target: DriveTarget, lease: Lease, started: StartedWork | undefined): Promise<void> {
-    const signal = anySignal([lease.signal, closed]);
-    try {
-      let work: StartedWork | undefined = started ?? (await nextWork(options, target, lease));
-      while (work !== undefined && !signal.aborted) {
-        const end = await runOne(options, target, lease, { ...work, signal, fence: lease.fence });
-        if (end.parked) return watchExpiry(target, end);
-        await sumUp(options, target, lease, end, signal);
-        work = await nextWork(options, target, lease);
-      }
-    } finally {
-      signal.release();
-    }
+    stuck.remove(target);
+    const done = runDrive(options, drive, target, start, {
+      parked: (end) => watchExpiry(target, end),
+      // A lease that was passed in may have begun a newer drive.
+      ended: () => void (drives.get(id) === drive && drives.delete(id)),
+    })
+      .catch((error: unknown) => {
+        if (closed.aborted) return;
+        logger.error("A conversation could not go on.", {
+          code: errorCode(error) ?? null,
+          error: errorMessage(error),
+          contextId: target.contextId,
+        });
+      })
+      .finally(() => {
+        running.delete(done);
+      });
+    running.add(done);
   }
 
   /** An approval that nobody answers must end the wait by itself. */
@@ -115,15 +68,13 @@ export function createDriver(options: DriverOptions): Driver {
 
   const driver: Driver = {
     isDriving: (target) => drives.has(idOf(target)),
-    drive: (target, lease, started) => launch(target, () => Promise.resolve(lease), started),
+    size: () => drives.size,
+    drive: (target, lease, { started, given } = {}) => launch(target, { lease, work: started, given }),
     kick(target) {
       if (closed.aborted) return;
       const drive = drives.get(idOf(target));
       if (drive !== undefined) drive.again = true;
-      else
-        launch(target, () =>
-          locks.acquire(target.lockKey, { ttlMs: options.leaseTtlMs, waitMs: Infinity, signal: closed }),
-        );
+      else launch(target, {});
     },
     wake(target) {
       if (closed.aborted) return;

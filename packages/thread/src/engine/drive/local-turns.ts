@@ -9,6 +9,8 @@ export interface LocalTurns {
   begin(executionId: string): void;
   /** The execution has left this process: ended or waiting with a result, or given up with an error. */
   end(executionId: string, outcome: { result: TurnResult } | { error: unknown }): void;
+  /** The execution does not run in this process for now; who waits for it waits on. */
+  leave(executionId: string): void;
   /** Calls back once when the execution leaves this process. @returns stops waiting */
   onEnd(executionId: string, callback: (outcome: { result: TurnResult } | { error: unknown }) => void): () => void;
   publish(event: ThreadEvent): void;
@@ -38,6 +40,7 @@ export function createLocalTurns(): LocalTurns {
       waiters.delete(executionId);
       for (const callback of waiting ?? []) callback(outcome);
     },
+    leave: (executionId) => void running.delete(executionId),
     onEnd: (executionId, callback) => add(waiters, executionId, callback),
     publish(event) {
       if (event.executionId === null) return;

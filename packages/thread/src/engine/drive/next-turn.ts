@@ -9,8 +9,11 @@ import { turnResult } from "../rows/turn-result.ts";
 import { hasNews, isInboxConflict } from "../turn/inbox.ts";
 import { initialTurn } from "../turn/turn-state.ts";
 import type { DriverOptions, DriveTarget, StartedWork } from "./driver-options.ts";
+import { definitionMissing, goneDefinition } from "./gone-definition.ts";
 import { resumeWork, timeWaited } from "./resume.ts";
+import { isOutage } from "./turn-errors.ts";
 
+/** The next turn, begun or resumed under the lease; nothing when none can run now. */
 export async function nextWork(
   options: DriverOptions,
   target: DriveTarget,
@@ -30,20 +33,19 @@ export async function nextWork(
 async function takeNext(options: DriverOptions, target: DriveTarget, lease: Lease): Promise<StartedWork | undefined> {
   const { store, turns, clock, telemetry } = options;
   const seen = await store.load(target.tenant, { contextId: target.contextId });
-  if (seen === undefined) return undefined;
-  if (seen.active !== undefined) return resume(options, target, lease, seen);
-  const queued = seen.queued[0];
-  if (queued === undefined) return undefined;
+  if (seen?.active !== undefined) return resume(options, target, lease, seen);
+  const queued = seen?.queued[0];
+  if (seen === undefined || queued === undefined) return nothingToRun(options, target);
   if (queued.execution.cancelRequestedAt !== null) {
     await cancelQueued(options, target, lease, queued, seen.context.seq);
     return takeNext(options, target, lease);
   }
   const definition = options.definition(queued.execution.definition);
-  if (definition === undefined) return leaveAlone(options, queued.execution.definition);
+  if (definition === undefined) return leaveAlone(options, target, queued.execution.definition);
   const context = currentState(definition, seen.context);
   const { cancelRequestedAt: _at, cancelRequest: _request, ...row } = queued.execution;
-  const told = telemetry.turn(target.tenant, row);
-  const execution = { ...row, correlation: told.correlation };
+  const turnSpan = telemetry.turn(target.tenant, row);
+  const execution = { ...row, correlation: turnSpan.correlation };
   const start = startExecution(
     target.tenant,
     { execution, trigger: queued.trigger, attached: queued.attached },
@@ -72,7 +74,7 @@ async function takeNext(options: DriverOptions, target: DriveTarget, lease: Leas
       approvals: [],
     },
     state: { ...initialTurn, usage: start.execution.usage },
-    telemetry: told,
+    telemetry: turnSpan,
     resumed: false,
     steered: start.attached.map((item) => ({ item, iteration: 0 })),
     inboxSeq: committed.inboxSeq,
@@ -131,26 +133,36 @@ async function resume(
   lease: Lease,
   seen: Snapshot,
 ): Promise<StartedWork | undefined> {
-  const { store, clock, telemetry } = options;
+  const { store, clock, telemetry, stuck } = options;
   const active = seen.active!;
-  const definition = options.definition(active.execution.definition);
-  if (definition === undefined) return leaveAlone(options, active.execution.definition);
-  if (active.execution.status === "waiting" && !hasNews(active, clock.now())) return undefined;
+  const known = options.definition(active.execution.definition);
+  // A turn that is given up needs no definition.
+  const onlyCancel = known === undefined && active.execution.cancelRequestedAt !== null;
+  if (known === undefined && !onlyCancel) return leaveAlone(options, target, active.execution.definition);
+  const definition = known ?? goneDefinition(active.execution.definition);
+  if (active.execution.status === "waiting" && !hasNews(active, clock.now())) return nothingToRun(options, target);
   const snapshot = await store.takeOver(target.tenant, target.contextId, lease.fence);
   if (snapshot.active === undefined) return takeNext(options, target, lease);
-  const work = resumeWork(snapshot, snapshot.active, definition);
+  const afterOutage = isOutage(stuck.get(target)?.error);
+  const work = resumeWork(snapshot, snapshot.active, definition, { afterOutage });
   if (Number.isFinite(definition.policy.maxDurationMs))
     work.waitedMs = await timeWaited(store, target.tenant, snapshot.active, clock.now());
-  const told = telemetry.turn(
+  const turnSpan = telemetry.turn(
     target.tenant,
     work.rows.execution,
     snapshot.active.execution.status === "waiting" ? "decision" : "cut-off",
   );
-  work.rows.execution = { ...work.rows.execution, correlation: told.correlation };
-  return { ...work, telemetry: told };
+  work.rows.execution = { ...work.rows.execution, correlation: turnSpan.correlation };
+  return { ...work, telemetry: turnSpan, onlyCancel };
 }
 
-function leaveAlone({ logger }: DriverOptions, name: string): undefined {
+function nothingToRun({ stuck }: DriverOptions, target: DriveTarget): undefined {
+  stuck.remove(target);
+  return undefined;
+}
+
+function leaveAlone({ logger, stuck, clock }: DriverOptions, target: DriveTarget, name: string): undefined {
   logger.warn("This process has no definition of that name and leaves its turns alone.", { definition: name });
+  stuck.add(target, definitionMissing(name), { at: clock.now(), retries: false });
   return undefined;
 }

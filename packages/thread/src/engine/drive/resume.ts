@@ -7,22 +7,27 @@ import { isOwned } from "../turn/owned-calls.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import { callSignature } from "../turn/prepare-calls.ts";
 import type { TurnCall, TurnState } from "../turn/turn-state.ts";
-import type { TurnWork } from "../turn/running-turn.ts";
+import type { ReloadedWork } from "../turn/running-turn.ts";
 
-/** Puts a turn that another process began back together, from its rows alone. */
+/**
+ * Puts a turn that another process began back together, from its rows alone.
+ *
+ * @param options - `afterOutage`: this process left it because the store was away
+ */
 export function resumeWork(
   snapshot: Snapshot,
   active: ExecutionGraph,
   definition: AnyThreadDefinition,
-): Pick<TurnWork, "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq" | "waitedMs"> {
+  { afterOutage = false } = {},
+): ReloadedWork {
   const step = active.steps.at(-1)!;
   const trigger = active.items.find(({ id }) => id === active.execution.triggerItemId)!;
   const reaction = active.items.find(({ id }) => id === active.execution.reactionItemId)!;
   const { cancelRequestedAt: _at, cancelRequest: _request, ...execution } = active.execution;
   const rows: TurnRows = {
     context: currentState(definition, snapshot.context),
-    // Going on after a person's decision is no new attempt.
-    execution: { ...execution, attempt: execution.attempt + (execution.status === "running" ? 1 : 0) },
+    // Going on after a person's decision, or after the store was away, is no new attempt.
+    execution: { ...execution, attempt: execution.attempt + (execution.status === "running" && !afterOutage ? 1 : 0) },
     trigger,
     reaction,
     step: { ...step, attempt: step.attempt + 1 },

@@ -3,60 +3,104 @@ import type { Lease } from "@hebra/lock";
 import { logFieldsOf } from "../../telemetry/attributes.ts";
 import { compact } from "../prompt/compact.ts";
 import { turnResult } from "../rows/turn-result.ts";
-import type { TurnEnd, TurnWork } from "../turn/running-turn.ts";
+import type { TurnEnd, TurnEnvironment, TurnWork } from "../turn/running-turn.ts";
 import { runTurn } from "../turn/turn.ts";
 import type { DriverOptions, DriveTarget } from "./driver-options.ts";
+import { goneDefinition } from "./gone-definition.ts";
+import { resumeWork } from "./resume.ts";
+import { documented, isResumedHere } from "./turn-errors.ts";
 
-/** Runs a turn that has begun until it ends, waits for people or is given up in this process. */
-export function runOne(options: DriverOptions, target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
-  return work.telemetry.run(() => runInSpan(options, target, lease, work));
+/**
+ * Runs a turn that has begun until it ends, waits for people or is given up in this process.
+ *
+ * @param goesOn - whether this process resumes the turn by itself after a failure that passes
+ */
+export function runOne(
+  options: DriverOptions,
+  target: DriveTarget,
+  lease: Lease,
+  work: TurnWork,
+  goesOn: boolean,
+): Promise<TurnEnd> {
+  return work.telemetry.run(() => runInSpan(options, target, lease, work, goesOn));
 }
 
-async function runInSpan(options: DriverOptions, target: DriveTarget, lease: Lease, work: TurnWork): Promise<TurnEnd> {
-  const { store, turns, clock, logger, closed } = options;
+async function runInSpan(
+  options: DriverOptions,
+  target: DriveTarget,
+  lease: Lease,
+  work: TurnWork,
+  goesOn: boolean,
+): Promise<TurnEnd> {
+  const { turns } = options;
   const { execution } = work.rows;
-  const definition = options.definition(execution.definition)!;
-  const turnLogger = withFields(logger, logFieldsOf(target.tenant, execution));
   turns.begin(execution.id);
   try {
-    const end = await runTurn(
-      {
-        tenant: target.tenant,
-        threadKey: target.threadKey,
-        store,
-        definition,
-        reactor: await options.reactor(definition),
-        clock,
-        random: options.random,
-        logger: turnLogger,
-        historyItems: options.historyItems,
-        settleWindowMs: options.settleWindowMs,
-        maxAttempts: options.maxAttempts,
-        readFile: options.readFile,
-        publish: (event) => turns.publish(event),
-        outgoing: options.outgoing && ((rows) => options.outgoing!(target, rows)),
-      },
-      work,
-    );
+    const end = await runTurn(await environmentOf(options, target, work), work);
     work.telemetry.ended(end.rows.execution);
     turns.end(execution.id, { result: turnResult(end.rows.execution, end.rows.parts, end.rows.approvals) });
     return end;
   } catch (error) {
-    work.telemetry.givenUp(error);
-    turns.end(execution.id, {
-      error: closed.aborted
-        ? new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", {
-            retryable: true,
-          })
-        : error,
-    });
-    turnLogger.warn("A turn was given up in this process and will be resumed.", {
-      code: errorCode(error) ?? null,
-      error: errorMessage(error),
-      fence: lease.fence,
-    });
-    throw error;
+    withFields(options.logger, logFieldsOf(target.tenant, execution)).warn(
+      "A turn was given up in this process and will be resumed.",
+      { code: errorCode(error) ?? null, error: errorMessage(error), fence: lease.fence },
+    );
+    return giveUpWork(options, work, error, goesOn);
   }
+}
+
+async function environmentOf(options: DriverOptions, target: DriveTarget, work: TurnWork): Promise<TurnEnvironment> {
+  const { execution } = work.rows;
+  const definition = options.definition(execution.definition) ?? goneDefinition(execution.definition);
+  const { clock, random, historyItems, settleWindowMs, maxAttempts, readFile, patient } = options;
+  return {
+    tenant: target.tenant,
+    threadKey: target.threadKey,
+    store: options.store,
+    definition,
+    reactor: await options.reactor(definition),
+    clock,
+    random,
+    logger: withFields(options.logger, logFieldsOf(target.tenant, execution)),
+    historyItems,
+    settleWindowMs,
+    maxAttempts,
+    readFile,
+    patient,
+    publish: (event) => options.turns.publish(event),
+    outgoing: options.outgoing && ((rows) => options.outgoing!(target, rows)),
+    lastFailure: options.stuck.get(target)?.error,
+    async reload(executionId, fence) {
+      const snapshot = await options.store.takeOver(target.tenant, target.contextId, fence);
+      if (snapshot.active?.execution.id !== executionId) return undefined;
+      return resumeWork(snapshot, snapshot.active, definition);
+    },
+  };
+}
+
+/**
+ * Leaves a turn unfinished in the store. Whoever waits for its result waits on while this process goes on with it, and
+ * is told otherwise.
+ *
+ * @throws the error
+ */
+export function giveUpWork(
+  { turns, closed }: DriverOptions,
+  work: Pick<TurnWork, "rows" | "telemetry">,
+  error: unknown,
+  goesOn: boolean,
+): never {
+  const { id } = work.rows.execution;
+  work.telemetry.givenUp(error);
+  if (closed.aborted)
+    turns.end(id, {
+      error: new HebraError("CLOSED", "The engine was closed before the turn ended; it will be resumed.", {
+        retryable: true,
+      }),
+    });
+  else if (goesOn && isResumedHere(error)) turns.leave(id);
+  else turns.end(id, { error: documented(error) });
+  throw error;
 }
 
 /** Keeps the history short for the model, where the definition says how. */

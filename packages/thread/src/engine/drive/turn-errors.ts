@@ -1,10 +1,23 @@
-import { errorCode, HebraError } from "@hebra/core";
+import { errorCode, errorMessage, HebraError } from "@hebra/core";
+
+/** Errors that a store threw. Of a model or a service, the same code means another thing. */
+const storeErrors = new WeakSet<object>();
+
+/** Remembers that a store threw an error. */
+export function markStoreError(error: unknown): void {
+  if (typeof error === "object" && error !== null) storeErrors.add(error);
+}
+
+const fromStore = (error: unknown): error is HebraError => HebraError.isInstance(error) && storeErrors.has(error);
 
 /** A turn that kills its process must not come back for ever. */
-export function tooManyAttempts(maxAttempts: number): HebraError {
-  return new HebraError("ATTEMPTS_EXHAUSTED", `The turn was cut off ${maxAttempts} times and is not tried again.`, {
-    details: { maxAttempts },
-  });
+export function tooManyAttempts(maxAttempts: number, last: unknown): HebraError {
+  const why = HebraError.isInstance(last) ? ` The last time: ${last.message}` : "";
+  return new HebraError(
+    "ATTEMPTS_EXHAUSTED",
+    `The turn was cut off ${maxAttempts} times and is not tried again.${why}`,
+    { details: { maxAttempts }, ...(last === undefined ? {} : { cause: last }) },
+  );
 }
 
 /** Another holder goes on with the turn. */
@@ -13,15 +26,33 @@ export function isTakenOver(error: unknown): boolean {
   return code === "STALE_FENCE" || code === "VERSION_CONFLICT" || code === "LOCK_LOST";
 }
 
-/** The store did not do what it was asked; nothing is wrong with the turn. */
+/** The store did not do what it was asked, and may do it later; nothing is wrong with the turn. */
 export function isStoreError(error: unknown): boolean {
+  return fromStore(error) && !isTakenOver(error) && (error.retryable || error.code === "CLOSED");
+}
+
+/** The store cannot be reached or is busy: the same call succeeds once it is back, however long that takes. */
+export function isOutage(error: unknown): boolean {
+  return fromStore(error) && error.retryable && error.code !== "STORE_FAILED" && !isTakenOver(error);
+}
+
+/**
+ * Whether this process goes on with a conversation by itself after an error: once the store or the locks are back, or
+ * once it has a lease again.
+ */
+export function isPassing(error: unknown): boolean {
+  if (isStoreError(error)) return errorCode(error) !== "CLOSED";
   const code = errorCode(error);
-  return (
-    code === "STORE_FAILED" ||
-    code === "STORE_BUSY" ||
-    code === "UNREACHABLE" ||
-    code === "TIMEOUT" ||
-    code === "CLOSED" ||
-    code === "STORE_LOCKED"
-  );
+  return code === "LOCK_LOST" || code === "UNREACHABLE" || code === "TIMEOUT" || code === "VERSION_CONFLICT";
+}
+
+/** Whether this process resumes a turn by itself after an error, so that its result is still to come here. */
+export function isResumedHere(error: unknown): boolean {
+  return isPassing(error) && errorCode(error) !== "VERSION_CONFLICT";
+}
+
+/** An error as a handle's `result` rejects with it: with a code of `docs/errors.md`, whoever threw it. */
+export function documented(error: unknown): HebraError {
+  if (HebraError.isInstance(error)) return error;
+  return new HebraError("INTERNAL", `The turn could not go on: ${errorMessage(error)}`, { cause: error });
 }

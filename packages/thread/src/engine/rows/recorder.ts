@@ -82,6 +82,7 @@ export function createRecorder(
     committed(seq) {
       rows.context = { ...rows.context, ...draft.patch, seq };
       clearDraft(draft);
+      rollback = () => {};
     },
     rollback: () => rollback(),
   };

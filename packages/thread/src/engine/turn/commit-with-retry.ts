@@ -1,17 +1,12 @@
-import { errorCode, sleep, type HebraError } from "@hebra/core";
+import { errorCode } from "@hebra/core";
 import type { Changes, Committed, Guard } from "../../store/store.ts";
+import { isTriedAgain, pause } from "../steady-store.ts";
 import { isInboxConflict } from "./inbox.ts";
 import type { TurnEnvironment, TurnWork } from "./running-turn.ts";
-import { isStoreError } from "../drive/turn-errors.ts";
-
-/** A retried write waits at most so long, in milliseconds. */
-const COMMIT_TRIES = 5;
-const COMMIT_RETRY_MS = 50;
 
 /**
- * Writes to a context, again where the store failed in a way that may pass. A write whose answer was lost may have
- * landed:
- * then the store is one write ahead, under this very fence.
+ * Writes to a context, again where the store failed in a way that may pass. A write whose answer was lost may have been
+ * committed: then the store is one write ahead, under this very fence.
  */
 export async function commitWithRetry(
   environment: TurnEnvironment,
@@ -20,7 +15,8 @@ export async function commitWithRetry(
   guard: Guard,
   changes: Changes,
 ): Promise<Committed> {
-  const { store, tenant, clock, logger, random } = environment;
+  const { store, tenant, clock, logger, random, patient } = environment;
+  const retry = { clock, random, logger, signal, patient };
   let unsure = false;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -36,11 +32,11 @@ export async function commitWithRetry(
           return { seq: found.context.seq, inboxSeq: found.context.inboxSeq };
         }
       }
-      if (attempt >= COMMIT_TRIES || !isStoreError(error) || !(error as HebraError).retryable) throw error;
+      if (!isTriedAgain(error, attempt, retry)) throw error;
       unsure = true;
       telemetry.retried("write");
       logger.warn("A write of a turn failed and is tried again.", { attempt, code: errorCode(error) ?? null });
-      await sleep(clock, random() * COMMIT_RETRY_MS * 2 ** attempt, signal);
+      await pause(attempt, retry);
     }
   }
 }

@@ -31,7 +31,13 @@ export interface TurnEnvironment {
   maxAttempts: number;
   /** Turns a `blob:` reference into what a model can read. */
   readFile: ((url: string) => Promise<string>) | undefined;
+  /** Outages of the store are waited out. */
+  patient: boolean;
+  /** Why this process could not go on with the conversation before, if so. */
+  lastFailure: unknown;
   publish(event: ThreadEvent): void;
+  /** The turn as the store has it, under a fence; nothing when it does not run any more. */
+  reload(executionId: string, fence: number): Promise<ReloadedWork | undefined>;
   /** What an ended turn sends: see `EngineOptions.outbox`. */
   outgoing?: ((rows: TurnRows) => readonly JsonValue[]) | undefined;
 }
@@ -53,7 +59,15 @@ export interface TurnWork {
   signal: AbortSignal;
   /** Milliseconds that the turn has waited for people so far: they do not count against its time. */
   waitedMs: number;
+  /** The turn is to be cancelled, and nothing else: its definition is gone. */
+  onlyCancel?: boolean;
 }
+
+/** What is read of a turn that goes on. */
+export type ReloadedWork = Pick<
+  TurnWork,
+  "rows" | "state" | "steered" | "handedOver" | "resumed" | "inboxSeq" | "waitedMs"
+>;
 
 /** How a turn left this process. */
 export interface TurnEnd {

@@ -1,14 +1,10 @@
 import { errorCode, HebraError } from "@hebra/core";
-import { isStoreError, isTakenOver, tooManyAttempts } from "../drive/turn-errors.ts";
-import { storedError } from "../rows/stored-error.ts";
-import { decide } from "./decide.ts";
-import { ask, keepPartialAnswer } from "./effects/ask.ts";
-import { record } from "./effects/record.ts";
-import { callsToAskAbout, runCalls } from "./effects/run-calls.ts";
+import { tooManyAttempts } from "../drive/turn-errors.ts";
+import { callsToAskAbout } from "./effects/run-calls.ts";
+import { failTurn, mustLeave } from "./fail-turn.ts";
 import { foldInbox } from "./fold-inbox.ts";
-import { isInboxConflict } from "./inbox.ts";
+import { follow } from "./follow.ts";
 import {
-  assertHeld,
   createRunningTurn,
   lostReason,
   push,
@@ -17,7 +13,7 @@ import {
   type TurnEnvironment,
   type TurnWork,
 } from "./running-turn.ts";
-import type { TurnEffect, TurnEvent } from "./turn-state.ts";
+import type { TurnEvent } from "./turn-state.ts";
 
 /**
  * Runs one turn: asks {@link decide} what to do and does it, one event after the other. Models and actions run beside
@@ -34,12 +30,8 @@ export async function runTurn(environment: TurnEnvironment, work: TurnWork): Pro
     const parked = await runLoop(turn);
     return { rows: turn.rows, inboxSeq: turn.inboxSeq, parked };
   } catch (error) {
-    if (isTakenOver(error) || work.signal.aborted || turn.state.phase === "ended") throw error;
-    // An error of the definition's own functions fails the turn; an error of the store leaves it to be resumed.
-    if (isStoreError(error)) throw error;
-    turn.recorder.fail(storedError(error));
-    await follow(turn, { type: "failed" });
-    return { rows: turn.rows, inboxSeq: turn.inboxSeq, parked: false };
+    if (mustLeave(turn, error)) throw error;
+    return await failTurn(turn, error);
   } finally {
     turn.stop.abort(new HebraError("ABORTED", "The turn has ended."));
     stopListening();
@@ -85,7 +77,7 @@ function startTimeLimit(turn: RunningTurn): () => void {
 /** @returns whether the turn waits for people */
 async function runLoop(turn: RunningTurn): Promise<boolean> {
   const { environment, work, rows } = turn;
-  push(turn, () => (work.resumed ? { type: "resumed", askAbout: callsToAskAbout(turn) } : { type: "started" }));
+  push(turn, () => firstEvent(turn));
   // Before anything that may fail: input meant for this turn gets its place, however the turn ends.
   if (work.resumed) await foldInbox(turn);
   turn.services = await environment.definition.services({
@@ -94,7 +86,8 @@ async function runLoop(turn: RunningTurn): Promise<boolean> {
     contextId: rows.context.id,
     executionId: turn.executionId,
   });
-  if (rows.execution.attempt > environment.maxAttempts) throw tooManyAttempts(environment.maxAttempts);
+  if (rows.execution.attempt > environment.maxAttempts)
+    throw tooManyAttempts(environment.maxAttempts, environment.lastFailure);
   while (turn.state.phase !== "ended") {
     const take = turn.queue.shift();
     if (take === undefined) {
@@ -109,42 +102,7 @@ async function runLoop(turn: RunningTurn): Promise<boolean> {
   return false;
 }
 
-/** Decides on an event and performs what follows from it. */
-async function follow(turn: RunningTurn, event: TurnEvent): Promise<void> {
-  const before = turn.state;
-  const [next, effects] = decide(before, event, turn.environment.definition.policy);
-  turn.state = next;
-  try {
-    for (const effect of effects) await perform(turn, effect);
-  } catch (error) {
-    if (!isInboxConflict(error)) throw error;
-    // The turn was about to end or to wait when input came: it reads the input first, and decides again.
-    turn.recorder.rollback();
-    turn.state = before;
-    turn.inboxSeq = Number((error as HebraError).details["inboxSeq"]);
-    await foldInbox(turn);
-    await follow(turn, "inputWaiting" in event ? { ...event, inputWaiting: turn.waitingInput.length > 0 } : event);
-  }
-}
-
-async function perform(turn: RunningTurn, effect: TurnEffect): Promise<void> {
-  const { environment } = turn;
-  switch (effect.type) {
-    case "ask":
-      assertHeld(turn);
-      return ask(turn);
-    case "run":
-      assertHeld(turn);
-      return runCalls(turn, effect.callIds);
-    case "open-window":
-      environment.clock.after(environment.settleWindowMs, () => push(turn, () => ({ type: "window-closed" })), {
-        keepAlive: true,
-      });
-      return;
-    case "stop-work":
-      turn.stop.abort(new HebraError("ABORTED", "The turn was stopped."));
-      return keepPartialAnswer(turn);
-    case "record":
-      return record(turn, effect.continuation);
-  }
+function firstEvent(turn: RunningTurn): TurnEvent {
+  if (turn.work.onlyCancel === true) return { type: "cancel-requested" };
+  return turn.work.resumed ? { type: "resumed", askAbout: callsToAskAbout(turn) } : { type: "started" };
 }

@@ -1,6 +1,7 @@
 import { HebraError, type JsonValue } from "@hebra/core";
 import type { ApprovalRow } from "../../store/rows.ts";
 import { checkEdit, type Edit } from "../check-edit.ts";
+import { definitionMissing } from "../drive/gone-definition.ts";
 import { tenantOf, wakeContext, type EngineCore } from "../engine-core.ts";
 
 /** Who decides, and what is said of it. */
@@ -41,6 +42,7 @@ async function decideApproval(
   const { store, definitions, clock } = core;
   const tenant = tenantOf(options);
   const { by, comment } = options;
+  await assertRunnable(core, tenant, approvalId);
   const editedInput = edit && (await checkEdit(store, definitions, tenant, approvalId, edit));
   const row = await store.decideApproval(tenant, approvalId, {
     ...(editedInput === undefined ? { decision } : { decision: "approved", editedInput }),
@@ -50,4 +52,15 @@ async function decideApproval(
   });
   await wakeContext(core, tenant, row.contextId);
   return row;
+}
+
+/** Refuses a decision that nobody could act on. @throws HebraError `DEFINITION_MISSING` */
+async function assertRunnable({ store, definitions, options }: EngineCore, tenant: string, id: string): Promise<void> {
+  // Where other processes run the turns, they have the definitions.
+  if (options.wake !== undefined) return;
+  const approval = await store.approval(tenant, id);
+  const graph = approval && (await store.execution(tenant, approval.executionId));
+  if (graph === undefined || graph.execution.endedAt !== null) return;
+  const { definition } = graph.execution;
+  if (!definitions.has(definition)) throw definitionMissing(definition);
 }

@@ -28,7 +28,12 @@ export interface Accepted {
 }
 
 /** Begins a turn of an idle thread under its lease, in one write. */
-export async function beginNow(core: EngineCore, lease: Lease, arrival: Arrival): Promise<Accepted> {
+export async function beginNow(
+  core: EngineCore,
+  lease: Lease,
+  arrival: Arrival,
+  { given }: { given: boolean },
+): Promise<Accepted> {
   const { tenant, snapshot, definition, trigger } = arrival;
   const context = currentState(definition, snapshot.context);
   const queued = newExecution(tenant, context, definition, trigger, core.clock.now());
@@ -65,7 +70,8 @@ export async function beginNow(core: EngineCore, lease: Lease, arrival: Arrival)
   });
   core.turns.begin(execution.id);
   for (const event of start.events) core.turns.publish(event);
-  core.driver.drive(targetOf(tenant, snapshot), lease, startedWork(start, context, lease, begun, turnSpan));
+  const started = startedWork(start, context, lease, begun, turnSpan);
+  core.driver.drive(targetOf(tenant, snapshot), lease, { started, given });
   return { turn, tookLease: true };
 }
 
@@ -113,15 +119,12 @@ export async function beginQueued(
 ): Promise<Accepted> {
   const { tenant, snapshot } = arrival;
   const begun = await storeQueued(core, arrival, policy);
-  const turn = await queuedHandle(core, arrival, begun);
   const at = targetOf(tenant, snapshot);
-  if (then === "nothing") return { turn, tookLease: false };
-  if (lease !== undefined && (then === "drive" || !core.driver.isDriving(at))) {
-    core.driver.drive(at, lease);
-    return { turn, tookLease: true };
-  }
-  core.driver.kick(at);
-  return { turn, tookLease: false };
+  const tookLease = lease !== undefined && (then === "drive" || !core.driver.isDriving(at));
+  // Before the handle is made, which may fail: what is stored goes on.
+  if (tookLease) core.driver.drive(at, lease, { given: then === "drive" });
+  else if (then === "kick") core.driver.kick(at);
+  return { turn: await queuedHandle(core, arrival, begun), tookLease };
 }
 
 async function storeQueued(core: EngineCore, arrival: Arrival, policy: BusyPolicy): Promise<Begun> {

@@ -117,7 +117,7 @@ async function takeOnce(
 ): Promise<Accepted> {
   const { tenant, snapshot, definition } = arrival;
   const idle = snapshot.active === undefined && snapshot.queued.length === 0;
-  if (lease !== undefined && idle) return beginNow(core, lease, arrival);
+  if (lease !== undefined && idle) return beginNow(core, lease, arrival, { given: given !== undefined });
   const policy = whenBusy ?? definition.policy.whenBusy;
   if (policy === "reject" && !(await isKnown(core, arrival))) {
     const { key } = snapshot.thread;

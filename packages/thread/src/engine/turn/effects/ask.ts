@@ -1,4 +1,5 @@
 import type { TranscriptMessage } from "@hebra/reactor";
+import { isStoreError } from "../../drive/turn-errors.ts";
 import { toTranscript, turnTranscript } from "../../prompt/transcript.ts";
 import { storedError } from "../../rows/stored-error.ts";
 import { emptyAnswer } from "../answer.ts";
@@ -41,6 +42,8 @@ async function transcriptOf(turn: RunningTurn): Promise<TranscriptMessage[]> {
 }
 
 function failed(turn: RunningTurn, error: unknown): TurnEvent {
+  // The history could not be read: the turn is resumed, as nothing is wrong with it.
+  if (isStoreError(error)) throw error;
   keepPartialAnswer(turn);
   turn.recorder.fail(storedError(error));
   return { type: "failed" };
