@@ -159,6 +159,8 @@ export interface Backend {
   readonly partitions: number;
   /** Requests of one batcher that may be out at once, each under a name of its own. */
   readonly lanes: number;
+  /** Milliseconds since the epoch by the clock that all processes share: the server's, where there is one. */
+  now(): number;
   /** The part that a conversation lives in. */
   partitionOf(conversation: string): number;
   /** The envelope version to write. */
@@ -203,7 +205,7 @@ export interface Backend {
   /** Makes ready what waits for a retry, in every space. */
   hurry(): Promise<number>;
   seedFence(conversation: string, fence: number): Promise<void>;
-  /** `gateways`: those whose spaces hold something. */
+  /** From kept counts; ages are of about the first hundred in line. `gateways`: those whose spaces hold something. */
   stats(): Promise<{ inbound: RawStats; outbound: RawStats; dead: number; now: number; gateways: string[] }>;
   listDead(limit: number, before: string | undefined): Promise<RawDeadLetter[]>;
   getDead(id: string): Promise<RawDeadLetter | undefined>;

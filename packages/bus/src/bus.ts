@@ -85,7 +85,7 @@ export interface ReceivedMessage<Payload = JsonValue> {
   readonly session: string;
   /** What duplicates are recognised by; the id unless the publisher gave another. */
   readonly idempotencyKey: string;
-  /** When it was published, in milliseconds since the epoch by the publisher's clock. */
+  /** When it was published, in milliseconds since the epoch by the bus's clock: the server's, where there is one. */
   readonly enqueuedAt: number;
   /** 1 at the first delivery. A lease that ended without an answer counts as well. */
   readonly attempt: number;

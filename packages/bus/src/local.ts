@@ -3,11 +3,11 @@ import type { Backend, BackendListener, RawStats } from "./backend.ts";
 import type { Bus } from "./bus.ts";
 import { gatewayOf, INBOUND } from "./client/bus-core.ts";
 import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
-import { earlier, emptyStats, enqueuedAtOf } from "./client/bus-stats.ts";
+import { addStats, emptyStats } from "./client/bus-stats.ts";
 import { createBus } from "./client/create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
 import { createMailboxes, type Mailboxes } from "./mailbox/mailbox.ts";
-import { isTicket, isWaiting } from "./mailbox/state.ts";
+import { spaceFigures } from "./mailbox/figures.ts";
 
 /**
  * The bus of one process: the default. The same semantics as on Redis, in memory; what it holds ends with the process,
@@ -68,6 +68,7 @@ export function localBackends(settings: BusSettings): () => Backend {
       partitionOf: () => 0,
       format: ENVELOPE_VERSION,
       inProcess: true,
+      now,
       durable: false,
       async start(given) {
         own = given;
@@ -114,20 +115,8 @@ function figures(mailboxes: Mailboxes, now: number): { inbound: RawStats; outbou
   const outbound = emptyStats();
   const gateways: string[] = [];
   for (const [name, space] of mailboxes.spaces) {
-    const stats = name === INBOUND ? inbound : outbound;
+    addStats(name === INBOUND ? inbound : outbound, spaceFigures(space, now));
     if (name !== INBOUND && space.conversations.size + space.scheduled.size > 0) gateways.push(gatewayOf(name));
-    stats.scheduled += space.scheduled.size;
-    for (const conversation of space.conversations.values()) {
-      const bodies = conversation.entries.values().filter((entry) => !isTicket(entry));
-      stats.depth += bodies.length;
-      const at = bodies[0] === undefined ? undefined : enqueuedAtOf(bodies[0]);
-      stats.oldestEnqueuedAt = earlier(stats.oldestEnqueuedAt, at);
-      if (isWaiting(space, conversation, now))
-        stats.oldestWaitingEnqueuedAt = earlier(stats.oldestWaitingEnqueuedAt, at);
-      if (conversation.leased > 0) stats.inFlight++;
-      else if (conversation.parkedBy !== "") stats.parked++;
-      else if (conversation.heapIndex >= 0) stats.delayed++;
-    }
   }
   return { inbound, outbound, gateways: gateways.sort() };
 }

@@ -58,7 +58,7 @@ function rejectUndeliverable(
     batcher.settle(partition, { kind: "release", conversation, fence, delayMs: 0 }).catch(() => undefined);
     return true;
   }
-  const old = enqueuedAt !== undefined && lease.attempt > 1 && core.clock.now() - enqueuedAt > retry.maxAgeMs;
+  const old = enqueuedAt !== undefined && lease.attempt > 1 && core.backend.now() - enqueuedAt > retry.maxAgeMs;
   const cause =
     stopped !== undefined ? "poison" : lease.attempt > retry.maxAttempts ? "exhausted" : old ? "too-old" : undefined;
   if (cause === undefined) return false;
@@ -148,7 +148,7 @@ export function acceptLeases(
     core.emit?.({
       type: "delivery-started",
       direction: directionOf(space),
-      waitedMs: Math.max(0, core.clock.now() - first.enqueuedAt),
+      waitedMs: Math.max(0, core.backend.now() - first.enqueuedAt),
       attempt: lease.attempt,
     });
   }

@@ -192,8 +192,8 @@ export class ConversationLease implements Delivery, KeptLease {
   async nack(options: NackOptions = {}): Promise<void> {
     if (this.#state === "lost") return;
     this.#assertHeld();
-    const { settings, clock } = this.#core;
-    const now = clock.now();
+    const { settings, backend } = this.#core;
+    const now = backend.now();
     const failure = {
       attempt: this.attempt,
       ageMs: now - this.messages[0]!.enqueuedAt,

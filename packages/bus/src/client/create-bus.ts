@@ -35,7 +35,8 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     async schedule(message, { at, ...options }) {
       if (!Number.isFinite(at))
         throw new HebraError("INVALID_OPTIONS", "schedule: `at` must be milliseconds since the epoch.");
-      const delayMs = Math.max(0, at - state.core.clock.now());
+      await whenOpen(state);
+      const delayMs = Math.max(0, at - parts.backend.now());
       const [receipt] = await bus.publishInbound([{ ...message, delayMs }], options);
       return receipt!;
     },

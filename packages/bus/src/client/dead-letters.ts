@@ -5,8 +5,8 @@ import type { DeadLetter, DeadLetters } from "./bus-reports.ts";
 import type { EnvelopeCodec } from "../envelope.ts";
 
 /** The dead letters of a bus. */
-export function createDeadLetters(core: Pick<BusCore, "backend" | "clock">, codec: EnvelopeCodec<string>): DeadLetters {
-  const { backend, clock } = core;
+export function createDeadLetters(core: Pick<BusCore, "backend">, codec: EnvelopeCodec<string>): DeadLetters {
+  const { backend } = core;
   return {
     async list({ limit = 100, before } = {}) {
       if (!Number.isSafeInteger(limit) || limit < 1)
@@ -32,7 +32,7 @@ export function createDeadLetters(core: Pick<BusCore, "backend" | "clock">, code
     const decoded = codec.decode(body);
     if (decoded.kind !== "envelope") return body;
     const { v, ...envelope } = decoded.envelope;
-    return codec.encode({ ...envelope, enqueuedAt: clock.now() }, v);
+    return codec.encode({ ...envelope, enqueuedAt: backend.now() }, v);
   }
 
   function read(raw: RawDeadLetter): DeadLetter {

@@ -24,7 +24,7 @@ function toEntry(core: BusCore, message: InboundMessage<unknown> & { seq?: numbe
     throw new HebraError("INVALID_OPTIONS", "publish: `delayMs` must be a number of milliseconds, zero or more.");
   const body = core.codec.encode(
     {
-      enqueuedAt: core.clock.now(),
+      enqueuedAt: core.backend.now(),
       id,
       tenant,
       session,

@@ -12,6 +12,7 @@ export function append(
   now: number,
 ): void {
   let conversation = space.conversations.get(entry.conversation);
+  space.counts.depth++;
   if (conversation === undefined) {
     conversation = createConversation(entry.conversation);
     conversation.high = entry.high;
@@ -34,6 +35,7 @@ export function dropOldest(core: MailboxCore, space: SpaceState, conversation: C
     // A ready conversation has a message at its head, never a ticket.
     if (i === 0 && isTicket(conversation.entries.at(1))) continue;
     conversation.entries.removeAt(i);
+    space.counts.depth--;
     const attempts = i === 0 ? conversation.attempts : i < conversation.redeliveries ? 1 : 0;
     if (i < conversation.redeliveries) conversation.redeliveries--;
     if (i === 0) conversation.attempts = conversation.redeliveries > 0 ? 1 : 0;

@@ -46,6 +46,7 @@ export function leaseOne(
   conversation.fence = nextFence(core, now);
   conversation.leased = bodies.length;
   conversation.holder = request.holder;
+  space.counts.leased++;
   conversation.high = false;
   space.due.set(conversation, now + request.leaseMs);
   countLease(space, conversation, now + request.leaseMs, limitsFor(core, conversation));

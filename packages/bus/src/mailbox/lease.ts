@@ -16,6 +16,7 @@ export function makeReady(core: MailboxCore, space: SpaceState, conversation: Co
       conversation.fence = nextFence(core, now);
       conversation.leased = 1;
       conversation.granted = true;
+      space.counts.leased++;
       conversation.holder = holder;
       space.due.set(conversation, now + ttlMs);
       countLease(space, conversation, now + ttlMs, limitsFor(core, conversation));
@@ -30,7 +31,8 @@ export function makeReady(core: MailboxCore, space: SpaceState, conversation: Co
 }
 
 /** Removes entries from the head. The message behind a failed one keeps the attempt that it shared. */
-export function removeHead(conversation: Conversation, count: number): void {
+export function removeHead(space: SpaceState, conversation: Conversation, count: number): void {
+  space.counts.depth -= conversation.granted ? count - 1 : count;
   for (let i = 0; i < count; i++) conversation.entries.shift();
   conversation.redeliveries = Math.max(0, conversation.redeliveries - count);
   conversation.attempts = conversation.redeliveries > 0 ? 1 : 0;
@@ -38,6 +40,7 @@ export function removeHead(conversation: Conversation, count: number): void {
 
 /** Ends a lease of any kind. The caller decides where the conversation goes. */
 export function endLease(core: MailboxCore, space: SpaceState, conversation: Conversation): void {
+  space.counts.leased--;
   uncountLease(space, conversation, limitsFor(core, conversation));
   space.due.remove(conversation);
   conversation.fence = 0;

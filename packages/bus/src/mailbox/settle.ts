@@ -21,8 +21,9 @@ export function settleDead(core: MailboxCore, id: string, now: number, body?: st
   const conversation = space.conversations.get(letter.conversation);
   if (conversation?.parkedBy !== id) return true;
   conversation.parkedBy = "";
+  space.counts.parked--;
   space.due.remove(conversation);
-  if (body === undefined) removeHead(conversation, 1);
+  if (body === undefined) removeHead(space, conversation, 1);
   else conversation.attempts = 0;
   makeReady(core, space, conversation, now);
   return true;
@@ -34,7 +35,7 @@ export function settleOne(core: MailboxCore, space: SpaceState, settle: Settle, 
   if (conversation === undefined || conversation.fence !== settle.fence) return -1;
   switch (settle.kind) {
     case "ack":
-      removeHead(conversation, Math.min(settle.count, conversation.leased));
+      removeHead(space, conversation, Math.min(settle.count, conversation.leased));
       endLease(core, space, conversation);
       for (const reply of settle.replies) publishOne(core, spaceOf(core, reply.space), reply, false, now);
       makeReady(core, space, conversation, now);
@@ -60,7 +61,7 @@ export function settleOne(core: MailboxCore, space: SpaceState, settle: Settle, 
         at: now,
         parked: false,
       });
-      removeHead(conversation, 1);
+      removeHead(space, conversation, 1);
       endLease(core, space, conversation);
       makeReady(core, space, conversation, now);
       return 0;
@@ -74,6 +75,7 @@ export function settleOne(core: MailboxCore, space: SpaceState, settle: Settle, 
         parked: true,
       });
       failLease(core, space, conversation);
+      space.counts.parked++;
       space.due.set(conversation, Infinity);
       return 0;
     case "watch": {

@@ -82,6 +82,8 @@ export interface SpaceState {
   readonly lanes: Record<LaneName, Lane>;
   /** Conversations served from the fast lane since one of the normal lane was. */
   highRun: number;
+  /** Kept counts: messages in mailboxes, conversations on lease, conversations parked. */
+  readonly counts: { depth: number; leased: number; parked: number };
   readonly parkedTenants: Map<string, ParkedTenant>;
   readonly scheduled: Map<string, Scheduled>;
   /** Leases of the tenants that have a cap, with their deadlines. */
@@ -102,6 +104,7 @@ export function createSpace(name: string): SpaceState {
     due: createDueHeap(),
     lanes: { normal: lane(), high: lane() },
     highRun: 0,
+    counts: { depth: 0, leased: 0, parked: 0 },
     parkedTenants: new Map(),
     scheduled: new Map(),
     leasesOfTenant: new Map(),

@@ -1,8 +1,10 @@
+#!lua flags=allow-oom
 -- What an operator does. ARGV[3] says what; the rest depends on it.
 --- include shared/base.lua
 --- include shared/ready.lua
 --- include shared/append.lua
 --- include shared/lease.lua
+--- include shared/figures.lua
 local what = ARGV[3]
 if what == 'unschedule' then
   -- ARGV[4..] conversation, id, duplicate digest, window ms. Returns 1 when there was one.
@@ -17,6 +19,8 @@ if what == 'unschedule' then
     end
   end
   return found
+elseif what == 'time' then
+  return whole(now)
 elseif what == 'seed' then
   -- ARGV[4] the last fence that a store accepted.
   local last = tonumber(redis.call('GET', root .. 'f') or '0')
@@ -47,19 +51,19 @@ elseif what == 'hurry' then
   local space = space_of(ARGV[2])
   local from, size = tonumber(ARGV[4]), tonumber(ARGV[5])
   local members = redis.call('ZRANGE', space.due, from, from + size - 1)
-  local count = 0
+  local made_ready = 0
   for _, member in ipairs(members) do
     if string.sub(member, 1, 1) == 'c' then
       local conv = string.sub(member, 2)
       local c = load_conv(space, conv)
       if c.leased == 0 and c.parked == '' then
         make_ready(space, c, redis.call('LLEN', space.q .. conv))
-        count = count + 1
+        made_ready = made_ready + 1
       end
     end
   end
   finish()
-  return { #members < size and -1 or from + size - count, count }
+  return { #members < size and -1 or from + size - made_ready, made_ready }
 elseif what == 'limits' then
   -- ARGV[4..] tenant, limits, …: replaces all.
   redis.call('DEL', root .. 'lim')
@@ -94,7 +98,7 @@ elseif what == 'replay' or what == 'discard' then
       c.parked = ''
       if what == 'discard' then
         redis.call('LPOP', space.q .. letter.conv)
-        removed(c, 1)
+        removed(space, c, 1, 1)
       else
         c.attempts = 0
       end
@@ -103,71 +107,30 @@ elseif what == 'replay' or what == 'discard' then
   end
   finish()
   return 1
-elseif what == 'count' then
-  -- One page of figures. ARGV[4..] cursor of m and due together: a position in due, page size.
-  -- Returns { next position or -1, depth, oldest enqueuedAt or -1, in flight, delayed, parked, scheduled,
-  -- now, oldest enqueuedAt of what could be handed out now or -1 }
+elseif what == 'stats' then
+  -- Figures from kept counts; ages from the first of each line and of due. ARGV[4] conversations looked at, about.
+  -- Returns { depth, in flight, delayed, parked, scheduled, now, oldest enqueuedAt or -1, the same of what could be
+  -- handed out now or -1 }
   local space = space_of(ARGV[2])
-  local from, size = tonumber(ARGV[4]), tonumber(ARGV[5])
-  local members = redis.call('ZRANGE', space.due, from, from + size - 1, 'WITHSCORES')
-  local depth, oldest, waiting, in_flight, delayed, parked, scheduled = 0, -1, -1, 0, 0, 0, 0
-  local function count(conv, waits)
-    local q = space.q .. conv
-    local length = redis.call('LLEN', q)
-    local head = redis.call('LINDEX', q, 0) or ''
-    if string.sub(head, 1, 1) == TICKET then
-      head = redis.call('LINDEX', q, 1) or ''
-    end
-    local c = load_conv(space, conv)
-    if has(c.flags, TICKETS) then
-      for _, body in ipairs(redis.call('LRANGE', q, 0, -1)) do
-        if string.sub(body, 1, 1) == TICKET then
-          length = length - 1
-        end
-      end
-    end
-    depth = depth + length
-    local at = tonumber(string.match(string.sub(head, 1, 64), '^{"v":%d+,"enqueuedAt":(%d+),') or '')
-    if at and (oldest < 0 or at < oldest) then
-      oldest = at
-    end
-    if at and waits and (waiting < 0 or at < waiting) then
-      waiting = at
-    end
-    return c
-  end
-  for i = 1, #members, 2 do
-    local kind, conv = string.sub(members[i], 1, 1), string.sub(members[i], 2)
-    if kind == 's' then
-      scheduled = scheduled + 1
-    elseif kind == 'c' then
-      -- A lease or a delay that is over counts although nobody has looked since.
-      local c = count(conv, tonumber(members[i + 1]) <= now)
-      if c.leased > 0 then
-        in_flight = in_flight + 1
-      elseif c.parked ~= '' then
-        parked = parked + 1
-      else
-        delayed = delayed + 1
-      end
-    end
-  end
-  if from == 0 then
-    -- Ready ones, by tenant; tenants that must not be served yet are among the members of due.
-    local tenants = {}
-    for _, tenant in ipairs(redis.call('LRANGE', space.ring, 0, -1)) do tenants[#tenants + 1] = 'r:' .. tenant end
-    for _, tenant in ipairs(redis.call('LRANGE', space.ringh, 0, -1)) do tenants[#tenants + 1] = 'rh:' .. tenant end
-    for _, line in ipairs(tenants) do
-      for _, conv in ipairs(redis.call('LRANGE', space.p .. line, 0, -1)) do count(conv, true) end
-    end
-  end
-  for i = 1, #members, 2 do
-    if string.sub(members[i], 1, 1) == 'p' then
-      local lane, tenant = string.sub(members[i], 2, 2), string.sub(members[i], 3)
-      for _, conv in ipairs(redis.call('LRANGE', space.p .. (lane == 'h' and 'rh:' or 'r:') .. tenant, 0, -1)) do count(conv, tonumber(members[i + 1]) <= now) end
-    end
-  end
-  local done = #members < size * 2
-  return { done and -1 or from + size, depth, whole(oldest), in_flight, delayed, parked, scheduled, whole(now), whole(waiting) }
+  local counts = counts_of(space)
+  local scheduled = redis.call('HLEN', space.p .. 'sb')
+  local parked = redis.call('ZCOUNT', space.due, '+inf', '+inf')
+  local delayed = redis.call('ZCARD', space.due) - scheduled - parked - counts.leased - counts.parked
+  local oldest, waiting = ages(space, tonumber(ARGV[4]))
+  return { counts.depth, counts.leased, math.max(0, delayed), parked, scheduled, whole(now), whole(oldest), whole(waiting) }
+elseif what == 'recount' then
+  -- One page of a recount. ARGV[4..] a position in due or in the lines behind it, page size, members of due that stand
+  -- for tenants. Returns { next position or -1, depth, in flight, kept counts of depth, in flight and such tenants, last
+  -- fence, further such members }
+  local space = space_of(ARGV[2])
+  return recount(space, tonumber(ARGV[4]), tonumber(ARGV[5]), { unpack(ARGV, 6) })
+elseif what == 'correct' then
+  -- ARGV[4..] depth, in flight, parked tenants: what a recount found beyond the kept counts.
+  local space = space_of(ARGV[2])
+  count(space, 'depth', tonumber(ARGV[4]))
+  count(space, 'leased', tonumber(ARGV[5]))
+  count(space, 'parked', tonumber(ARGV[6]))
+  flush_counts(space)
+  return 1
 end
 return redis.error_reply('ERR unknown request')

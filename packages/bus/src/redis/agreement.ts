@@ -3,7 +3,8 @@ import { encodeTenant, tenantLimits } from "../bus-options.ts";
 import { agree } from "./config.ts";
 import { partitionTags } from "./partitions.ts";
 import { wrapRedisError } from "./run.ts";
-import { noteAnswer, runAdmin, type RedisState } from "./state.ts";
+import { correctCounts } from "./recount.ts";
+import { noteAnswer, pause, readServerTime, runAdmin, type RedisState } from "./state.ts";
 
 /** Polling interval for the shared configuration, in milliseconds. It also shows that the server is there. */
 const POLL_MS = 2_000;
@@ -32,6 +33,7 @@ export async function readAgreement(state: RedisState, first: boolean): Promise<
     );
   }
   state.config = found;
+  await readServerTime(state);
   if (first || found.fresh) await writeLimits(state);
 }
 
@@ -41,7 +43,11 @@ export async function pollAgreement(state: RedisState): Promise<void> {
     await pause(POLL_MS);
     if (state.closing.signal.aborted) return;
     await readAgreement(state, false).then(
-      () => state.listener?.health("ready"),
+      () => {
+        state.listener?.health("ready");
+        // A later round tries again.
+        void correctCounts(state).catch(() => undefined);
+      },
       (error: unknown) => {
         if (HebraError.isInstance(error) && error.code === "UPGRADE_REQUIRED")
           state.listener?.health("upgrade-required", error);
@@ -50,9 +56,6 @@ export async function pollAgreement(state: RedisState): Promise<void> {
     );
   }
 }
-
-/** Waits in real time, without keeping the process alive. */
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
 
 async function writeLimits(state: RedisState): Promise<void> {
   const { settings } = state.options;

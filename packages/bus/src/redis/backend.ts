@@ -11,6 +11,7 @@ import {
   partitionFor,
   runAdmin,
   runScript,
+  serverNow,
   type RedisBackendOptions,
   type RedisState,
 } from "./state.ts";
@@ -36,6 +37,7 @@ export function redisBackend(options: RedisBackendOptions): RedisBackend {
     },
     lanes: 2,
     durable: true,
+    now: () => serverNow(state),
     partitionOf: (conversation) => partitionFor(state, conversation),
     start: (listener, holder) => startBackend(state, listener, holder),
     watchSpace(space, partition, wanted) {

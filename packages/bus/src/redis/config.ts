@@ -8,6 +8,8 @@ export interface SharedConfig {
   readonly partitions: number;
   /** The envelope version that is written: the newest that every process reads. */
   readonly format: number;
+  /** Whether the counts that scripts keep have been right from the beginning, or were corrected. */
+  readonly counted: boolean;
   /** Whether this process has just written it. */
   readonly fresh: boolean;
 }
@@ -21,13 +23,14 @@ export async function agree(
 ): Promise<SharedConfig> {
   const key = `${namespace}:cfg`;
   const read = async () => {
-    const [partitions, format] = (await run.bound(() => commands.call("HMGET", key, "partitions", "format"))) as (
+    const fields = ["partitions", "format", "counted"];
+    const [partitions, format, counted] = (await run.bound(() => commands.call("HMGET", key, ...fields))) as (
       | string
       | null
     )[];
     return partitions == null || format == null
       ? undefined
-      : { partitions: Number(partitions), format: Number(format) };
+      : { partitions: Number(partitions), format: Number(format), counted: counted === "1" };
   };
   let found = await read();
   const fresh = found === undefined;
@@ -35,6 +38,7 @@ export async function agree(
     const partitions = await mine.partitions();
     await run.bound(() => commands.call("HSETNX", key, "partitions", String(partitions)));
     await run.bound(() => commands.call("HSETNX", key, "format", String(mine.newest)));
+    await run.bound(() => commands.call("HSETNX", key, "counted", "1"));
     found = (await read())!;
   }
   if (found.format > mine.newest) {

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Settles leases and leases more, in one step.
 -- ARGV[3..] exchanger, request id, holder, want, messages of each, lease ms, window ms, dead letters kept, limits (1 or
 -- 0),
@@ -91,6 +92,7 @@ if want > 0 then
       end
       touch(space, c)
       set_due(space, c, space.deadline)
+      count(space, 'leased', 1)
       local fence, at = whole(c.fence), #granted
       granted[at + 1], granted[at + 2], granted[at + 3], granted[at + 4] = conv, fence, c.attempts, #bodies
       add_lease(leases, conv, fence, c.attempts, bodies)

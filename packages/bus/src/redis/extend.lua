@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Renews leases. ARGV[3..] lease ms, limits (1 or 0); then for each lease: conversation, fence
 -- Returns for each 1 held, 0 lost.
 --- include shared/base.lua

@@ -1,9 +1,10 @@
 import { HebraError } from "@hebra/core";
 import type { BackendListener } from "../backend.ts";
-import { pause, pollAgreement, readAgreement } from "./agreement.ts";
+import { pollAgreement, readAgreement } from "./agreement.ts";
 import { createDeadLetterReader } from "./dead-letter-reader.ts";
 import { assertDurability } from "./publishing.ts";
-import { noteAnswer, type RedisState } from "./state.ts";
+import { scripts } from "./scripts.generated.ts";
+import { noteAnswer, pause, type RedisState } from "./state.ts";
 import { createWaker } from "./waker.ts";
 
 /** Milliseconds after which a poke that nobody took ends, as notices do. */
@@ -45,10 +46,8 @@ function partitionWaker(state: RedisState, root: string, partition: number) {
     connect: () => commands.blocking(),
     ready: (space) => state.listener?.ready(space, partition) !== false,
     notice: (space, conversation, interrupt) => state.listener?.notice(space, conversation, interrupt),
-    mark: (key) => run.bound(() => commands.call("ZADD", key, "0", "1")),
-    // Both leave together; the second does nothing where the first was taken out in between.
-    poke: (key) =>
-      run.bound(() => Promise.all([commands.call("ZADD", key, "0", "!"), commands.call("PEXPIRE", key, POKE_MS)])),
+    mark: (key) => run.script(scripts.mark, key, ["1", "0"]),
+    poke: (key) => run.script(scripts.mark, key, ["!", POKE_MS]),
     heard: (error) => noteAnswer(state, error),
   });
 }

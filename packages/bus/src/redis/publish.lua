@@ -18,6 +18,7 @@ if ARGV[8] == '1' then
 else
   mark_wake(space)
 end
+flush_counts(space)
 if ARGV[7] == '1' then
   redis.call('SET', root .. 'touch', '', 'PX', 60000)
 end

@@ -90,7 +90,7 @@ async function publishAndWait(
     connection.close();
     if (state.waitingConnection === connection) state.waitingConnection = undefined;
     const failure = wrapRedisError(error);
-    noteAnswer(state, failure);
+    noteAnswer(state, failure.code === "SERVER_REFUSED" ? undefined : failure);
     throw failure;
   });
   noteAnswer(state);

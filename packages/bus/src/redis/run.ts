@@ -5,6 +5,8 @@ import type { RedisCommands } from "./commands.ts";
 export interface Script {
   readonly source: string;
   readonly sha1: string;
+  /** For servers before Redis 7, which know no flags: the same script without them. */
+  readonly older?: { readonly source: string; readonly sha1: string };
 }
 
 /** Calls the server with a limit of time, and reports whether it answered. */
@@ -34,6 +36,12 @@ const SILENCE_MS = 8_000;
 /** Milliseconds for which a command is sent again to a server that refuses to serve: a switch-over takes less. */
 const FAILOVER_MS = 2_000;
 
+/** What a server before Redis 7 says of a script with flags. */
+const FLAGS_UNKNOWN = /unexpected symbol near '#'/;
+
+/** The server has no room for more. It still does what frees and keeps. */
+const FULL = /^(OOM|ERR Error running script .*: -?OOM)\b/;
+
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** What ioredis says when a connection was lost too often. Its own words tell of a limit that nobody here has set. */
@@ -43,6 +51,10 @@ const lostConnection = /^Reached the max retries per request limit/;
 export function wrapRedisError(error: unknown): HebraError {
   if (HebraError.isInstance(error)) return error;
   const said = messageOf(error);
+  if (FULL.test(said)) {
+    const message = `Redis takes no more writes; give it memory, or wait until work that is under way frees some: ${said}`;
+    return new HebraError("SERVER_REFUSED", message, { cause: new Error(said) });
+  }
   const message = lostConnection.test(said) ? "the connection was lost." : said;
   return new HebraError("UNREACHABLE", `Redis could not be reached, or refused to serve: ${message}`, {
     cause: new Error(message),
@@ -52,6 +64,8 @@ export function wrapRedisError(error: unknown): HebraError {
 /** Calls through the command connection, and replaces it when it is silent or leads to a demoted server. */
 export function createRunner({ commands, timeoutMs, heard, closing }: RunnerOptions): Runner {
   let heardAt = -Infinity;
+  /** Whether the server knows flags of scripts. */
+  let flags = true;
 
   const replaceIfSilent = (sentAt: number) => {
     if (heardAt < sentAt && !closing.aborted) commands.reconnect?.();
@@ -83,7 +97,9 @@ export function createRunner({ commands, timeoutMs, heard, closing }: RunnerOpti
       return reply;
     } catch (error) {
       const failure = wrapRedisError(error);
-      heard(failure);
+      // A refusal is an answer.
+      if (failure.code === "SERVER_REFUSED") heardAt = performance.now();
+      heard(failure.code === "SERVER_REFUSED" ? undefined : failure);
       throw failure;
     } finally {
       clearTimeout(watchdog);
@@ -94,11 +110,18 @@ export function createRunner({ commands, timeoutMs, heard, closing }: RunnerOpti
     bound,
     script: (script, key, args, late = () => args) =>
       bound(async () => {
+        const known = flags ? script : (script.older ?? script);
         try {
-          return await commands.evalsha(script.sha1, key, args);
+          return await commands.evalsha(known.sha1, key, args);
         } catch (error) {
           if (!/^NOSCRIPT\b/.test(messageOf(error))) throw error;
-          return commands.eval(script.source, key, late());
+        }
+        try {
+          return await commands.eval(known.source, key, late());
+        } catch (error) {
+          if (!flags || script.older === undefined || !FLAGS_UNKNOWN.test(messageOf(error))) throw error;
+          flags = false;
+          return commands.eval(script.older.source, key, late());
         }
       }),
   };

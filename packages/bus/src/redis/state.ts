@@ -47,6 +47,10 @@ export interface RedisState {
   /** Whether the agreement was read: until then an answer does not make the backend ready. */
   agreed: boolean;
   serverVersion: string;
+  /** The server's time as last read, in milliseconds, and the monotonic time at which it was. */
+  serverTime: { readonly at: number; readonly read: number } | undefined;
+  /** Monotonic time of the last attempt to recount. */
+  recountedAt: number;
   waitingConnection: ReturnType<RedisCommands["waiting"]> | undefined;
   deadLetters: ReturnType<typeof createDeadLetterReader> | undefined;
   readonly queues: Map<string, ReturnType<typeof createPublishQueue>>;
@@ -83,7 +87,7 @@ export function createRedisState(options: RedisBackendOptions): RedisState {
       closing: closing.signal,
     }),
     limitFlag: options.settings.tenants === undefined ? "0" : "1",
-    config: { partitions: options.partitions ?? 1, format: options.newestFormat, fresh: false },
+    config: { partitions: options.partitions ?? 1, format: options.newestFormat, counted: true, fresh: false },
     roots: [],
     wakers: [],
     connected: undefined,
@@ -92,6 +96,8 @@ export function createRedisState(options: RedisBackendOptions): RedisState {
     reachable: false,
     agreed: false,
     serverVersion: "0",
+    serverTime: undefined,
+    recountedAt: -Infinity,
     waitingConnection: undefined,
     deadLetters: undefined,
     queues: new Map(),
@@ -120,6 +126,21 @@ export function noteAnswer(state: RedisState, error?: HebraError): void {
 /** The time argument of scripts: empty unless a test sets it. */
 export function scriptTime({ options }: RedisState): string {
   return options.time === undefined ? "" : String(options.time());
+}
+
+/** The server's time in milliseconds, as far as it is known, independent of changes to this machine's clock. */
+export function serverNow({ options, serverTime }: RedisState): number {
+  if (options.time !== undefined) return options.time();
+  if (serverTime === undefined) return options.settings.clock.now();
+  return Math.round(serverTime.at + performance.now() - serverTime.read);
+}
+
+/** Reads the server's time. The answer is as old as half its way here and back. */
+export async function readServerTime(state: RedisState): Promise<void> {
+  const sentAt = performance.now();
+  const at = Number(await runAdmin(state, 0, "in", ["time"]));
+  const read = performance.now();
+  state.serverTime = { at: at + (read - sentAt) / 2, read };
 }
 
 /** Runs a script on a space of a partition. */
@@ -152,3 +173,6 @@ export function runAdmin(
 export function partitionFor({ config }: RedisState, conversation: string): number {
   return partitionOf(conversation, config.partitions);
 }
+
+/** Waits in real time, without keeping the process alive. */
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());

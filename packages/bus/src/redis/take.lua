@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Leases further messages. ARGV[3..] conversation, fence, messages held already, messages wanted
 -- Returns the envelopes, or -1 when the lease was lost. A request that came twice gets the same ones.
 --- include shared/base.lua

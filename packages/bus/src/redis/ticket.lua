@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Puts a call ticket at the tail of a mailbox, renews it, or says that it has come to the head; or takes it back.
 -- ARGV[3..] conversation, ticket, holder, ttl ms, mode (try, wait, cancel), limits (1 or 0)
 -- Returns the fence as a string once the conversation is leased to it, else 0 waiting, 1 busy.

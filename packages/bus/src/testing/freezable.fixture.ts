@@ -64,7 +64,8 @@ export function createFreezer(): Freezer {
                 holder,
               );
           }
-          if (typeof member !== "function" || ["partitionOf", "watchSpace"].includes(String(name))) return member;
+          if (typeof member !== "function" || ["partitionOf", "watchSpace", "now"].includes(String(name)))
+            return member;
           return async (...args: unknown[]) => {
             await gate();
             return (member as (...args: unknown[]) => unknown).apply(target, args);

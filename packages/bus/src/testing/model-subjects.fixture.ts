@@ -86,5 +86,24 @@ export async function checkServer(admin: Redis, root: string): Promise<void> {
       lines.map((key) => key.slice(prefix.length)).sort(),
       `each line of ${space} has its tenant in one place`,
     );
+    const bodies = await Promise.all(mailboxes.map((key) => admin.lrange(`${prefix}q:${key}`, "0", "-1")));
+    const counted = {
+      depth: bodies.flat().filter((body) => !body.startsWith("\u0001")).length,
+      leased: (await leasesIn(admin, `${prefix}m`)).length,
+      parked: parked.length,
+    };
+    const kept = await admin.hgetall(`${prefix}cnt`);
+    const expected = Object.fromEntries(Object.entries(counted).filter(([, count]) => count !== 0));
+    assert.deepEqual(
+      Object.fromEntries(Object.entries(kept).map(([what, count]) => [what, Number(count)])),
+      expected,
+      `the kept counts of ${space} are what is counted`,
+    );
   }
+}
+
+/** The conversations that a server holds on lease: their packed records begin with a fence that is not 0. */
+async function leasesIn(admin: Redis, key: string): Promise<string[]> {
+  const records = await admin.hgetallBuffer(key);
+  return Object.keys(records).filter((conversation) => records[conversation]![0] !== 0);
 }

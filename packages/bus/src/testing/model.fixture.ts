@@ -12,6 +12,7 @@ import type {
 } from "../backend.ts";
 import type { Body } from "../envelope.ts";
 import type { Mailboxes } from "../mailbox/mailbox.ts";
+import { isTicket } from "../mailbox/state.ts";
 
 /** What the model check drives: the state machine, or a server behind the same steps. */
 export interface Subject {
@@ -316,5 +317,13 @@ export function checkMailboxes(mailboxes: Mailboxes): void {
       );
     }
     assert.equal(places.size, space.conversations.size, "a place holds what has no mailbox");
+    const all = [...space.conversations.values()];
+    const messages = all.flatMap(({ entries }) => entries.values().filter((entry) => !isTicket(entry)));
+    const [leased, parked] = [all.filter((it) => it.leased > 0), all.filter((it) => it.parkedBy !== "")];
+    assert.deepEqual(
+      space.counts,
+      { depth: messages.length, leased: leased.length, parked: parked.length },
+      `the kept counts of ${space.name} are what is counted`,
+    );
   }
 }

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes a lock that is free and for which nobody waits.
 -- KEYS lock   ARGV token, ttl ms
 -- The lock is a hash: holder (a token), until (ms; past is free), fence (the last), line (1 when somebody may wait),

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Renews a lock that the token still holds; one that ended is not taken again.
 -- KEYS lock   ARGV token, ttl ms
 -- Returns 1 when renewed, else 0.

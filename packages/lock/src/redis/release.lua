@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Gives a lock back, handing it to the next in line; or leaves the line.
 -- KEYS lock, line, alive   ARGV token
 -- Returns 1 when the token held the lock, else 0.

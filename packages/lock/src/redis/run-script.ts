@@ -6,6 +6,8 @@ import type { RedisCommands } from "./commands.ts";
 export interface Script {
   readonly source: string;
   readonly sha1: string;
+  /** For servers before Redis 7, which know no flags: the same script without them. */
+  readonly older?: { readonly source: string; readonly sha1: string };
 }
 
 /** Runs a script. Throws HebraError `UNREACHABLE`, or `SERVER_REFUSED` when the server answers with an error. */
@@ -13,6 +15,9 @@ export type RunScript = (script: Script, keys: readonly string[], args: readonly
 
 /** Answers of a server that cannot serve at the moment, besides those of a failover: moving slots, or too busy. */
 const PASSING = /^(TRYAGAIN|NOREPLICAS|BUSY)\b/;
+
+/** What a server before Redis 7 says of a script with flags. */
+const FLAGS_UNKNOWN = /unexpected symbol near '#'/;
 
 /** Milliseconds of silence after which the connection is replaced, where requests may take longer. */
 const SILENCE_MS = 8_000;
@@ -30,12 +35,26 @@ export function createScriptRunner(commands: RedisCommands, timers: TimerSlots, 
   const replaceIfSilent = (sentAt: number) => {
     if (heardAt < sentAt) commands.reconnect?.();
   };
+  /** Whether the server knows flags of scripts. */
+  let flags = true;
+  const known = (script: Script) => (flags ? script : (script.older ?? script));
+
+  const sendSource = async (script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> => {
+    try {
+      return await commands.eval(known(script).source, keys, args);
+    } catch (error) {
+      if (!flags || script.older === undefined || !FLAGS_UNKNOWN.test(messageOf(error))) throw error;
+      flags = false;
+      return commands.eval(script.older.source, keys, args);
+    }
+  };
+
   const send = async (script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> => {
     try {
-      return await commands.evalsha(script.sha1, keys, args);
+      return await commands.evalsha(known(script).sha1, keys, args);
     } catch (error) {
       if (!/^NOSCRIPT\b/.test(messageOf(error))) throw error;
-      return commands.eval(script.source, keys, args);
+      return sendSource(script, keys, args);
     }
   };
 
@@ -89,10 +108,10 @@ export function createScriptRunner(commands: RedisCommands, timers: TimerSlots, 
       };
       timers.set(timeoutMs, limit);
       if (timeoutMs > SILENCE_MS) timers.set(SILENCE_MS, watchdog);
-      commands.evalsha(script.sha1, keys, args).then(done, (error: unknown) => {
+      commands.evalsha(known(script).sha1, keys, args).then(done, (error: unknown) => {
         if (redisFailover(error)) return void sendElsewhere(error, script, keys, args).then(done, fail);
         if (!/^NOSCRIPT\b/.test(messageOf(error))) return fail(error);
-        commands.eval(script.source, keys, args).then(done, fail);
+        sendSource(script, keys, args).then(done, fail);
       });
     });
 }

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Raises the last fence of a lock to the last that a store accepted.
 -- KEYS lock   ARGV last fence
 local last = redis.call('HGET', KEYS[1], 'fence')

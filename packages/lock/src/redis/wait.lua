@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Joins the line for a lock, shows a sign of life in it, and takes the lock when it is its turn.
 -- KEYS lock, line, alive   ARGV token, ttl ms, grace ms (0: does not join), channel on which to tell that it was served
 -- Returns the fence when the lock is held; else, in an array, the milliseconds after which it may have ended by itself

@@ -33,6 +33,7 @@ local function save_conv(space, c)
 end
 -- The mailbox has just received an envelope and now holds `length`.
 local function appended(space, conv, length, high, interrupt)
+  count(space, 'depth', 1)
   if length == 1 then
     if space.name ~= 'in' then
       redis.call('SADD', root .. 'gws', space.name)
@@ -90,6 +91,7 @@ local function drop_oldest(space, conv, before, max_dead)
       local tombstone = '\2' .. whole(micros)
       redis.call('LSET', space.q .. conv, index, tombstone)
       redis.call('LREM', space.q .. conv, 1, tombstone)
+      count(space, 'depth', -1)
       dead_letter(space, conv, body, 'overflow', attempts, '', max_dead)
       return true
     end

@@ -9,7 +9,8 @@
 -- a time: c<conversation> (leases, delays; parked: +inf), s<conversation>\n<id> (scheduled), p<lane><tenant> (tenants
 -- that
 -- must not be served yet); ring, ringh LIST of tenants with ready conversations; r:<tenant>, rh:<tenant> LIST of these;
--- mo HASH conversation -> holder that wants to know of more; sb HASH of scheduled envelopes; wake ZSET of one marker.
+-- mo HASH conversation -> holder that wants to know of more; sb HASH of scheduled envelopes; wake ZSET of one marker;
+-- cnt HASH of kept counts: depth (messages in mailboxes), leased (conversations on lease), parked (tenants in due).
 local root = KEYS[1]
 local now, micros
 if ARGV[1] == '' then
@@ -29,8 +30,8 @@ local function space_of(name)
     local p = root .. name .. ':'
     space = {
       name = name, p = p, q = p .. 'q:', m = p .. 'm', due = p .. 'due', ring = p .. 'ring', ringh = p .. 'ringh',
-      r = p .. 'r:', rh = p .. 'rh:', mo = p .. 'mo', wake = p .. 'wake',
-      convs = {}, due_at = {}, lines = {}, order = {}, woken = false,
+      r = p .. 'r:', rh = p .. 'rh:', mo = p .. 'mo', wake = p .. 'wake', cnt = p .. 'cnt',
+      convs = {}, due_at = {}, lines = {}, order = {}, woken = false, changes = { depth = 0, leased = 0, parked = 0 },
     }
     spaces[name] = space
   end
@@ -40,6 +41,20 @@ end
 -- the command.
 local function whole(number)
   return string.format('%d', number)
+end
+-- Counts are gathered and written together, at the end of the script. A count of zero has no field.
+local function count(space, what, change)
+  space.changes[what] = space.changes[what] + change
+end
+local function flush_counts(space)
+  for what, change in pairs(space.changes) do
+    if change ~= 0 then
+      space.changes[what] = 0
+      if redis.call('HINCRBY', space.cnt, what, whole(change)) == 0 then
+        redis.call('HDEL', space.cnt, what)
+      end
+    end
+  end
 end
 local function has(flags, flag)
   return flags % (flag * 2) >= flag

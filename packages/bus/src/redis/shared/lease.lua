@@ -33,6 +33,7 @@ local function count_lease(space, conv, deadline)
 end
 local function unpark(space, lane, tenant)
   if redis.call('ZREM', space.due, 'p' .. lane .. tenant) == 1 then
+    count(space, 'parked', -1)
     flush_ready(space)
     redis.call('RPUSH', lane == 'h' and space.ringh or space.ring, tenant)
     space.woken = true
@@ -90,6 +91,7 @@ local function make_ready(space, c, length)
     if alive_until > now then
       c.fence, c.leased, c.holder = next_fence(), 1, holder
       c.flags = c.flags + GRANTED
+      count(space, 'leased', 1)
       set_due(space, c, now + ttl)
       count_lease(space, c.key, now + ttl)
       touch(space, c)
@@ -108,6 +110,7 @@ local function make_ready(space, c, length)
   enter_lane(space, c.key, has(c.flags, HIGH))
 end
 local function end_lease(space, c)
+  count(space, 'leased', -1)
   uncount_lease(space, c.key)
   if has(c.flags, WATCHED) then
     redis.call('HDEL', space.mo, c.key)
@@ -129,8 +132,10 @@ local function fail_lease(space, c)
   c.redeliveries = math.max(c.redeliveries, leased)
   end_lease(space, c)
 end
-local function removed(c, count)
-  c.redeliveries = math.max(0, c.redeliveries - count)
+-- `entries` left the head; `messages` of them are no tickets.
+local function removed(space, c, entries, messages)
+  count(space, 'depth', -messages)
+  c.redeliveries = math.max(0, c.redeliveries - entries)
   c.attempts = c.redeliveries > 0 and 1 or 0
 end
 local function go_on(space, c, delay)
@@ -181,6 +186,7 @@ local function finish()
   for _, space in pairs(spaces) do
     flush(space)
     mark_wake(space)
+    flush_counts(space)
   end
   if fence_moved then
     redis.call('SET', root .. 'f', whole(last_fence))

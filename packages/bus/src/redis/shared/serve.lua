@@ -1,7 +1,7 @@
 -- Hands out ready conversations: tenants take turns, within the limits of each.
 local HIGH_RUN, UNITS = 8, 60000
 local function park_tenant(space, lane, tenant, at)
-  redis.call('ZADD', space.due, at == math.huge and '+inf' or whole(at), 'p' .. lane .. tenant)
+  count(space, 'parked', redis.call('ZADD', space.due, at == math.huge and '+inf' or whole(at), 'p' .. lane .. tenant))
   redis.call('HDEL', space.p .. 'cr', lane .. tenant)
 end
 local function bucket_of(space, tenant, limits)

@@ -18,19 +18,19 @@ local function settle_one(space, kind, conv, fence, at, window, max_dead)
   local c = load_conv(space, conv)
   local held = fence > 0 and c.fence == fence
   if kind == 'ack' then
-    local count, replies = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+    local acked, replies = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
     local after = at + 2 + replies * 7
     if not held then
       return -1, after
     end
-    count = math.min(count, c.leased)
+    acked = math.min(acked, c.leased)
     local q = space.q .. conv
-    if count == 1 then
+    if acked == 1 then
       redis.call('LPOP', q)
-    elseif count > 1 then
-      redis.call('LTRIM', q, whole(count), '-1')
+    elseif acked > 1 then
+      redis.call('LTRIM', q, whole(acked), '-1')
     end
-    removed(c, count)
+    removed(space, c, acked, has(c.flags, GRANTED) and acked - 1 or acked)
     end_lease(space, c)
     local limits = { backlog = 0, drop = false, window = window, max_dead = max_dead }
     for i = at + 2, after - 1, 7 do
@@ -68,7 +68,7 @@ local function settle_one(space, kind, conv, fence, at, window, max_dead)
       end
       local body = redis.call('LPOP', space.q .. conv)
       dead_letter(space, conv, body, ARGV[at], ARGV[at + 1], ARGV[at + 2], max_dead)
-      removed(c, 1)
+      removed(space, c, 1, 1)
       end_lease(space, c)
       make_ready(space, c, redis.call('LLEN', space.q .. conv))
     end
