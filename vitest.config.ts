@@ -45,7 +45,7 @@ const project = (name: string, include: string[], more: object = {}) => ({
 export default defineConfig({
   test: {
     maxWorkers: WORKERS,
-    globalSetup: ["test/support/workers/create-databases.ts"],
+    globalSetup: ["test/support/workers/seed.ts", "test/support/workers/create-databases.ts"],
     projects: [
       project("packages", ["packages/*/src/**/*.test.{ts,tsx}"], { exclude: [...migration, ...timed] }),
       project("workspace", ["test/**/*.test.ts", "examples/*/src/**/*.test.ts", "scripts/**/*.test.{mjs,ts}"], {

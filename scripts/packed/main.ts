@@ -1,7 +1,8 @@
 // Installs the packed packages in empty projects and imports every entry: once with the declared peers, once without
 // the
 // optional ones, where the factories that need one must say what to install.
-//   tsx scripts/packed/main.ts --tarballs DIRECTORY [--tally FILE]
+//   tsx scripts/packed/main.ts --tarballs DIRECTORY [--project DIRECTORY] [--tally FILE]
+// --project keeps the project with the peers there.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { peerFactories } from "../../test/peer-factories.ts";
@@ -12,7 +13,9 @@ import { judgeFactory, judgeImport } from "./judge.ts";
 import { factoryProbe, importProbe, runProbes } from "./probe.ts";
 import { createProject, peersOf } from "./project.ts";
 
-const { values } = argumentsOf({ options: { tarballs: { type: "string" }, tally: { type: "string" } } });
+const { values } = argumentsOf({
+  options: { tarballs: { type: "string" }, project: { type: "string" }, tally: { type: "string" } },
+});
 if (values.tarballs === undefined) throw new Error("--tarballs DIRECTORY is needed");
 
 const tarballs = readTarballs(values.tarballs);
@@ -32,7 +35,7 @@ function note(title: string, problem: string | undefined): void {
 
 const scratch = temporaryDirectory("packed");
 try {
-  const withPeers = join(scratch, "with-peers");
+  const withPeers = values.project ?? join(scratch, "with-peers");
   const peers = peersOf(tarballs, { optional: true });
   await createProject(withPeers, tarballs, peers);
   const complete = await runProbes(withPeers, imports);

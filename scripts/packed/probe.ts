@@ -27,8 +27,12 @@ export function factoryProbe(row: PeerFactory): Probe {
   };
 }
 
-/** Evaluates every probe in one process of the project. */
-export async function runProbes(directory: string, probes: readonly Probe[]): Promise<ProbeResult[]> {
+/** Evaluates every probe in one process of the project. @param node - the program. @defaultValue this Node.js */
+export async function runProbes(
+  directory: string,
+  probes: readonly Probe[],
+  node = process.execPath,
+): Promise<ProbeResult[]> {
   const cases = probes.map(({ expression }) => `  async () => ${expression},`).join("\n");
   const program = `import { writeFileSync } from "node:fs";
 const cases = [
@@ -46,7 +50,7 @@ writeFileSync("results.json", JSON.stringify(results));
 process.exit(0);
 `;
   writeFileSync(join(directory, "probe.mjs"), program);
-  const ran = await run(process.execPath, ["probe.mjs"], {
+  const ran = await run(node, ["probe.mjs"], {
     cwd: directory,
     output: "quiet",
     env: { PATH: process.env["PATH"] },

@@ -15,6 +15,7 @@ const help = `Runs everything that has to hold, on a machine with Node.js and np
   npm test                              everything
   npm test -- --only lint,types         these stages (and what they need)
   npm test -- --list                    the stages
+  npm run soak                          the stage that runs only when it is asked for
 
 REDIS_URL and DATABASE_URL name servers to use instead of throw-away ones.`;
 
@@ -22,7 +23,7 @@ REDIS_URL and DATABASE_URL name servers to use instead of throw-away ones.`;
  * @param {string | undefined} only
  */
 function chosen(only) {
-  if (only === undefined) return stages;
+  if (only === undefined) return stages.filter((stage) => stage.onDemand !== true);
   const names = new Set(only.split(","));
   for (const stage of [...stages].reverse()) if (names.has(stage.name)) stage.needs?.forEach((name) => names.add(name));
   const unknown = [...names].filter((name) => stages.every((stage) => stage.name !== name));

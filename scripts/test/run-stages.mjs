@@ -5,7 +5,7 @@ import { one, sum } from "./tally.mjs";
  * @typedef {import("./stages.mjs").Stage} Stage
  * @typedef {import("./stages.mjs").StageContext} StageContext
  * @typedef {import("./tally.mjs").Tally} Tally
- * @typedef {{ name: string, slice: string, tally: Tally, milliseconds: number, unmet?: string }} Outcome
+ * @typedef {{ name: string, slice?: string | undefined, tally: Tally, milliseconds: number, unmet?: string }} Outcome
  */
 
 /**

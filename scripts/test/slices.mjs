@@ -27,7 +27,7 @@ export const TOLERANCE = 1.5;
 /**
  * Adds up what ran, slice by slice. Slices of which nothing ran are left out.
  *
- * @param {readonly { slice: string, milliseconds: number, unmet?: string | undefined }[]} outcomes
+ * @param {readonly { slice?: string | undefined, milliseconds: number, unmet?: string | undefined }[]} outcomes
  * @param {readonly Slice[]} [table]
  * @returns {SliceReport[]}
  */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "vitest";
+import { root } from "../lib/paths.mjs";
 import { describeSlices, judgeSlices, slices } from "./slices.mjs";
-import { stages } from "./stages.mjs";
+import { sampled, stages } from "./stages.mjs";
 
 const table = [
   { name: "quick", seconds: 10 },
@@ -32,11 +34,25 @@ test("the seconds are printed against the allowance, and the tolerance only when
   assert.match(describeSlices(judgeSlices([took("quick", 12)], table)).join("\n"), /over\n.*1\.5 times an allowance/);
 });
 
-test("every stage belongs to a slice of the table", () => {
+test("every stage of a whole run belongs to a slice of the table", () => {
   const names = new Set<string>(slices.map(({ name }) => name));
   assert.deepEqual(
-    stages.filter(({ slice }) => !names.has(slice)).map(({ name }) => name),
+    stages.filter(({ slice, onDemand }) => onDemand !== true && !names.has(slice ?? "")).map(({ name }) => name),
     [],
   );
   assert.equal(names.size, slices.length);
+});
+
+test("a soak runs every file that draws a sample", () => {
+  const listed = execFileSync("git", ["grep", "-lE", "[^.]sample\\(", "--", "*.test.ts", "*.fixture.ts"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const drawing = listed.split("\n").filter((file) => file !== "" && file !== "test/support/sample.test.ts");
+  // The two fixtures are what `killed.*` and `catch-up.*` are made of.
+  const through = ["test/crash/killed-at-each-point.fixture.ts", "test/crash/catch-up.fixture.ts"];
+  assert.deepEqual(
+    drawing.filter((file) => !through.includes(file) && !sampled.some((prefix) => file.startsWith(prefix))),
+    [],
+  );
 });

@@ -12,7 +12,8 @@ import { one, sum, tallyOfFile, tallyOfVitest } from "./tally.mjs";
  * @typedef {object} Stage
  * @property {string} name
  * @property {string} title
- * @property {import("./slices.mjs").SliceName} slice what its time counts against
+ * @property {import("./slices.mjs").SliceName} [slice] what its time counts against
+ * @property {boolean} [onDemand] whether it runs only when it is asked for by name
  * @property {boolean} [servers] whether it uses Redis and PostgreSQL
  * @property {readonly string[]} [needs] stages without which this one says nothing
  * @property {(context: StageContext) => Promise<Tally>} run
@@ -72,21 +73,47 @@ async function program(name, file, context, more = []) {
  * @param {string} name of the stage
  * @param {readonly string[]} projects
  * @param {StageContext} context
+ * @param {{ files?: readonly string[], env?: NodeJS.ProcessEnv }} [options]
  */
-async function tests(name, projects, { scratch }) {
+async function tests(name, projects, { scratch }, { files = [], env = {} } = {}) {
   const report = join(scratch, `${name}.vitest.json`);
-  const result = await run(bin("vitest"), [
-    "run",
-    ...projects.map((project) => `--project=${project}`),
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${report}`,
-  ]);
+  const result = await run(
+    bin("vitest"),
+    [
+      "run",
+      ...files,
+      ...projects.map((project) => `--project=${project}`),
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+    ],
+    { env: { ...process.env, ...env } },
+  );
   const tally = tallyOfFile(report, result.ok, tallyOfVitest);
   if (existsSync(report))
     for (const line of describeSkipped(skippedOfVitest(readFileSync(report, "utf8")))) console.log(line);
   return tally;
 }
+
+/**
+ * The tarballs, and a project that has them and their peers: whichever stage needs it first creates it.
+ *
+ * @param {StageContext} context
+ */
+const packedArguments = ({ scratch, tarballs: directory }) => [
+  "--tarballs",
+  directory,
+  "--project",
+  join(scratch, "packed"),
+];
+
+/** What draws a sample with `@hebra/test-servers/sample`. */
+export const sampled = [
+  "test/crash/killed.",
+  "test/crash/catch-up.",
+  "packages/migrate/src/run/killed.test.ts",
+  "packages/hebra/src/cli/to-local.killed.test.ts",
+];
 
 /** @type {readonly Stage[]} */
 export const stages = [
@@ -204,7 +231,14 @@ export const stages = [
     title: "import the tarballs, with and without optional peers",
     slice: "lint, types, build, pack",
     needs: ["pack"],
-    run: (context) => program("packed", "packed/main.ts", context, ["--tarballs", context.tarballs]),
+    run: (context) => program("packed", "packed/main.ts", context, packedArguments(context)),
+  },
+  {
+    name: "nodes",
+    title: "import the tarballs on other versions of Node.js, and resume a turn that was cut off",
+    slice: "other Nodes",
+    needs: ["pack"],
+    run: (context) => program("nodes", "packed/nodes.ts", context, packedArguments(context)),
   },
   {
     name: "examples",
@@ -212,5 +246,12 @@ export const stages = [
     slice: "examples",
     servers: true,
     run: (context) => program("examples", "examples.mjs", context),
+  },
+  {
+    name: "soak",
+    title: "vitest: the tests that play a sample of their points, at every point",
+    onDemand: true,
+    servers: true,
+    run: (context) => tests("soak", [], context, { files: sampled, env: { HEBRA_SOAK: "1" } }),
   },
 ];

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import type { JsonObject } from "@hebra/core";
+import { shared } from "@hebra/test-servers/shared";
 
 /** Two people who talk: the user first, then in turns. */
 export interface Dialogue {
@@ -15,8 +15,7 @@ export interface Dialogue {
 }
 
 /** Where the dialogues are kept, beside the repository. */
-export const dialogueFile =
-  process.env["CHAOS_DIALOGUES"] ?? fileURLToPath(new URL("../../../shared/data/sgd-dev.jsonl.gz", import.meta.url));
+export const dialogueFile = process.env["CHAOS_DIALOGUES"] ?? shared("data/sgd-dev.jsonl.gz").path;
 
 let read: ReadonlyMap<string, Dialogue> | undefined;
 

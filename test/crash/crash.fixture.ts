@@ -22,6 +22,8 @@ export interface CrashFixture {
   namespace: string;
   /** The databases by name; undefined where there is no server. */
   stores: [StoreConfig["kind"], StoreConfig | undefined][];
+  /** One of them; undefined where there is no server. */
+  storeOf(kind: StoreConfig["kind"]): StoreConfig | undefined;
 }
 
 /** @param name - of the test, for what it keeps. @param programName - of the file that its processes run. */
@@ -48,6 +50,11 @@ export function crashFixture(name: string, programName = "program"): CrashFixtur
     for (const one of rows) await pool.query(`DROP SCHEMA ${one.name} CASCADE`);
     await pool.end();
   }, PATIENCE);
+  const stores: CrashFixture["stores"] = [
+    ["sqlite", { kind: "sqlite", path: join(directory, "threads.db") }],
+    ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
+    ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace }],
+  ];
   return {
     directory,
     program: () => program,
@@ -55,10 +62,7 @@ export function crashFixture(name: string, programName = "program"): CrashFixtur
     redisUrl,
     schema,
     namespace,
-    stores: [
-      ["sqlite", { kind: "sqlite", path: join(directory, "threads.db") }],
-      ["postgres", databaseUrl === undefined ? undefined : { kind: "postgres", url: databaseUrl, schema }],
-      ["redis", redisUrl === undefined ? undefined : { kind: "redis", url: redisUrl, namespace }],
-    ],
+    stores,
+    storeOf: (kind) => stores.find(([name]) => name === kind)![1],
   };
 }

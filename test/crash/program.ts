@@ -17,7 +17,7 @@ import { crashThread, triggers, type TriggerId } from "./turn.ts";
  * So much longer than results that are there at once lie apart, also on a machine that stalls: the number of writes is
  * always the same.
  */
-const SETTLE_WINDOW_MS = 40;
+const SETTLE_WINDOW_MS = 200;
 
 /** What a process is to do. */
 export type Job = {

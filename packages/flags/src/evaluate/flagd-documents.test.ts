@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { shared } from "@hebra/test-servers/shared";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parseFlagDocument } from "./document.ts";
 import { rolloutsJsonSchema } from "./json-schema.ts";
 
-const suite = join(import.meta.dirname, "../../../../../shared/suites/flagd-schemas");
-const present = existsSync(suite);
+const { path: suite, present } = shared("suites/flagd-schemas");
 const json = (path: string) => JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
 const published = join(import.meta.dirname, "../../schema/rollouts.schema.json");
 const rollouts = {
@@ -51,7 +51,7 @@ const accepts = (document: unknown) => {
   }
 };
 
-describe.skipIf(!present)("flagd's own documents (needs ../shared/suites/flagd-schemas)", () => {
+describe.skipIf(!present)("flagd's own 36 documents (needs ../shared/suites/flagd-schemas)", () => {
   const flagDocuments = present ? [...documents("flags"), ...documents("flagd")] : [];
   const targetings = present ? documents("targeting") : [];
 

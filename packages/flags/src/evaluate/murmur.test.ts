@@ -1,11 +1,10 @@
-import { readFileSync, existsSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { shared } from "@hebra/test-servers/shared";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bucketAfter, hashPrefix, murmur3 } from "./murmur.ts";
 
-const file = join(import.meta.dirname, "../../../../../shared/suites/hash-vectors/murmur3-x86-32-utf8.json");
-const present = existsSync(file);
+const { path: file, present } = shared("suites/hash-vectors/murmur3-x86-32-utf8.json");
 
 describe("murmur3 x86-32 over UTF-8", () => {
   it.skipIf(!present)(

@@ -1,13 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { shared } from "@hebra/test-servers/shared";
 import { OpenFeature } from "@openfeature/server-sdk";
 import { afterEach, describe, expect, test } from "vitest";
 import { convertTestFlags } from "./convert-test-flags.fixture.ts";
 import { readScenarios } from "./gherkin.fixture.ts";
 import { runStep, type World } from "./steps.fixture.ts";
 
-const suite = join(import.meta.dirname, "../../../../../shared/suites/openfeature-gherkin");
-const present = existsSync(suite);
+const { path: suite, present } = shared("suites/openfeature-gherkin");
 const features = ["evaluation", "evaluation_v2", "contextMerging", "hooks", "metadata"];
 const scenarios = present
   ? features.flatMap((feature) =>
@@ -18,7 +18,7 @@ const scenarios = present
     )
   : [];
 
-describe.skipIf(!present)("OpenFeature's own scenarios (need ../shared/suites/openfeature-gherkin)", () => {
+describe.skipIf(!present)("OpenFeature's own 132 scenarios (need ../shared/suites/openfeature-gherkin)", () => {
   const document = present
     ? convertTestFlags(
         JSON.parse(readFileSync(join(suite, "test-flags.json"), "utf8")) as Parameters<typeof convertTestFlags>[0],

@@ -1,12 +1,13 @@
-import { createReadStream, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { createReadStream, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
 import { deriveId, type JsonObject } from "@hebra/core";
+import { shared } from "@hebra/test-servers/shared";
 
 /** The shared dialogues, when they are there. */
-export const dialoguesFile = join(import.meta.dirname, "../../../../../shared/data/sgd-dev.jsonl.gz");
-export const hasDialogues = existsSync(dialoguesFile);
+const dialoguesFile = shared("data/sgd-dev.jsonl.gz");
+export const hasDialogues = dialoguesFile.present;
 
 interface Dialogue {
   id: string;
@@ -121,7 +122,7 @@ export function writeTables(folder: string, tables: LegacyTables): void {
 export async function dialogueTables(limit = Infinity): Promise<LegacyTables> {
   const tables = emptyTables();
   let count = 0;
-  for await (const line of createInterface({ input: createReadStream(dialoguesFile).pipe(createGunzip()) })) {
+  for await (const line of createInterface({ input: createReadStream(dialoguesFile.path).pipe(createGunzip()) })) {
     if (count++ >= limit) break;
     addDialogue(tables, JSON.parse(line) as Dialogue);
   }

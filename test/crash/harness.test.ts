@@ -6,38 +6,7 @@ import { createHarness, miss, type Harness, type Killed } from "./harness.ts";
 import { mutants } from "./mutants.ts";
 import type { StoreConfig } from "./stores.ts";
 
-const { directory, program, stores } = crashFixture("crash");
-
-/**
- * What every store's run passes: two `begin`s, eight writes of the long turn and two of the other, a takeover; seven
- * actions.
- */
-const WRITES = 2 + 8 + 2 + 1;
-const ACTIONS = 7;
-
-describe.each(stores)("a process killed at each write point over %s", (name, config) => {
-  it.skipIf(config === undefined)(
-    "loses nothing, repeats nothing that it must not, and goes on",
-    async () => {
-      const harness = await createHarness(program(), config!);
-      try {
-        const points = await harness.enumerate();
-        expect(new Set(points).size).toBe(points.length);
-        expect(points).toHaveLength(WRITES * 3 + ACTIONS * 2);
-        const killed = await harness.kill(points);
-        const missed = killed.flatMap((one) => miss(one) ?? []);
-        const violations = await harness.recover(killed);
-        console.log(
-          `${name}: ${points.length} write points, ${killed.length - missed.length} hit, ${violations.length} violations`,
-        );
-        expect({ missed, violations }).toEqual({ missed: [], violations: [] });
-      } finally {
-        await harness.close();
-      }
-    },
-    PATIENCE,
-  );
-});
+const { directory, program } = crashFixture("mutants");
 
 describe("the harness", () => {
   const path = join(directory, "mutants.db");

@@ -1,0 +1,3 @@
+import { movesWhole } from "./move-whole.fixture.ts";
+
+movesWhole("postgres");

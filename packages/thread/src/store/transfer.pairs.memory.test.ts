@@ -1,0 +1,3 @@
+import { copiesFrom } from "./transfer.pairs.fixture.ts";
+
+copiesFrom("memory");

@@ -1,0 +1,67 @@
+// Imports every packed entry under other versions of Node.js, and has each resume a turn that SIGKILL cut off.
+//   tsx scripts/packed/nodes.ts --tarballs DIRECTORY [--project DIRECTORY] [--tally FILE]
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { argumentsOf } from "../lib/arguments.mjs";
+import { removeDirectory, temporaryDirectory } from "../lib/guard.mjs";
+import { run } from "../lib/run.mjs";
+import { packedEntries, readTarballs } from "../ship/tarball.ts";
+import { judgeImport } from "./judge.ts";
+import { crashProgram, findNode, judgeResumed, otherNodes, type Resumed } from "./other-node.ts";
+import { importProbe, runProbes } from "./probe.ts";
+import { createProject, peersOf } from "./project.ts";
+
+const { values } = argumentsOf({
+  options: { tarballs: { type: "string" }, project: { type: "string" }, tally: { type: "string" } },
+});
+if (values.tarballs === undefined) throw new Error("--tarballs DIRECTORY is needed");
+
+const tarballs = readTarballs(values.tarballs);
+const imports = tarballs.flatMap(({ manifest }) =>
+  packedEntries(manifest).map(({ specifier }) => importProbe(specifier)),
+);
+const tally = { passed: 0, failed: 0, skipped: 0 };
+function note(title: string, problem: string | undefined): void {
+  tally[problem === undefined ? "passed" : "failed"] += 1;
+  if (problem !== undefined) console.log(`FAILED ${title}: ${problem}`);
+}
+
+const scratch = temporaryDirectory("nodes");
+try {
+  const project = values.project ?? join(scratch, "project");
+  const found = otherNodes.map((major) => findNode(major));
+  const there = found.flatMap((one) => ("command" in one ? [one] : []));
+  if (there.length > 0 && !existsSync(project))
+    await createProject(project, tarballs, peersOf(tarballs, { optional: true }));
+  for (const one of found) {
+    if ("absent" in one) {
+      tally.skipped += 1;
+      console.log(`skipped Node.js ${one.major}: ${one.absent}`);
+    }
+  }
+  for (const { major, command } of there) {
+    const results = await runProbes(project, imports, command);
+    imports.forEach((probe, index) => note(`${probe.title} on Node.js ${major}`, judgeImport(results[index])));
+    note(`a turn that is cut off and resumed on Node.js ${major}`, await crash(project, major, command));
+    console.log(`Node.js ${major}: ${imports.length} entries, and a turn that was cut off and resumed`);
+  }
+} finally {
+  removeDirectory(scratch);
+}
+if (values.tally !== undefined) writeFileSync(values.tally, JSON.stringify(tally));
+process.exitCode = tally.failed > 0 ? 1 : 0;
+
+/** @returns what is wrong, if anything */
+async function crash(project: string, major: number, command: string): Promise<string | undefined> {
+  writeFileSync(join(project, "crash.mjs"), crashProgram());
+  const play = (what: string) =>
+    run(command, ["crash.mjs", what, join(scratch, `desk-${major}.sqlite`)], {
+      cwd: project,
+      output: "capture",
+      env: { PATH: process.env["PATH"] },
+    });
+  const cutOff = await play("cut-off");
+  if (!cutOff.output.includes("ended by SIGKILL")) return `it was not cut off: ${cutOff.output}`;
+  const { ok, output } = await play("resume");
+  return ok ? judgeResumed(major, JSON.parse(output) as Resumed) : `it was not resumed: ${output}`;
+}

@@ -1,0 +1,3 @@
+import { killedCatchUp } from "./catch-up.fixture.ts";
+
+killedCatchUp("postgres");

@@ -1,0 +1,3 @@
+import { killedAtEachPoint } from "./killed-at-each-point.fixture.ts";
+
+killedAtEachPoint("redis");
