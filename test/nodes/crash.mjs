@@ -5,18 +5,30 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { createEngine, defineAction, defineThread } from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
-import * as z from "zod";
 
 const [what, path] = process.argv.slice(2);
 const events = `${path}.events`;
 const note = (/** @type {string} */ event) => appendFileSync(events, `${event}\n`);
+
+/** Any Standard Schema will do; a validator is no dependency of this project. */
+const order = {
+  "~standard": {
+    version: /** @type {const} */ (1),
+    vendor: "none",
+    validate: (/** @type {unknown} */ value) => ({ value: /** @type {{ number: string }} */ (value) }),
+    jsonSchema: {
+      input: () => ({ type: "object", properties: { number: { type: "string" } }, required: ["number"] }),
+      output: () => ({ type: "object", properties: { number: { type: "string" } }, required: ["number"] }),
+    },
+  },
+};
 
 const desk = defineThread({
   name: "desk",
   actions: {
     find_order: defineAction({
       description: "Finds an order by its number.",
-      input: z.object({ number: z.string() }),
+      input: order,
       effect: "read",
       execute({ number }) {
         note("look");
