@@ -43,7 +43,9 @@ function packageProblem(owner, specifier) {
 function libraryProblem(path, specifier) {
   const library = libraries.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`));
   if (library === undefined || library.within.test(path)) return undefined;
-  return `${specifier} is an optional peer: only its own adapter may import it.`;
+  return library.why === undefined
+    ? `${specifier} is an optional peer: only its own adapter may import it.`
+    : `${specifier} is out of reach here: ${library.why}.`;
 }
 
 /** @param {string} owner @param {string} path @param {string} target */

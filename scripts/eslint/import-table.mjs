@@ -4,6 +4,7 @@
  * @typedef {object} Library a library that is an optional peer, and where alone it may be imported
  * @property {string} name
  * @property {RegExp} within matched against the file's path below `src/`
+ * @property {string} [why] instead of "is an optional peer …"
  *
  * @typedef {object} Confined a folder that may reach only a part of what its package may
  * @property {string} package
@@ -24,8 +25,9 @@ export const mayImport = {
   reactor: ["core"],
   thread: ["core", "lock", "bus", "reactor"],
   compat: ["core", "lock", "reactor", "thread"],
-  flags: ["core"],
-  migrate: ["core"],
+  flags: ["core", "cli-kit"],
+  migrate: ["core", "cli-kit"],
+  "cli-kit": ["core"],
 };
 
 /** The command line composes what it likes, and stands on no list: `hebra` is thin over the libraries. */
@@ -42,6 +44,8 @@ export const libraries = [
   { name: "@ai-sdk/provider", within: /(^|\/)ai-sdk([./-]|$)/ },
   { name: "react", within: /(^|\/)react\// },
   { name: "react-dom", within: /(^|\/)react\// },
+  { name: "@hebra/cli-kit", within: /^cli(\/|\.ts$)/, why: "only command lines (`cli/`) use it" },
+  { name: "commander", within: /^pars(e|er)\.ts$/ },
   { name: "croner", within: /^runtime\/cron\.ts$/ },
   { name: "hono", within: /(^|\/)http([./-]|$)/ },
   { name: "@openfeature/server-sdk", within: /(^|\/)openfeature([./-]|$)/ },

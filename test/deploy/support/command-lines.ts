@@ -1,21 +1,22 @@
-import { optionTable, type CommandName, type OptionName } from "../../../packages/hebra/src/cli/commands.ts";
-import { number, parseLine } from "../../../packages/hebra/src/cli/parse.ts";
+import { wholeNumber } from "@hebra/cli-kit";
+import { readCommandLine } from "@hebra/cli-kit/testing";
+import type { CommandName } from "../../../packages/hebra/src/cli/commands.ts";
+import { program } from "../../../packages/hebra/src/cli/program.ts";
 
 /** A command line of `hebra`, as the command itself reads it. */
 export interface CommandLine {
-  command: CommandName;
+  command: CommandName | `${"flags" | "rollout" | "migrate"} ${string}`;
   options: Readonly<Record<string, string | boolean | undefined>>;
 }
 
 /** Reads a line with the parser of the command itself. @throws Error that says what `hebra` would not take */
 export function parseCommandLine(args: readonly string[]): CommandLine {
-  const line = parseLine(args);
-  if (line === undefined) throw new Error("hebra is to do nothing but help");
-  for (const [option, value] of Object.entries(line.options) as [OptionName, string | boolean][]) {
-    const entry = optionTable[option];
-    if ("argument" in entry && (entry.argument === "N" || entry.argument === "MS")) number(option, String(value), 0);
+  const { path, command, options } = readCommandLine(program, args);
+  for (const [option, value] of Object.entries(options)) {
+    const { argument } = command.options[option]!;
+    if (argument === "N" || argument === "MS") wholeNumber(option, value, 0);
   }
-  return { command: line.command, options: line.options };
+  return { command: path.join(" ") as CommandLine["command"], options };
 }
 
 /**

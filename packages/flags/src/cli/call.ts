@@ -1,61 +1,57 @@
+import { numberFrom, oneLineAll, required, type Call, type Report } from "@hebra/cli-kit";
 import { HebraError } from "@hebra/core";
 import { readFile } from "node:fs/promises";
-import type { AdminClient, Answer } from "./client.ts";
-import type { CliIo, ExitCode } from "./io.ts";
-import type { OptionName } from "./option-table.ts";
-import type { Paint } from "./paint.ts";
-import type { Given, Parsed } from "./parse.ts";
+import { adminClient, type AdminClient, type Answer } from "./client.ts";
+import type { Given, OptionName } from "./option-table.ts";
 
 /** One command with what it was given. */
-export interface Call extends Parsed {
-  readonly io: CliIo;
-  readonly paint: Paint;
+export interface FlagCall extends Call<Given> {
+  /** The flag, or the module. */
+  readonly operand: string;
+  readonly given: Given;
   /** @throws HebraError `INVALID_OPTIONS` without an address */
   readonly client: () => AdminClient;
 }
 
+/** Adds the admin's client, from options or `HEBRA_FLAGS_URL` and `HEBRA_FLAGS_TOKEN`. */
+export function flagCall(call: Call<Given>): FlagCall {
+  const { options, operands, io } = call;
+  const url = options.url ?? io.env["HEBRA_FLAGS_URL"];
+  const token = options.token ?? io.env["HEBRA_FLAGS_TOKEN"];
+  return { ...call, given: options, operand: operands[0] ?? "", client: () => adminClient(io, url, token) };
+}
+
 /** Asks the admin; a change carries its idempotency key. */
 export function ask<T>(
-  { client, given }: Call,
+  { client, given }: FlagCall,
   method: string,
   path: string,
   body?: object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer<T>> {
-  const key = given.key === undefined || method === "GET" ? {} : { "idempotency-key": String(given.key) };
+  const key = given.key === undefined || method === "GET" ? {} : { "idempotency-key": given.key };
   return client().call<T>(method, path, body, { ...key, ...headers });
 }
 
-/** Writes what a command found, for machines or for people. */
-export function show({ io, given }: Call, value: unknown, human: () => string): ExitCode {
-  io.out(`${given.json === true ? JSON.stringify(value) : human()}\n`);
-  return 0;
-}
+/** What a command found; people get text of others with its line breaks and controls escaped. */
+export const show = <T extends object>(value: T, human: (safe: T) => string): Report => ({
+  report: value,
+  text: human(oneLineAll(value)),
+});
 
 /** @throws HebraError `INVALID_OPTIONS` */
-export function reasonOf({ given }: Call): string {
-  if (typeof given.reason !== "string" || given.reason.trim() === "")
-    throw new HebraError("INVALID_OPTIONS", "Say why: --reason TEXT. It goes into the evidence.");
+export function reasonOf({ given }: FlagCall): string {
+  if (given.reason === undefined || given.reason.trim() === "")
+    throw new HebraError("INVALID_OPTIONS", "Say why: --reason TEXT. It is kept with the evidence.");
   return given.reason;
 }
 
 /** A text option. @throws HebraError `INVALID_OPTIONS` */
-export function needed(given: Given, name: OptionName, what: string): string {
-  const value = given[name];
-  if (typeof value !== "string" || value === "")
-    throw new HebraError("INVALID_OPTIONS", `${what}: --${name} is missing.`);
-  return value;
-}
+export const needed = (given: Given, name: OptionName): string => required(name, given[name]);
 
 /** A number option. @throws HebraError `INVALID_OPTIONS` */
-export function numberOption(given: Given, name: OptionName, otherwise: number, least = 0): number {
-  const value = given[name];
-  if (value === undefined) return otherwise;
-  const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : Number.NaN;
-  if (!Number.isFinite(parsed) || parsed < least)
-    throw new HebraError("INVALID_OPTIONS", `--${name} must be a number from ${least} on, not ${String(value)}.`);
-  return parsed;
-}
+export const numberOption = (given: Given, name: OptionName, otherwise: number, least = 0): number =>
+  numberFrom(name, given[name], otherwise, least);
 
 /** @throws HebraError `PARSE_ERROR` when the file is missing or no JSON */
 export async function readJsonFile(path: string): Promise<unknown> {

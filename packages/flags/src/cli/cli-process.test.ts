@@ -126,7 +126,7 @@ async function wholeLife(): Promise<void> {
   expect(await cli("rollout approve engine-v2 --role technical --reason me")).toMatchObject({ code: 3 });
   await ok("rollout approve engine-v2 --role technical --reason reviewed", "bo");
   expect(await cli("rollout advance engine-v2 --reason go")).toMatchObject({
-    code: 1,
+    code: 2,
     err: expect.stringContaining("Nothing is known of the legacy engine") as string,
   });
   await ok("rollout rollback engine-v2 --reason errors");
@@ -157,7 +157,7 @@ describe("hebra-flags as processes of their own", () => {
         out: expect.stringContaining('"version":3') as string,
       });
       expect(await cli("simulate --errors 50 --legacy-errors 1 --json")).toMatchObject({
-        code: 1,
+        code: 2,
         out: expect.stringContaining("rolledBack") as string,
       });
     },

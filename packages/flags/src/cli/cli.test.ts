@@ -7,8 +7,8 @@ import { memoryIncidents } from "../incident/stores.ts";
 import { createIncidentRecorder } from "../incident/recorder.ts";
 import { createDecisionTable } from "../incident/decision-table.ts";
 import { bare, FLAG } from "../rollout/rollout-world.fixture.ts";
+import type { Io } from "@hebra/cli-kit";
 import { runLine } from "./cli.fixture.ts";
-import type { CliIo } from "./io.ts";
 
 const incidents = memoryIncidents();
 let admin: AdminServer;
@@ -22,7 +22,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-const run = (line: string, who: Parameters<typeof runLine>[2] = "ana", more: Partial<CliIo> = {}) =>
+const run = (line: string, who: Parameters<typeof runLine>[2] = "ana", more: Partial<Io> = {}) =>
   runLine(admin.url, line, who, more);
 const write = async (name: string, value: unknown) => {
   const path = join(directory, name);
@@ -41,7 +41,7 @@ describe("flags", () => {
     expect(await run(`set fresh --file ${file} --reason new`)).toMatchObject({ code: 0 });
     expect((await run(`get ${FLAG} --json`)).out).toContain('"percent":25');
     expect(await run(`set ${FLAG} --file ${file} --reason x --etag stale`)).toMatchObject({
-      code: 1,
+      code: 4,
       err: expect.stringContaining("REVISION_CONFLICT") as string,
     });
     expect((await run(`kill ${FLAG} --reason smoke`)).out).toContain("legacy serves");
@@ -53,6 +53,45 @@ describe("flags", () => {
     expect((await run("list")).out).toMatch(/^EVERYTHING is killed by ana: storm/);
     expect((await run(`explain ${FLAG} --session s1`)).out).toContain("by kill.global");
     expect(await run("unkill * --reason over")).toMatchObject({ code: 0 });
+  });
+
+  it("are not killed under a name that does not exist: the nearest one is suggested, and --ahead means it [FL-2]", async () => {
+    const refused = await run("kill engine_v2 --reason storm");
+    expect([refused.code, refused.out]).toEqual([2, ""]);
+    expect(refused.err).toMatch(/^FLAG_NOT_FOUND: There is no flag `engine_v2`\. Did you mean `engine-v2`\?.*--ahead/);
+    expect((await run("list")).out).not.toContain("KILLED");
+    expect((await run("unkill engine_v2 --reason over")).err).toContain("Did you mean `engine-v2`?");
+    expect(await run("kill engine_v3 --ahead --reason storm")).toMatchObject({ code: 0 });
+    expect((await run("list")).out).toMatch(/engine_v3 .*KILLED by ana: storm/);
+  });
+
+  it("are killed also while the admin cannot list its flags [FL-2]", async () => {
+    const noList: typeof fetch = (input, init) =>
+      String(input as string).endsWith("/v1/flags")
+        ? Promise.resolve(
+            new Response('{"code":"INTERNAL"}', { status: 500, headers: { "content-type": "application/json" } }),
+          )
+        : fetch(input, init);
+    expect(await run(`kill ${FLAG} --reason storm`, "ana", { fetch: noList })).toMatchObject({ code: 0 });
+    expect((await run("list")).out).toContain("KILLED by ana: storm");
+  });
+
+  it("are shown with the controls of a name or a reason escaped, as text and as JSON [SE-7]", async () => {
+    const evil = "x\u001b[2J\u001b]0;pwned\u0007\u202egnp\u009b1m\nEVERYTHING is alive";
+    await run(`kill ${FLAG} --reason "${evil}"`);
+    for (const line of [
+      "list",
+      `audit ${FLAG}`,
+      "list --json",
+      `get ${FLAG}`,
+      `get ${FLAG} --json`,
+      `audit ${FLAG} --json`,
+    ]) {
+      const { out } = await run(line, "ana", { terminal: true, colour: false });
+      expect(out, line).toContain("pwned");
+      expect(out.replaceAll("\n", ""), line).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+      expect(out, line).not.toMatch(/^EVERYTHING/m);
+    }
   });
 
   it("have incidents that can be asked for by flag, code and match", async () => {
@@ -91,7 +130,7 @@ describe("a rollout", () => {
     await admin.world.traffic(4, 300);
     const refused = await run(`rollout advance ${FLAG} --reason go`);
     expect([refused.code, refused.err.split("\n")]).toEqual([
-      1,
+      2,
       [
         "EVIDENCE_MISSING: canary(0) cannot `advance` yet",
         "  ✗ 0 of 1 records of `customer-notice`.",
@@ -137,7 +176,7 @@ describe("a rollout", () => {
         "no-regression",
         await write("edited.json", (await readFile(regression, "utf8")).replace('"n"', '"m"')),
       ),
-    ).toMatchObject({ code: 1, err: expect.stringContaining("EVIDENCE_TAMPERED") as string });
+    ).toMatchObject({ code: 5, err: expect.stringContaining("EVIDENCE_TAMPERED") as string });
     expect(await attest("no-regression", regression)).toMatchObject({ code: 0 });
     expect(await attest("performance-baseline", performance_)).toMatchObject({ code: 0 });
     expect(await run(`rollout advance ${FLAG} --reason go`)).toMatchObject({ code: 0 });
@@ -153,7 +192,7 @@ describe("without an admin", () => {
       expect(good.code).toBe(0);
       expect(JSON.parse(good.out)).toMatchObject({ phase: "full" });
       const bad = await run("simulate --errors 10 --legacy-errors 1");
-      expect(bad.code).toBe(1);
+      expect(bad.code).toBe(2);
       expect(bad.out).toMatch(/rolledBack\(canary\(\d\)\) +guard (errors|error-ceiling)/);
     },
   );
@@ -167,7 +206,7 @@ describe("without an admin", () => {
     });
     expect(JSON.parse(await readFile(out, "utf8"))).toMatchObject({ kind: "no-regression", ok: true });
     expect(await run(`validate-no-regression ${await write("worse.mjs", source(120))}`)).toMatchObject({
-      code: 1,
+      code: 2,
       out: expect.stringContaining("✗ price") as string,
     });
     const perf = await write(
@@ -178,7 +217,7 @@ describe("without an admin", () => {
     const baseline = JSON.parse(await readFile(out, "utf8")) as { at: string };
     await writeFile(out, JSON.stringify({ ...baseline, at: "changed" }));
     expect(await run(`perf-baseline ${perf} --baseline ${out}`)).toMatchObject({
-      code: 1,
+      code: 2,
       out: expect.stringContaining("was changed") as string,
     });
     expect(await run(`validate-no-regression ${join(directory, "absent.mjs")}`)).toMatchObject({

@@ -1,29 +1,36 @@
-import { errorMessage, HebraError, type JsonValue } from "@hebra/core";
-import type { CliIo, ExitCode } from "./io.ts";
+import { CommandError, exitCodeOf, exitCodes, oneLine, type ExitCode, type Io } from "@hebra/cli-kit";
+import { errorCode, errorCodes, errorMessage, HebraError, type JsonValue } from "@hebra/core";
 
-/** An answer that was not a success. */
-export interface Refusal {
-  readonly status: number;
-  readonly code: string;
+interface Missing {
+  readonly item: string;
   readonly detail: string;
-  readonly missing: readonly { readonly item: string; readonly detail: string }[];
 }
 
-/** The admin refused. */
-export class Refused extends Error {
-  readonly refusal: Refusal;
-  constructor(refusal: Refusal) {
-    super(refusal.detail);
-    this.refusal = refusal;
-  }
-
-  /** What the command ends with. */
-  get exitCode(): ExitCode {
-    const { status } = this.refusal;
-    if (status === 401 || status === 403 || status >= 500) return 3;
-    return status === 400 ? 2 : 1;
-  }
+/** A refusal of the admin: its code, status and what is missing. */
+function refusal(status: number, code: string, detail: string, missing: readonly Missing[] = []): CommandError {
+  // What is missing is listed below, one a line; the sentence need not repeat it.
+  const short = missing.length === 0 ? detail : detail.split(": ", 1)[0]!;
+  return new CommandError(code, short, exitOf(status, code, missing), {
+    details: {
+      status,
+      ...(missing.length === 0 ? {} : { missing: missing.map(({ item, detail }) => ({ item, detail })) }),
+    },
+    lines: missing.map(({ detail }) => `  ✗ ${oneLine(detail)}`),
+  });
 }
+
+/** A code that this build knows decides; otherwise the status does. */
+function exitOf(status: number, code: string, missing: readonly Missing[]): ExitCode {
+  if (missing.length > 0 && missing.every(({ item }) => item.startsWith("approval"))) return exitCodes.approval;
+  if (status >= 500 || status === 429) return exitCodes.away;
+  if (Object.hasOwn(errorCodes, code)) return exitCodeOf(code);
+  if (status === 403) return exitCodes.approval;
+  return status === 409 || status === 412 ? exitCodes.drift : exitCodes.usage;
+}
+
+/** Whether asking again may help. */
+export const isAway = (error: unknown): boolean =>
+  error instanceof CommandError ? error.exitCode === exitCodes.away : errorCode(error) === "UNREACHABLE";
 
 /** What the admin said. */
 export interface Answer<T> {
@@ -33,7 +40,7 @@ export interface Answer<T> {
 
 /** Calls the admin. */
 export interface AdminClient {
-  /** @throws HebraError `UNREACHABLE`; {@link Refused} */
+  /** @throws HebraError `UNREACHABLE`; CommandError for a refusal */
   call<T>(method: string, path: string, body?: object, headers?: Readonly<Record<string, string>>): Promise<Answer<T>>;
 }
 
@@ -41,7 +48,7 @@ export interface AdminClient {
 const TIMEOUT_MS = 15_000;
 
 /** @throws HebraError `INVALID_OPTIONS` without an address, or with one that is none */
-export function adminClient(io: CliIo, url: string | undefined, token: string | undefined): AdminClient {
+export function adminClient(io: Io, url: string | undefined, token: string | undefined): AdminClient {
   if (url === undefined || url === "")
     throw new HebraError("INVALID_OPTIONS", "Where is the admin? Set HEBRA_FLAGS_URL, or give --url.");
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
@@ -69,6 +76,10 @@ export function adminClient(io: CliIo, url: string | undefined, token: string | 
         });
         text = await response.text();
       } catch (error) {
+        if (io.signal.aborted)
+          throw new HebraError("ABORTED", "Stopped before the admin answered. Whether it acted is unknown.", {
+            cause: error,
+          });
         throw new HebraError("UNREACHABLE", `The admin at ${new URL(base).host} did not answer: ${whyOf(error)}.`, {
           cause: error,
         });
@@ -80,22 +91,21 @@ export function adminClient(io: CliIo, url: string | undefined, token: string | 
         code?: string;
         title?: string;
         detail?: string;
-        details?: { missing?: Refusal["missing"] };
+        details?: { missing?: readonly Missing[] };
       };
       if (response.ok || parsed === undefined) {
-        throw new Refused({
-          status: response.ok ? 502 : response.status,
-          code: "UNREACHABLE",
-          detail: `What answers at ${new URL(base).host} is no admin of @hebra/flags (status ${response.status}, no JSON).`,
-          missing: [],
-        });
+        throw refusal(
+          response.ok ? 502 : response.status,
+          "UNREACHABLE",
+          `What answers at ${new URL(base).host} is no admin of @hebra/flags (status ${response.status}, no JSON).`,
+        );
       }
-      throw new Refused({
-        status: response.status,
-        code: problem.code ?? problem.title ?? "ERROR",
-        detail: problem.detail ?? `status ${response.status}`,
-        missing: problem.details?.missing ?? [],
-      });
+      throw refusal(
+        response.status,
+        oneLine(problem.code ?? problem.title ?? "ERROR"),
+        oneLine(problem.detail ?? `status ${response.status}`),
+        problem.details?.missing,
+      );
     },
   };
 }

@@ -1,14 +1,14 @@
 import type { OptionName } from "./option-table.ts";
 
-/** A command, or a verb of one, as the help and the parser know it. */
-export interface Command {
+/** A command as data; what it does is in `commands.ts`. */
+export interface Entry {
   readonly summary: string;
-  /** What follows the command besides options, each needed. */
-  readonly operands?: readonly string[];
+  /** What follows the command besides options, each required. */
+  readonly operands?: string;
   readonly options: readonly OptionName[];
   /** What one should know, a paragraph each. */
   readonly details?: readonly string[];
-  /** Command lines, each with what it does. */
+  /** Command lines without the program, each with what it does. */
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** Whether it needs no admin. */
   readonly local?: boolean;
@@ -16,201 +16,176 @@ export interface Command {
 
 const moduleDetails = (what: string): readonly string[] => [
   `The module's default export is the options of ${what} or a function that makes them, so that it can bring its own clients.`,
-  "The report is a JSON file with a digest over its content; `rollout attest --report` hands it in. The exit code is the verdict's: 0 yes, 1 no.",
+  "The report is a JSON file with a digest over its content; `rollout attest --report` submits it. The exit code is the verdict's: 0 passed, 2 failed.",
 ];
 
-/** What `hebra-flags` can do, in the order of the help. */
-export const commands = {
+/** The commands about flags, in the order of the help. */
+export const flagEntries = {
   list: {
-    summary: "All flags and where their rollouts stand.",
+    summary: "Lists all flags and the state of their rollouts.",
     options: [],
-    examples: [["hebra-flags list", "a table"]],
+    details: ["A flag is shown with its version, its canary and shadow shares, and whether it is killed."],
+    examples: [["list", "a table"]],
   },
   get: {
-    summary: "One flag's entries and its ETag.",
-    operands: ["flag"],
+    summary: "Prints one flag's entries and its ETag.",
+    operands: "<flag>",
     options: [],
-    examples: [["hebra-flags get engine-v2 --json", "for a script"]],
+    examples: [["get engine-v2 --json", "for a script"]],
   },
   set: {
     summary: "Writes a flag's rollout entry.",
-    operands: ["flag"],
+    operands: "<flag>",
     options: ["file", "reason", "etag"],
     details: [
-      "The entry's version is raised by the admin. The flag is read first, so that a change that somebody else makes meanwhile is not lost: pass the --etag that you looked at to be sure.",
+      "The admin raises the entry's version. The flag is read first, so a change made by somebody else in between is not lost; pass the --etag that you looked at to be sure. It exits with 4 when the flag has changed.",
     ],
-    examples: [["hebra-flags set engine-v2 --file rollout.json --reason 'beta customers'", "replaces the entry"]],
+    examples: [["set engine-v2 --file rollout.json --reason 'beta customers'", "replaces the entry"]],
   },
   kill: {
-    summary: "Legacy for everybody, at once.",
-    operands: ["flag"],
-    options: ["reason"],
+    summary: "Serves legacy to everybody, at once.",
+    operands: "<flag>",
+    options: ["reason", "ahead"],
     details: [
-      "It beats every other rule, in every process within a second by push and within five by polling. `'*'` kills every flag.",
+      "It beats every other rule, in every process within a second by push and within five by polling. `'*'` kills every flag. A flag that does not exist is refused, because its kill would stop nothing; --ahead kills it before it exists.",
     ],
     examples: [
-      ["hebra-flags kill engine-v2 --reason 'wrong prices'", "one flag"],
-      ["hebra-flags kill '*' --reason 'data centre'", "all of them"],
+      ["kill engine-v2 --reason 'wrong prices'", "one flag"],
+      ["kill '*' --reason 'data centre'", "all of them"],
     ],
   },
   unkill: {
-    summary: "Takes a kill back.",
-    operands: ["flag"],
+    summary: "Lifts a kill.",
+    operands: "<flag>",
     options: ["reason"],
-    examples: [["hebra-flags unkill engine-v2 --reason 'prices are right again'", "the rollout's phase counts again"]],
+    examples: [["unkill engine-v2 --reason 'prices are right again'", "the rollout's phase counts again"]],
   },
   explain: {
-    summary: "Which engine serves, and by which rule.",
-    operands: ["flag"],
+    summary: "Shows which engine serves a session, and by which rule.",
+    operands: "<flag>",
     options: ["session", "project", "org"],
-    examples: [["hebra-flags explain engine-v2 --session s1 --org acme", "every rule up to the one that decides"]],
-  },
-  rollout: {
-    summary: "Moves a rollout, or leaves a record that unlocks an edge.",
-    operands: ["verb", "flag"],
-    options: ["reason"],
-    examples: [
-      ["hebra-flags rollout start engine-v2 --plan plan.json --reason 'beta'", "the first step"],
-      ["hebra-flags rollout status engine-v2", "where it stands and what the next edges lack"],
-    ],
+    examples: [["explain engine-v2 --session s1 --org acme", "every rule up to the one that decides"]],
   },
   watch: {
-    summary: "A live view: arms, counters, guards against their lines, next edges and what holds them.",
-    operands: ["flag"],
+    summary: "Shows a rollout live: arms, counters, guards with their thresholds, next steps and what blocks them.",
+    operands: "<flag>",
     options: ["every", "once"],
     details: [
-      "On a terminal it redraws until Ctrl-C, and what was seen last stays. Elsewhere it writes one view after another, or with --json one document a line. While the admin does not answer it says so and goes on asking.",
+      "On a terminal it redraws until Ctrl-C and leaves the last view behind. Elsewhere it writes one view after another, or with --json one document a line. While the admin does not answer it says so and keeps asking.",
     ],
     examples: [
-      ["hebra-flags watch engine-v2", "on a terminal of its own"],
-      ["hebra-flags watch engine-v2 --once --json", "one look, for a script"],
+      ["watch engine-v2", "on a terminal of its own"],
+      ["watch engine-v2 --once --json", "one look, for a script"],
     ],
   },
   audit: {
-    summary: "The chain of evidence and the flag's changes; fails when either was tampered with.",
-    operands: ["flag"],
+    summary: "Prints the evidence and changes of a flag, and verifies that neither was tampered with.",
+    operands: "<flag>",
     options: [],
-    examples: [["hebra-flags audit engine-v2", "who moved it, when and why"]],
+    examples: [["audit engine-v2", "who changed it, when and why"]],
   },
   incidents: {
-    summary: "The latest incidents.",
+    summary: "Lists the latest incidents.",
     options: ["flag", "code", "unmatched", "limit"],
-    examples: [["hebra-flags incidents --flag engine-v2 --unmatched", "those that need a rule"]],
+    examples: [["incidents --flag engine-v2 --unmatched", "those that need a rule"]],
   },
   simulate: {
-    summary: "The real controller over made-up traffic on a virtual clock.",
+    summary: "Runs the real controller over simulated traffic on a virtual clock.",
     options: ["plan", "errors", "legacy-errors", "latency", "sessions", "seed"],
     local: true,
-    details: ["For trying out a plan before it matters. Exits 1 when the rollout does not reach full."],
+    details: ["Use it to try out a plan. It exits with 2 when the rollout does not reach full."],
     examples: [
-      ["hebra-flags simulate", "the default plan with a good engine"],
-      [
-        "hebra-flags simulate --plan plan.json --errors 10 --legacy-errors 1",
-        "how soon ten times the errors are found",
-      ],
+      ["simulate", "the default plan with a good engine"],
+      ["simulate --plan plan.json --errors 10 --legacy-errors 1", "how soon ten times the errors are found"],
     ],
   },
   "validate-no-regression": {
-    summary: "Paired calls of both engines, compared field by field.",
-    operands: ["module"],
+    summary: "Calls both engines in pairs and compares the answers field by field.",
+    operands: "<module>",
     options: ["out"],
     local: true,
     details: moduleDetails("validateNoRegression()"),
     examples: [
-      [
-        "hebra-flags validate-no-regression parity.mjs --out parity.json",
-        "at most 5 % a field, unless the module says otherwise",
-      ],
+      ["validate-no-regression parity.mjs --out parity.json", "at most 5 % a field, unless the module says otherwise"],
     ],
   },
   "perf-baseline": {
-    summary: "Both engines' operations under an open load.",
-    operands: ["module"],
+    summary: "Measures both engines' operations under an open load.",
+    operands: "<module>",
     options: ["baseline", "out"],
     local: true,
     details: moduleDetails("perfBaseline()"),
-    examples: [
-      ["hebra-flags perf-baseline load.mjs --baseline last.json --out now.json", "p95 against the last report's"],
-    ],
+    examples: [["perf-baseline load.mjs --baseline last.json --out now.json", "p95 against the last report's"]],
   },
-} as const satisfies Record<string, Command>;
+} as const satisfies Record<string, Entry>;
 
-/** A command's name. */
-export type CommandName = keyof typeof commands;
+/** A flag command's name. */
+export type FlagCommand = keyof typeof flagEntries;
 
-/** The verbs of `rollout` that only look. */
+/** The rollout commands that only look. */
 export const lookingVerbs: readonly string[] = ["status", "postmortem"];
 
-/** The verbs of `rollout`: those that move it, and those that leave a record. */
-export const rolloutVerbs: Readonly<Record<string, Command>> = {
+/** The commands that move a rollout, and those that leave a record. */
+export const rolloutEntries: Readonly<Record<string, Entry>> = {
   start: {
     summary: "Begins: only the allow list is served.",
     options: ["plan"],
-    examples: [["hebra-flags rollout start engine-v2 --plan plan.json --reason 'beta'", "by the plan's owner"]],
+    examples: [["rollout start engine-v2 --plan plan.json --reason 'beta'", "by the plan's owner"]],
   },
   advance: {
     summary: "Takes the next step, if its evidence is there.",
     options: [],
-    examples: [
-      ["hebra-flags rollout advance engine-v2 --reason 'the checklist is done'", "else it says what is missing"],
-    ],
+    examples: [["rollout advance engine-v2 --reason 'the checklist is done'", "or says what is missing"]],
   },
   cutover: {
     summary: "Goes to full from shadow or canary, if the evidence is there.",
     options: [],
-    examples: [["hebra-flags rollout cutover engine-v2 --reason 'signed'", "past the steps that are left"]],
+    examples: [["rollout cutover engine-v2 --reason 'signed'", "past the steps that are left"]],
   },
   retreat: {
     summary: "Takes the last step back.",
     options: [],
-    examples: [["hebra-flags rollout retreat engine-v2 --reason 'slower than it should be'", "one step"]],
+    examples: [["rollout retreat engine-v2 --reason 'slower than it should be'", "one step"]],
   },
   "set-hold-back": {
     summary: "How many stay on legacy in full.",
     options: ["hold-back"],
-    examples: [
-      ["hebra-flags rollout set-hold-back engine-v2 --hold-back 0 --reason 'last ones'", "before it is retired"],
-    ],
+    examples: [["rollout set-hold-back engine-v2 --hold-back 0 --reason 'last ones'", "before it is retired"]],
   },
   pause: {
     summary: "Holds; the split stays as it is.",
     options: [],
-    examples: [["hebra-flags rollout pause engine-v2 --reason 'looking into a complaint'", "for a person to judge"]],
+    examples: [["rollout pause engine-v2 --reason 'looking into a complaint'", "for a person to judge"]],
   },
   resume: {
     summary: "Goes on where it was paused; a new test begins.",
     options: [],
-    examples: [["hebra-flags rollout resume engine-v2 --reason 'it was the network'", "by a person"]],
+    examples: [["rollout resume engine-v2 --reason 'it was the network'", "by a person"]],
   },
   rollback: {
     summary: "Legacy for everybody, latched; a postmortem is opened.",
     options: [],
-    examples: [["hebra-flags rollout rollback engine-v2 --reason 'wrong prices'", "always allowed"]],
+    examples: [["rollout rollback engine-v2 --reason 'wrong prices'", "always allowed"]],
   },
   reset: {
     summary: "Leads out of a rollback, after its rest.",
     options: ["to", "plan"],
-    examples: [["hebra-flags rollout reset engine-v2 --to shadow --reason 'fixed in 2.0.1'", "a new beginning"]],
+    examples: [["rollout reset engine-v2 --to shadow --reason 'fixed in 2.0.1'", "a new beginning"]],
   },
   retire: {
     summary: "The old engine is done with: its endpoints may answer 410.",
     options: [],
-    examples: [["hebra-flags rollout retire engine-v2 --reason 'nobody calls it'", "after clean days"]],
+    examples: [["rollout retire engine-v2 --reason 'nobody calls it'", "after clean days"]],
   },
   reinstate: {
     summary: "Takes a retirement back, until the old code is removed.",
     options: [],
-    examples: [["hebra-flags rollout reinstate engine-v2 --reason 'one caller is left'", "back to full"]],
+    examples: [["rollout reinstate engine-v2 --reason 'one caller is left'", "back to full"]],
   },
   approve: {
     summary: "A signature under the next edge.",
     options: ["role"],
-    examples: [
-      [
-        "hebra-flags rollout approve engine-v2 --role technical --reason 'reviewed'",
-        "by somebody who did not start it",
-      ],
-    ],
+    examples: [["rollout approve engine-v2 --role technical --reason 'reviewed'", "by somebody who did not start it"]],
   },
   attest: {
     summary: "A record that an edge asks for.",
@@ -219,51 +194,40 @@ export const rolloutVerbs: Readonly<Record<string, Command>> = {
       "`no-regression` and `performance-baseline` need the report itself. Items that begin with `override:` need the role approve.",
     ],
     examples: [
-      [
-        "hebra-flags rollout attest engine-v2 --item on-call --link https://… --reason 'rota is set'",
-        "a person's word",
-      ],
-      [
-        "hebra-flags rollout attest engine-v2 --item no-regression --report parity.json --reason 'run 42'",
-        "a checked report",
-      ],
+      ["rollout attest engine-v2 --item on-call --link https://… --reason 'rota is set'", "a person's word"],
+      ["rollout attest engine-v2 --item no-regression --report parity.json --reason 'run 42'", "a checked report"],
     ],
   },
   smoke: {
     summary: "The verdict of a smoke test.",
     options: ["fail", "link"],
-    examples: [["hebra-flags rollout smoke engine-v2 --reason 'run 42'", "it passed"]],
+    examples: [["rollout smoke engine-v2 --reason 'run 42'", "it passed"]],
   },
   "legacy-usage": {
     summary: "How often the old endpoints are still called.",
     options: ["calls"],
-    examples: [
-      ["hebra-flags rollout legacy-usage engine-v2 --calls 0 --reason 'from the access log'", "before it is retired"],
-    ],
+    examples: [["rollout legacy-usage engine-v2 --calls 0 --reason 'from the access log'", "before it is retired"]],
   },
   remove: {
     summary: "The old code is gone: nothing leads back.",
     options: [],
-    examples: [["hebra-flags rollout remove engine-v2 --reason 'deleted in 3.0.0'", "from retired alone"]],
+    examples: [["rollout remove engine-v2 --reason 'deleted in 3.0.0'", "from retired alone"]],
   },
   "close-postmortem": {
     summary: "The postmortem of a rollback is written.",
     options: ["id", "link"],
     examples: [
-      [
-        "hebra-flags rollout close-postmortem engine-v2 --id engine-v2-7 --link https://… --reason 'reviewed'",
-        "due in 24 hours",
-      ],
+      ["rollout close-postmortem engine-v2 --id engine-v2-7 --link https://… --reason 'reviewed'", "due in 24 hours"],
     ],
   },
   postmortem: {
     summary: "The postmortem of a rollback, filled from the evidence and the incidents; needs no reason.",
     options: ["id"],
-    examples: [["hebra-flags rollout postmortem engine-v2 --id engine-v2-7 > postmortem.md", "to go on from"]],
+    examples: [["rollout postmortem engine-v2 --id engine-v2-7 > postmortem.md", "to go on from"]],
   },
   status: {
     summary: "Where it stands; needs no reason.",
     options: [],
-    examples: [["hebra-flags rollout status engine-v2", "the same view as `watch`, once"]],
+    examples: [["rollout status engine-v2", "the same view as `watch`, once"]],
   },
 };

@@ -1,14 +1,14 @@
+import { exitCodes, oneLine, paint, table, type Report } from "@hebra/cli-kit";
+import { didYouMean, errorCode, HebraError } from "@hebra/core";
 import type { AuditEntry } from "../admin/audit.ts";
 import type { Explanation } from "../admin/view.ts";
 import type { Kill } from "../evaluate/types.ts";
 import type { Incident } from "../incident/incident.ts";
 import type { EvidenceRecord } from "../rollout/evidence.ts";
-import { ask, needed, numberOption, readJsonFile, reasonOf, show, type Call } from "./call.ts";
-import type { ExitCode } from "./io.ts";
-import { table } from "./paint.ts";
+import { ask, needed, numberOption, readJsonFile, reasonOf, show, type FlagCall } from "./call.ts";
 
 const encode = encodeURIComponent;
-const flagPath = ({ operand }: Call): string => `/v1/flags/${encode(operand)}`;
+const flagPath = ({ operand }: FlagCall): string => `/v1/flags/${encode(operand)}`;
 
 /** One flag of the admin's list. */
 export interface FlagRow {
@@ -33,11 +33,10 @@ export interface FlagList {
   readonly everything: { readonly kill?: Kill | null } | null;
 }
 
-export async function list(call: Call): Promise<ExitCode> {
-  const { paint } = call;
+export async function list(call: FlagCall): Promise<Report> {
   const { body } = await ask<FlagList>(call, "GET", "/v1/flags");
-  return show(call, body, () => {
-    const rows = body.flags.map(({ key, rollout, override }) => [
+  return show(body, (safe) => {
+    const rows = safe.flags.map(({ key, rollout, override }) => [
       key,
       String(rollout?.version ?? "–"),
       `${override?.canaryPercent ?? rollout?.canary?.percent ?? 0} %`,
@@ -50,25 +49,23 @@ export async function list(call: Call): Promise<ExitCode> {
             ? "no rollout"
             : "rollout",
     ]);
-    const all = body.everything?.kill;
+    const all = safe.everything?.kill;
     return [
       ...(all ? [paint("red", `EVERYTHING is killed by ${all.by}: ${all.reason}`), ""] : []),
-      rows.length === 0
-        ? "There is no flag."
-        : table([["flag", ">version", ">canary", ">shadow", "state"], ...rows], paint),
+      rows.length === 0 ? "There is no flag." : table([["flag", ">version", ">canary", ">shadow", "state"], ...rows]),
     ].join("\n");
   });
 }
 
-export async function get(call: Call): Promise<ExitCode> {
+export async function get(call: FlagCall): Promise<Report> {
   const { body, etag } = await ask<object>(call, "GET", flagPath(call));
-  return show(call, { ...body, etag }, () => `${JSON.stringify(body, null, 2)}\netag ${etag}`);
+  return { report: { ...body, etag }, text: `${JSON.stringify(body, null, 2)}\netag ${etag}` };
 }
 
-export async function set(call: Call): Promise<ExitCode> {
+export async function set(call: FlagCall): Promise<Report> {
   const { given } = call;
   const reason = reasonOf(call);
-  const rollout = await readJsonFile(needed(given, "file", "Which entry"));
+  const rollout = await readJsonFile(needed(given, "file"));
   const precondition = typeof given.etag === "string" ? { "if-match": given.etag } : await unchanged(call);
   const { body, etag } = await ask<{ rollout: { version: number } }>(
     call,
@@ -77,35 +74,66 @@ export async function set(call: Call): Promise<ExitCode> {
     { rollout, reason },
     precondition,
   );
-  return show(call, { ...body, etag }, () => `${call.operand} is written, version ${body.rollout.version}.`);
+  return {
+    report: { ...body, etag },
+    text: `${oneLine(call.operand)} is written, version ${body.rollout.version}.`,
+  };
 }
 
 /** Only if nobody changes the flag between this look and the write. */
-async function unchanged(call: Call): Promise<Record<string, string>> {
+async function unchanged(call: FlagCall): Promise<Record<string, string>> {
   const { body } = await ask<{ flags: readonly { key: string; etag: string }[] }>(call, "GET", "/v1/flags");
   const found = body.flags.find(({ key }) => key === call.operand);
   return found === undefined || found.etag === '"none"' ? { "if-none-match": "*" } : { "if-match": found.etag };
 }
 
-async function switchKill(call: Call, verb: "kill" | "unkill"): Promise<ExitCode> {
-  const { body } = await ask(call, "POST", `${flagPath(call)}/${verb}`, { reason: reasonOf(call) });
-  const what = call.operand === "*" ? "Every flag" : call.operand;
-  return show(call, body, () => (verb === "kill" ? `${what} is killed: legacy serves.` : `${what} is alive again.`));
+/**
+ * A kill of a flag that does not exist stops nothing. An admin that cannot list its flags decides by itself: a list
+ * that fails must not keep anybody from a kill.
+ *
+ * @throws HebraError `FLAG_NOT_FOUND`
+ */
+async function mustExist(call: FlagCall): Promise<void> {
+  const { operand, name } = call;
+  if (operand === "*") return;
+  const found = await ask<FlagList>(call, "GET", "/v1/flags").catch((error: unknown) => {
+    if (errorCode(error) === "INVALID_OPTIONS") throw error;
+    return undefined;
+  });
+  if (found === undefined || found.body.flags.some(({ key }) => key === operand)) return;
+  const near = didYouMean(
+    operand,
+    found.body.flags.map(({ key }) => key),
+  );
+  const meant = near === undefined ? "" : ` Did you mean \`${oneLine(near)}\`?`;
+  const ahead = name.endsWith(" kill") ? " Pass --ahead to kill a flag before it exists." : "";
+  throw new HebraError("FLAG_NOT_FOUND", `There is no flag \`${oneLine(operand)}\`.${meant} Nothing was done.${ahead}`);
 }
 
-export const kill = (call: Call): Promise<ExitCode> => switchKill(call, "kill");
-export const unkill = (call: Call): Promise<ExitCode> => switchKill(call, "unkill");
+async function switchKill(call: FlagCall, verb: "kill" | "unkill"): Promise<Report> {
+  const reason = reasonOf(call);
+  const ahead = verb === "kill" && call.given.ahead === true;
+  if (!ahead) await mustExist(call);
+  const { body } = await ask<object>(call, "POST", `${flagPath(call)}/${verb}`, {
+    reason,
+    ...(ahead ? { ahead } : {}),
+  });
+  const what = call.operand === "*" ? "Every flag" : oneLine(call.operand);
+  return { report: body, text: verb === "kill" ? `${what} is killed: legacy serves.` : `${what} is alive again.` };
+}
 
-export async function explain(call: Call): Promise<ExitCode> {
-  const { given, operand, paint } = call;
+export const kill = (call: FlagCall): Promise<Report> => switchKill(call, "kill");
+export const unkill = (call: FlagCall): Promise<Report> => switchKill(call, "unkill");
+
+export async function explain(call: FlagCall): Promise<Report> {
+  const { given, operand } = call;
   const context = Object.fromEntries(
     (["session", "project", "org"] as const).flatMap((name) =>
       given[name] === undefined ? [] : [[name, given[name]]],
     ),
   );
   const { body } = await ask<Explanation>(call, "POST", "/v1/explain", { flag: operand, context });
-  const { decision, effective, trace } = body;
-  return show(call, body, () => {
+  return show(body, ({ decision, effective, trace }) => {
     const drawn = decision.bucket < 0 ? "" : `, bucket ${decision.bucket} of 100000`;
     const arm = decision.arm === undefined ? "" : `, arm ${decision.arm}`;
     const capped =
@@ -122,15 +150,14 @@ export async function explain(call: Call): Promise<ExitCode> {
   });
 }
 
-export async function audit(call: Call): Promise<ExitCode> {
-  const { paint } = call;
+export async function audit(call: FlagCall): Promise<Report> {
   const { body } = await ask<{
     intact: boolean;
     problems: readonly string[];
     evidence: readonly EvidenceRecord[];
     changes: readonly AuditEntry[];
   }>(call, "GET", `${flagPath(call)}/audit`);
-  show(call, body, () => {
+  const report = show(body, (body) => {
     const rows = [
       ...body.evidence.map(({ at, event, from, to, cause, reason }) => [
         at,
@@ -153,34 +180,31 @@ export async function audit(call: Call): Promise<ExitCode> {
           paint("red", "A chain is BROKEN."),
           ...body.problems.map((problem) => `  ${paint("red", "✗")} ${problem}`),
         ].join("\n");
-    return `${rows.length === 0 ? "Nothing happened to this flag yet." : table([["at", "event", "where", "by", "reason"], ...rows], paint)}\n\n${verdict}`;
+    return `${rows.length === 0 ? "Nothing happened to this flag yet." : table([["at", "event", "where", "by", "reason"], ...rows])}\n\n${verdict}`;
   });
-  return body.intact ? 0 : 1;
+  return body.intact ? report : { ...report, exitCode: exitCodes.differs };
 }
 
-export async function incidents(call: Call): Promise<ExitCode> {
-  const { given, paint } = call;
+export async function incidents(call: FlagCall): Promise<Report> {
+  const { given } = call;
   const query = new URLSearchParams();
   for (const name of ["flag", "code"] as const) if (typeof given[name] === "string") query.set(name, given[name]);
   if (given.limit !== undefined) query.set("limit", String(numberOption(given, "limit", 100, 1)));
   if (given.unmatched === true) query.set("matched", "false");
   const { body } = await ask<{ incidents: readonly Incident[] }>(call, "GET", `/v1/incidents?${query.toString()}`);
-  return show(call, body, () =>
+  return show(body, (body) =>
     body.incidents.length === 0
       ? "There is no such incident."
-      : table(
-          [
-            ["at", "code", "action", "fingerprint", "org", "message"],
-            ...body.incidents.map(({ at, signature, decision, org }) => [
-              at,
-              signature.code,
-              decision.matched ? decision.action : paint("yellow", decision.action),
-              signature.fingerprint.slice(0, 12),
-              org ?? "–",
-              signature.message.slice(0, 60),
-            ]),
-          ],
-          paint,
-        ),
+      : table([
+          ["at", "code", "action", "fingerprint", "org", "message"],
+          ...body.incidents.map(({ at, signature, decision, org }) => [
+            at,
+            signature.code,
+            decision.matched ? decision.action : paint("yellow", decision.action),
+            signature.fingerprint.slice(0, 12),
+            org ?? "–",
+            signature.message.slice(0, 60),
+          ]),
+        ]),
   );
 }

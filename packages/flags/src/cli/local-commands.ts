@@ -1,3 +1,4 @@
+import { exitCodes, oneLine, paint, table, type Report } from "@hebra/cli-kit";
 import { errorMessage, HebraError } from "@hebra/core";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -10,12 +11,10 @@ import {
   type NoRegressionReport,
   type ValidateNoRegressionOptions,
 } from "../shadow/validate-no-regression.ts";
-import { numberOption, readJsonFile, type Call } from "./call.ts";
-import type { ExitCode } from "./io.ts";
-import { table } from "./paint.ts";
+import { numberOption, readJsonFile, type FlagCall } from "./call.ts";
 
 /** The real controller over made-up traffic. */
-export async function simulate({ io, given, paint }: Call): Promise<ExitCode> {
+export async function simulate({ given }: FlagCall): Promise<Report> {
   const plan = rolloutPlan(
     typeof given.plan === "string" ? ((await readJsonFile(given.plan)) as RolloutPlanInput) : { owner: "simulation" },
   );
@@ -31,18 +30,25 @@ export async function simulate({ io, given, paint }: Call): Promise<ExitCode> {
     seed: numberOption(given, "seed", 1),
     sessionsPerHour: numberOption(given, "sessions", 1_200, 1),
   });
-  if (given.json === true) io.out(`${JSON.stringify(result)}\n`);
-  else {
-    const began = Date.parse(result.evidence[0]?.at ?? "");
-    const moves = result.evidence.filter((record) => record.from !== record.to);
-    io.out(
-      `${table([[">after", "from", "to", "by", "reason"], ...moves.map(({ at, from, to, cause, reason }) => [`${((Date.parse(at) - began) / 3_600_000).toFixed(1)} h`, from, to, cause.kind === "guard" ? `guard ${cause.guard}` : cause.kind, reason])], paint)}\n\n`,
-    );
-    io.out(
-      `${paint("bold", result.phase)} after ${result.hours.toFixed(1)} h, ${result.sessions} sessions, ${result.newSessions} of them on the new engine.\n`,
-    );
-  }
-  return result.phase === "full" ? 0 : 1;
+  const began = Date.parse(result.evidence[0]?.at ?? "");
+  const moves = result.evidence
+    .filter((record) => record.from !== record.to)
+    .map(({ at, from, to, cause, reason }) => [
+      `${((Date.parse(at) - began) / 3_600_000).toFixed(1)} h`,
+      from,
+      to,
+      cause.kind === "guard" ? `guard ${cause.guard}` : cause.kind,
+      reason,
+    ]);
+  return {
+    report: result,
+    text: [
+      table([[">after", "from", "to", "by", "reason"], ...moves]),
+      "",
+      `${paint("bold", result.phase)} after ${result.hours.toFixed(1)} h, ${result.sessions} sessions, ${result.newSessions} of them on the new engine.`,
+    ].join("\n"),
+    exitCode: result.phase === "full" ? exitCodes.done : exitCodes.usage,
+  };
 }
 
 async function optionsOf(path: string): Promise<unknown> {
@@ -61,23 +67,25 @@ async function optionsOf(path: string): Promise<unknown> {
 }
 
 /** Runs a verdict out of a module, writes its report, and exits by it. */
-export async function verdict(call: Call): Promise<ExitCode> {
-  const { io, given, operand, paint } = call;
+export async function verdict(kind: "validate-no-regression" | "perf-baseline", call: FlagCall): Promise<Report> {
+  const { given, operand } = call;
   const options = await optionsOf(operand);
   const baseline =
     typeof given.baseline === "string" ? { baseline: (await readJsonFile(given.baseline)) as PerfReport } : {};
   const report =
-    call.command === "validate-no-regression"
+    kind === "validate-no-regression"
       ? await validateNoRegression(options as ValidateNoRegressionOptions<unknown>)
       : await perfBaseline({ ...(options as PerfBaselineOptions), ...baseline });
   if (typeof given.out === "string") await writeFile(given.out, `${JSON.stringify(report, null, 2)}\n`);
-  if (given.json === true) io.out(`${JSON.stringify(report)}\n`);
-  else {
-    io.out(`${table(report.kind === "no-regression" ? fieldRows(report) : operationRows(report), paint)}\n`);
-    for (const problem of report.problems) io.out(`${paint("red", "✗")} ${problem}\n`);
-    io.out(`${report.ok ? paint("green", "ok") : paint("red", "NO")}  ${report.digest}\n`);
-  }
-  return report.ok ? 0 : 1;
+  return {
+    report,
+    text: [
+      table(report.kind === "no-regression" ? fieldRows(report) : operationRows(report)),
+      ...report.problems.map((problem) => `${paint("red", "✗")} ${oneLine(problem)}`),
+      `${report.ok ? paint("green", "ok") : paint("red", "NO")}  ${report.digest}`,
+    ].join("\n"),
+    exitCode: report.ok ? exitCodes.done : exitCodes.usage,
+  };
 }
 
 const fieldRows = ({ fields }: NoRegressionReport): string[][] => [

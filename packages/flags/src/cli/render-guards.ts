@@ -1,6 +1,6 @@
 import type { GuardReport } from "../rollout/guards/evaluate.ts";
 import type { GuardAction, GuardVerdict } from "../rollout/guards/types.ts";
-import { cut, type Colour, type Paint } from "./paint.ts";
+import { cut, paint, type Colour } from "@hebra/cli-kit";
 
 /** A bar of so many columns; `share` is 0 … 1. */
 export function bar(share: number, width: number): string {
@@ -80,7 +80,7 @@ function seen({ guard, values, off }: GuardVerdict): string {
 const loudness: Readonly<Record<GuardAction, number>> = { rollback: 0, pause: 1, hold: 2, quiet: 3 };
 
 /** The guards, the loudest first. */
-export function renderGuards(report: GuardReport, paint: Paint, columns: number): string[] {
+export function renderGuards(report: GuardReport, columns: number): string[] {
   if (report.verdicts.length === 0) return [];
   const width = Math.max(...report.verdicts.map(({ guard }) => guard.length));
   const told =

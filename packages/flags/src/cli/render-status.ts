@@ -1,35 +1,27 @@
+import { oneLine, oneLineAll, paint, table, type Colour } from "@hebra/cli-kit";
 import { quantile } from "../rollout/histogram.ts";
 import type { RolloutStatus } from "../rollout/service.ts";
 import { gateOf } from "../rollout/plan.ts";
 import { nextPhase, type RolloutEvent } from "../rollout/machine.ts";
 import type { ArmSum } from "../rollout/counter-row.ts";
 import { bar, duration, percent, renderGuards } from "./render-guards.ts";
-import { table, type Colour, type Paint } from "./paint.ts";
-
-/** How a view is drawn. */
-export interface Drawing {
-  readonly paint: Paint;
-  readonly columns: number;
-}
 
 /** Edges that are always open and lead to safety; they are told in one line. */
 const backward: readonly RolloutEvent[] = ["retreat", "pause", "rollback"];
 
 /** A rollout on one screen: arms, counters, guards against their lines, the next edges and what holds them. */
-export function renderStatus(flag: string, status: RolloutStatus, { paint, columns }: Drawing): string[] {
+export function renderStatus(flag: string, seen: RolloutStatus, columns: number): string[] {
+  const status = oneLineAll(seen);
   const { state, phase, share, gathered, at } = status;
   const lines = [
-    `${paint("bold", flag)}   ${paint(colourOf(status), phase)}   version ${state.version}, revision ${state.revision}, owner ${state.plan.owner}`,
+    `${paint("bold", oneLine(flag))}   ${paint(colourOf(status), phase)}   version ${state.version}, revision ${state.revision}, owner ${state.plan.owner}`,
     `new engine ${paint("green", bar(share, 30))} ${percent(share)}   in this phase for ${duration(at - state.enteredAt)}, ${duration(gathered.observedMs)} of them with traffic`,
     "",
-    table(
-      [
-        ["arm", ">sessions", ">failed", ">unknown", ">actions failed", ">p95"],
-        armRow("new", gathered.new, paint),
-        armRow("legacy", gathered.legacy, paint),
-      ],
-      paint,
-    ),
+    table([
+      ["arm", ">sessions", ">failed", ">unknown", ">actions failed", ">p95"],
+      armRow("new", gathered.new),
+      armRow("legacy", gathered.legacy),
+    ]),
   ];
   if (state.phase.name === "shadow") {
     const { compared, equal, mismatched, onlyNewFailed, timedOut, dropped } = gathered.shadow;
@@ -38,7 +30,7 @@ export function renderStatus(flag: string, status: RolloutStatus, { paint, colum
       `shadow   ${compared} compared, ${equal} equal, ${mismatched} differ, ${onlyNewFailed} failed, ${timedOut} timed out, ${dropped} dropped`,
     );
   }
-  lines.push("", ...renderEdges(status, paint));
+  lines.push("", ...renderEdges(status));
   const open = state.postmortems.filter((one) => one.closedAt === undefined);
   for (const one of open)
     lines.push(
@@ -46,7 +38,7 @@ export function renderStatus(flag: string, status: RolloutStatus, { paint, colum
       `postmortem ${one.id} ${at > one.dueAt ? paint("red", "OVERDUE since") : "due"} ${new Date(one.dueAt).toISOString()}`,
     );
   // Last, as there are many of them: what a small terminal cuts off is the quiet ones.
-  lines.push(...renderGuards(status.report, paint, columns));
+  lines.push(...renderGuards(status.report, columns));
   return lines.flatMap((line) => line.split("\n"));
 }
 
@@ -55,7 +47,7 @@ function colourOf({ state: { phase } }: RolloutStatus): Colour {
   return phase.name === "paused" ? "yellow" : phase.name === "off" ? "dim" : "cyan";
 }
 
-function armRow(name: string, arm: ArmSum, paint: Paint): string[] {
+function armRow(name: string, arm: ArmSum): string[] {
   const failed = arm.assigned === 0 ? "0" : `${arm.failed} (${percent(arm.failed / arm.assigned)})`;
   const p95 = quantile(arm.durations, 0.95);
   return [
@@ -68,7 +60,7 @@ function armRow(name: string, arm: ArmSum, paint: Paint): string[] {
   ];
 }
 
-function renderEdges({ state, edges }: RolloutStatus, paint: Paint): string[] {
+function renderEdges({ state, edges }: RolloutStatus): string[] {
   const lines: string[] = [paint("dim", "next")];
   for (const { event, to, missing } of edges) {
     if (backward.includes(event)) continue;

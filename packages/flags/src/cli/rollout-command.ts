@@ -1,12 +1,11 @@
-import { HebraError } from "@hebra/core";
+import { oneLine, paint, type Report } from "@hebra/cli-kit";
 import { phaseLabel, type Phase } from "../rollout/phase.ts";
 import type { RolloutStatus } from "../rollout/service.ts";
-import { ask, needed, numberOption, readJsonFile, reasonOf, show, type Call } from "./call.ts";
-import type { ExitCode } from "./io.ts";
+import { ask, needed, numberOption, readJsonFile, reasonOf, type FlagCall } from "./call.ts";
 import { renderStatus } from "./render-status.ts";
 
 /** What a verb sends besides the reason. */
-async function bodyOf(verb: string, { given }: Call): Promise<Record<string, unknown>> {
+async function bodyOf(verb: string, { given }: FlagCall): Promise<Record<string, unknown>> {
   const copied = Object.fromEntries(
     (["role", "item", "link", "digest", "to", "id"] as const).flatMap((name) =>
       given[name] === undefined ? [] : [[name, given[name]]],
@@ -15,26 +14,26 @@ async function bodyOf(verb: string, { given }: Call): Promise<Record<string, unk
   const plan = typeof given.plan === "string" ? { plan: await readJsonFile(given.plan) } : {};
   switch (verb) {
     case "start":
-      needed(given, "plan", "A rollout needs a plan");
+      needed(given, "plan");
       return plan;
     case "attest": {
-      needed(given, "item", "What is attested");
+      needed(given, "item");
       return { ...copied, ...(typeof given.report === "string" ? { report: await readJsonFile(given.report) } : {}) };
     }
     case "approve":
-      needed(given, "role", "As what do you sign");
+      needed(given, "role");
       return copied;
     case "close-postmortem":
-      needed(given, "id", "Which postmortem");
-      needed(given, "link", "Where does it lie");
+      needed(given, "id");
+      needed(given, "link");
       return copied;
     case "smoke":
       return { ...copied, ok: given.fail !== true };
     case "set-hold-back":
-      needed(given, "hold-back", "How many stay");
+      needed(given, "hold-back");
       return { holdBack: numberOption(given, "hold-back", 0) };
     case "legacy-usage":
-      needed(given, "calls", "How many calls");
+      needed(given, "calls");
       return { calls: numberOption(given, "calls", 0) };
     default:
       return { ...copied, ...plan };
@@ -42,24 +41,16 @@ async function bodyOf(verb: string, { given }: Call): Promise<Record<string, unk
 }
 
 /** Looks at a rollout, moves it, or leaves a record. */
-export async function rollout(call: Call): Promise<ExitCode> {
-  const { operand: flag, verb, given } = call;
-  if (verb === undefined)
-    throw new HebraError("INVALID_OPTIONS", "`rollout` needs a verb. See hebra-flags rollout --help.");
+export async function rollout(verb: string, call: FlagCall): Promise<Report> {
+  const { operand: flag, given } = call;
   const path = `/v1/flags/${encodeURIComponent(flag)}`;
   if (verb === "status") {
     const { body } = await ask<RolloutStatus>(call, "GET", `${path}/rollout`);
-    return show(call, body, () =>
-      renderStatus(flag, body, { paint: call.paint, columns: call.io.size().columns }).join("\n"),
-    );
+    return { report: body, text: renderStatus(flag, body, call.io.size().columns).join("\n") };
   }
   if (verb === "postmortem") {
-    const { body } = await ask<string>(
-      call,
-      "GET",
-      `${path}/postmortems/${encodeURIComponent(needed(given, "id", "Which postmortem"))}`,
-    );
-    return show(call, { markdown: body }, () => body.trimEnd());
+    const { body } = await ask<string>(call, "GET", `${path}/postmortems/${encodeURIComponent(needed(given, "id"))}`);
+    return { report: { markdown: body }, text: body.trimEnd() };
   }
   const reason = reasonOf(call);
   const answer = await ask<{ state: { phase: Phase; revision: number } }>(
@@ -69,9 +60,8 @@ export async function rollout(call: Call): Promise<ExitCode> {
     { ...(await bodyOf(verb, call)), reason },
   );
   const { phase, revision } = answer.body.state;
-  return show(
-    call,
-    answer.body,
-    () => `Done: ${flag} is ${call.paint("bold", phaseLabel(phase))}, revision ${revision}.`,
-  );
+  return {
+    report: answer.body,
+    text: `Done: ${oneLine(flag)} is ${paint("bold", oneLine(phaseLabel(phase)))}, revision ${revision}.`,
+  };
 }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { serveAdmin, type AdminServer } from "../admin/admin.fixture.ts";
 import { bare, FLAG } from "../rollout/rollout-world.fixture.ts";
+import type { Io } from "@hebra/cli-kit";
 import { runLine } from "./cli.fixture.ts";
-import type { CliIo } from "./io.ts";
 
 let admin: AdminServer;
 beforeEach(async () => {
@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => admin.close());
 
 /** Watches until `steps` are through: one between two looks, and the last one ends it. */
-function watched(line: string, steps: readonly (() => unknown)[], more: Partial<CliIo> = {}) {
+function watched(line: string, steps: readonly (() => unknown)[], more: Partial<Io> = {}) {
   const stop = new AbortController();
   const left = [...steps];
   return runLine(admin.url, line, "reader", {
@@ -79,6 +79,16 @@ describe("watch on a terminal", () => {
     expect((await watched(`watch ${FLAG} --once`, [])).out).toMatch(/KILLED by ana at \S+: storm/);
   });
 
+  it("shows the controls of a reason escaped on its screen [SE-7]", async () => {
+    await admin.call("ana", "POST", `/v1/flags/${FLAG}/kill`, { reason: "\u001b]0;pwned\u0007\u202e" });
+    const { out } = await watched(`watch ${FLAG}`, [() => {}], { terminal: true, colour: true });
+    expect(out).toContain("\\u001b]0;pwned\\u0007\\u202e");
+    // eslint-disable-next-line no-control-regex -- what the view itself sends to the terminal
+    expect(out.replaceAll(/\u001b\[(\?1049[hl]|\?25[hl]|H|K|J|\d+m)|\r?\n/g, "")).not.toMatch(
+      /[\p{Cc}\p{Bidi_Control}]/u,
+    );
+  });
+
   it("goes on asking while the admin is away, and shows what it knows until it is back", async () => {
     let away = false;
     const flaky: typeof fetch = (...given) => (away ? Promise.reject(new TypeError("fetch failed")) : fetch(...given));
@@ -107,9 +117,9 @@ describe("watch elsewhere", () => {
 
   it("ends at once when there is nothing to watch or nobody to ask", async () => {
     expect(await watched("watch absent", [() => {}])).toMatchObject({
-      code: 1,
+      code: 2,
       err: expect.stringContaining("FLAG_NOT_FOUND") as string,
     });
-    expect(await watched(`watch ${FLAG} --url http://127.0.0.1:2`, [() => {}])).toMatchObject({ code: 3 });
+    expect(await watched(`watch ${FLAG} --url http://127.0.0.1:2`, [() => {}])).toMatchObject({ code: 8 });
   });
 });

@@ -1,3 +1,4 @@
+import { wholeNumber, type Output, type Report } from "@hebra/cli-kit";
 import { consoleLogger, createIdGenerator, sleep, systemClock } from "@hebra/core";
 import {
   openRuntime,
@@ -7,23 +8,22 @@ import {
   type TerminalChannel,
 } from "@hebra/thread/runtime";
 import { loadApp, loadConfig, partsOf } from "./app.ts";
-import { number, type CliOptions } from "./parse.ts";
-import type { Report, Streams } from "./run-command.ts";
+import type { CliOptions } from "./options.ts";
 
 /** Milliseconds between two looks whether all is answered. */
 const LOOK_EVERY_MS = 20;
 
 /** `hebra chat`: a gateway whose only channel is this terminal. */
-export async function chat(options: CliOptions, streams: Streams, signal: AbortSignal): Promise<Report> {
+export async function chat(options: CliOptions, output: Output, signal: AbortSignal): Promise<Report> {
   const app = await loadApp(options.app);
   const config = await loadConfig(options.config);
-  const deadlineMs = number("deadline", options.deadline, 30_000);
-  const concurrency = number("concurrency", options.concurrency, 10);
+  const deadlineMs = wholeNumber("deadline", options.deadline, 30_000);
+  const concurrency = wholeNumber("concurrency", options.concurrency, 10);
   const terminal = terminalChannel(options.session === undefined ? {} : { session: options.session });
   // What is said here is for a person to read: only what is wrong goes beside it.
   const runtime = await openRuntime(config, {
     ...partsOf(app),
-    logger: consoleLogger({ level: "warn", write: (line) => streams.err(line) }),
+    logger: consoleLogger({ level: "warn", write: (line) => output.log(line) }),
   });
   try {
     const shared = parseRuntimeConfig(config).bus.backend !== "local";

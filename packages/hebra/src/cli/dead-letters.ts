@@ -1,8 +1,7 @@
 import { HebraError } from "@hebra/core";
 import type { Bus, DeadLetter } from "@hebra/bus";
-import { exitCodes } from "./commands.ts";
-import { number, type CliOptions } from "./parse.ts";
-import type { Report } from "./run-command.ts";
+import { exitCodes, oneLineAll, wholeNumber, type Report } from "@hebra/cli-kit";
+import type { CliOptions } from "./options.ts";
 import { withBus } from "./shared-bus.ts";
 
 type Verb = "list" | "show" | "replay" | "discard";
@@ -10,7 +9,7 @@ type Verb = "list" | "show" | "replay" | "discard";
 /** `hebra dead-letters` */
 export async function deadLetters(options: CliOptions, operands: readonly string[]): Promise<Report> {
   const { verb, ids } = asked(options, operands);
-  const limit = Math.max(1, number("limit", options.limit, 50));
+  const limit = Math.max(1, wholeNumber("limit", options.limit, 50));
   return withBus(options, async ({ deadLetters: letters }) => {
     if (verb === "list") return list(letters, limit, options.before);
     return verb === "show" ? show(letters, ids[0]!) : change(letters, verb, ids);
@@ -22,11 +21,11 @@ function asked(options: CliOptions, [word, ...rest]: readonly string[]): { verb:
   const given = (["show", "replay", "discard"] as const).flatMap((verb) =>
     options[verb] === undefined ? [] : [{ verb, ids: [options[verb]] }],
   );
-  if (word !== undefined && given.length > 0) throw refuse("Say it once: as a word, or as an option.");
+  if (word !== undefined && given.length > 0) throw refuse("Give the action once: as a word or as an option.");
   if (given.length > 1) throw refuse("One of --show, --replay and --discard at a time.");
   if (word === undefined) return given[0] ?? { verb: "list", ids: [] };
   if (word !== "list" && word !== "show" && word !== "replay" && word !== "discard")
-    throw refuse(`There is no ${word} of dead letters: list, show, replay or discard.`);
+    throw refuse(`\`${word}\` is not an action: list, show, replay or discard.`);
   if (word === "list" ? rest.length > 0 : word === "show" ? rest.length !== 1 : rest.length === 0)
     throw refuse(`${word} takes ${word === "list" ? "no id" : word === "show" ? "one id" : "one id or more"}.`);
   return { verb: word, ids: rest };
@@ -34,7 +33,7 @@ function asked(options: CliOptions, [word, ...rest]: readonly string[]): { verb:
 
 async function list(letters: Bus["deadLetters"], limit: number, before: string | undefined): Promise<Report> {
   const { letters: found, cursor } = await letters.list({ limit, ...(before === undefined ? {} : { before }) });
-  const lines = found.map(lineOf);
+  const lines = oneLineAll(found).map(lineOf);
   if (cursor !== undefined) lines.push(`more: --before ${cursor}`);
   return {
     report: { letters: found, ...(cursor === undefined ? {} : { cursor }) },
@@ -66,7 +65,7 @@ async function change(
   return {
     report: { ...(ids.length === 1 ? { id: ids[0] } : {}), done: word, ids: done, unknown },
     text: lines.join("\n"),
-    exitCode: unknown.length === 0 ? exitCodes.ok : exitCodes.usage,
+    exitCode: unknown.length === 0 ? exitCodes.done : exitCodes.usage,
   };
 }
 

@@ -1,23 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startRedis } from "@hebra/test-servers/redis";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCommand } from "./run-command.ts";
+import { runCaptured } from "@hebra/cli-kit/testing";
+import { program } from "./program.ts";
+import { app } from "./testing/spawn.fixture.ts";
 
 const PATIENCE = 120_000;
 const url = process.env["DATABASE_URL"];
 
-async function hebra(...args: string[]) {
-  let out = "";
-  let err = "";
-  const code = await runCommand(
-    args,
-    { out: (text) => void (out += text), err: (text) => void (err += text) },
-    new AbortController().signal,
-  );
-  return { code, out, err };
-}
+const hebra = (...args: string[]) => runCaptured(program, args);
 
 describe("hebra migrations", () => {
   const directory = mkdtempSync(join(tmpdir(), "hebra-migrations-"));
@@ -46,14 +40,14 @@ describe("hebra migrations", () => {
     });
 
     it(
-      "tells what is pending with exit code 3, applies it once, and then has nothing to do",
+      "tells what is pending with exit code 6, applies it once, and then has nothing to do",
       async () => {
         process.env["HEBRA_TEST_DATABASE"] = url;
         const path = config({ backend: "postgres", url: "${HEBRA_TEST_DATABASE}", schema });
         const look = () => hebra("migrations", "--config", path, "--json");
 
         const before = await look();
-        expect(before.code).toBe(3);
+        expect(before.code).toBe(6);
         const { needed, ...rest } = JSON.parse(before.out) as { needed: number };
         expect(rest).toMatchObject({ version: 0, applied: [] });
         const applied = await hebra("migrations", "--config", path, "--apply", "--json");
@@ -67,6 +61,29 @@ describe("hebra migrations", () => {
         expect(again).toMatchObject({ code: 0, err: "" });
         expect(again.out).toContain("nothing is pending");
         expect(await look()).toMatchObject({ code: 0 });
+      },
+      PATIENCE,
+    );
+
+    it(
+      "a worker and a gateway on an empty database name the command that fills it, and no library call [NC-5]",
+      async () => {
+        const redis = await startRedis();
+        try {
+          const path = join(directory, "empty.json");
+          const at = { backend: "redis", url: redis.url, namespace: schema };
+          const store = { backend: "postgres", url, schema: `${schema}_empty` };
+          writeFileSync(path, JSON.stringify({ bus: at, locks: { backend: "redis", url: redis.url }, store }));
+          for (const command of ["worker", "gateway"]) {
+            const { code, out, err } = await hebra(command, "--app", app, "--config", path);
+            expect([code, out]).toEqual([2, ""]);
+            expect(err).toMatch(/^SCHEMA_NOT_APPLIED: .*version 0, needed \d+/);
+            expect(err).toContain(`Run \`hebra migrations --apply --config ${path}\``);
+            expect(err).not.toContain("postgresMigrations");
+          }
+        } finally {
+          await redis.stop();
+        }
       },
       PATIENCE,
     );

@@ -1,8 +1,8 @@
+import { exitCodes, type Report } from "@hebra/cli-kit";
 import { HebraError } from "@hebra/core";
 import { parseRuntimeConfig } from "@hebra/thread/runtime";
 import { loadConfig } from "./app.ts";
-import { exitCodes } from "./commands.ts";
-import type { CliOptions, Report } from "./run-command.ts";
+import type { CliOptions } from "./options.ts";
 
 /** `hebra migrations`: where the store's tables stand; with `--apply`, brings them to this build's version. */
 export async function migrations(options: CliOptions): Promise<Report> {
@@ -31,7 +31,7 @@ export async function migrations(options: CliOptions): Promise<Report> {
     return {
       report: { version, needed, pending, applied },
       text,
-      exitCode: pending.length === 0 ? exitCodes.ok : exitCodes.unfinished,
+      exitCode: pending.length === 0 ? exitCodes.done : exitCodes.unfinished,
     };
   } finally {
     await database.close();

@@ -70,11 +70,11 @@ describe.skipIf(withoutRedisServer !== undefined)("queues over Redis", () => {
   );
 
   it(
-    "waits for an empty bus: 0 when it is, 3 and what is left when the time is over",
+    "waits for an empty bus: 0 when it is, 6 and what is left when the time is over",
     async () => {
       await bus.publishInbound({ session: "a", payload: 1 });
       const late = await run("drain", "--deadline", "300", "--json");
-      expect(late.code).toBe(3);
+      expect(late.code).toBe(6);
       expect(JSON.parse(late.out)).toMatchObject({ empty: false, stats: { inbound: { depth: 1 } } });
       const waiting = run("drain", "--deadline", "60000");
       for await (const delivery of bus.consumeInbound()) {
@@ -126,7 +126,37 @@ describe.skipIf(withoutRedisServer !== undefined)("queues over Redis", () => {
   );
 
   it(
-    "says with 4 that a server is away, and never how it is spoken to",
+    "shows tenant, conversation and error code of others escaped, as text and as JSON [SE-7]",
+    async () => {
+      const evil = "\u001b[2J\u001b]0;pwned\u0007\u009b1m\u202e\nok";
+      await bus.publishInbound([{ session: evil, tenant: `t${evil}`, id: "one", payload: { text: evil } }]);
+      const inbox = bus.consumeInbound();
+      const { value } = await inbox.next();
+      await value.nack({ error: new HebraError("SERVER_REFUSED", evil) });
+      await inbox.return!();
+      const listed = JSON.parse((await run("dead-letters", "--json")).out) as {
+        letters: [{ id: string; session: string }];
+      };
+      expect(listed.letters[0].session).toBe(evil);
+      for (const args of [
+        ["dead-letters"],
+        ["dead-letters", "--json"],
+        ["dead-letters", "show", listed.letters[0].id],
+      ]) {
+        const { code, out } = await run(...args);
+        expect([code, args]).toEqual([0, args]);
+        expect(out).toContain("\\u001b]0;pwned\\u0007\\u009b1m\\u202e\\nok");
+        expect(out.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+      }
+      expect((await run("dead-letters")).out.trim().split("\n")).toHaveLength(1);
+      const unknown = await run("dead-letters", "show", "x\u001b[31m");
+      expect(unknown.err).toContain("x\\u001b[31m");
+    },
+    TIME,
+  );
+
+  it(
+    "says with 8 that a server is away, and never how it is spoken to",
     async () => {
       const url = "redis://app:s3cr3t-pass@127.0.0.1:1";
       config = bench.config(
@@ -134,7 +164,7 @@ describe.skipIf(withoutRedisServer !== undefined)("queues over Redis", () => {
         "away.json",
       );
       const away = await run("stats");
-      expect([away.code, away.out]).toEqual([4, ""]);
+      expect([away.code, away.out]).toEqual([8, ""]);
       expect(away.err).toMatch(/^UNREACHABLE: /);
       expect(JSON.parse((await run("dead-letters", "--json")).out)).toMatchObject({ ok: false, code: "UNREACHABLE" });
     },

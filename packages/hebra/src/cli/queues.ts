@@ -1,8 +1,7 @@
+import { exitCodes, wholeNumber, type Report } from "@hebra/cli-kit";
 import { errorCode, sleep, systemClock } from "@hebra/core";
 import type { BusStats } from "@hebra/bus";
-import { exitCodes } from "./commands.ts";
-import { number, type CliOptions } from "./parse.ts";
-import type { Report } from "./run-command.ts";
+import type { CliOptions } from "./options.ts";
 import { withBus } from "./shared-bus.ts";
 
 /** Milliseconds between two looks of `hebra drain`. */
@@ -27,7 +26,7 @@ export function stats(options: CliOptions): Promise<Report> {
 
 /** `hebra drain` */
 export async function drain(options: CliOptions, signal: AbortSignal): Promise<Report> {
-  const deadlineMs = number("deadline", options.deadline, 30_000);
+  const deadlineMs = wholeNumber("deadline", options.deadline, 30_000);
   return withBus(options, async (bus) => {
     const startedAt = performance.now();
     let found: BusStats | undefined;

@@ -1,3 +1,4 @@
+import { wholeNumber, type Output, type Report } from "@hebra/cli-kit";
 import { consoleLogger, errorMessage, HebraError, redactText } from "@hebra/core";
 import {
   httpChannel,
@@ -9,8 +10,7 @@ import {
   type Runtime,
 } from "@hebra/thread/runtime";
 import { loadApp, loadConfig, partsOf, type App } from "./app.ts";
-import { number, type CliOptions } from "./parse.ts";
-import type { Report, Streams } from "./run-command.ts";
+import type { CliOptions } from "./options.ts";
 import { serve, type Serving } from "./serve.ts";
 
 const json = (body: object, ok = true) =>
@@ -20,15 +20,15 @@ const json = (body: object, ok = true) =>
 export async function runProcess(
   kind: "gateway" | "worker",
   options: CliOptions,
-  streams: Streams,
+  output: Output,
   signal: AbortSignal,
 ): Promise<Report> {
   const app = await loadApp(options.app);
   const config = await loadConfig(options.config);
-  const logger = consoleLogger({ write: (line) => streams.err(line) });
+  const logger = consoleLogger({ write: (line) => output.log(line) });
   const host = options.host ?? "127.0.0.1";
-  const deadlineMs = number("deadline", options.deadline, 30_000);
-  const concurrency = number("concurrency", options.concurrency, 10);
+  const deadlineMs = wholeNumber("deadline", options.deadline, 30_000);
+  const concurrency = wholeNumber("concurrency", options.concurrency, 10);
   if (kind === "worker" && parseRuntimeConfig(config).bus.backend === "local") {
     throw new HebraError(
       "UNSUPPORTED",
@@ -39,7 +39,8 @@ export async function runProcess(
   const servers: Serving[] = [];
   let probes: Serving | undefined;
   try {
-    if (options.probes !== undefined) probes = await serveProbes(runtime, number("probes", options.probes, 0), host);
+    if (options.probes !== undefined)
+      probes = await serveProbes(runtime, wholeNumber("probes", options.probes, 0), host);
     let web: Serving | undefined;
     let gateway: Gateway | undefined;
     if (kind === "gateway") {
@@ -50,7 +51,7 @@ export async function runProcess(
         const channel = ownChannel(app);
         channel.assertAddress(host);
         channels.push(channel);
-        web = await serve(byName(channels, channel), { port: number("port", options.port, 0), host });
+        web = await serve(byName(channels, channel), { port: wholeNumber("port", options.port, 0), host });
         servers.push(web);
       }
       gateway = await runtime.gateway({
@@ -69,11 +70,11 @@ export async function runProcess(
       ...(web === undefined ? {} : { port: web.port }),
       ...(probes === undefined ? {} : { probes: probes.port }),
     };
-    streams.out(
-      options.json === true
-        ? `${JSON.stringify(started)}\n`
-        : `${kind} started${web === undefined ? "" : `, messages on port ${web.port}`}${probes === undefined ? "" : `, probes on port ${probes.port}`}\n`,
-    );
+    if (options.json === true) output.json(started);
+    else
+      output.print(
+        `${kind} started${web === undefined ? "" : `, messages on port ${web.port}`}${probes === undefined ? "" : `, probes on port ${probes.port}`}`,
+      );
     await new Promise<void>((resolve) =>
       signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true }),
     );

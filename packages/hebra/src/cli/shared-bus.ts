@@ -2,7 +2,7 @@ import { HebraError } from "@hebra/core";
 import type { Bus } from "@hebra/bus";
 import { openBus, parseRuntimeConfig } from "@hebra/thread/runtime";
 import { loadConfig } from "./app.ts";
-import type { CliOptions } from "./parse.ts";
+import type { CliOptions } from "./options.ts";
 
 /**
  * The shared bus of a configuration. @throws HebraError `INVALID_OPTIONS` for a local one, which no other process can

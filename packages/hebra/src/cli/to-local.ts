@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { CommandError, exitCodes, wholeNumber, type Output, type Report } from "@hebra/cli-kit";
 import { errorCode, HebraError } from "@hebra/core";
 import {
   moveToLocal,
@@ -11,12 +12,10 @@ import {
   type RuntimeConfig,
 } from "@hebra/thread/runtime";
 import { loadApp, loadConfig } from "./app.ts";
-import { exitCodes } from "./commands.ts";
-import { number, type CliOptions } from "./parse.ts";
-import type { Report, Streams } from "./run-command.ts";
+import type { CliOptions } from "./options.ts";
 
 /** `hebra to-local` */
-export async function toLocal(options: CliOptions, streams: Streams, signal: AbortSignal): Promise<Report> {
+export async function toLocal(options: CliOptions, output: Output, signal: AbortSignal): Promise<Report> {
   if (options.config === undefined)
     throw new HebraError(
       "INVALID_OPTIONS",
@@ -38,10 +37,10 @@ export async function toLocal(options: CliOptions, streams: Streams, signal: Abo
       ...(app.route === undefined ? {} : { route: app.route }),
       path: options.path ?? ".hebra/threads.sqlite",
       directory: place.directory,
-      drainMs: number("drain", options.drain, 60_000),
-      deadlineMs: number("deadline", options.deadline, 300_000),
+      drainMs: wholeNumber("drain", options.drain, 60_000),
+      deadlineMs: wholeNumber("deadline", options.deadline, 300_000),
       signal,
-      onProgress: (progress) => streams.out(json ? `${JSON.stringify(progress)}\n` : lineOf(progress)),
+      onProgress: (progress) => (json ? output.json(progress) : output.print(lineOf(progress))),
       switchOver: (local) => writeWhole(out, `${JSON.stringify(local, null, 2)}\n`),
     });
     return {
@@ -51,22 +50,15 @@ export async function toLocal(options: CliOptions, streams: Streams, signal: Abo
   } catch (error) {
     if (errorCode(error) !== "TIMEOUT") throw error;
     // Not finished is not the same as away.
-    if (json)
-      return {
-        report: { ok: false, code: "TIMEOUT", message: (error as Error).message },
-        text: "",
-        exitCode: exitCodes.unfinished,
-      };
-    streams.err(`TIMEOUT: ${(error as Error).message}\n`);
-    return { report: {}, text: "", exitCode: exitCodes.unfinished };
+    throw new CommandError("TIMEOUT", (error as Error).message, exitCodes.unfinished);
   }
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
 function lineOf({ step, state, ms, text }: MoveProgress): string {
-  if (state === "begun") return `${step} …\n`;
-  return state === "going" ? `  ${seconds(ms)}  ${text}\n` : `${step} done in ${seconds(ms)}: ${text}\n`;
+  if (state === "begun") return `${step} …`;
+  return state === "going" ? `  ${seconds(ms)}  ${text}` : `${step} done in ${seconds(ms)}: ${text}`;
 }
 
 function summary({ ms, moved, contexts, deadLetters }: MoveReport, out: string, directory: string): string {

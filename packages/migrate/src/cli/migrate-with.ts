@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { required, wholeNumber, type Call, type Report } from "@hebra/cli-kit";
 import { HebraError, loadPeer } from "@hebra/core";
 import type { Reject } from "../mapping/transform.ts";
 import { planMigration, readPlan } from "../plan/plan.ts";
@@ -9,39 +10,32 @@ import { fileJournal } from "../run/journal.ts";
 import { jsonlSource } from "../source/jsonl-source.ts";
 import type { ThreadTarget } from "../target/target.ts";
 import { verifyMigration } from "../verify/verify.ts";
-import type { CommandName } from "./commands.ts";
-import { progressLine } from "./progress-line.ts";
-import type { Streams } from "./run-command.ts";
 
-/** A command line's options, as parsed. */
+/** A command of the three. */
+export type CommandName = "plan" | "apply" | "verify";
+
+/** The options, as parsed. */
 export interface CliOptions {
-  source?: string;
-  target?: string;
-  tenant?: string;
-  out?: string;
-  "max-rejects"?: string;
-  json?: boolean;
-  help?: boolean;
-}
-
-/** What a command answers: for machines and for people. */
-export interface Answer {
-  report: object;
-  text: string;
+  readonly source?: string;
+  readonly target?: string;
+  readonly tenant?: string;
+  readonly out?: string;
+  readonly "max-rejects"?: string;
+  readonly json?: boolean;
 }
 
 /** Runs a command with its parsed options. */
 export async function migrateWith(
   command: CommandName,
-  options: CliOptions,
-  streams: Streams,
-  signal?: AbortSignal,
-): Promise<Answer> {
-  const source = jsonlSource(required(options, "source"));
-  const path = required(options, "target");
+  { name, options, output, io: { signal } }: Call<CliOptions>,
+): Promise<Report> {
+  const source = jsonlSource(required("source", options.source));
+  const path = required("target", options.target);
+  /** A sibling command, as it is typed. */
+  const sibling = (word: CommandName) => name.replace(/\S+$/, word);
   const tenant = options.tenant ?? "default";
   const out = options.out ?? "artifacts";
-  const bar = progressLine(command, streams, options.json === true);
+  const bar = output.progress(command, options.json === true);
   try {
     switch (command) {
       case "plan": {
@@ -56,11 +50,11 @@ export async function migrateWith(
         await writeWhole(join(out, "plan.lock.json"), `${JSON.stringify(plan, undefined, 2)}\n`);
         return {
           report: { ok: true, ...plan },
-          text: planText(plan.expected, plan.contexts.count, rejects.length, plan.hash, out),
+          text: planText(plan.expected, plan.contexts.count, rejects.length, plan.hash, out, sibling("apply")),
         };
       }
       case "apply": {
-        const plan = readPlan(await readJson(join(out, "plan.lock.json")));
+        const plan = readPlan(await readJson(join(out, "plan.lock.json"), sibling("plan")));
         if (options.tenant !== undefined && options.tenant !== plan.tenant) {
           throw new HebraError(
             "PLAN_DRIFT",
@@ -68,7 +62,7 @@ export async function migrateWith(
             { details: { planned: plan.tenant, asked: options.tenant } },
           );
         }
-        const maxRejects = wholeNumber(options["max-rejects"] ?? "0", "max-rejects");
+        const maxRejects = wholeNumber("max-rejects", options["max-rejects"], 0);
         const applied = await withTarget(path, (target) =>
           applyPlan({
             plan,
@@ -77,12 +71,12 @@ export async function migrateWith(
             journal: fileJournal(join(out, "journal.jsonl")),
             maxRejects,
             onProgress: bar.update,
-            ...(signal === undefined ? {} : { signal }),
+            signal,
           }),
         );
         const { rejects, ...counts } = applied;
         await writeWhole(join(out, "rejects.jsonl"), jsonLines(rejects));
-        const text = `${counts.contexts} conversations: ${counts.changed} written, ${counts.unchanged + counts.skipped} there already, ${rejects.length} rows rejected. Next: hebra-migrate verify.`;
+        const text = `${counts.contexts} conversations: ${counts.changed} written, ${counts.unchanged + counts.skipped} there already, ${rejects.length} rows rejected. Next: ${sibling("verify")}.`;
         return { report: { ok: true, plan: plan.hash, ...counts, rejects: rejects.length }, text };
       }
       case "verify": {
@@ -121,7 +115,7 @@ export async function migrateWith(
 
 async function withTarget<T>(path: string, work: (target: ThreadTarget) => Promise<T>): Promise<T> {
   const { sqliteStore } = await loadPeer(
-    { name: "@hebra/thread", range: "*", neededBy: "hebra-migrate" },
+    { name: "@hebra/thread", range: "*", neededBy: "hebra migrate" },
     () => import("@hebra/thread/store/sqlite"),
   );
   const store = await sqliteStore({ path });
@@ -132,28 +126,17 @@ async function withTarget<T>(path: string, work: (target: ThreadTarget) => Promi
   }
 }
 
-function required(options: CliOptions, name: "source" | "target"): string {
-  const value = options[name];
-  if (value === undefined || value === "") throw new HebraError("INVALID_OPTIONS", `--${name} is missing. See --help.`);
-  return value;
-}
-
-function wholeNumber(text: string, name: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new HebraError("INVALID_OPTIONS", `--${name} must be a whole number, not ${text}.`);
-}
-
-async function readJson(path: string): Promise<unknown> {
+async function readJson(path: string, planWith: string): Promise<unknown> {
   const content = await readFile(path, "utf8").catch(() => undefined);
   if (content === undefined)
     throw new HebraError(
       "PLAN_MISSING",
-      `There is no ${path}. Make a plan with \`hebra-migrate plan\`, or say where it is with --out.`,
+      `There is no ${path}. Make a plan with \`${planWith}\`, or say where it is with --out.`,
     );
   try {
     return JSON.parse(content);
   } catch (error) {
-    throw new HebraError("PLAN_MISSING", `${path} is not JSON. Make the plan again with \`hebra-migrate plan\`.`, {
+    throw new HebraError("PLAN_MISSING", `${path} is not JSON. Make the plan again with \`${planWith}\`.`, {
       cause: error,
     });
   }
@@ -177,12 +160,13 @@ function planText(
   rejects: number,
   hash: string,
   out: string,
+  next: string,
 ): string {
   const lost =
     rejects === 0 ? "Every row has a place." : `${rejects} rows have none: see ${join(out, "rejects.jsonl")}.`;
   return [
     `${contexts} conversations will become ${countsText(expected)}.`,
     lost,
-    `Pinned as ${hash.slice(0, 12)} in ${join(out, "plan.lock.json")}. Nothing was written to the target. Next: hebra-migrate apply.`,
+    `Pinned as ${hash.slice(0, 12)} in ${join(out, "plan.lock.json")}. Nothing was written to the target. Next: ${next}.`,
   ].join("\n");
 }

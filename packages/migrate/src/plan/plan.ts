@@ -87,13 +87,13 @@ export async function planMigration({ source, target, tenant = "default", onProg
 export function readPlan(content: unknown): MigrationPlan {
   const plan = content as MigrationPlan | undefined;
   if (typeof plan !== "object" || plan === null || plan.v !== 1 || typeof plan.hash !== "string") {
-    throw new HebraError("PLAN_MISSING", "There is no plan. Make one with `hebra-migrate plan`.");
+    throw new HebraError("PLAN_MISSING", "There is no plan. Make one with `hebra migrate plan`.");
   }
   const { hash, ...body } = plan;
   if (planHash(body) !== hash)
     throw new HebraError(
       "PLAN_DRIFT",
-      "The plan does not have the content that its hash stands for. Make it again with `hebra-migrate plan`.",
+      "The plan does not have the content that its hash stands for. Make it again with `hebra migrate plan`.",
       { details: { hash } },
     );
   return plan;

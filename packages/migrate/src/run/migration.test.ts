@@ -6,7 +6,8 @@ import { scriptedReactor } from "@hebra/reactor";
 import { memoryStore } from "@hebra/thread/store/memory";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HebraError, type JsonObject } from "@hebra/core";
-import { runCommand } from "../cli/run-command.ts";
+import { runCaptured } from "@hebra/cli-kit/testing";
+import { program } from "../cli/program.ts";
 import { planMigration, readPlan } from "../plan/plan.ts";
 import { jsonlSource } from "../source/jsonl-source.ts";
 import { addDialogue, emptyTables, small, writeTables } from "../story-to-thread/legacy-rows.fixture.ts";
@@ -29,20 +30,15 @@ function source(spoil: (tables: ReturnType<typeof emptyTables>) => void = () => 
 
 /** A command line, run in this process. */
 async function cli(...args: string[]): Promise<{ exit: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const exit = await runCommand(
-    [
-      ...args,
-      "--source",
-      join(folder, "old"),
-      "--target",
-      join(folder, "desk.sqlite"),
-      ...(args[0] === "verify" ? [] : ["--out", join(folder, "artifacts")]),
-    ],
-    { out: (text) => (out += text), err: (text) => (err += text), isTerminal: false },
-  );
-  return { exit, out, err };
+  const { code, out, err } = await runCaptured(program, [
+    ...args,
+    "--source",
+    join(folder, "old"),
+    "--target",
+    join(folder, "desk.sqlite"),
+    ...(args[0] === "verify" ? [] : ["--out", join(folder, "artifacts")]),
+  ]);
+  return { exit: code, out, err };
 }
 
 describe("a plan", () => {
@@ -339,15 +335,13 @@ describe("the command line", () => {
     source();
     expect(await cli("apply")).toMatchObject({ exit: 2, err: expect.stringContaining("hebra-migrate plan") });
     const run = async (...args: string[]) => {
-      let text = "";
-      const exit = await runCommand(args, {
-        out: (more) => (text += more),
-        err: (more) => (text += more),
-        isTerminal: false,
-      });
-      return { exit, text };
+      const { code, out, err } = await runCaptured(program, args);
+      return { exit: code, text: out + err };
     };
-    expect(await run("aply")).toMatchObject({ exit: 2, text: expect.stringContaining("did you mean apply") });
+    expect(await run("aply")).toMatchObject({
+      exit: 2,
+      text: expect.stringContaining("Did you mean `hebra-migrate apply`?"),
+    });
     expect(await run("plan", "--sorce", "x")).toMatchObject({ exit: 2, text: expect.stringContaining("--source") });
     expect(await run("apply", "--max-rejects", "-1")).toMatchObject({
       exit: 2,

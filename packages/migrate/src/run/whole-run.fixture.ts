@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runCaptured } from "@hebra/cli-kit/testing";
 import { digest } from "@hebra/core";
 import { sqliteStore } from "@hebra/thread/store/sqlite";
 import { afterEach, beforeEach } from "vitest";
-import { runCommand } from "../cli/run-command.ts";
+import { program } from "../cli/program.ts";
 
 /** A folder with old rows in `old`, and the command line over it. Each test has its own. */
 export interface WholeRun {
@@ -33,13 +34,9 @@ export function wholeRun(): WholeRun {
     folder: () => folder,
     options,
     async cli(command, target = "desk.sqlite", out = "artifacts") {
-      let text = "";
-      const exit = await runCommand([command, "--json", ...options(target, command === "verify" ? undefined : out)], {
-        out: (more) => (text += more),
-        err: () => {},
-        isTerminal: false,
-      });
-      return { exit, ...(JSON.parse(text) as object) };
+      const args = [command, "--json", ...options(target, command === "verify" ? undefined : out)];
+      const { code, out: text } = await runCaptured(program, args);
+      return { exit: code, ...(JSON.parse(text) as object) };
     },
     async contents(target) {
       const store = await sqliteStore({ path: join(folder, target) });

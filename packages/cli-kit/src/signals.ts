@@ -1,8 +1,8 @@
-/** The number of a signal that ends a process, as shells tell it: 128 and the signal's own. */
-const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+/** The exit code of a process that a signal ends, as shells report it: 128 and the signal's number. */
+const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * The first signal ends the work in order; the second gives up at once.
+ * The first signal asks the command to end in order; the second one ends the process at once.
  *
  * @param giveUp - ends the process with a code
  */

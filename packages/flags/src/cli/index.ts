@@ -1,0 +1,6 @@
+import { flagTable, rolloutTable } from "./commands.ts";
+
+/** The commands of `hebra flags`. */
+export const flagCommands = flagTable("flags ");
+/** The commands of `hebra rollout`. */
+export const rolloutCommands = rolloutTable;
