@@ -86,7 +86,7 @@ describe.skipIf(redisUrl === undefined || databaseUrl === undefined)(
         say: async (id: string, waitMs = 60_000, key = "a-key-of-the-test") =>
           (await answerOf(ports["8080"]!, `/messages?wait=${waitMs}`, {
             method: "POST",
-            headers: { authorization: `Bearer ${key}` },
+            headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
             body: JSON.stringify({ id, chat: "ana", text: "Where is A-7?" }),
           }))!,
       };

@@ -38,7 +38,10 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
   const response = await web.handler(
     new Request(`http://host${request.url}`, {
       method: request.method!,
-      headers: { authorization: request.headers.authorization ?? "" },
+      headers: {
+        authorization: request.headers.authorization ?? "",
+        "content-type": request.headers["content-type"] ?? "",
+      },
       ...(request.method === "POST" ? { body: Buffer.concat(chunks) } : {}),
     }),
   );

@@ -114,7 +114,8 @@ function byName(channels: readonly Channel[], fallback: HttpChannel): (request: 
   );
   return (request) => {
     const [, first = ""] = new URL(request.url).pathname.split("/");
-    return (handlers.get(decodeURIComponent(first)) ?? fallback).handler(request);
+    // Names of channels need no escapes.
+    return (handlers.get(first) ?? fallback).handler(request);
   };
 }
 

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { errorCode, errorMessage, HebraError, redactText } from "@hebra/core";
 
@@ -21,13 +21,18 @@ export async function serve(
     outgoing.once("close", () => abort.abort());
     const run = async () => {
       const { method = "GET", headers } = incoming;
+      const address = addressOf(headers.host, incoming.url ?? "/");
+      if (address === undefined) return refuse(outgoing, 400, "The host or the path of the request is not valid.");
+      // The platform's Request refuses these.
+      if (method === "TRACE" || method === "CONNECT" || method === "TRACK")
+        return refuse(outgoing, 405, "This method is not supported.");
       const pairs = Object.entries(headers).flatMap(([name, value]) =>
         value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]],
       );
       const hasBody = method !== "GET" && method !== "HEAD";
       const init: RequestInit & { duplex?: "half" } = { method, headers: pairs, signal: abort.signal };
       if (hasBody) Object.assign(init, { body: Readable.toWeb(incoming), duplex: "half" });
-      const response = await handler(new Request(`http://${headers.host ?? "localhost"}${incoming.url ?? "/"}`, init));
+      const response = await handler(new Request(address, init));
       outgoing.writeHead(response.status, Object.fromEntries(response.headers));
       if (response.body === null) return void outgoing.end();
       outgoing.flushHeaders();
@@ -56,6 +61,19 @@ export async function serve(
         server.closeIdleConnections();
       }),
   };
+}
+
+/** The URL of a request, or nothing when host and path do not make one. */
+function addressOf(host: string | undefined, target: string): string | undefined {
+  if (host === undefined || !/^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i.test(host)) return undefined;
+  const path = target.startsWith("/") ? target : (/^https?:\/\/[^/?#]+(\/.*)$/i.exec(target)?.[1] ?? "/");
+  const address = `http://${host}${path}`;
+  return URL.canParse(address) ? address : undefined;
+}
+
+function refuse(outgoing: ServerResponse, status: number, message: string): void {
+  outgoing.writeHead(status, { "content-type": "application/json" });
+  outgoing.end(JSON.stringify({ code: status === 405 ? "UNSUPPORTED" : "INVALID_OPTIONS", message }));
 }
 
 function listen(server: Server, { port, host }: { port: number; host: string }): Promise<void> {

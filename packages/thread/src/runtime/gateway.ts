@@ -1,9 +1,12 @@
-import { errorMessage, HebraError, sleep } from "@hebra/core";
+import { assertId, errorMessage, HebraError, sleep } from "@hebra/core";
 import type { Channel, ChannelMessage, Publication, ReplyStatus } from "./channel.ts";
+import { parseTrigger } from "../engine/trigger.ts";
 import { startDispatcher } from "./dispatcher.ts";
 import { startIntake } from "./intake.ts";
+import { messageKey } from "./message-key.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
 import { presences, showPresence, someoneLives } from "./presence.ts";
+import type { RoutedMessage } from "./route.ts";
 import type { RuntimeServices } from "./services.ts";
 import { currentTrace, insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
@@ -43,6 +46,8 @@ export interface Gateway {
   stop(options?: { deadlineMs?: number }): Promise<void>;
 }
 
+const CHANNEL_NAME = /^[A-Za-z0-9][\w.-]*$/;
+
 /** Milliseconds between two looks for a live worker. */
 const LOOK_EVERY_MS = 5_000;
 
@@ -53,9 +58,34 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
   if (channels.size < options.channels.length)
     throw new HebraError("INVALID_OPTIONS", "gateway: two channels have one name. Give each its own.");
+  for (const name of channels.keys())
+    if (!CHANNEL_NAME.test(name))
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `gateway: the channel's name ${JSON.stringify(name)} may have letters, digits, \`_\`, \`.\` and \`-\` only: it is the first part of keys.`,
+      );
   const stopping = new AbortController();
 
   const policyOf = (thread: string) => services.threads.find(({ name }) => name === thread)?.policy.whenBusy;
+
+  /**
+   * What a worker would refuse is refused before it is accepted.
+   *
+   * @throws HebraError `INVALID_OPTIONS`, `INVALID_ID`, `NOT_SERIALIZABLE`, `DEFINITION_MISSING`
+   */
+  function assertTaken(input: RoutedMessage, replyTo: ReplyTo): void {
+    parseTrigger(triggerOf(input, replyTo));
+    const { thread } = input;
+    // A router of the host's own may give the name another meaning.
+    if (thread === undefined || !services.routesByName || policyOf(thread) !== undefined) return;
+    throw new HebraError(
+      "DEFINITION_MISSING",
+      `There is no thread definition ${JSON.stringify(thread.slice(0, 100))}.`,
+      {
+        retryable: false,
+      },
+    );
+  }
 
   async function publish(channelName: string, message: ChannelMessage): Promise<Publication> {
     if (stopping.signal.aborted)
@@ -68,6 +98,8 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
 
   async function takeIn(channelName: string, message: ChannelMessage): Promise<Publication> {
     const tenant = message.tenant ?? "default";
+    assertId(message.id, "message id");
+    assertId(message.chat, "chat");
     const session = message.session ?? `${channelName}:${message.chat}`;
     const replyTo: ReplyTo = {
       gatewayId: id,
@@ -76,11 +108,12 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       inReplyTo: message.id,
       deltas: channels.get(channelName)?.sendDelta !== undefined,
     };
+    const input = { ...message, tenant, session, channel: channelName };
+    assertTaken(input, replyTo);
     let durable = false;
     let known = false;
     if (services.busIsLocal && store.scope !== "process") {
       // A bus in memory forgets; the store does not. A restart finds the trigger queued.
-      const input = { ...message, tenant, session, channel: channelName };
       const answer = await services.route(input);
       if ("thread" in answer && policyOf(answer.thread) !== "reject") {
         known = (
@@ -96,7 +129,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     const [receipt] = await bus.publishInbound({
       tenant,
       session,
-      id: `${channelName}:${message.id}`,
+      id: messageKey(input),
       payload,
       ...currentTrace(telemetry),
       ...(message.interrupt === true ? { interrupt: true } : {}),

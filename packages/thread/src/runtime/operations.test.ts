@@ -144,7 +144,11 @@ describe("the HTTP channel", () => {
     await runtime.gateway({ channels: [web] });
     const post = (body: object, authorization = "Bearer key") =>
       web.handler(
-        new Request("http://host/messages", { method: "POST", body: JSON.stringify(body), headers: { authorization } }),
+        new Request("http://host/messages", {
+          method: "POST",
+          body: JSON.stringify(body),
+          headers: { authorization, "content-type": "application/json" },
+        }),
       );
     expect((await post({ id: "1", chat: "ana", text: "hi" })).status).toBe(503);
     expect((await post({ id: "1", chat: "ana", texts: "hi" })).status).toBe(400);
@@ -162,6 +166,7 @@ describe("the HTTP channel", () => {
     await web.handler(
       new Request("http://localhost/messages", {
         method: "POST",
+        headers: { "content-type": "application/json" },
         body: JSON.stringify({ id: "1", chat: "ana", text: "hi" }),
       }),
     );

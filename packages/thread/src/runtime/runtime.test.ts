@@ -35,6 +35,7 @@ describe("a runtime of one process", () => {
       web.handler(
         new Request(`http://localhost/desk/messages${wait}`, {
           method: "POST",
+          headers: { "content-type": "application/json" },
           body: JSON.stringify({ id, chat: "ana", text: `hello ${id}` }),
         }),
       );

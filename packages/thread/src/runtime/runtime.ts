@@ -161,8 +161,12 @@ const schema = z.strictObject({
  * const runtime = createRuntime({ threads: [desk], store: memoryStore() });
  * const web = httpChannel({ name: "web", authorize: "everybody" });
  * await runtime.gateway({ channels: [web] });
- * const answer = await web.handler(new Request("http://localhost/messages?wait=5000", { method: "POST", body:
- * JSON.stringify({ id: "1", chat: "ana", text: "Hi" }) }));
+ * const request = new Request("http://localhost/messages?wait=5000", {
+ *   method: "POST",
+ *   headers: { "content-type": "application/json" },
+ *   body: JSON.stringify({ id: "1", chat: "ana", text: "Hi" }),
+ * });
+ * const answer = await web.handler(request);
  * console.log(await answer.json());
  * await runtime.close();
  * ```
@@ -256,6 +260,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     locks,
     threads,
     route: options.route ?? defaultRouter(threads),
+    routesByName: options.route === undefined,
     handover,
     carried,
     phase,

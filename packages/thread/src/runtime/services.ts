@@ -18,6 +18,8 @@ export interface RuntimeServices {
   locks: LockManager;
   threads: readonly AnyThreadDefinition[];
   route: Router;
+  /** Messages go to the definition that they name: the host has no router of its own. */
+  routesByName: boolean;
   handover: Handover;
   /** Messages that a move from another bus has brought along. */
   carried: Carried;

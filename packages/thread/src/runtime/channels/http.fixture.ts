@@ -48,7 +48,13 @@ export async function httpSide({ locate }: { locate?: Locate }): Promise<OtherSi
       };
       const body = JSON.stringify({ ...message, ...locate?.({ id, chat, text }) });
       while (!closed) {
-        const { status } = await channel.handler(new Request("http://host/messages", { method: "POST", body }));
+        const { status } = await channel.handler(
+          new Request("http://host/messages", {
+            method: "POST",
+            body,
+            headers: { "content-type": "application/json" },
+          }),
+        );
         if (status !== 503) return;
         await new Promise((resolve) => setImmediate(resolve));
       }

@@ -228,7 +228,11 @@ describe("who speaks in the HTTP channel", () => {
       const broken = httpChannel({ name: "broken", authorize });
       const gateway = await runtime.gateway({ id: "broken", channels: [broken], embeddedWorker: false });
       const response = await broken.handler(
-        new Request("http://host/messages", { method: "POST", body: JSON.stringify({ id: "1", text: "hi" }) }),
+        new Request("http://host/messages", {
+          method: "POST",
+          body: JSON.stringify({ id: "1", text: "hi" }),
+          headers: { "content-type": "application/json" },
+        }),
       );
       assert.equal(response.status, 503);
       assert.equal((await broken.handler(new Request("http://host/chats/alice/events"))).status, 503);
@@ -256,6 +260,7 @@ describe("an HTTP channel without identities", () => {
       open.handler(
         new Request(`${origin}/messages`, {
           method: "POST",
+          headers: { "content-type": "application/json" },
           body: JSON.stringify({ id: "1", chat: "eve", text: "hi" }),
         }),
       );
@@ -269,7 +274,13 @@ describe("an HTTP channel without identities", () => {
     await runtime.gateway({ id: "open", channels: [open], embeddedWorker: false });
     for (const more of [{ session: "http:alice" }, { tenant: "acme" }, { metadata: { sender: { id: "alice" } } }]) {
       const body = JSON.stringify({ id: "1", chat: "eve", text: "hi", ...more });
-      const response = await open.handler(new Request("http://localhost/messages", { method: "POST", body }));
+      const response = await open.handler(
+        new Request("http://localhost/messages", {
+          method: "POST",
+          body,
+          headers: { "content-type": "application/json" },
+        }),
+      );
       assert.equal(response.status, 403, body);
     }
     await untouched();

@@ -5,8 +5,10 @@ import { json, problem } from "./answer.ts";
 import { readMessage } from "./http/body.ts";
 import { addressOf, anybody, callerSchema, type AskedAddress, type HttpCaller } from "./http/caller.ts";
 import { createListeners } from "./http/listeners.ts";
+import { isJson, strange } from "./http/gatekeeper.ts";
 import { isLoopback } from "./http/loopback.ts";
 import { createWaiters } from "./http/waiters.ts";
+import { decoded } from "./percent.ts";
 import { readBody } from "./read-body.ts";
 
 export type { CallerField, HttpCaller } from "./http/caller.ts";
@@ -25,15 +27,30 @@ export interface HttpChannelOptions {
   maxBodyBytes?: number;
   /** Milliseconds that `?wait=` may ask for at most. @defaultValue 60 000 */
   maxWaitMs?: number;
+  /** Parts of a message at most. @defaultValue 100 */
+  maxParts?: number;
+  /** Event streams of one chat at most. @defaultValue 16 */
+  maxStreamsPerChat?: number;
+  /** Event streams at most, of all chats. @defaultValue 1 000 */
+  maxStreams?: number;
+  /**
+   * Values of `Host`, with or without the port, that requests may name. @defaultValue any; with `"everybody"` those of
+   * loopback
+   */
+  hosts?: readonly string[];
+  /** Values of `Origin` that browsers may send beside the host's own, e.g. `https://app.example`. @defaultValue none */
+  origins?: readonly string[];
 }
 
 /** A channel whose other side is a Web-standard handler. */
 export interface HttpChannel extends Channel {
   /**
    * `POST /messages` with `{id, text, …}`: 202 once the message is on the bus; with `?wait=<ms>` 200 and the reply, if
-   * it comes in time. `GET /chats/<chat>/events`: replies and deltas as server-sent events, while connected. 401
-   * without valid credentials, 403 for a field or chat that is not the caller's, 503 when the message could not be
-   * handed over: send it again, with the same id. Only the end of the path counts, so that it can be mounted anywhere.
+   * it comes in time. `GET /chats/<chat>/events`: replies and deltas as server-sent events, while connected. 400 for
+   * what is no message, 401 without valid credentials, 403 for a field or chat that is not the caller's and for a
+   * strange `Host` or `Origin`, 415 for a body that does not say it is JSON, 429 for too many messages or streams, 503
+   * when the message could not be handed over: send it again, with the same id. Only the end of the path counts, so
+   * that it can be mounted anywhere. It never throws.
    */
   handler(request: Request): Promise<Response>;
   /**
@@ -55,6 +72,11 @@ const optionsSchema = z.strictObject({
   name: z.string().min(1).default("http"),
   maxBodyBytes: z.number().int().min(1).default(262_144),
   maxWaitMs: z.number().int().min(0).default(60_000),
+  maxParts: z.number().int().min(1).default(100),
+  maxStreamsPerChat: z.number().int().min(1).default(16),
+  maxStreams: z.number().int().min(1).default(1_000),
+  hosts: z.array(z.string().min(1)).readonly().optional(),
+  origins: z.array(z.url()).readonly().optional(),
 });
 
 /**
@@ -76,19 +98,21 @@ const optionsSchema = z.strictObject({
  * ```
  */
 export function httpChannel(options: HttpChannelOptions): HttpChannel {
-  const { name, authorize, maxBodyBytes, maxWaitMs } = parseOptions("httpChannel", optionsSchema, options);
+  const { name, authorize, maxBodyBytes, maxWaitMs, maxParts, hosts, origins, ...limits } = parseOptions(
+    "httpChannel",
+    optionsSchema,
+    options,
+  );
+  const gatekeeper = { hosts, origins, loopbackOnly: authorize === "everybody" };
   const waiters = createWaiters();
-  const listeners = createListeners();
+  const listeners = createListeners({ perPlace: limits.maxStreamsPerChat, inAll: limits.maxStreams });
   let context: ChannelContext | undefined;
   let stopping = false;
   const placeOf = (tenant: string | undefined, chat: string) => JSON.stringify([tenant ?? "default", chat]);
 
   /** The caller, or the answer to a request that has none. */
   async function identify(request: Request): Promise<HttpCaller | Response> {
-    if (authorize === "everybody") {
-      if (isLoopback(new URL(request.url).hostname)) return anybody;
-      return problem(403, "FORBIDDEN", "Without `authorize` this channel answers on a loopback host only.");
-    }
+    if (authorize === "everybody") return anybody;
     try {
       const caller = await authorize(request);
       if (caller === undefined) return problem(401, "UNAUTHENTICATED", "The request has no valid credentials.");
@@ -105,6 +129,8 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
   async function post(request: Request, url: URL): Promise<Response> {
     if (context === undefined || stopping)
       return problem(503, "CLOSED", "The channel is not taking messages.", { "retry-after": "1" });
+    if (!isJson(request))
+      return problem(415, "INVALID_OPTIONS", "Send the message as `content-type: application/json`.");
     const caller = await identify(request);
     if (caller instanceof Response) return caller;
     const body = await readBody(request, maxBodyBytes);
@@ -116,7 +142,7 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
       );
     let message: ChannelMessage;
     try {
-      const { content, asked } = readMessage(body);
+      const { content, asked } = readMessage(body, { maxParts });
       message = { ...content, ...addressOf(caller, asked, name) };
     } catch (error) {
       return refusal(error, 400);
@@ -143,7 +169,12 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
     if (caller instanceof Response) return caller;
     try {
       const address = addressOf(caller, { chat, ...tenantOf(url) }, name);
-      return new Response(listeners.open(placeOf(address.tenant, address.chat)), {
+      const stream = listeners.open(placeOf(address.tenant, address.chat));
+      if (stream === undefined)
+        return problem(429, "BACKLOG_FULL", "There are too many event streams. Close one, or come back later.", {
+          "retry-after": "5",
+        });
+      return new Response(stream, {
         headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
       });
     } catch (error) {
@@ -176,17 +207,33 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
       listeners.tell(placeOf(tenant, chat), "delta", { inReplyTo, executionId, index, text });
     },
     async handler(request) {
-      const url = new URL(request.url);
-      if (url.pathname.endsWith("/messages")) {
-        return request.method === "POST"
-          ? post(request, url)
-          : problem(405, "UNSUPPORTED", "POST a message here.", { allow: "POST" });
+      try {
+        return await serve(request);
+      } catch (error) {
+        // A body that its sender broke off, above all: nobody reads this answer.
+        context?.logger.warn("A request could not be served.", { channel: name, error: errorMessage(error) });
+        return problem(400, "ABORTED", "The request could not be read.");
       }
-      const chat = /\/chats\/([^/]+)\/events$/.exec(url.pathname)?.[1];
-      if (chat !== undefined && request.method === "GET") return events(request, url, decodeURIComponent(chat));
-      return problem(404, "INVALID_OPTIONS", "There is nothing here. POST /messages, or GET /chats/<chat>/events.");
     },
   };
+
+  async function serve(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const why = strange(request, url, gatekeeper);
+    if (why !== undefined) return problem(403, "FORBIDDEN", why);
+    if (url.pathname.endsWith("/messages")) {
+      return request.method === "POST"
+        ? post(request, url)
+        : problem(405, "UNSUPPORTED", "POST a message here.", { allow: "POST" });
+    }
+    const encoded = /\/chats\/([^/]+)\/events$/.exec(url.pathname)?.[1];
+    if (encoded === undefined)
+      return problem(404, "INVALID_OPTIONS", "There is nothing here. POST /messages, or GET /chats/<chat>/events.");
+    if (request.method !== "GET") return problem(405, "UNSUPPORTED", "GET the events here.", { allow: "GET" });
+    const chat = decoded(encoded);
+    if (chat === undefined) return problem(400, "INVALID_ID", "The chat in the path is not percent-encoded UTF-8.");
+    return events(request, url, chat);
+  }
 }
 
 /** A tenant that is asked for in the query is compared with the caller's, as one in a body is. */
@@ -206,6 +253,9 @@ function shown({ id, inReplyTo, text, executionId, index, failure }: ChannelRepl
   };
 }
 
+/** What is refused however often it is sent. */
+const neverTaken = new Set<string>(["NOT_SERIALIZABLE", "INVALID_ID", "INVALID_OPTIONS", "DEFINITION_MISSING"]);
+
 /** The message was not handed over: whether to try again is for the sender to know. */
 function refusal(error: unknown, otherwise: 400 | 503): Response {
   const code = errorCode(error) ?? (otherwise === 400 ? "INVALID_OPTIONS" : "INTERNAL");
@@ -213,8 +263,7 @@ function refusal(error: unknown, otherwise: 400 | 503): Response {
   if (code === "BACKLOG_FULL") return problem(429, code, errorMessage(error), { "retry-after": "5" });
   if (code === "ENVELOPE_TOO_LARGE") return problem(413, code, errorMessage(error));
   if (code === "TRIGGER_MISMATCH") return problem(409, code, errorMessage(error));
-  if (otherwise === 400 || code === "NOT_SERIALIZABLE" || code === "INVALID_ID" || code === "INVALID_OPTIONS")
-    return problem(400, code, errorMessage(error));
+  if (otherwise === 400 || neverTaken.has(code)) return problem(400, code, errorMessage(error));
   return problem(503, code, "The message could not be handed over. Send it again, with the same id.", {
     "retry-after": "1",
   });

@@ -15,10 +15,10 @@ const neverLeft = new Set<unknown>([
  * the request
  * certainly never left.
  *
- * @param secret - is in no message: the cause is left out, which would show addresses and headers
+ * @param scrub - takes secrets out of a text; the cause is left out, which would show addresses and headers
  */
-export function noAnswer(what: string, error: unknown, secret: string): HebraError {
-  return new HebraError("UNREACHABLE", `${what}: ${errorMessage(error).replaceAll(secret, "…")}`, {
+export function noAnswer(what: string, error: unknown, scrub: (text: string) => string): HebraError {
+  return new HebraError("UNREACHABLE", `${what}: ${scrub(errorMessage(error))}`, {
     details: { outcome: leftHere(error) ? "unknown" : "failed" },
   });
 }

@@ -49,6 +49,8 @@ export async function botApi() {
     path: string,
     socket: { once(event: "close", listener: () => void): unknown },
   ): Promise<object> {
+    if (otherToken !== undefined && path === `/bot${otherToken.token}/${method}`)
+      return { ok: false, ...otherToken.error };
     if (path !== `/bot${TOKEN}/${method}`) return { ok: false, error_code: 401, description: "Unauthorized" };
     const refusal = refusals.findIndex(
       (each) => each.method === method && (each.after ?? 0) <= calls.filter((call) => call.method === method).length,
@@ -67,6 +69,8 @@ export async function botApi() {
     return { ok: true, result: { message_id: id } };
   }
 
+  /** A bot that is always refused, with this. */
+  let otherToken: { token: string; error: object } | undefined;
   let asked = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -92,6 +96,8 @@ export async function botApi() {
       while (!found()) await new Promise<void>((resolve) => waiting.add(() => resolve()));
     },
     of: (method: string) => calls.filter((call) => call.method === method).map(({ body }) => body),
+    refuseFor: (token: string, error: { error_code: number; description: string }) =>
+      void (otherToken = { token, error }),
     close: () => new Promise<void>((resolve) => (server.close(() => resolve()), server.closeAllConnections())),
   };
 }

@@ -113,6 +113,29 @@ describe("the Telegram channel against a Bot API", () => {
     expect(JSON.stringify(letters)).not.toContain(TOKEN);
   });
 
+  it("repeats no token that an error of the other side repeats [SE-12]", async () => {
+    const token = "7654321:AAF-secret_half-of-the-token";
+    const api = await botApi();
+    closers.push(api.close);
+    const [, half] = token.split(":");
+    for (const description of [
+      `Not Found: /bot${token}/sendMessage`,
+      `Not Found: /bot${encodeURIComponent(token)}/sendMessage`,
+      `wrong token ${half}`,
+    ]) {
+      api.refuseFor(token, { error_code: 404, description });
+      const error: unknown = await telegramChannel({ token, baseUrl: api.baseUrl })
+        .send({ id: "1", tenant: "default", session: "s", chat: "7", inReplyTo: "1", text: "hi", index: 0 })
+        .then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+      expect(error).toMatchObject({ code: "SERVER_REFUSED" });
+      expect(String((error as Error).message) + JSON.stringify(error)).not.toContain(half);
+      expect((error as Error).message).toContain("…");
+    }
+  });
+
   it("shows a growing reply by editing one message", async () => {
     const hold = gate();
     const { api } = await setUp({ edits: true, reactor: echoReactor(() => hold.promise) });

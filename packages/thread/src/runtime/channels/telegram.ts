@@ -51,6 +51,8 @@ const sentMessage = z.looseObject({ message_id: z.number() });
 const MAX_TEXT = 4_096;
 const RETRY_MS = 1_000;
 const MAX_DRAFTS = 1_000;
+/** Letters that the second half of a token has at least; it is secret by itself. */
+const MIN_SECRET = 8;
 
 /**
  * A Telegram bot by long polling. An update counts as received only once it was published: the next poll's offset says
@@ -68,6 +70,12 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
   const drafts = new Map<string, number>();
   const sendPieces = createPieceSender();
 
+  /** The token is part of every address, which servers and proxies like to repeat; so is its secret half alone. */
+  const withoutToken = (text: string): string =>
+    [token, encodeURIComponent(token), ...token.split(":").slice(1)]
+      .filter((secret) => secret.length >= MIN_SECRET || secret === token)
+      .reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+
   async function call<T>(method: string, body: JsonObject, result: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
     let parsed: z.output<typeof answer>;
     try {
@@ -79,7 +87,7 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       });
       parsed = answer.parse(await response.json());
     } catch (error) {
-      throw noAnswer(`Telegram gave no answer to ${method}`, error, token);
+      throw noAnswer(`Telegram gave no answer to ${method}`, error, withoutToken);
     }
     if (parsed.ok) return result.parse(parsed.result);
     const { error_code: code = 0, description = "no reason given", parameters } = parsed;
@@ -87,7 +95,7 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       status: code,
       ...(parameters?.retry_after === undefined ? {} : { retryAfterMs: parameters.retry_after * 1_000 }),
     };
-    throw new HebraError("SERVER_REFUSED", `Telegram refused ${method} with ${code}: ${description}.`, {
+    throw new HebraError("SERVER_REFUSED", `Telegram refused ${method} with ${code}: ${withoutToken(description)}.`, {
       retryable: code === 429 || code >= 500,
       details,
     });
@@ -201,6 +209,7 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
 }
 
 const hopeless = new Set<string>([
+  "DEFINITION_MISSING",
   "INVALID_OPTIONS",
   "INVALID_ID",
   "ENVELOPE_TOO_LARGE",

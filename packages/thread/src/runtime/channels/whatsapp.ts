@@ -66,6 +66,7 @@ const MAX_TEXT = 4_096;
 const MAX_CALLBACK_DATA = 512;
 /** What the bus refuses however often it is given. */
 const hopeless = new Set<string>([
+  "DEFINITION_MISSING",
   "INVALID_OPTIONS",
   "INVALID_ID",
   "ENVELOPE_TOO_LARGE",
@@ -181,9 +182,14 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
     },
     async handler(request) {
       if (request.method === "GET") return verify(new URL(request.url));
-      return request.method === "POST"
-        ? take(request)
-        : problem(405, "UNSUPPORTED", "GET or POST.", { allow: "GET, POST" });
+      if (request.method !== "POST") return problem(405, "UNSUPPORTED", "GET or POST.", { allow: "GET, POST" });
+      try {
+        return await take(request);
+      } catch (error) {
+        // A body that its sender broke off, above all.
+        context?.logger.warn("A post could not be read.", { channel: name, error: errorMessage(error) });
+        return problem(400, "ABORTED", "The post could not be read.");
+      }
     },
   };
 }

@@ -5,12 +5,14 @@ const MAX_STREAM_BUFFER = 256;
 
 /** The open event streams of a channel, by place. */
 export interface Listeners {
-  /** A stream of server-sent events that ends with its reader. */
-  open(place: string): ReadableStream<Uint8Array>;
+  /** A stream of server-sent events that ends with its reader; nothing when there are as many as there may be. */
+  open(place: string): ReadableStream<Uint8Array> | undefined;
   tell(place: string, event: string, data: object): void;
 }
 
-export function createListeners(): Listeners {
+/** @param limits - open streams of one place, and of all */
+export function createListeners(limits: { perPlace: number; inAll: number }): Listeners {
+  let count = 0;
   const places = new Map<string, Set<(event: string, data: object) => void>>();
   const encoder = new TextEncoder();
   return {
@@ -18,6 +20,7 @@ export function createListeners(): Listeners {
       for (const listener of [...(places.get(place) ?? [])]) listener(event, data);
     },
     open(place) {
+      if (count >= limits.inAll || (places.get(place)?.size ?? 0) >= limits.perPlace) return undefined;
       let leave = () => {};
       return new ReadableStream<Uint8Array>(
         {
@@ -31,8 +34,9 @@ export function createListeners(): Listeners {
               }
               controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
             };
+            count++;
             leave = () => {
-              set.delete(listener);
+              if (set.delete(listener)) count--;
               if (set.size === 0 && places.get(place) === set) places.delete(place);
             };
             places.set(place, set.add(listener));

@@ -65,7 +65,7 @@ export async function callGraph({ url, token, body, now, timeoutMs }: GraphCall)
     });
     text = await response.text();
   } catch (error) {
-    throw noAnswer("The Graph API gave no answer", error, token);
+    throw noAnswer("The Graph API gave no answer", error, (text) => text.replaceAll(token, "…"));
   }
   const answer = json(text);
   if (response.ok) return answer;
