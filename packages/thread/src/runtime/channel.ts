@@ -1,5 +1,6 @@
 import type { Clock, JsonObject, Logger } from "@hebra/core";
 import type { Trigger } from "../engine/trigger.ts";
+import type { ReplyPiece } from "./reply-pieces.ts";
 
 /** What reached a channel. */
 export interface ChannelMessage {
@@ -55,6 +56,8 @@ export interface ChannelReply {
   executionId?: string;
   /** Its place among the replies of its turn, from 0. */
   index: number;
+  /** `text` is one part of an answer that is larger than a message of the bus. @defaultValue it is all of it */
+  piece?: ReplyPiece;
   /** The turn failed, and `text` says so: this is the code. */
   failure?: string;
 }

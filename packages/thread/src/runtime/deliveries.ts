@@ -7,6 +7,7 @@ import { publishDeltas } from "./deltas.ts";
 import { deliveryLease } from "./leases.ts";
 import { listenForMore, routed, settledCount, watched, type Taken } from "./mid-turn.ts";
 import { asJson, readInbound, type InboundPayload, type ReplyTo } from "./payloads.ts";
+import { cutByBytes } from "./reply-pieces.ts";
 import type { RuntimeServices } from "./services.ts";
 import { insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
@@ -152,13 +153,21 @@ async function answerOtherwise(
   texts: readonly string[],
 ): Promise<{ status: string; definition: string }> {
   const { id, trace } = delivery.messages[0]!;
-  const outbound = texts.map((text, index) => ({
-    id: `${id}:${index}`,
-    gatewayId: replyTo.gatewayId,
-    seq: index,
-    ...(trace === undefined ? {} : { trace }),
-    payload: asJson({ kind: "reply", replyTo, text, index }),
-  }));
+  const outbound = texts.flatMap((whole, index) =>
+    cutByBytes(whole.toWellFormed(), services.maxReplyBytes).map((text, place, all) => ({
+      id: place === 0 ? `${id}:${index}` : `${id}:${index}/${place}`,
+      gatewayId: replyTo.gatewayId,
+      seq: index,
+      ...(trace === undefined ? {} : { trace }),
+      payload: asJson({
+        kind: "reply",
+        replyTo,
+        text,
+        index,
+        ...(all.length === 1 ? {} : { piece: { index: place, count: all.length } }),
+      }),
+    })),
+  );
   await delivery.ack({ outbound });
   services.carried.settled("inbound", delivery.messages);
   return { status: "ended", definition: "other" };

@@ -7,6 +7,9 @@ import type { RuntimeServices } from "./services.ts";
 /** Milliseconds between two deltas of a turn: what chats allow, and what eyes want. */
 const DELTA_EVERY_MS = 300;
 
+/** Characters of a delta at most: a longer text is shown by its reply. */
+const MAX_DELTA = 16_384;
+
 /**
  * Tells the gateway how a reply grows: the whole text so far, numbered, at most every 300 ms, in the conversation's
  * outbound
@@ -42,7 +45,7 @@ export function publishDeltas(
   async function send(): Promise<void> {
     for (let index = 0; !stop.signal.aborted;) {
       await sleep(clock, DELTA_EVERY_MS, stop.signal).catch(() => undefined);
-      if (stop.signal.aborted || text === shown || text === "") continue;
+      if (stop.signal.aborted || text === shown || text === "" || text.length > MAX_DELTA) continue;
       shown = text;
       const payload = asJson({ kind: "delta", replyTo, text, index, executionId: handle.executionId });
       await bus.publishOutbound({

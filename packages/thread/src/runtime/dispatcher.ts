@@ -9,6 +9,11 @@ import { insideTrace } from "./trace.ts";
 /** Messages of one conversation that are looked at together, so that old deltas are left out. */
 const BATCH = 16;
 
+/** Replies that a gateway remembers to have sent. */
+const MAX_REMEMBERED = 50_000;
+
+type ReplyPayload = Extract<OutboundPayload, { kind: "reply" }>;
+
 /** Sends what workers have answered, in order within each conversation. */
 export interface Dispatcher {
   stop(): Promise<void>;
@@ -18,10 +23,12 @@ export function startDispatcher(
   services: RuntimeServices,
   options: { gatewayId: string; channels: ReadonlyMap<string, Channel>; concurrency: number },
 ): Dispatcher {
-  const { bus, handover, carried, metrics, telemetry, clock, logger } = services;
+  const { bus, store, handover, carried, metrics, telemetry, clock, logger } = services;
   const { gatewayId, channels, concurrency } = options;
   const stopping = new AbortController();
   const working = new Set<Promise<void>>();
+  /** Replies that a channel has taken. Bounded, oldest first. */
+  const sent = new Set<string>();
 
   function channelOf(payload: OutboundPayload): Channel {
     const channel = channels.get(payload.replyTo.channel);
@@ -47,15 +54,21 @@ export function startDispatcher(
         );
       return;
     }
+    if (await wasSent(message, payload)) {
+      logger.debug("A reply was sent before and goes out once.", { channel: channel.name });
+      return;
+    }
     const startedAt = clock.monotonic();
-    const { executionId, failure } = payload;
+    const { executionId, failure, piece } = payload;
     try {
       await channel.send({
         ...shared,
         id,
         ...(executionId === undefined ? {} : { executionId }),
+        ...(piece === undefined ? {} : { piece }),
         ...(failure === undefined ? {} : { failure }),
       });
+      remember(message);
       metrics.sent(channel.name, "sent", clock.monotonic() - startedAt);
       metrics.arrived(channel.name, clock.now() - message.enqueuedAt);
     } catch (error) {
@@ -64,9 +77,29 @@ export function startDispatcher(
     }
   }
 
+  const nameOf = ({ tenant, session, id }: ReceivedMessage) => JSON.stringify([tenant, session, id]);
+
+  function remember(message: ReceivedMessage): void {
+    sent.add(nameOf(message));
+    if (sent.size > MAX_REMEMBERED) sent.delete(sent.values().next().value!);
+  }
+
+  /** A bus that lost its data knows no ids: this gateway does, and so does the row of a reply that was found late. */
+  async function wasSent(message: ReceivedMessage, { row, again }: ReplyPayload): Promise<boolean> {
+    if (sent.has(nameOf(message))) return true;
+    if (again !== true || row === undefined) return false;
+    const snapshot = await store.load(message.tenant, { contextId: row.contextId });
+    return snapshot?.outbox.some(({ id }) => id === row.id) !== true;
+  }
+
   /** These are sent, or never will be. */
   function left(messages: readonly ReceivedMessage[]): void {
-    handover.sent(messages.map(({ id }) => id));
+    for (const { tenant, payload } of messages) {
+      const read = readOutbound(payload);
+      if (read.kind !== "reply" || read.row === undefined) continue;
+      const { piece, row } = read;
+      if (piece === undefined || piece.index === piece.count - 1) handover.sent(tenant, row);
+    }
     carried.settled("outbound", messages);
   }
 

@@ -53,7 +53,7 @@ const LOOK_EVERY_MS = 5_000;
 
 /** @throws HebraError `INVALID_OPTIONS`, and what a channel throws that cannot start */
 export async function startGateway(services: RuntimeServices, options: GatewayOptions): Promise<Gateway> {
-  const { bus, clock, logger, engine, store, locks, metrics, telemetry } = services;
+  const { bus, clock, logger, engine, locks, metrics, telemetry } = services;
   const { id = "main", embeddedWorker = true, sendConcurrency = 20 } = options;
   const channels = new Map(options.channels.map((channel) => [channel.name, channel]));
   if (channels.size < options.channels.length)
@@ -112,8 +112,8 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     assertTaken(input, replyTo);
     let durable = false;
     let known = false;
-    if (services.busIsLocal && store.scope !== "process") {
-      // A bus in memory forgets; the store does not. A restart finds the trigger queued.
+    if (services.storesIntake) {
+      // The store keeps what the bus may lose. A sweep, or a restart, finds the trigger queued.
       const answer = await services.route(input);
       if ("thread" in answer && policyOf(answer.thread) !== "reject") {
         known = (

@@ -1,19 +1,29 @@
 import { errorCode, errorMessage, type Clock, type JsonValue, type Logger } from "@hebra/core";
 import type { Claim, Reply } from "@hebra/bus";
+import type { OutboxRow } from "../store/rows.ts";
 import type { Snapshot, ThreadStore } from "../store/store.ts";
 import { settledCount, type Taken } from "./mid-turn.ts";
-import { readOutbound } from "./payloads.ts";
+import { asJson, readOutbound, type OutboxPlace } from "./payloads.ts";
+import { cutByBytes } from "./reply-pieces.ts";
 
 /** Takes what turns have stored in the outbox to the bus, and marks it. */
 export interface Handover {
-  /** What a context still has to send, as replies of an ack. */
-  replies(snapshot: Snapshot): Reply<JsonValue>[];
-  /** The replies are on the bus: their rows are marked soon, unless another holder comes first and does. */
+  /**
+   * What a context still has to send, as replies of an ack.
+   *
+   * @param options - `again`: also what this process gave to the bus before, unless it is so old that the bus has
+   * forgotten its id
+   */
+  replies(snapshot: Snapshot, options?: { again?: boolean }): Reply<JsonValue>[];
+  /**
+   * The replies are on the bus. Where the bus is trusted to keep them their rows are marked soon, unless another holder
+   * does it first; else `sent` marks them.
+   */
   done(tenant: string, snapshot: Snapshot, fence: number): void;
-  /** The channel has these, or will never take them. */
-  sent(ids: readonly string[]): void;
+  /** A channel has the reply of this row, or will never take it. */
+  sent(tenant: string, row: OutboxPlace): void;
   /** Ends a claim, with what its turns have to send. @param taken - messages that were taken under it */
-  settle(claim: Claim, taken?: readonly Taken[]): Promise<void>;
+  settle(claim: Claim, taken?: readonly Taken[], options?: { again?: boolean }): Promise<void>;
   /** Marks everything now. */
   flush(): Promise<void>;
 }
@@ -21,23 +31,25 @@ export interface Handover {
 /** Milliseconds after which the rows of a conversation that has gone quiet are marked. */
 const MARK_AFTER_MS = 1_000;
 const MAX_REMEMBERED = 10_000;
+/** Milliseconds for which a bus knows the id of a reply, at least. Older ones are given once by each process. */
+const BUS_REMEMBERS_MS = 3_600_000;
 /** How often a mark is tried at once against a turn that writes at the same time. */
 const MARK_ATTEMPTS = 5;
 
 /**
- * @param options - `busForgets`: the bus ends with this process, so that a reply is safe only once its channel has it
+ * @param options - `whenSent`: the bus may forget, so that a reply is safe only once its channel has it;
+ * `maxReplyBytes`: bytes of one message of a reply
  */
 export function createHandover(options: {
   store: ThreadStore;
   clock: Clock;
   logger: Logger;
-  busForgets: boolean;
+  whenSent: boolean;
+  maxReplyBytes: number;
 }): Handover {
-  const { store, clock, logger, busForgets } = options;
+  const { store, clock, logger, whenSent, maxReplyBytes } = options;
   /** Given to the bus by this process: it would drop them, but need not be asked. Bounded, oldest first. */
   const given = new Set<string>();
-  /** Given to a bus that forgets, and not sent yet: where their rows are. */
-  const unsent = new Map<string, { tenant: string; contextId: string }>();
   const waiting = new Map<string, { ids: Set<string>; mark: () => Promise<void>; cancel: () => void }>();
 
   function remember(id: string): void {
@@ -87,23 +99,38 @@ export function createHandover(options: {
     waiting.set(key, { ids, mark, cancel: clock.after(MARK_AFTER_MS, () => void mark()) });
   }
 
+  /** A row as one message of the bus, or as several when one cannot hold it. */
+  function messagesOf({ id, payload, index, contextId }: OutboxRow, again: boolean): Reply<JsonValue>[] {
+    const read = readOutbound(payload);
+    const { replyTo, trace, text } = read;
+    const texts = cutByBytes(text, maxReplyBytes);
+    return texts.map((piece, place) => ({
+      id: place === 0 ? id : `${id}/${place}`,
+      gatewayId: replyTo.gatewayId,
+      seq: index,
+      ...(trace === undefined ? {} : { trace }),
+      payload: asJson({
+        ...read,
+        text: piece,
+        ...(texts.length === 1 ? {} : { piece: { index: place, count: texts.length } }),
+        ...(whenSent ? { row: { contextId, id } } : {}),
+        ...(again ? { again } : {}),
+      }),
+    }));
+  }
+
   const handover: Handover = {
-    replies(snapshot) {
+    replies(snapshot, { again = false } = {}) {
+      const since = clock.now() - BUS_REMEMBERS_MS;
       return snapshot.outbox
-        .filter(({ id }) => !given.has(id))
-        .map(({ id, payload, index }) => {
-          const { replyTo, trace } = readOutbound(payload);
-          return { id, gatewayId: replyTo.gatewayId, seq: index, ...(trace === undefined ? {} : { trace }), payload };
-        });
+        .filter(({ id, createdAt }) => !given.has(id) || (again && createdAt > since))
+        .flatMap((row) => messagesOf(row, again));
     },
     done(tenant, { context, outbox }, fence) {
       if (outbox.length === 0) return;
       const ids = outbox.map(({ id }) => id);
       for (const id of ids) remember(id);
-      if (busForgets) {
-        for (const id of ids) unsent.set(id, { tenant, contextId: context.id });
-        return;
-      }
+      if (whenSent) return;
       const key = `${tenant}/${context.id}`;
       waiting.get(key)?.cancel();
       const mark = async () => {
@@ -126,17 +153,11 @@ export function createHandover(options: {
       };
       waiting.set(key, { ids: new Set(ids), mark, cancel: clock.after(MARK_AFTER_MS, () => void mark()) });
     },
-    sent(ids) {
-      for (const id of ids) {
-        const place = unsent.get(id);
-        unsent.delete(id);
-        if (place !== undefined) markSentLater(place.tenant, place.contextId, id);
-      }
-    },
-    async settle(claim, taken = []) {
+    sent: (tenant, { contextId, id }) => markSentLater(tenant, contextId, id),
+    async settle(claim, taken = [], settleOptions = {}) {
       try {
         const snapshot = claim.signal.aborted ? undefined : await store.load(claim.tenant, { key: claim.session });
-        const outbound = snapshot === undefined ? [] : handover.replies(snapshot);
+        const outbound = snapshot === undefined ? [] : handover.replies(snapshot, settleOptions);
         const held = claim.messages.length;
         const count = settledCount(taken, snapshot);
         if (claim.signal.aborted || (held > 0 ? count === 0 : outbound.length === 0)) return await claim.release();

@@ -2,6 +2,7 @@ import { HebraError, type JsonObject, type JsonValue } from "@hebra/core";
 import type { TraceContext } from "@hebra/bus";
 import * as z from "zod";
 import type { ChannelMessage } from "./channel.ts";
+import type { ReplyPiece } from "./reply-pieces.ts";
 
 /** Where the answer of a turn goes. */
 export interface ReplyTo {
@@ -20,6 +21,12 @@ export type InboundPayload =
   | { kind: "message"; message: ChannelMessage; replyTo: ReplyTo }
   | { kind: "wake"; contextId: string };
 
+/** Where a reply is stored. */
+export interface OutboxPlace {
+  contextId: string;
+  id: string;
+}
+
 /** What lies in a gateway's mailbox. The outbox keeps the same. */
 export type OutboundPayload =
   | {
@@ -30,6 +37,12 @@ export type OutboundPayload =
       executionId?: string;
       failure?: string;
       trace?: TraceContext;
+      /** Which part of the text this is, where one message cannot hold it. */
+      piece?: ReplyPiece;
+      /** The outbox row that is marked once the reply was sent. Absent where there is none. */
+      row?: OutboxPlace;
+      /** The row was found late, so that the reply may have been sent before. */
+      again?: boolean;
     }
   | { kind: "delta"; replyTo: ReplyTo; text: string; index: number; executionId: string; trace?: undefined };
 
@@ -56,6 +69,9 @@ const outbound = z.discriminatedUnion("kind", [
     executionId: text.optional(),
     failure: text.optional(),
     trace: trace.optional(),
+    piece: z.object({ index: z.number(), count: z.number() }).optional(),
+    row: z.object({ contextId: text, id: text }).optional(),
+    again: z.boolean().optional(),
   }),
   z.object({ kind: z.literal("delta"), replyTo, text, index: z.number(), executionId: text }),
 ]);

@@ -76,6 +76,18 @@ export interface RuntimeOptions {
   /** Items of history that a model is shown. @defaultValue 40 */
   historyItems?: number;
   /**
+   * What an accepted message rests on. With `store` it is a queued turn of the store before the channel acknowledges
+   * it, and the bus only wakes a worker: what the bus loses, a sweep publishes again. Messages of definitions whose
+   * policy is `reject`, and those that an older engine answers, rest on the bus. @defaultValue `store` where the store
+   * outlives the process
+   */
+  intake?: "store" | "bus";
+  /**
+   * Bytes of one message of a reply, as JSON. A larger answer goes out in pieces. Keep it well below the bus's
+   * `maxMessageBytes`, which counts the envelope too. @defaultValue 65 536
+   */
+  maxReplyBytes?: number;
+  /**
    * Turns a `blob:` reference of a file part into a URL that a model can read, as for `createEngine`: a worker does not
    * see the gateway's disk. @defaultValue references are passed on as they are
    */
@@ -135,6 +147,8 @@ const schema = z.strictObject({
   sweepMs: z.number().min(100).default(30_000),
   leaseTtlMs: z.number().min(100).default(30_000),
   historyItems: z.number().int().min(1).default(40),
+  intake: z.enum(["store", "bus"]).optional(),
+  maxReplyBytes: z.number().int().min(64).default(65_536),
   readFile: callable.optional(),
   telemetry: telemetryOption.optional(),
   clock: instance.optional(),
@@ -180,6 +194,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     sweepMs,
     leaseTtlMs,
     historyItems,
+    maxReplyBytes,
     telemetry: given,
   } = parseOptions("createRuntime", schema, options);
   const { threads, store, clock = systemClock, logger = silentLogger, ids = createIdGenerator(clock), reply } = options;
@@ -187,7 +202,19 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
   const bus = options.bus ?? (localBus({ clock, leaseMs: leaseTtlMs }) as Bus);
   const locks = options.locks ?? localLocks({ clock });
-  const handover = createHandover({ store, clock, logger, busForgets: busIsLocal });
+  const intake = options.intake ?? (store.scope === "process" ? "bus" : "store");
+  if (intake === "store" && store.scope === "process")
+    throw new HebraError(
+      "UNSUPPORTED",
+      'createRuntime: `intake: "store"` needs a store that outlives the process. Choose another store, or "bus".',
+    );
+  const handover = createHandover({
+    store,
+    clock,
+    logger,
+    whenSent: busIsLocal || intake === "store",
+    maxReplyBytes,
+  });
 
   const carried = carriedMessages(store, clock, logger);
   const phase = watchPhase({ store, clock, logger, shared: !busIsLocal });
@@ -271,6 +298,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     logger,
     busyText,
     busIsLocal,
+    storesIntake: intake === "store",
+    maxReplyBytes,
     sweepMs,
   };
   const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = {

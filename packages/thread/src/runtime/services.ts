@@ -34,6 +34,10 @@ export interface RuntimeServices {
   busyText: string;
   /** The bus is this process's own: what it accepted ends with the process unless the store has it. */
   busIsLocal: boolean;
+  /** Messages are stored as queued turns before they are accepted, and the bus only wakes. */
+  storesIntake: boolean;
+  /** Bytes of one message of a reply. */
+  maxReplyBytes: number;
   /** Milliseconds between two looks for work that was left behind. */
   sweepMs: number;
 }

@@ -25,8 +25,8 @@ const SWEEP_LIMIT = 200;
 const FIRST_SWEEP_LIMIT = 100_000;
 /** How often a waiting turn that is due is woken, in milliseconds. */
 const WAKE_AGAIN_MS = 60_000;
-/** Replies this old, in milliseconds, whose rows nobody has marked may never have been sent. */
-const LATE_OUTBOX_MS = 60_000;
+/** Sweeps after which a reply whose row nobody has marked may never have been sent. */
+const LATE_SWEEPS = 2;
 
 /** @throws HebraError `INVALID_OPTIONS` */
 export function startWorker(services: RuntimeServices, options: WorkerOptions = {}): Worker {
@@ -78,7 +78,9 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
       return { tenant, session: threadKey, id, payload: asJson({ kind: "wake", contextId }) };
     });
     if (wakes.length > 0) await bus.publishInbound(wakes);
-    const late = await store.system().outbox({ before: alone ? now : now - LATE_OUTBOX_MS, limit: only.limit });
+    const late = await store
+      .system()
+      .outbox({ before: alone ? now : now - LATE_SWEEPS * services.sweepMs, limit: only.limit });
     const contexts = new Map(
       late.map(({ tenant, row }) => [`${tenant}/${row.contextId}`, { tenant, contextId: row.contextId }]),
     );
@@ -89,10 +91,10 @@ export function startWorker(services: RuntimeServices, options: WorkerOptions = 
       // Held by somebody: the holder sees the rows when it lets go.
       if (claim === undefined) continue;
       if (snapshot.thread.mainContextId === contextId) {
-        await handover.settle(claim);
+        await handover.settle(claim, [], { again: !alone });
         continue;
       }
-      await claim.ack({ outbound: handover.replies(snapshot) });
+      await claim.ack({ outbound: handover.replies(snapshot, { again: !alone }) });
       handover.done(tenant, snapshot, claim.fence);
     }
   }

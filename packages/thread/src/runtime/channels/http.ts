@@ -242,13 +242,14 @@ function tenantOf(url: URL): AskedAddress {
   return tenant === null ? {} : { tenant };
 }
 
-function shown({ id, inReplyTo, text, executionId, index, failure }: ChannelReply): JsonObject {
+function shown({ id, inReplyTo, text, executionId, index, piece, failure }: ChannelReply): JsonObject {
   return {
     id,
     inReplyTo,
     text,
     index,
     ...(executionId === undefined ? {} : { executionId }),
+    ...(piece === undefined ? {} : { piece: { ...piece } }),
     ...(failure === undefined ? {} : { failure }),
   };
 }

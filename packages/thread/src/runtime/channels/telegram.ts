@@ -173,11 +173,12 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       stopping.abort();
       await polling;
     },
-    async send({ id, chat, text, executionId, index }) {
-      await sendPieces(id, pieces(text, MAX_TEXT), async (piece, place) => {
-        const draft = index === 0 && place === 0 && executionId !== undefined ? drafts.get(executionId) : undefined;
-        if (draft === undefined) await call("sendMessage", { chat_id: chat, text: piece }, sentMessage);
-        else await edit(chat, draft, piece);
+    async send({ id, chat, text, executionId, index, piece }) {
+      await sendPieces(id, pieces(text, MAX_TEXT), async (words, place) => {
+        const isFirst = index === 0 && place === 0 && (piece?.index ?? 0) === 0;
+        const draft = isFirst && executionId !== undefined ? drafts.get(executionId) : undefined;
+        if (draft === undefined) await call("sendMessage", { chat_id: chat, text: words }, sentMessage);
+        else await edit(chat, draft, words);
       });
       if (executionId !== undefined) drafts.delete(executionId);
     },

@@ -12,26 +12,35 @@ export interface Waiters {
 }
 
 export function createWaiters(): Waiters {
-  const waiting = new Map<string, Set<(reply?: ChannelReply) => void>>();
+  const waiting = new Map<string, Set<(reply: ChannelReply) => void>>();
   return {
     tell(key, reply) {
-      for (const end of [...(waiting.get(key) ?? [])]) end(reply);
+      for (const take of [...(waiting.get(key) ?? [])]) take(reply);
     },
     wait(key, { ms, signal, clock }) {
       let cancel = () => {};
       const promise = new Promise<ChannelReply | undefined>((resolve) => {
         const set = waiting.get(key) ?? new Set();
+        const pieces: string[] = [];
+        const take = (reply: ChannelReply) => {
+          const { piece, ...whole } = reply;
+          if (piece === undefined) return end(reply);
+          // Whoever asks again in the middle of a reply has missed its beginning.
+          if (piece.index !== pieces.length) return;
+          pieces.push(reply.text);
+          if (pieces.length === piece.count) end({ ...whole, text: pieces.join("") });
+        };
         const end = (reply?: ChannelReply) => {
           cancelTimer();
           signal.removeEventListener("abort", cancel);
-          set.delete(end);
+          set.delete(take);
           if (set.size === 0 && waiting.get(key) === set) waiting.delete(key);
           resolve(reply);
         };
         cancel = () => end();
         const cancelTimer = clock.after(ms, cancel, { keepAlive: true });
         signal.addEventListener("abort", cancel, { once: true });
-        waiting.set(key, set.add(end));
+        waiting.set(key, set.add(take));
       });
       return { promise, cancel };
     },
