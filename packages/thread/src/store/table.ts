@@ -41,8 +41,16 @@ export interface Access {
   unique: boolean;
   /** False when the primary key serves it. */
   index: boolean;
+  /** The index's own name and columns, where they are not those of the access. */
+  indexed?: { name: string; fields: readonly string[] };
   /** The schema version that brought it: its own, or that of the last of its columns. */
   since: number;
+}
+
+/** A way of access that a later version gave up: its index is made by old migrations and dropped by a later one. */
+export interface Retired extends Access {
+  /** The schema version that dropped it. */
+  until: number;
 }
 
 /** One table: it drives definitions, reads, writes, row mapping and digests in every adapter. */
@@ -54,6 +62,12 @@ export interface Table<R> {
   /** Fields of the primary key; the tenant is always the first. */
   key: readonly string[];
   accesses: Readonly<Record<string, Access>>;
+  /** Only for the migrations. */
+  retired: readonly Retired[];
+  /**
+   * How full a new page gets, in percent, where a database asks: a changed row needs room beside its old version.
+   */
+  fill: { percent: number; since: number } | undefined;
   /** Rows of this table are replaced only while this field still has this value. */
   until: { field: string; is: string } | undefined;
   /** The schema version that brought it. */
@@ -65,6 +79,8 @@ export interface Table<R> {
 interface Extras<R> {
   key: readonly (keyof R & string)[];
   accesses?: Record<string, Partial<Omit<Access, "name">>>;
+  retired?: Record<string, Partial<Omit<Retired, "name">> & { until: number }>;
+  fill?: { percent: number; since: number };
   among?: { [F in keyof R]?: Readonly<Record<string, unknown>> };
   keep?: readonly (keyof R & string)[];
   hidden?: readonly (keyof R & string)[];
@@ -81,6 +97,16 @@ const renamed: Readonly<Record<string, string>> = { v: "schema_version", index: 
 export function columnName(field: string): string {
   return renamed[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
+
+const plain = (name: string, since: number): Access => ({
+  name,
+  by: [],
+  order: [],
+  only: [],
+  unique: false,
+  index: true,
+  since,
+});
 
 /** Declares a table; the type of its rows says which columns there must be. */
 export function table<R extends object>(
@@ -113,16 +139,7 @@ export function table<R extends object>(
     key: { name: "key", by: key, order: [], only: [], unique: true, index: false, since: born },
   };
   for (const [access, given] of Object.entries(extras.accesses ?? {})) {
-    const made: Access = {
-      name: access,
-      by: [],
-      order: [],
-      only: [],
-      unique: false,
-      index: true,
-      since: born,
-      ...given,
-    };
+    const made: Access = { ...plain(access, born), ...given };
     const fields = new Set([...made.by, ...made.order, ...made.only.map(({ field }) => field)]);
     accesses[access] = {
       ...made,
@@ -135,6 +152,8 @@ export function table<R extends object>(
     places: new Map(columns.map(({ field }, place) => [field, place])),
     key,
     accesses,
+    retired: Object.entries(extras.retired ?? {}).map(([access, given]) => ({ ...plain(access, born), ...given })),
+    fill: extras.fill,
     until: extras.until,
     since: born,
   };

@@ -131,7 +131,8 @@ export const durabilityClauses = {
     ) as [typeof ids, typeof ids, typeof ids, typeof ids, typeof ids];
     const start = async (turn: typeof ids, updatedAt: number) => {
       const given = beginRunning(tenant, turn, { fence: 1, expectedSeq: 0 });
-      await store.begin(tenant, { ...given, execution: { ...given.execution, updatedAt } });
+      // Begun long ago, all of them: only the last touch counts.
+      await store.begin(tenant, { ...given, execution: { ...given.execution, createdAt: T0 - 5_000, updatedAt } });
     };
     await start(running, T0 - 1_000);
     await start(fresh, T0 + 1_000);

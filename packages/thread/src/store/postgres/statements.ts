@@ -20,6 +20,7 @@ export function dialectOf(schema: string): Dialect {
   return {
     placeholder: (n) => `$${n}`,
     oneOf: (column, n) => `${column} = ANY(ARRAY(SELECT json_array_elements_text($${n}::json)))`,
+    each: (n) => `json_array_elements_text($${n}::json)`,
     // A bigint would come as text; a double holds every safe integer.
     read: (column, integer) => (integer ? `${column}::float8 AS ${column}` : column),
     table: (name) => `${quote(schema)}.${name}`,
@@ -30,7 +31,14 @@ export function dialectOf(schema: string): Dialect {
 
 export function ddlOf(schema: string): DdlDialect {
   // One byte order everywhere, whatever the database's locale: cursors and pages depend on it.
-  return { text: 'TEXT COLLATE "C"', integer: "BIGINT", table: (name) => `${quote(schema)}.${name}`, suffix: "" };
+  return {
+    text: 'TEXT COLLATE "C"',
+    integer: "BIGINT",
+    table: (name) => `${quote(schema)}.${name}`,
+    index: (name) => `${quote(schema)}.${quote(name)}`,
+    suffix: "",
+    fill: (table, percent) => `ALTER TABLE ${table} SET (fillfactor = ${percent})`,
+  };
 }
 
 /** Writes statements for one schema, each text once. */
@@ -88,7 +96,7 @@ function shapeOf(find: Find, place: ReadonlyMap<Find, number>): string {
 
 function valuesOf(find: Find): SqlValue[] {
   const values: SqlValue[] = find.values.filter((value) => !isRef(value)) as SqlValue[];
-  if (find.anyOf !== undefined && !isRef(find.anyOf)) values.push(JSON.stringify(find.anyOf));
+  if (find.anyOf !== undefined && !isRef(find.anyOf)) values.push(JSON.stringify([...new Set(find.anyOf)]));
   if (find.range !== undefined) values.push(...find.range.values);
   if (find.prefix !== undefined) values.push(find.prefix.value);
   if (find.limit !== undefined) values.push(find.limit);

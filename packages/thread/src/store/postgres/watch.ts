@@ -69,7 +69,9 @@ export function createWatch(
     const watched = watchers.watched();
     if (watched.length === 0) return;
     try {
-      const text = `SELECT tenant, id, inbox_seq::float8 FROM "${schema}".thread_contexts WHERE (tenant, id) IN (SELECT e ->> 0, e ->> 1 FROM json_array_elements($1::json) AS e)`;
+      // Each context by its key, whatever the planner thinks of the table's size.
+      const one = `SELECT tenant, id, inbox_seq::float8 FROM "${schema}".thread_contexts WHERE tenant = e ->> 0 AND id = e ->> 1 OFFSET 0`;
+      const text = `SELECT found.* FROM json_array_elements($1::json) AS e CROSS JOIN LATERAL (${one}) AS found`;
       const rows = await port.query(
         text,
         [JSON.stringify(watched.map(({ tenant, contextId }) => [tenant, contextId]))],

@@ -114,7 +114,7 @@ export function createGlobalFind(
   const unfinished = async ({ access, range, limit = Infinity }: PlainFind): Promise<Rows> => {
     const list = keys.global(access === "due" ? "due" : "unfinished");
     const { order } = executions.accesses[access]!;
-    const status = access === "due" ? "waiting" : access;
+    const status = ({ due: "waiting", queuedSince: "queued", runningSince: "running" } as const)[access];
     const rows: (readonly Value[])[] = [];
     for (let offset = 0; ;) {
       const members = (await commands.call("ZRANGEBYSCORE", list, "-inf", "+inf", "LIMIT", offset, BATCH)) as string[];

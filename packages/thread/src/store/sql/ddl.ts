@@ -1,6 +1,5 @@
 import { HebraError } from "@hebra/core";
-import { ROW_VERSION } from "../rows.ts";
-import type { Column, Table } from "../table.ts";
+import type { Access, Column, Table } from "../table.ts";
 import { columnsOf, where } from "./text.ts";
 
 /** How a database declares columns and names. */
@@ -9,9 +8,19 @@ export interface DdlDialect {
   integer: string;
   /** The table's full name. */
   table(name: string): string;
+  /** The full name of an index, to drop it. */
+  index(name: string): string;
   /** What follows the parentheses of a table. */
   suffix: string;
+  /** Sets how full the pages of a table get, where the database can do that. */
+  fill?(table: string, percent: number): string;
 }
+
+/**
+ * The schema version of this build. It is higher than the version on rows where migrations changed only indexes, of
+ * which rows know nothing.
+ */
+export const SCHEMA_VERSION = 2;
 
 /** One numbered change of the schema. Changes only add, so that the version before can go on beside it. */
 export interface Migration {
@@ -32,13 +41,15 @@ const declare = (column: Column, dialect: DdlDialect) =>
 export function migrationsFor(
   tables: readonly Table<object>[],
   dialect: DdlDialect,
-  newest: number = ROW_VERSION,
+  newest: number = SCHEMA_VERSION,
 ): Migration[] {
   return Array.from({ length: newest }, (_, i) => {
     const version = i + 1;
     const statements = tables.flatMap((table) => [
       ...(table.since === version ? [create(table, dialect)] : extend(table, version, dialect)),
       ...indexes(table, version, dialect),
+      ...dropped(table, version, dialect),
+      ...filled(table, version, dialect),
     ]);
     return { version, compatibleFrom: Math.max(1, version - 1), statements };
   });
@@ -57,13 +68,27 @@ function extend(table: Table<object>, version: number, dialect: DdlDialect): str
     .map((column) => `ALTER TABLE ${dialect.table(table.name)} ADD COLUMN ${declare(column, dialect)}`);
 }
 
+const indexName = (table: Table<object>, access: Access) =>
+  `${table.name}_${(access.indexed?.name ?? access.name).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+
 function indexes(table: Table<object>, version: number, dialect: DdlDialect): string[] {
-  return Object.values(table.accesses)
+  return [...Object.values(table.accesses), ...table.retired]
     .filter((access) => access.index && access.since === version)
-    .map((access) => {
-      const name = `${table.name}_${access.name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
-      return `CREATE ${access.unique ? "UNIQUE " : ""}INDEX "${name}" ON ${dialect.table(table.name)} (${columnsOf([...access.by, ...access.order])})${where(access)}`;
-    });
+    .map(
+      (access) =>
+        `CREATE ${access.unique ? "UNIQUE " : ""}INDEX "${indexName(table, access)}" ON ${dialect.table(table.name)} (${columnsOf(access.indexed?.fields ?? [...access.by, ...access.order])})${where(access)}`,
+    );
+}
+
+/** The version before works without an index, if more slowly. */
+function dropped(table: Table<object>, version: number, dialect: DdlDialect): string[] {
+  return table.retired
+    .filter(({ until }) => until === version)
+    .map((access) => `DROP INDEX IF EXISTS ${dialect.index(indexName(table, access))}`);
+}
+
+function filled({ name, fill }: Table<object>, version: number, dialect: DdlDialect): string[] {
+  return fill?.since === version && dialect.fill !== undefined ? [dialect.fill(dialect.table(name), fill.percent)] : [];
 }
 
 /** What a database says of its own schema. */

@@ -10,6 +10,11 @@ export interface Dialect {
   placeholder(n: number): string;
   /** "One of the values in this JSON array of strings", with the array as the nth value. */
   oneOf(column: string, n: number): string;
+  /**
+   * The elements of the nth value, a JSON array of strings without duplicates, as a list of rows: each is then looked
+   * up by itself. Left out where `oneOf` does that.
+   */
+  each?(n: number): string;
   /** How a column is read, for those that a driver would return as something else. */
   read(column: string, integer: boolean): string;
   /** The table's full name. */
@@ -74,11 +79,16 @@ export type RefText = (ref: Ref) => string;
 export function selectText(op: Find, dialect: Dialect, count: { n: number } = { n: 0 }, refText?: RefText): string {
   const access = accessOf(op);
   const mark = () => dialect.placeholder(++count.n);
+  // The list comes first in the text, its values after those of `by`: the numbers of placeholders follow the values.
+  let list: string | undefined;
   const conditions = access.by.map((field, i) => {
     const column = quote(columnName(field));
     const value = op.values[i];
     if (op.anyOf !== undefined && i === access.by.length - 1) {
-      return "of" in op.anyOf ? `${column} IN (${refText!(op.anyOf)})` : dialect.oneOf(column, ++count.n);
+      if (dialect.each === undefined)
+        return "of" in op.anyOf ? `${column} IN (${refText!(op.anyOf)})` : dialect.oneOf(column, ++count.n);
+      list = "of" in op.anyOf ? `(SELECT DISTINCT * FROM (${refText!(op.anyOf)}) AS r)` : dialect.each(++count.n);
+      return `${column} = one.key`;
     }
     return typeof value === "object" && value !== null ? `${column} = (${refText!(value)})` : `${column} = ${mark()}`;
   });
@@ -91,16 +101,24 @@ export function selectText(op: Find, dialect: Dialect, count: { n: number } = { 
     const prefix = mark();
     conditions.push(`substr(${quote(columnName(op.prefix.field))}, 1, length(CAST(${prefix} AS TEXT))) = ${prefix}`);
   }
-  const order = access.order
-    .map((field) => `${quote(columnName(field))}${op.descending === true ? " DESC" : ""}`)
+  // The table's own columns: a bare name would mean the column as it is read, of which there is no index.
+  // Rows of a partition come in no order of their own: asking for one could cost the planner the better index.
+  const inOrder = access.index || op.range !== undefined || op.limit !== undefined;
+  const order = (inOrder ? access.order : [])
+    .map((field) => `${op.table.name}.${quote(columnName(field))}${op.descending === true ? " DESC" : ""}`)
     .join(", ");
-  return [
+  const limit = op.limit === undefined ? "" : ` LIMIT ${mark()}`;
+  const select = [
     `SELECT ${readList(op.table, dialect)} FROM ${dialect.table(op.table.name)}`,
     conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`,
     order === "" ? "" : ` ORDER BY ${order}`,
-    op.limit === undefined ? "" : ` LIMIT ${mark()}`,
-    op.lock === true ? dialect.lock : "",
   ].join("");
+  const lock = op.lock === true ? dialect.lock : "";
+  // The offset keeps the planner from joining the table with the list in some other way than key by key, which it would
+  // do, and go on doing, with a plan made while the table was small.
+  return list === undefined
+    ? `${select}${limit}${lock}`
+    : `SELECT found.* FROM ${list} AS one (key) CROSS JOIN LATERAL (${select} OFFSET 0${lock}) AS found${limit}`;
 }
 
 /** Every column of a table, in order, as it is read. */

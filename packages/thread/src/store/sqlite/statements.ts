@@ -26,7 +26,13 @@ const dialect: Dialect = {
   lock: "",
 };
 
-export const sqliteDdl: DdlDialect = { text: "TEXT", integer: "INTEGER", table: (name) => name, suffix: "" };
+export const sqliteDdl: DdlDialect = {
+  text: "TEXT",
+  integer: "INTEGER",
+  table: (name) => name,
+  index: (name) => `"${name}"`,
+  suffix: "",
+};
 
 /** Ops on a connection, each through a statement that is prepared once. */
 export function createOps(database: SqliteConnection): SyncTables {

@@ -39,11 +39,11 @@ function* isFree({ tenant, row }: Listed): Verb<boolean> {
  * for weeks would hide what has just lost its worker.
  */
 function* pick(
-  access: "queued" | "running" | "due",
+  access: "queuedSince" | "runningSince" | "due",
   upTo: number,
   { limit = 100, definitions }: Given,
 ): Verb<Listed[]> {
-  const moment = access === "due" ? "wakeAt" : "updatedAt";
+  const moment = access === "due" ? "wakeAt" : "createdAt";
   const found: Listed[] = [];
   let after: readonly Value[] | undefined;
   for (;;) {
@@ -54,7 +54,9 @@ function* pick(
     for (const one of page) {
       if (found.length >= limit || one.row[moment]! > upTo) return found;
       if (definitions !== undefined && !definitions.includes(one.row.definition)) continue;
-      if (access === "running" || (yield* isFree(one))) found.push(one);
+      // Begun long ago, but touched since.
+      if (access === "runningSince" && one.row.updatedAt > upTo) continue;
+      if (access === "runningSince" || (yield* isFree(one))) found.push(one);
     }
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return found;
@@ -63,8 +65,8 @@ function* pick(
 }
 
 export function* sweep(options: Given & { before: number }): Verb<SweepCandidate[]> {
-  const queued = yield* pick("queued", Infinity, options);
-  const running = yield* pick("running", options.before - 1, options);
+  const queued = yield* pick("queuedSince", Infinity, options);
+  const running = yield* pick("runningSince", options.before - 1, options);
   return yield* candidates(
     [...queued, ...running].sort((a, b) => a.row.updatedAt - b.row.updatedAt).slice(0, options.limit ?? 100),
   );
