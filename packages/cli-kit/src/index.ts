@@ -14,7 +14,7 @@ export type { Io } from "./io.ts";
 export { main } from "./main.ts";
 export type { Output } from "./output.ts";
 export { cut, oneLine, oneLineAll, paint, table, type Colour } from "./paint.ts";
-export { CommandError, runProgram, type Program } from "./program.ts";
+export { CommandError, type Program } from "./program.ts";
 export type { Progress } from "./progress.ts";
 export { commandReference } from "./reference.ts";
 export type { Screen } from "./screen.ts";
