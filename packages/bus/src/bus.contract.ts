@@ -1,4 +1,5 @@
 import { claimClauses } from "./contract/claims.ts";
+import { crashClauses } from "./contract/crashes.ts";
 import { fairnessClauses } from "./contract/fairness.ts";
 import type { BusClause } from "./contract/harness.ts";
 import { leaseClauses } from "./contract/leases.ts";
@@ -29,6 +30,7 @@ export const busContract: Readonly<Record<string, BusClause>> = {
   ...publishClauses,
   ...leaseClauses,
   ...retryClauses,
+  ...crashClauses,
   ...fairnessClauses,
   ...outboundClauses,
   ...claimClauses,

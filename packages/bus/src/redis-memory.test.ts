@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { redisLocks } from "@hebra/lock/redis";
 import { eventually } from "@hebra/test-servers/eventually";
+import { startProxy } from "@hebra/test-servers/proxy";
 import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import { afterEach, beforeEach, describe, test } from "vitest";
 import type { Delivery } from "./bus.ts";
@@ -56,12 +57,13 @@ describe.skipIf(withoutRedisServer !== undefined)("a server without memory", { t
     const namespace = freshNamespace();
     const bus = open({ namespace });
     await bus.publishInbound({ session: "a", payload: 1 });
-    const gone = open({ namespace });
+    // Its connections end, and it cannot connect again: to the server it is dead.
+    const proxy = await startProxy(server.port);
+    const gone = open({ namespace, url: proxy.url });
     await next(gone.consumeInbound());
     await fillUp();
     const consumer = bus.consumeInbound();
-    await server.admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-    await gone.close();
+    await proxy.stop();
     await (await next(consumer)).ack();
     await eventually(async () => (await bus.stats()).inbound.depth === 0, "the message is handled");
   });

@@ -4,13 +4,18 @@ import { append } from "./append.ts";
 import { limitsFor, nextFence, type MailboxCore } from "./mailbox-core.ts";
 import { countLease, unpark } from "./lanes.ts";
 import { failLease, makeReady } from "./lease.ts";
+import { heldAlone, leaseBegan } from "./suspects.ts";
 import { isTicket, type Conversation, type SpaceState } from "./state.ts";
 
 /** At most this many things become due in one step, so that no step takes long. */
 const PROMOTE = 100;
 
-/** Moves what is due: expired leases, elapsed delays, scheduled messages, parked tenants. */
-export function promote(core: MailboxCore, space: SpaceState, now: number): void {
+/**
+ * Moves what is due: expired leases, elapsed delays, scheduled messages, parked tenants.
+ *
+ * @param waitMs - after which a suspect goes out without a trial
+ */
+export function promote(core: MailboxCore, space: SpaceState, waitMs: number, now: number): void {
   for (let i = 0; i < PROMOTE; i++) {
     const first = space.due.peek();
     if (first === undefined || first.dueAt > now) return;
@@ -21,10 +26,39 @@ export function promote(core: MailboxCore, space: SpaceState, now: number): void
       space.scheduled.delete(first.key);
       append(core, space, first, now);
     } else {
-      if (first.leased > 0) failLease(core, space, first);
-      makeReady(core, space, first, now);
+      promoteConversation(core, space, first, waitMs, now);
     }
   }
+}
+
+function promoteConversation(
+  core: MailboxCore,
+  space: SpaceState,
+  conversation: Conversation,
+  waitMs: number,
+  now: number,
+): void {
+  if (conversation.leased > 0 && !conversation.granted) return expireLease(core, space, conversation, waitMs, now);
+  if (conversation.leased > 0) failLease(core, space, conversation);
+  else space.suspects.delete(conversation.key);
+  makeReady(core, space, conversation, now);
+}
+
+/** Ends a lease without an answer: its holder may have crashed, by this conversation or by another that it held. */
+function expireLease(
+  core: MailboxCore,
+  space: SpaceState,
+  conversation: Conversation,
+  waitMs: number,
+  now: number,
+): void {
+  const alone = heldAlone(core, conversation.holder) || conversation.onTrial;
+  failLease(core, space, conversation);
+  if (!alone) conversation.attempts--;
+  conversation.crashes++;
+  space.suspects.set(conversation.key, conversation);
+  space.due.set(conversation, now + waitMs);
+  core.news.ready(space.name);
 }
 
 /** Leases one conversation that was taken out of its lane. */
@@ -46,7 +80,7 @@ export function leaseOne(
   conversation.fence = nextFence(core, now);
   conversation.leased = bodies.length;
   conversation.holder = request.holder;
-  space.counts.leased++;
+  leaseBegan(core, space, request.holder);
   conversation.high = false;
   space.due.set(conversation, now + request.leaseMs);
   countLease(space, conversation, now + request.leaseMs, limitsFor(core, conversation));

@@ -80,6 +80,16 @@ function bucketOf(space: SpaceState, tenant: string, limits: TenantLimits, now: 
   return { units: Math.min(limits.burst * UNITS, bucket.units + elapsed * limits.perMinute!), at: now };
 }
 
+/** Whether a tenant's limits let one more through, whose delivery is then counted. */
+export function mayLeaseOne(space: SpaceState, tenant: string, limits: TenantLimits | undefined, now: number): boolean {
+  if (limits?.maxInFlight !== undefined && capRoom(space, tenant, limits.maxInFlight, now).room <= 0) return false;
+  if (limits?.perMinute === undefined) return true;
+  const bucket = bucketOf(space, tenant, limits, now);
+  if (bucket.units < UNITS) return false;
+  space.buckets.set(tenant, { units: bucket.units - UNITS, at: now });
+  return true;
+}
+
 /** Leases one conversation that was taken out of its lane. */
 export type LeaseOne = (conversation: Conversation) => void;
 

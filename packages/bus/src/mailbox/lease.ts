@@ -1,5 +1,6 @@
 import { countLease, enterLane, uncountLease } from "./lanes.ts";
 import { limitsFor, nextFence, type MailboxCore } from "./mailbox-core.ts";
+import { leaseBegan, leaseEnded } from "./suspects.ts";
 import { isTicket, parseTicket, type Conversation, type SpaceState } from "./state.ts";
 
 /** Puts a conversation that nobody holds into its lane, or leases it to the live ticket at its head. */
@@ -16,8 +17,8 @@ export function makeReady(core: MailboxCore, space: SpaceState, conversation: Co
       conversation.fence = nextFence(core, now);
       conversation.leased = 1;
       conversation.granted = true;
-      space.counts.leased++;
       conversation.holder = holder;
+      leaseBegan(core, space, holder);
       space.due.set(conversation, now + ttlMs);
       countLease(space, conversation, now + ttlMs, limitsFor(core, conversation));
       core.news.notice(holder, space.name, conversation.key, false);
@@ -40,7 +41,7 @@ export function removeHead(space: SpaceState, conversation: Conversation, count:
 
 /** Ends a lease of any kind. The caller decides where the conversation goes. */
 export function endLease(core: MailboxCore, space: SpaceState, conversation: Conversation): void {
-  space.counts.leased--;
+  leaseEnded(core, space, conversation);
   uncountLease(space, conversation, limitsFor(core, conversation));
   space.due.remove(conversation);
   conversation.fence = 0;

@@ -32,6 +32,12 @@ export interface MailboxCore {
   readonly dead: DeadLetterStore;
   /** Call tickets in line, with the time until which their issuer counts as alive. */
   readonly tickets: Map<string, number>;
+  /** Leases of each holder, and whether several of them ran out. */
+  readonly holders: Map<string, { leases: number; lostSeveral: boolean }>;
+  /** Holders whose last lease ended in this step: they are forgotten at its end, unless they got another. */
+  readonly idleHolders: Set<string>;
+  /** Holders that have a conversation on trial. */
+  readonly trials: Set<string>;
   lastFence: number;
 }
 
@@ -44,6 +50,9 @@ export function createMailboxCore(settings: MailboxSettings, news: MailboxNews):
     dedup: createDedupWindow(settings.dedupWindowMs),
     dead: createDeadLetterStore(settings.maxDeadLetters),
     tickets: new Map(),
+    holders: new Map(),
+    idleHolders: new Set(),
+    trials: new Set(),
     lastFence: 0,
   };
 }

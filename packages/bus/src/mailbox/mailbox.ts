@@ -17,6 +17,7 @@ import { makeReady } from "./lease.ts";
 import { createMailboxCore, limitsFor, spaceOf, type MailboxNews, type MailboxSettings } from "./mailbox-core.ts";
 import { settleDead, settleOne } from "./settle.ts";
 import { inRetry, isTicket, nextDue, type Conversation, type SpaceState } from "./state.ts";
+import { forgetIdleHolders, takeSuspect } from "./suspects.ts";
 import { cancelTicket, requestTicket } from "./tickets.ts";
 
 export type { MailboxNews, MailboxSettings } from "./mailbox-core.ts";
@@ -67,12 +68,19 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       const space = spaceOf(core, request.space);
       const settled = request.settles.map((settle) => settleOne(core, space, settle, now));
       const leases: RawLease[] = [];
-      if (request.want === 0) return { settled, leases, nextDueMs: undefined };
-      promote(core, space, now);
-      serve(space, request.want, now, core.settings.limitsOf, (conversation) =>
+      if (request.want === 0) {
+        forgetIdleHolders(core);
+        return { settled, leases, nextDueMs: undefined };
+      }
+      promote(core, space, request.leaseMs, now);
+      const suspect = takeSuspect(core, space, request.holder, now);
+      if (suspect !== undefined) leases.push(leaseOne(core, space, suspect, request, now));
+      serve(space, request.want - leases.length, now, core.settings.limitsOf, (conversation) =>
         leases.push(leaseOne(core, space, conversation, request, now)),
       );
-      if (hasReady(space)) core.news.ready(space.name);
+      forgetIdleHolders(core);
+      const moreToTry = suspect !== undefined && space.suspects.size > 0;
+      if (hasReady(space) || moreToTry) core.news.ready(space.name);
       return { settled, leases, nextDueMs: leases.length < request.want ? nextDue(space, now) : undefined };
     },
     extend(name, leases, leaseMs, now) {
@@ -98,8 +106,15 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       found.leased = Math.max(found.leased, have + given.length);
       return given;
     },
-    ticket: (request, now) => requestTicket(core, request, now),
-    cancelTicket: (conversation, ticket, now) => cancelTicket(core, conversation, ticket, now),
+    ticket(request, now) {
+      const reply = requestTicket(core, request, now);
+      forgetIdleHolders(core);
+      return reply;
+    },
+    cancelTicket(conversation, ticket, now) {
+      cancelTicket(core, conversation, ticket, now);
+      forgetIdleHolders(core);
+    },
     unschedule({ conversation, id, dedupKey }) {
       const space = spaceOf(core, "in");
       const scheduled = space.scheduled.get(`${conversation}\n${id}`);
@@ -118,6 +133,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
       );
       for (const { space, conversation } of waiting) {
         space.due.remove(conversation);
+        space.suspects.delete(conversation.key);
         makeReady(core, space, conversation, now);
       }
       return waiting.length;

@@ -33,6 +33,8 @@ export function settleDead(core: MailboxCore, id: string, now: number, body?: st
 export function settleOne(core: MailboxCore, space: SpaceState, settle: Settle, now: number): number {
   const conversation = space.conversations.get(settle.conversation);
   if (conversation === undefined || conversation.fence !== settle.fence) return -1;
+  // Its holder answered: the conversation does not end processes.
+  if (settle.kind !== "watch") conversation.crashes = 0;
   switch (settle.kind) {
     case "ack":
       removeHead(space, conversation, Math.min(settle.count, conversation.leased));

@@ -45,6 +45,10 @@ export interface Conversation extends Due {
   granted: boolean;
   /** Whether the holder wants to know of more. */
   watched: boolean;
+  /** How often its lease ran out without an answer since its holder last answered: above 0 it is a suspect. */
+  crashes: number;
+  /** Whether it is on lease as the one suspect of its holder. */
+  onTrial: boolean;
   /** The dead letter that stopped the conversation; empty when it is not parked. */
   parkedBy: string;
 }
@@ -84,6 +88,8 @@ export interface SpaceState {
   highRun: number;
   /** Kept counts: messages in mailboxes, conversations on lease, conversations parked. */
   readonly counts: { depth: number; leased: number; parked: number };
+  /** Conversations that wait for a trial. */
+  readonly suspects: Map<string, Conversation>;
   readonly parkedTenants: Map<string, ParkedTenant>;
   readonly scheduled: Map<string, Scheduled>;
   /** Leases of the tenants that have a cap, with their deadlines. */
@@ -105,6 +111,7 @@ export function createSpace(name: string): SpaceState {
     lanes: { normal: lane(), high: lane() },
     highRun: 0,
     counts: { depth: 0, leased: 0, parked: 0 },
+    suspects: new Map(),
     parkedTenants: new Map(),
     scheduled: new Map(),
     leasesOfTenant: new Map(),
@@ -132,6 +139,8 @@ export function createConversation(key: string): Conversation {
     tickets: false,
     granted: false,
     watched: false,
+    crashes: 0,
+    onTrial: false,
     parkedBy: "",
   };
 }

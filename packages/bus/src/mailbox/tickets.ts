@@ -8,7 +8,7 @@ import { createConversation, isTicket, parseTicket, ticketText } from "./state.t
 /** Puts a call ticket into line, renews it, or returns the fence once it is at the head. */
 export function requestTicket(core: MailboxCore, request: TicketRequest, now: number): TicketReply {
   const space = spaceOf(core, "in");
-  promote(core, space, now);
+  promote(core, space, request.ttlMs, now);
   const text = ticketText(request.ttlMs, request.holder, request.ticket);
   let conversation = space.conversations.get(request.conversation);
   if (conversation?.granted === true && conversation.entries.at(0) === text) return { fence: conversation.fence };

@@ -57,6 +57,9 @@ elseif what == 'hurry' then
       local conv = string.sub(member, 2)
       local c = load_conv(space, conv)
       if c.leased == 0 and c.parked == '' then
+        if c.crashes > 0 then
+          redis.call('ZREM', space.sus, conv)
+        end
         make_ready(space, c, redis.call('LLEN', space.q .. conv))
         made_ready = made_ready + 1
       end

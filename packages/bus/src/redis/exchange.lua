@@ -11,6 +11,7 @@
 --- include shared/lease.lua
 --- include shared/settle.lua
 --- include shared/serve.lua
+--- include shared/trial.lua
 local function add_lease(leases, conv, fence, attempt, bodies)
   local at = #leases
   leases[at + 1], leases[at + 2], leases[at + 3], leases[at + 4] = conv, fence, attempt, #bodies
@@ -68,12 +69,14 @@ for i = 1, settles do
   settled[i], at = settle_one(space, ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), at + 3, window, max_dead)
 end
 -- `granted`: as `leases`, without the envelopes.
-local leases, granted, held, due = {}, {}, 0, -1
+local leases, granted, held, due, suspect = {}, {}, 0, -1, nil
 if want > 0 then
   local last = whole(per - 1)
-  promote(space)
+  promote(space, lease_ms)
   flush_ready(space)
-  local taken = serve(space, want)
+  suspect = try_suspect(space, holder)
+  local taken = suspect and { suspect } or {}
+  serve(space, want, taken)
   prefetch(space, taken)
   for _, conv in ipairs(taken) do
     local c = load_conv(space, conv)
@@ -92,7 +95,7 @@ if want > 0 then
       end
       touch(space, c)
       set_due(space, c, space.deadline)
-      count(space, 'leased', 1)
+      lease_began(space, holder)
       local fence, at = whole(c.fence), #granted
       granted[at + 1], granted[at + 2], granted[at + 3], granted[at + 4] = conv, fence, c.attempts, #bodies
       add_lease(leases, conv, fence, c.attempts, bodies)
@@ -104,9 +107,11 @@ end
 finish()
 if want > 0 then
   due = held < want and next_due(space) or -1
-  if held < want and not space.woken then
+  -- Whoever is not busy with a suspect may try the next.
+  local more = suspect and redis.call('EXISTS', space.sus) == 1
+  if held < want and not space.woken and not more then
     redis.call('DEL', space.wake)
-  elseif not space.woken and redis.call('EXISTS', space.ring, space.ringh) > 0 then
+  elseif not space.woken and (more or redis.call('EXISTS', space.ring, space.ringh) > 0) then
     redis.call('ZADD', space.wake, '0', '1')
   end
 end

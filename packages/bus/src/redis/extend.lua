@@ -20,4 +20,8 @@ for i = 5, #ARGV, 2 do
   end
 end
 flush(space)
+-- Holders with long turns claim nothing meanwhile, and are known for as long as they extend.
+if #held > 0 then
+  redis.call('PEXPIRE', root .. 'hc', whole(HOLDERS_MS))
+end
 return held

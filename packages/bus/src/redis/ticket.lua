@@ -25,7 +25,7 @@ if mode == 'cancel' then
   finish()
   return 0
 end
-promote(space)
+promote(space, tonumber(ttl))
 local c = load_conv(space, conv)
 local answer = 0
 if has(c.flags, GRANTED) and redis.call('LINDEX', q, 0) == text then

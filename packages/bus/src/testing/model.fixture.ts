@@ -136,6 +136,8 @@ export async function runModel(
   const waitingTickets: { conversation: string; ticket: string }[] = [];
   const delayed: { conversation: string; id: string }[] = [];
   let count = 0;
+  /** The process: another one after a crash. */
+  let holder = "h";
   const all = async <T>(
     what: string,
     act: (subject: Subject) => Promise<T>,
@@ -181,8 +183,10 @@ export async function runModel(
   for (const [index, step] of steps.entries()) {
     const what = `step ${index}: ${JSON.stringify(step)}`;
     if (step.op === "time") advance(step.ms);
-    else if (step.op === "crash") held = [];
-    else if (step.op === "publish") {
+    else if (step.op === "crash") {
+      held = [];
+      holder = `h${index}`;
+    } else if (step.op === "publish") {
       const entries = step.entries.map(({ conversation, delayed: late, high, again }): Entry => {
         const id = again && count > 0 ? `m${count}` : `m${++count}`;
         const entry = {
@@ -218,7 +222,7 @@ export async function runModel(
         space: "in",
         requester: "x",
         requestId: `${index}`,
-        holder: "h",
+        holder,
         settles: [...chosen.values()],
         want: step.want,
         perConversation: step.per,

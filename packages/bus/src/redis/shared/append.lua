@@ -10,15 +10,20 @@ local function load_conv(space, conv)
     return c
   end
   local packed = redis.call('HGET', space.m, conv)
-  c = { key = conv, fence = 0, leased = 0, attempts = 0, redeliveries = 0, flags = 0, holder = '', parked = '', stored = packed and true or false }
+  c = { key = conv, fence = 0, leased = 0, attempts = 0, redeliveries = 0, flags = 0, holder = '', parked = '', crashes = 0, stored = packed and true or false }
   if packed then
-    c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked = cmsgpack.unpack(packed)
+    c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked, c.crashes = cmsgpack.unpack(packed)
+    -- An older version writes no crashes.
+    c.crashes = c.crashes or 0
   end
   space.convs[conv] = c
   return c
 end
 local function is_blank(c)
-  return c.fence == 0 and c.attempts == 0 and c.redeliveries == 0 and c.flags == 0 and c.parked == ''
+  return c.fence == 0 and c.attempts == 0 and c.redeliveries == 0 and c.flags == 0 and c.parked == '' and c.crashes == 0
+end
+local function pack_conv(c)
+  return cmsgpack.pack(c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked, c.crashes)
 end
 local function save_conv(space, c)
   if is_blank(c) then
@@ -27,7 +32,7 @@ local function save_conv(space, c)
       c.stored = false
     end
   else
-    redis.call('HSET', space.m, c.key, cmsgpack.pack(c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked))
+    redis.call('HSET', space.m, c.key, pack_conv(c))
     c.stored = true
   end
 end

@@ -10,7 +10,9 @@
 -- that
 -- must not be served yet); ring, ringh LIST of tenants with ready conversations; r:<tenant>, rh:<tenant> LIST of these;
 -- mo HASH conversation -> holder that wants to know of more; sb HASH of scheduled envelopes; wake ZSET of one marker;
--- cnt HASH of kept counts: depth (messages in mailboxes), leased (conversations on lease), parked (tenants in due).
+-- cnt HASH of kept counts: depth (messages in mailboxes), leased (conversations on lease), parked (tenants in due);
+-- sus ZSET of conversations that wait for a trial: see trial.lua. Of the partition: hc HASH holder -> its leases, and
+-- holder! -> 1 when several were lost at once; tr HASH holder -> 1 while it has a conversation on trial.
 local root = KEYS[1]
 local now, micros
 if ARGV[1] == '' then
@@ -22,7 +24,7 @@ else
   micros = now * 1000
 end
 local TICKET = '\1'
-local HIGH, TICKETS, GRANTED, WATCHED = 1, 2, 4, 8
+local HIGH, TICKETS, GRANTED, WATCHED, TRIAL = 1, 2, 4, 8, 16
 local spaces = {}
 local function space_of(name)
   local space = spaces[name]
@@ -30,7 +32,7 @@ local function space_of(name)
     local p = root .. name .. ':'
     space = {
       name = name, p = p, q = p .. 'q:', m = p .. 'm', due = p .. 'due', ring = p .. 'ring', ringh = p .. 'ringh',
-      r = p .. 'r:', rh = p .. 'rh:', mo = p .. 'mo', wake = p .. 'wake', cnt = p .. 'cnt',
+      r = p .. 'r:', rh = p .. 'rh:', mo = p .. 'mo', wake = p .. 'wake', cnt = p .. 'cnt', sus = p .. 'sus',
       convs = {}, due_at = {}, lines = {}, order = {}, woken = false, changes = { depth = 0, leased = 0, parked = 0 },
     }
     spaces[name] = space

@@ -69,13 +69,15 @@ local function prefetch(space, convs)
   end
   local found = redis.call('HMGET', space.m, unpack(missing))
   for i, conv in ipairs(missing) do
-    local c = { key = conv, fence = 0, leased = 0, attempts = 0, redeliveries = 0, flags = 0, holder = '', parked = '', stored = found[i] and true or false }
+    local c = { key = conv, fence = 0, leased = 0, attempts = 0, redeliveries = 0, flags = 0, holder = '', parked = '', crashes = 0, stored = found[i] and true or false }
     if found[i] then
-      c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked = cmsgpack.unpack(found[i])
+      c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked, c.crashes = cmsgpack.unpack(found[i])
+      c.crashes = c.crashes or 0
     end
     space.convs[conv] = c
   end
 end
+--- include holders.lua
 -- Nobody holds the conversation and it waits for nothing: into its lane, or straight to the ticket at its head.
 -- `length`: of its mailbox.
 local function make_ready(space, c, length)
@@ -91,7 +93,7 @@ local function make_ready(space, c, length)
     if alive_until > now then
       c.fence, c.leased, c.holder = next_fence(), 1, holder
       c.flags = c.flags + GRANTED
-      count(space, 'leased', 1)
+      lease_began(space, holder)
       set_due(space, c, now + ttl)
       count_lease(space, c.key, now + ttl)
       touch(space, c)
@@ -104,13 +106,13 @@ local function make_ready(space, c, length)
   touch(space, c)
   clear_due(space, c)
   if length == 0 then
-    c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked = 0, 0, 0, 0, 0, '', ''
+    c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked, c.crashes = 0, 0, 0, 0, 0, '', '', 0
     return
   end
   enter_lane(space, c.key, has(c.flags, HIGH))
 end
 local function end_lease(space, c)
-  count(space, 'leased', -1)
+  lease_ended(space, c)
   uncount_lease(space, c.key)
   if has(c.flags, WATCHED) then
     redis.call('HDEL', space.mo, c.key)
@@ -133,6 +135,18 @@ local function fail_lease(space, c)
   end_lease(space, c)
 end
 -- `entries` left the head; `messages` of them are no tickets.
+-- A lease ended without an answer: its holder may have crashed, by this conversation or by another that it held.
+local function expire_lease(space, c, wait)
+  local alone = held_alone(c.holder) or has(c.flags, TRIAL)
+  fail_lease(space, c)
+  if not alone then
+    c.attempts = c.attempts - 1
+  end
+  c.crashes = c.crashes + 1
+  redis.call('ZADD', space.sus, whole(-c.crashes), c.key)
+  set_due(space, c, now + wait)
+  space.woken = true
+end
 local function removed(space, c, entries, messages)
   count(space, 'depth', -messages)
   c.redeliveries = math.max(0, c.redeliveries - entries)
@@ -160,7 +174,7 @@ local function flush(space)
       end
     else
       sets[#sets + 1] = conv
-      sets[#sets + 1] = cmsgpack.pack(c.fence, c.leased, c.attempts, c.redeliveries, c.flags, c.holder, c.parked)
+      sets[#sets + 1] = pack_conv(c)
       c.stored = true
     end
   end
@@ -188,23 +202,30 @@ local function finish()
     mark_wake(space)
     flush_counts(space)
   end
+  flush_holders()
   if fence_moved then
     redis.call('SET', root .. 'f', whole(last_fence))
     fence_moved = false
   end
 end
--- At most 100 things whose time has come.
-local function promote(space)
+-- At most 100 things whose time has come. `wait`: ms after which a suspect goes out without a trial.
+local function promote(space, wait)
   local due = redis.call('ZRANGEBYSCORE', space.due, '-inf', whole(now), 'LIMIT', '0', '100')
   for _, member in ipairs(due) do
     local kind, rest = string.sub(member, 1, 1), string.sub(member, 2)
     if kind == 'c' then
       if space.due_at[rest] == nil then
         local c = load_conv(space, rest)
-        if c.leased > 0 then
-          fail_lease(space, c)
+        if c.leased > 0 and not has(c.flags, GRANTED) then
+          expire_lease(space, c, wait)
+        else
+          if c.leased > 0 then
+            fail_lease(space, c)
+          elseif c.crashes > 0 then
+            redis.call('ZREM', space.sus, rest)
+          end
+          make_ready(space, c, redis.call('LLEN', space.q .. rest))
         end
-        make_ready(space, c, redis.call('LLEN', space.q .. rest))
       end
     elseif kind == 's' then
       redis.call('ZREM', space.due, member)

@@ -16,6 +16,24 @@ local function store_bucket(space, tenant, limits, units)
   local refill = math.ceil((limits.burst * UNITS - units) / limits.rate)
   redis.call('SET', space.p .. 'tb:' .. tenant, string.format('%.0f:%.0f', units, now), 'PX', math.max(1, refill) + 60000)
 end
+-- Whether the tenant's limits let one more through, which is then counted.
+local function may_lease_one(space, tenant, limits)
+  if limits.cap then
+    local key = space.p .. 'l:' .. tenant
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now))
+    if redis.call('ZCARD', key) >= limits.cap then
+      return false
+    end
+  end
+  if limits.rate then
+    local units = bucket_of(space, tenant, limits)
+    if units < UNITS then
+      return false
+    end
+    store_bucket(space, tenant, limits, units - UNITS)
+  end
+  return true
+end
 -- How many the tenant's limits let through; parks it when none.
 local function allowance(space, lane, tenant, limits, turn)
   if limits.cap then
@@ -83,9 +101,8 @@ local function serve_lane(space, lane, tenants, quota, taken)
   end
   return served
 end
--- The conversations to lease, at most `want`: eight of the fast lane, then one of the normal one.
-local function serve(space, want)
-  local taken = {}
+-- Fills `taken` up to `want` with the conversations to lease: eight of the fast lane, then one of the normal one.
+local function serve(space, want, taken)
   while #taken < want do
     local high, normal = redis.call('LLEN', space.ringh), redis.call('LLEN', space.ring)
     if high == 0 and normal == 0 then
@@ -110,5 +127,4 @@ local function serve(space, want)
       end
     end
   end
-  return taken
 end

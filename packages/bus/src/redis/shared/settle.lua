@@ -17,6 +17,10 @@ end
 local function settle_one(space, kind, conv, fence, at, window, max_dead)
   local c = load_conv(space, conv)
   local held = fence > 0 and c.fence == fence
+  if held and kind ~= 'watch' then
+    -- Its holder answered: it does not end processes.
+    c.crashes = 0
+  end
   if kind == 'ack' then
     local acked, replies = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
     local after = at + 2 + replies * 7
