@@ -1,6 +1,18 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { beginRunning, callRow, events, executionRow, partRow, stepRow, T0, turnIds } from "./contract/rows.ts";
+import {
+  approvalRow,
+  beginRunning,
+  callRow,
+  events,
+  executionRow,
+  outboxRow,
+  partRow,
+  playTurn,
+  stepRow,
+  T0,
+  turnIds,
+} from "./contract/rows.ts";
 import type { RedisCommands } from "./redis/commands.ts";
 import { createKeys, isWide, threadKeys, toField } from "./redis/layout.ts";
 import { redisStore } from "./redis.ts";
@@ -70,5 +82,33 @@ describe.skipIf(url === undefined)("redisStore", () => {
     assert.deepEqual(sent, ["EVALSHA"]);
     const swept = await store.system().sweep({ before: T0 + 2, limit: 1_000 });
     assert.ok(swept.some(({ tenant }) => tenant === "one-command"));
+  }, 60_000);
+
+  it("leaves no key of a deleted thread but its revision, for an hour [EN-17]", async () => {
+    const own = `${namespace}:gone`;
+    const store = await redisStore({ client, namespace: own });
+    const ids = turnIds("award_42", "m1");
+    await playTurn(store, "t", ids, 0);
+    const next = turnIds("award_42", "m2");
+    await store.begin("t", beginRunning("t", next, { fence: 1, expectedSeq: 4 }));
+    await store.commit(
+      "t",
+      ids.contextId,
+      { fence: 1, expectedSeq: 6 },
+      {
+        context: { updatedAt: T0 },
+        executions: [executionRow(next, { status: "waiting", wakeAt: T0 })],
+        calls: [callRow(next, 0)],
+        approvals: [approvalRow(next, 0)],
+        outbox: [outboxRow(next, 0)],
+        events: [],
+      },
+    );
+    assert.ok((await client.keys(`${own}:*`)).length > 20);
+    await store.deleteThread("t", { key: "award_42" });
+    const left = await client.keys(`${own}:*`);
+    assert.equal(left.length, 1, left.join(" "));
+    assert.match(left[0]!, /:revision$/);
+    assert.ok((await client.pttl(left[0]!)) > 3_000_000);
   }, 60_000);
 });

@@ -1,5 +1,6 @@
 import { createIdGenerator, HebraError } from "@hebra/core";
 import { basicClauses } from "./contract/basics.ts";
+import { conversationClauses } from "./contract/conversations.ts";
 import { durabilityClauses } from "./contract/durability.ts";
 import { guardClauses } from "./contract/guards.ts";
 import { inboxClauses } from "./contract/inbox.ts";
@@ -15,6 +16,7 @@ export type { StoreContractOptions } from "./contract/scenario.ts";
 
 const clauses = {
   ...basicClauses,
+  ...conversationClauses,
   ...guardClauses,
   ...inboxClauses,
   ...windowClauses,

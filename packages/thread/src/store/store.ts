@@ -14,6 +14,7 @@ import type {
   ThreadRow,
   TriggerRow,
 } from "./rows.ts";
+import type { ContextStatus } from "./states.ts";
 
 /** How an application names a thread: by its own key, by the thread's id, or a fork by its context id. */
 export type ThreadRef = { key: string } | { id: string } | { contextId: string };
@@ -153,6 +154,19 @@ export interface HistoryWindow {
   upToSeq?: number;
 }
 
+/**
+ * One page of a history, for those who read it from end to end: items between two sequence numbers, cut anywhere.
+ * Summaries are left out.
+ */
+export interface HistoryPage {
+  /** At most so many items: the newest before `before`; with `after` alone, the oldest after it. */
+  limit: number;
+  /** Only items before this sequence number. The first item's of a page gives the page before it. */
+  before?: number | undefined;
+  /** Only items after this sequence number. The last item's of a page gives the page after it. */
+  after?: number | undefined;
+}
+
 /** An item with its parts. */
 export interface HistoryEntry {
   item: ItemRow;
@@ -164,6 +178,37 @@ export interface Page<T> {
   rows: T[];
   /** Pass it to get the next page; `undefined` at the end. */
   cursor: string | undefined;
+}
+
+/** Which threads to list. */
+export interface ListOptions {
+  /** @defaultValue 50 */
+  limit?: number;
+  /** From the page before. */
+  cursor?: string;
+  keyPrefix?: string;
+  /** Only those whose main context has this status. */
+  status?: ContextStatus;
+  /** Only those whose newest turn is of this definition. */
+  definition?: string;
+  /** Only those whose key or name contains this, in any case of letters. */
+  q?: string;
+}
+
+/** A thread in a listing. */
+export interface ListedThread extends ThreadRow {
+  /** Of its main context. */
+  status: ContextStatus;
+}
+
+/** The receipt of a deletion. */
+export interface Deleted {
+  threadId: string;
+  key: string;
+  /** The main context and every fork. */
+  contextIds: string[];
+  /** Rows that are gone, by table: `items`, `journal`, `outbox`, and so on. */
+  counts: Record<string, number>;
 }
 
 /** A thread's state document, and of which version of its definition's `state` it is. */
@@ -298,9 +343,10 @@ export interface ThreadStore {
   execution(tenant: string, executionId: string): Promise<ExecutionGraph | undefined>;
   /**
    * Items with a place in the order, oldest first, across the shared part of a fork. Summaries do not count against the
-   * window; only the newest is given, in its place.
+   * window; only the newest is given, in its place. A {@link HistoryPage} reads on from a sequence number instead,
+   * either way, and is empty at the end.
    */
-  history(tenant: string, contextId: string, window: HistoryWindow): Promise<HistoryEntry[]>;
+  history(tenant: string, contextId: string, window: HistoryWindow | HistoryPage): Promise<HistoryEntry[]>;
   /**
    * Durable events after a sequence number, in order. A fork's begin after what it shares; that is in its parent's
    * journal.
@@ -316,14 +362,27 @@ export interface ThreadStore {
    */
   stateAt(tenant: string, contextId: string, itemId: string): Promise<StateDocument>;
   approval(tenant: string, approvalId: string): Promise<ApprovalRow | undefined>;
-  /** Threads, newest change first. */
-  list(tenant: string, options?: { limit?: number; cursor?: string; keyPrefix?: string }): Promise<Page<ThreadRow>>;
+  /**
+   * Threads, newest change first. Under a filter that few pass, a page may have fewer rows than its limit, or none, and
+   * a cursor all the same.
+   *
+   * @throws HebraError `INVALID_OPTIONS` for a cursor that is none
+   */
+  list(tenant: string, options?: ListOptions): Promise<Page<ListedThread>>;
 
   /**
    * Adds a context that shares the history of another up to and including an item. Idempotent by the new context's id.
    * @throws HebraError `ITEM_NOT_FOUND`, `CONTEXT_NOT_FOUND`
    */
   fork(tenant: string, fork: { from: string; atItemId: string; context: ContextRow }): Promise<ContextRow>;
+  /**
+   * Deletes a thread for good: its row, every context with all of its rows, journal and outbox, and what leads to them.
+   * It asks for no fence: a holder's next write fails with `CONTEXT_NOT_FOUND`. Leases stay, so that fences still grow
+   * when the address is used again.
+   *
+   * @returns what was deleted, or `undefined` when there is no such thread
+   */
+  deleteThread(tenant: string, ref: ThreadRef): Promise<Deleted | undefined>;
   /** `closed` ⇄ `open`. @throws HebraError `ILLEGAL_TRANSITION`, `CONTEXT_NOT_FOUND` */
   setClosed(tenant: string, contextId: string, closed: boolean, at: number): Promise<void>;
 

@@ -2,8 +2,10 @@ import { assertId, HebraError } from "@hebra/core";
 import type { ContextBundle, SystemStore, ThreadStore } from "./store.ts";
 import { begin } from "./verbs/begin.ts";
 import { commit, takeOver } from "./verbs/commit.ts";
-import { fork, list, setClosed } from "./verbs/contexts.ts";
-import { history, readJournal } from "./verbs/history.ts";
+import { fork, setClosed } from "./verbs/contexts.ts";
+import { deleteThread } from "./verbs/delete.ts";
+import { list } from "./verbs/list.ts";
+import { history, historyPage, readJournal } from "./verbs/history.ts";
 import { decideApproval, requestCancel } from "./verbs/inbox.ts";
 import { lease, LEASES } from "./verbs/lease.ts";
 import { execution, snapshot } from "./verbs/load.ts";
@@ -68,7 +70,10 @@ export function createTableStore(backend: TableBackend): ThreadStore {
     },
     load: (tenant, ref) => read(tenant, Object.values(ref) as string[], () => snapshot(tenant, ref)),
     execution: (tenant, executionId) => read(tenant, [executionId], () => execution(tenant, executionId)),
-    history: (tenant, contextId, window) => read(tenant, [contextId], () => history(tenant, contextId, window)),
+    history: (tenant, contextId, window) =>
+      read(tenant, [contextId], () =>
+        "limit" in window ? historyPage(tenant, contextId, window) : history(tenant, contextId, window),
+      ),
     journal: (tenant, contextId, afterSeq, limit) =>
       read(tenant, [contextId], () => readJournal(tenant, contextId, afterSeq, limit ?? Infinity)),
     stateAt: (tenant, contextId, itemId) => read(tenant, [contextId, itemId], () => stateAt(tenant, contextId, itemId)),
@@ -76,6 +81,7 @@ export function createTableStore(backend: TableBackend): ThreadStore {
       read(tenant, [approvalId], () => findOne(approvals, "byId", [tenant, approvalId])),
     list: (tenant, options) => read(tenant, [], () => list(tenant, options ?? {})),
     fork: (tenant, given) => write(tenant, [given.from, given.atItemId], () => fork(tenant, given)),
+    deleteThread: (tenant, ref) => write(tenant, Object.values(ref) as string[], () => deleteThread(tenant, ref)),
     setClosed: (tenant, contextId, to, at) => write(tenant, [contextId], () => setClosed(tenant, contextId, to, at)),
     announceImport: (tenant, thread, context) => write(tenant, [], () => announceImport(tenant, thread, context)),
     import: (tenant, bundle) => write(tenant, [], () => importContext(tenant, bundle)),

@@ -87,6 +87,7 @@ export const contexts: Table<StoredContext> = table<StoredContext>(
     accesses: {
       all: { by: [], order: ["tenant", "id"], index: false },
       ofTenant: { by: ["tenant"], order: ["id"], index: false },
+      ofThread: { by: ["tenant", "threadId"], order: ["id"], since: 2 },
     },
   },
 );

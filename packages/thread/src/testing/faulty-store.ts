@@ -9,6 +9,7 @@ export const storeWrites = [
   "requestCancel",
   "decideApproval",
   "fork",
+  "deleteThread",
   "setClosed",
   "announceImport",
   "import",

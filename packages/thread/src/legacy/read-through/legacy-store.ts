@@ -208,7 +208,7 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
     list: (tenant, page) =>
       listBoth(store, legacy, tenant, page ?? {}, async (context) => {
         const old = await map({ context, events: [], executions: [], steps: [], parts: [] });
-        return old?.bundle.thread;
+        return old === undefined ? undefined : { ...old.bundle.thread, status: old.bundle.context.status };
       }),
     async close() {
       await store.close();

@@ -1,6 +1,5 @@
 import { HebraError, type JsonObject } from "@hebra/core";
-import type { ThreadRow } from "../../store/rows.ts";
-import type { Page, ThreadStore } from "../../store/store.ts";
+import type { ListedThread, ListOptions, Page, ThreadStore } from "../../store/store.ts";
 import type { LegacyReader } from "./reader.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -14,19 +13,18 @@ export async function listBoth(
   store: ThreadStore,
   legacy: LegacyReader,
   tenant: string,
-  options: { limit?: number; cursor?: string; keyPrefix?: string },
-  toThread: (context: JsonObject) => Promise<ThreadRow | undefined>,
-): Promise<Page<ThreadRow>> {
+  options: ListOptions,
+  toThread: (context: JsonObject) => Promise<ListedThread | undefined>,
+): Promise<Page<ListedThread>> {
   const { limit = DEFAULT_LIMIT, keyPrefix } = options;
-  const only = keyPrefix === undefined ? {} : { keyPrefix };
+  const legacyOnly = keyPrefix === undefined ? {} : { keyPrefix };
   let { phase, cursor } = readCursor(options.cursor);
-  const rows: ThreadRow[] = [];
+  const rows: ListedThread[] = [];
   while (phase === "new" && rows.length < limit) {
-    const page = await store.list(tenant, {
-      limit: limit - rows.length,
-      ...only,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
+    const given: ListOptions = { ...options, limit: limit - rows.length };
+    if (cursor === undefined) delete given.cursor;
+    else given.cursor = cursor;
+    const page = await store.list(tenant, given);
     rows.push(...page.rows);
     cursor = page.cursor;
     if (cursor === undefined) phase = legacy.list === undefined ? "end" : "old";
@@ -34,18 +32,28 @@ export async function listBoth(
   while (phase === "old" && rows.length < limit) {
     const page = await legacy.list!(tenant, {
       limit: limit - rows.length,
-      ...only,
+      ...legacyOnly,
       ...(cursor === undefined ? {} : { cursor }),
     });
     for (const context of page.contexts) {
       const thread = await toThread(context);
-      if (thread !== undefined && (await store.load(tenant, { contextId: thread.mainContextId })) === undefined)
-        rows.push(thread);
+      if (thread === undefined || !passes(thread, options)) continue;
+      if ((await store.load(tenant, { contextId: thread.mainContextId })) === undefined) rows.push(thread);
     }
     cursor = page.cursor;
     if (cursor === undefined) phase = "end";
   }
   return { rows, cursor: phase === "end" ? undefined : `${phase} ${cursor ?? ""}` };
+}
+
+/** The old engine's rows do not say here of which definition a turn was, so that filter leaves them out. */
+function passes(thread: ListedThread, { status, definition, q }: ListOptions): boolean {
+  const text = q?.toLowerCase() ?? "";
+  return (
+    definition === undefined &&
+    (status === undefined || thread.status === status) &&
+    [thread.key, thread.name ?? ""].some((one) => one.toLowerCase().includes(text))
+  );
 }
 
 function readCursor(cursor: string | undefined): { phase: "new" | "old" | "end"; cursor: string | undefined } {

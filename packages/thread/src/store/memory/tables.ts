@@ -35,7 +35,7 @@ export function createMemoryTables(): MemoryTables {
   const of = (table: Table<object>): Kept => kept.get(table.name)!;
   return {
     find: (find) => findRows(of(find.table), find),
-    write({ when, puts, sets }, undo) {
+    write({ when, puts, sets, drops = [] }, undo) {
       let written: Rows = [];
       if (when !== undefined) {
         const into = of(when.table);
@@ -49,6 +49,13 @@ export function createMemoryTables(): MemoryTables {
         for (const one of anyOf === undefined ? [key] : anyOf.map((last) => [...key, last])) {
           const row = into.rows.get(JSON.stringify(one));
           if (row !== undefined) change(into, row, fields, undo);
+        }
+      }
+      for (const { table, rows } of drops) {
+        const from = of(table);
+        for (const given of rows) {
+          const row = from.rows.get(keyOf(from.key, given));
+          if (row !== undefined) store(from, row, undefined, undo);
         }
       }
       return written;

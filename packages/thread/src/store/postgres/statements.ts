@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { columnsOf, conflictText, findShape, selectText, whenShape, type Dialect } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
 import { columnName, type Kind, type Table } from "../table.ts";
-import type { Find, Put, Read, Ref, Rows, Update, When, Write } from "../verbs/op.ts";
+import type { Drop, Find, Put, Read, Ref, Rows, Update, When, Write } from "../verbs/op.ts";
 import type { SqlValue } from "./port.ts";
 
 /** One statement with its values, and how to read its answer. */
@@ -70,7 +70,7 @@ export function createStatements(schema: string, channel: string, busyMs: number
       return { ...once(shape, () => readText(all, read.finds, place, dialect)), values: all.flatMap(valuesOf) };
     },
     write(write) {
-      const shape = `write|${write.when === undefined ? "" : whenShape(write.when)}|${write.puts.map((put) => `${put.mode}${put.table.name}${isSingle(put) ? "" : "*"}`).join()}|${write.sets.map((one) => `${one.table.name}:${Object.keys(one.fields).join("+")}${one.anyOf === undefined ? "" : "*"}`).join()}|${write.notify === undefined ? "" : "n"}`;
+      const shape = `write|${write.when === undefined ? "" : whenShape(write.when)}|${write.puts.map((put) => `${put.mode}${put.table.name}${isSingle(put) ? "" : "*"}`).join()}|${write.sets.map((one) => `${one.table.name}:${Object.keys(one.fields).join("+")}${one.anyOf === undefined ? "" : "*"}`).join()}|${(write.drops ?? []).map(({ table }) => table.name).join()}|${write.notify === undefined ? "" : "n"}`;
       return { ...once(shape, () => writeText(write, dialect, channel, busyMs)), values: writeValues(write) };
     },
   };
@@ -177,6 +177,17 @@ function updateText(update: Update, first: number, gate: Gate, dialect: Dialect)
   };
 }
 
+/** Rows by their keys, given as one array. */
+function dropText({ table }: Drop, n: number, gate: Gate, dialect: Dialect): string {
+  const keys = table.key
+    .map((field, i) => {
+      const column = table.columns[table.places.get(field)!]!;
+      return `gone.${quote(column.name)} = (e.r ->> ${i})${typeOf(column.kind)}`;
+    })
+    .join(" AND ");
+  return `DELETE FROM ${dialect.table(table.name)} AS gone USING jsonb_array_elements($${n}::jsonb) AS e (r), ${gate} WHERE ${keys}`;
+}
+
 function whenText(when: When, dialect: Dialect): { text: string; next: number } {
   const plain = updateText({ table: when.table, key: when.key, fields: when.fields }, 1, "t", dialect);
   let n = plain.next;
@@ -214,13 +225,14 @@ function writeText(write: Write, dialect: Dialect, channel: string, busyMs: numb
     parts.push(`u${parts.length} AS (${text})`);
     n = next;
   }
+  for (const drop of write.drops ?? []) parts.push(`d${parts.length} AS (${dropText(drop, n++, gate, dialect)})`);
   const columns = [write.when === undefined ? "1" : quote(columnName(write.when.returning))];
   // Sent by the server when the transaction lands, and not at all when it does not.
   if (write.notify !== undefined) columns.push(`pg_notify('${channel}', $${n}::text)`);
   return `WITH ${parts.join(", ")} SELECT ${columns.join(", ")} FROM ${gate}`;
 }
 
-function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {
+function writeValues({ when, puts, sets, drops, notify }: Write): SqlValue[] {
   const values: SqlValue[] = [];
   if (when !== undefined)
     values.push(...Object.values(when.fields), ...when.key, ...when.conditions.map(({ value }) => value));
@@ -232,6 +244,8 @@ function writeValues({ when, puts, sets, notify }: Write): SqlValue[] {
     values.push(...Object.values(set.fields), ...set.key);
     if (set.anyOf !== undefined) values.push(JSON.stringify(set.anyOf));
   }
+  for (const { table, rows } of drops ?? [])
+    values.push(JSON.stringify(rows.map((row) => table.key.map((field) => row[table.places.get(field)!]))));
   if (notify !== undefined) values.push(JSON.stringify([notify.tenant, notify.contextId]));
   return values;
 }

@@ -110,6 +110,32 @@ export function createGlobalFind(
     return rows;
   };
 
+  /** The contexts of a thread. The list of all names their threads, so that only its own rows are read. */
+  const ofThread: GlobalFind = async ({ values }, session) => {
+    const [tenant, threadId] = values as [string, string];
+    const tag = keys.tag(tenant, threadId);
+    session.tag = tag;
+    noteRevision(session, tag, reader());
+    const rows: (readonly Value[])[] = [];
+    for (let low = `[${tenant}${SEPARATOR}`; ;) {
+      const page = ["LIMIT", 0, 10 * BATCH] as const;
+      const members = (await commands.call(
+        "ZRANGEBYLEX",
+        keys.global("contexts"),
+        low,
+        `(${tenant}\u0001`,
+        ...page,
+      )) as string[];
+      for (const member of members) {
+        const [, contextId, owner] = member.split(SEPARATOR) as [string, string, string];
+        const found = owner === threadId ? await row(contexts, tenant, threadId, [contextId]) : undefined;
+        if (found !== undefined) rows.push(found);
+      }
+      if (members.length < 10 * BATCH) return rows;
+      low = `(${members.at(-1)!}`;
+    }
+  };
+
   /** Rows of a list of executions, in the access's own order; the list's is only close to it. */
   const unfinished = async ({ access, range, limit = Infinity }: PlainFind): Promise<Rows> => {
     const list = keys.global(access === "due" ? "due" : "unfinished");
@@ -182,7 +208,7 @@ export function createGlobalFind(
 
   return async (find, session) => {
     if (find.table === threads) return find.access === "byKey" ? byKey(find, session) : recent(find);
-    if (find.table === contexts) return listed(find);
+    if (find.table === contexts) return find.access === "ofThread" ? ofThread(find, session) : listed(find);
     return find.table === executions ? unfinished(find) : late(find);
   };
 }

@@ -1,7 +1,7 @@
 import { HebraError } from "@hebra/core";
 import type { Table, Value } from "../table.ts";
 import { approvals, contexts, executions, outbox, threads } from "../tables.ts";
-import type { Put, Update, Write } from "../verbs/op.ts";
+import type { Drop, Put, Update, Write } from "../verbs/op.ts";
 import type { RedisCommands } from "./commands.ts";
 import { placeOf, type Keys } from "./layout.ts";
 
@@ -23,6 +23,8 @@ export interface Routes {
   thread(tenant: string, kind: RouteKind, id: string): Promise<string | undefined>;
   /** Writes what the rows of a write need. @throws HebraError `VERSION_CONFLICT` when a key leads to another thread */
   prepare(write: Write): Promise<void>;
+  /** Removes what leads to rows that are gone. What is left of it after a failure leads nowhere, and is skipped. */
+  forget(drops: readonly Drop[], threadId: string): Promise<void>;
 }
 
 const fieldOf = (table: Table<object>, row: readonly Value[], field: string): string =>
@@ -124,7 +126,33 @@ export function createRoutes(
     if (owner !== undefined) await awaken([tenant, owner, ...names].join(SEPARATOR), fields["wakeAt"]!);
   };
 
+  const forgetRow = async (table: Table<object>, row: readonly Value[], threadId: string): Promise<void> => {
+    const tenant = row[0] as string;
+    const field = (name: string) => fieldOf(table, row, name);
+    const unroute = (kind: RouteKind, id: string) => {
+      const name = keys.global("route", kind, tenant, id);
+      known.delete(name);
+      return commands.call("DEL", name);
+    };
+    const unlist = (list: string, ...parts: string[]) => commands.call("ZREM", list, parts.join(SEPARATOR));
+    if (table === threads) {
+      await unroute("key", field("key"));
+      await unlist(keys.global("recent", tenant), field("id"));
+    } else if (table === contexts) {
+      await unlist(keys.global("contexts"), tenant, field("id"), threadId);
+      await unlist(keys.global("outbox"), tenant, threadId, field("id"));
+      await unroute("context", field("id"));
+    } else if (table === executions) {
+      for (const list of ["unfinished", "due"])
+        await unlist(keys.global(list), tenant, threadId, field("contextId"), field("id"));
+      await unroute("execution", field("id"));
+    } else if (table === approvals) await unroute("approval", field("id"));
+  };
+
   return {
+    async forget(drops, threadId) {
+      for (const { table, rows } of drops) for (const row of rows) await forgetRow(table, row, threadId);
+    },
     async thread(tenant, kind, id) {
       const name = keys.global("route", kind, tenant, id);
       const remembered = known.get(name);

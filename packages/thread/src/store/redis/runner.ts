@@ -50,6 +50,7 @@ export function createRunner(
     const plan = planWrite(write, tag, keys, revision, channel);
     const [outcome, returned] = await runWrite(commands, plan.keys, plan.args);
     if (outcome === "moved" || outcome === "taken") throw AGAIN;
+    if (write.drops !== undefined) await routes.forget(write.drops, thread.threadId);
     return outcome === "ok" && write.when !== undefined ? [[Number(returned)]] : [];
   };
 

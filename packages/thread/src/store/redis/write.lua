@@ -16,12 +16,14 @@
 --   Z key score member          put into an index
 --   R key member                take out of an index
 --   S key member                put into a set
+--   D key                       delete a key
+--   L key milliseconds          let a key expire
 --   P channel message           tell
 --   G key n field ...           give these fields back
 -- Answers: {'ok', fields...}, {'moved'} for another revision, {'unmet'} for a condition, {'taken'} for a row in the
 -- way.
 
-local NARGS = { T = 4, V = 3, C = 4, X = 1, F = 2, U = 4, E = 2, Z = 3, R = 2, S = 2, P = 2 }
+local NARGS = { T = 4, V = 3, C = 4, X = 1, F = 2, U = 4, E = 2, Z = 3, R = 2, S = 2, P = 2, D = 1, L = 2 }
 local CHUNK = 1000
 
 local function size(at)
@@ -105,6 +107,10 @@ while at <= #ARGV do
       redis.call('ZREM', key(at + 1), ARGV[at + 2])
     elseif letter == 'S' then
       redis.call('SADD', key(at + 1), ARGV[at + 2])
+    elseif letter == 'D' then
+      redis.call('UNLINK', key(at + 1))
+    elseif letter == 'L' then
+      redis.call('PEXPIRE', key(at + 1), ARGV[at + 2])
     elseif letter == 'P' then
       redis.call('PUBLISH', ARGV[at + 1], ARGV[at + 2])
     elseif letter == 'G' then

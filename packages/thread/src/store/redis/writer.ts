@@ -1,7 +1,7 @@
 import { ROW_VERSION } from "../rows.ts";
 import type { Access, Only, Table, Value } from "../table.ts";
 import { contexts, executions, items, leases, threads } from "../tables.ts";
-import type { Put, Update, Write } from "../verbs/op.ts";
+import type { Drop, Put, Update, Write } from "../verbs/op.ts";
 import {
   isWide,
   keyValues,
@@ -41,6 +41,8 @@ export function planWrite(write: Write, tag: string, keys: Keys, revision: strin
   for (const put of puts)
     for (const row of put.rows) for (const step of putSteps(put, row, own, use)) args.push(...step);
   for (const one of sets) args.push(...setSteps(one, own, use));
+  for (const name of droppedKeys(write.drops ?? [], own)) args.push("D", use(name));
+  if ((write.drops ?? []).length > 0) args.push("L", use(own.revision), String(REVISION_MS));
   if (notify !== undefined) args.push("P", channel, JSON.stringify([notify.tenant, notify.contextId]));
   if (when !== undefined)
     args.push("G", use(own.row(when.table, when.key.slice(1))), "1", nameOf(when.table, when.returning));
@@ -65,6 +67,36 @@ const entered = ofTable((table) =>
 );
 
 const hset = (key: string, pairs: readonly string[]): string[] => ["H", key, String(pairs.length / 2), ...pairs];
+
+/**
+ * How long the revision of a deleted thread is kept, in milliseconds: a write that was planned before must not meet the
+ * same number again.
+ */
+const REVISION_MS = 3_600_000;
+
+/** Every key that holds something of these rows. They are all that there is of their thread, so the keys go whole. */
+function droppedKeys(drops: readonly Drop[], own: ThreadKeys): Set<string> {
+  const names = new Set<string>();
+  for (const { table, rows } of drops) {
+    for (const row of rows) {
+      const key = keyValues(table, row);
+      names.add(isWide(table) ? own.row(table, key) : own.packed(table, key.slice(0, -1)));
+      if (isWide(table) && key.length > 1) names.add(own.list(table, key.slice(0, -1)));
+      for (const access of entered(table)) {
+        if (servedBy(table, access) === "directory") names.add(own.directory(table, access));
+        else
+          names.add(
+            own.index(
+              table,
+              access,
+              access.by.slice(1).map((field) => row[placeOf(table, field)]!),
+            ),
+          );
+      }
+    }
+  }
+  return names;
+}
 
 /** One row as steps: what must not be there, then what is written. */
 function putSteps(
@@ -140,10 +172,10 @@ function setSteps({ table, key, anyOf, fields }: Update, own: ThreadKeys, use: (
 
 /** The thread that a write is about; `undefined` when it is of a context that is not there. */
 export async function threadOf(
-  { when, puts, sets }: Write,
+  { when, puts, sets, drops = [] }: Write,
   routes: Routes,
 ): Promise<{ tenant: string; threadId: string } | undefined> {
-  for (const { table, rows } of puts) {
+  for (const { table, rows } of [...puts, ...drops]) {
     const field =
       table === leases
         ? "key"

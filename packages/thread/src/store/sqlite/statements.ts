@@ -13,7 +13,7 @@ import {
 } from "../sql/text.ts";
 import type { DdlDialect } from "../sql/ddl.ts";
 import type { Table } from "../table.ts";
-import type { Put, Rows, Update } from "../verbs/op.ts";
+import type { Drop, Put, Rows, Update } from "../verbs/op.ts";
 import type { SyncTables } from "../verbs/resolve.ts";
 import type { SqliteConnection, SqliteStatement } from "./driver.ts";
 
@@ -58,6 +58,13 @@ export function createOps(database: SqliteConnection): SyncTables {
     if (anyOf === undefined) statement.run([...values, ...key]);
     else for (const last of anyOf) statement.run([...values, ...key, last]);
   };
+  const remove = ({ table, rows }: Drop) => {
+    const statement = cached(table, "drop", () => {
+      const key = table.key.map((field, i) => `${columnsOf([field])} = ?${i + 1}`).join(" AND ");
+      return `DELETE FROM ${table.name} WHERE ${key}`;
+    });
+    for (const row of rows) statement.run(table.key.map((field) => row[table.places.get(field)!]!));
+  };
   return {
     find(find) {
       const statement = cached(find.table, findShape(find), () => selectText(find, dialect));
@@ -67,7 +74,7 @@ export function createOps(database: SqliteConnection): SyncTables {
       const row = statement.one(values);
       return row === undefined ? [] : [row];
     },
-    write({ when, puts, sets }) {
+    write({ when, puts, sets, drops = [] }) {
       let written: Rows = [];
       if (when !== undefined) {
         const row = cached(when.table, `when|${whenShape(when)}`, () => whenText(when, dialect)).one(whenValues(when));
@@ -76,6 +83,7 @@ export function createOps(database: SqliteConnection): SyncTables {
       }
       for (const one of puts) put(one);
       for (const one of sets) update(one);
+      for (const one of drops) remove(one);
       return written;
     },
   };

@@ -1,11 +1,10 @@
 import { assertId, HebraError } from "@hebra/core";
-import type { ContextRow, ItemRow, ThreadRow } from "../rows.ts";
+import type { ContextRow, ItemRow } from "../rows.ts";
 import { assertTransition, contextStates } from "../states.ts";
-import type { Page } from "../store.ts";
 import { visible } from "../codec.ts";
 import { contexts, items, threads, type StoredContext } from "../tables.ts";
 import { contextOf } from "./guard.ts";
-import { find, findOne, putting, setting, write, type Verb } from "./op.ts";
+import { findOne, putting, setting, write, type Verb } from "./op.ts";
 
 export function* fork(
   tenant: string,
@@ -82,29 +81,4 @@ export function* setClosed(tenant: string, contextId: string, closed: boolean, a
   }
   assertTransition(contextStates, "context", context.status, to);
   yield* write({ sets: [setting(contexts, [tenant, contextId], { status: to, updatedAt: at, importDigest: null })] });
-}
-
-export function* list(
-  tenant: string,
-  options: { limit?: number; cursor?: string; keyPrefix?: string },
-): Verb<Page<ThreadRow>> {
-  const limit = options.limit ?? 50;
-  const rows = yield* find(threads, "recent", [tenant], {
-    descending: true,
-    limit: limit + 1,
-    ...(options.cursor !== undefined && { range: { is: "<" as const, values: readCursor(options.cursor) } }),
-    ...(options.keyPrefix !== undefined && { prefix: { field: "key", value: options.keyPrefix } }),
-  });
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  return { rows: page, cursor: rows.length > limit && last !== undefined ? `${last.updatedAt}:${last.id}` : undefined };
-}
-
-/** A cursor is the `updatedAt` and the id of the last row of its page. */
-export function readCursor(cursor: string): [number, string] {
-  const colon = cursor.indexOf(":");
-  const updatedAt = Number(cursor.slice(0, colon));
-  if (colon < 1 || !Number.isSafeInteger(updatedAt))
-    throw new HebraError("INVALID_OPTIONS", "The cursor is none that `list` gave.");
-  return [updatedAt, cursor.slice(colon + 1)];
 }

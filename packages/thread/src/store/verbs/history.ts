@@ -1,8 +1,8 @@
 import type { DurableEvent } from "../../stream/envelope.ts";
 import type { ItemRow, PartRow } from "../rows.ts";
-import type { HistoryEntry, HistoryWindow } from "../store.ts";
-import { contexts, items, journal, parts } from "../tables.ts";
-import { find, finding, readAll, type Verb } from "./op.ts";
+import type { HistoryEntry, HistoryPage, HistoryWindow } from "../store.ts";
+import { contexts, items, journal, parts, type StoredContext } from "../tables.ts";
+import { find, finding, findOne, readAll, type Verb } from "./op.ts";
 import { sortParts } from "./load.ts";
 
 /** One context of a fork's line, and how far it belongs to the line. */
@@ -29,12 +29,14 @@ function* look(tenant: string, { id, upTo }: Segment, limit: number): Verb<Found
     }),
     finding(items, "summaries", [tenant, id], { range, descending: true, limit: 1 }),
   );
+  return { items: found, summary, parent: parentOf(context, upTo) };
+}
+
+/** What a fork shares of the context that it is a fork of. */
+function parentOf(context: StoredContext | undefined, upTo: number): Segment | undefined {
   const { parentContextId = null, parentSeq = null } = context ?? {};
-  const parent =
-    parentContextId === null || parentSeq === null
-      ? undefined
-      : { id: parentContextId, upTo: Math.min(upTo, parentSeq) };
-  return { items: found, summary, parent };
+  if (parentContextId === null || parentSeq === null) return undefined;
+  return { id: parentContextId, upTo: Math.min(upTo, parentSeq) };
 }
 
 export function* history(tenant: string, contextId: string, window: HistoryWindow): Verb<HistoryEntry[]> {
@@ -83,6 +85,41 @@ function* entries(
   const byItem = new Map<string, PartRow[]>(chosen.map((item) => [item.id, []]));
   for (const part of found) byItem.get(part.itemId)!.push(part);
   return whole.map((item) => ({ item, parts: sortParts(byItem.get(item.id)!) }));
+}
+
+/** The contexts of a fork's line, newest first, as far as they can hold items after a sequence number. */
+function* lineOf(tenant: string, contextId: string, upTo: number, after: number): Verb<Segment[]> {
+  const line: Segment[] = [];
+  let next: Segment | undefined = { id: contextId, upTo };
+  while (next !== undefined && next.upTo > after) {
+    line.push(next);
+    const context: StoredContext | undefined = yield* findOne(contexts, "key", [tenant, next.id]);
+    const { upTo }: Segment = next;
+    next = parentOf(context, upTo);
+  }
+  return line;
+}
+
+export function* historyPage(tenant: string, contextId: string, page: HistoryPage): Verb<HistoryEntry[]> {
+  const { limit, before = Number.MAX_SAFE_INTEGER, after = -1 } = page;
+  const descending = page.before !== undefined || page.after === undefined;
+  const line = yield* lineOf(tenant, contextId, before - 1, after);
+  const taken: ItemRow[] = [];
+  for (const { id, upTo } of descending ? line : line.reverse()) {
+    if (taken.length >= limit) break;
+    const found = yield* find(items, "inOrder", [tenant, id], {
+      range: descending ? { is: "<=", values: [upTo] } : { is: ">", values: [after] },
+      limit: limit - taken.length,
+      ...(descending && { descending }),
+    });
+    taken.push(...found.filter(({ seq }) => seq! > after && seq! <= upTo));
+  }
+  if (taken.length === 0) return [];
+  const found = yield* find(parts, "ofItem", [tenant], { anyOf: taken.map((item) => item.id) });
+  const byItem = new Map<string, PartRow[]>(taken.map((item) => [item.id, []]));
+  for (const part of found) byItem.get(part.itemId)!.push(part);
+  taken.sort((a, b) => a.seq! - b.seq!);
+  return taken.map((item) => ({ item, parts: sortParts(byItem.get(item.id)!) }));
 }
 
 export function* readJournal(tenant: string, contextId: string, afterSeq: number, limit: number): Verb<DurableEvent[]> {

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import type { ApprovalRow, CallRow, ContextRow, PartRow, StepRow } from "../rows.ts";
+import type { ApprovalRow, CallRow, ContextRow, PartRow, StepRow, ThreadRow } from "../rows.ts";
 import type { ExecutionGraph, QueuedExecution, Snapshot, ThreadRef } from "../store.ts";
 import { visible } from "../codec.ts";
 import type { Value } from "../table.ts";
@@ -17,7 +17,7 @@ import {
   type StoredExecution,
 } from "../tables.ts";
 import { byArrival } from "./arrival.ts";
-import { finding, readAll, type Ref, type Verb } from "./op.ts";
+import { finding, findOne, readAll, type Ref, type Verb } from "./op.ts";
 
 /** All that belongs to the execution of an id, as finds: one moment, however the adapter runs them. */
 function graphOf(tenant: string, executionId: Value | Ref) {
@@ -67,6 +67,14 @@ export function* snapshot(tenant: string, ref: ThreadRef): Verb<Snapshot | undef
   });
   const active = execution === undefined ? undefined : graph(execution, ...rest);
   return { thread, context: visible<ContextRow, StoredContext>(contexts, context), active, queued, outbox: late };
+}
+
+/** The thread that a reference means: by a context's id, the one that the context is of. */
+export function* addressed(tenant: string, ref: ThreadRef): Verb<ThreadRow | undefined> {
+  if ("key" in ref) return yield* findOne(threads, "byKey", [tenant, ref.key]);
+  if ("id" in ref) return yield* findOne(threads, "key", [tenant, ref.id]);
+  const context = yield* findOne(contexts, "key", [tenant, ref.contextId]);
+  return context === undefined ? undefined : yield* findOne(threads, "key", [tenant, context.threadId]);
 }
 
 export function* execution(tenant: string, executionId: string): Verb<ExecutionGraph | undefined> {

@@ -44,6 +44,12 @@ export interface Put {
   rows: readonly Value[][];
 }
 
+/** Rows to remove, whole as they were read; always all rows of a thread, and only together with its own. */
+export interface Drop {
+  table: Table<object>;
+  rows: readonly Value[][];
+}
+
 /** Columns to change in one row, or in several with `anyOf`. */
 export interface Update {
   table: Table<object>;
@@ -69,6 +75,7 @@ export interface Write {
   when?: When;
   puts: readonly Put[];
   sets: readonly Update[];
+  drops?: readonly Drop[];
   /** Tells those who watch this context that its inbox has moved, once the write has landed. */
   notify?: { tenant: string; contextId: string };
 }
@@ -145,6 +152,11 @@ export function putting<R extends object>(
   return rows === undefined || rows.length === 0
     ? []
     : [{ table, mode, rows: rows.map((row) => encode(table, tenant, row)) }];
+}
+
+/** Rows to remove; nothing where there are none. */
+export function removing<R extends object>(table: Table<R>, tenant: string, rows: readonly R[]): Drop[] {
+  return rows.length === 0 ? [] : [{ table, rows: rows.map((row) => encode(table, tenant, row)) }];
 }
 
 /** Fields as they are kept. */
