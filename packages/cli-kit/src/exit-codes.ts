@@ -69,6 +69,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   ITEM_NOT_FOUND: usage,
   DEFINITION_MISSING: usage,
   ATTEMPTS_EXHAUSTED: internal,
+  OUTBOX_FAILED: 1,
   ACTION_NOT_FOUND: usage,
   ACTION_INPUT_INVALID: usage,
   ACTION_OUTPUT_INVALID: internal,

@@ -125,11 +125,15 @@ export const errorCodes = {
     "A turn was cut off by crashes as often as it may be.",
     "Find what ends the process; then send the message again under a new id.",
   ),
+  OUTBOX_FAILED: entry(
+    "The engine's `outbox` function threw when a turn ended.",
+    "Correct the function: it must not throw; the turn is kept as failed.",
+  ),
   ACTION_NOT_FOUND: entry("The model asked for an action that does not exist.", "Nothing: the model is told."),
   ACTION_INPUT_INVALID: entry("The input of an action did not fit its schema.", "Nothing: the model is told."),
   ACTION_OUTPUT_INVALID: entry(
-    "The output of an action did not fit its schema, or was not JSON.",
-    "Fix the action; the model is told.",
+    "The output of an action did not fit its schema, or has no JSON form.",
+    "Correct the action: the call has succeeded, and its output is not kept.",
   ),
   ACTION_FAILED: entry("An action threw.", "See the cause; the model is told."),
   ACTION_TIMEOUT: entry(

@@ -54,19 +54,28 @@ export interface Action<Input = unknown, Output = unknown, State = unknown, Serv
    * it.
    */
   input: StandardSchemaV1<unknown, Input>;
-  /** When given, what `execute` returns is validated too. */
+  /**
+   * When given, what `execute` returns is validated too. What does not fit is not kept; the call has succeeded all the
+   * same, and the model is told so.
+   */
   output?: StandardSchemaV1<unknown, Output>;
   /**
    * Does it. Throw to tell the model that it failed: the message is shown to the model.
    *
-   * @returns plain JSON, or {@link withState} of it and a change of the thread's state.
+   * @returns JSON, or {@link withState} of it and a change of the thread's state. Values with a JSON form are kept in
+   * it, e.g. a `Date` as its ISO text. A call is never tried again once this has returned.
    */
   execute(
     input: Input,
     context: ActionContext<State, Services>,
   ): Output | StateChange<Output> | Promise<Output | StateChange<Output>>;
-  /** Ask a person first; a function decides by the input. @defaultValue false */
-  approval?: boolean | ApprovalRequirement | ((input: Input) => boolean | ApprovalRequirement);
+  /**
+   * Ask a person first; a function decides by the input, and asks unless it returns `false`. @defaultValue false
+   */
+  approval?:
+    | boolean
+    | ApprovalRequirement
+    | ((input: Input) => boolean | ApprovalRequirement | Promise<boolean | ApprovalRequirement>);
   /**
    * What running it twice would do, which decides what happens to a call that a crash cut off: `read` and `idempotent`
    * run
@@ -76,15 +85,19 @@ export interface Action<Input = unknown, Output = unknown, State = unknown, Serv
    */
   effect?: ActionEffect;
   /**
-   * Who is to say what became of a `write` that a crash cut off. `tell-model`: the model is told that it is unknown,
-   * and the
-   * turn goes on. `ask-person`: the turn waits for a person, who says that it took effect (`engine.approve`, with its
-   * `output`) or that it did not (`engine.deny`).
+   * Who is to say what became of a `write` that a crash or its time limit cut off. `tell-model`: the model is told that
+   * it is unknown, and the turn goes on. `ask-person`: the turn waits for a person, who says that it took effect
+   * (`engine.approve`, with its `output`) or that it did not (`engine.deny`).
    *
    * @defaultValue "tell-model"
    */
   whenInterrupted?: "tell-model" | "ask-person";
-  /** Milliseconds that one try may take. @defaultValue 60 000 */
+  /**
+   * Milliseconds that one try may take. A `write` that takes longer may still take effect: it becomes `interrupted`
+   * and is not tried again.
+   *
+   * @defaultValue 60 000
+   */
   timeoutMs?: number;
   /** @defaultValue one try */
   retry?: ActionRetry;

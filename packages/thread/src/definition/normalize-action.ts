@@ -9,10 +9,15 @@ import {
   type ApprovalRequirement,
 } from "./define-action.ts";
 import type { ActionMap, ToolLike } from "./define-thread.ts";
+import { storableLine, storableText, toStorable } from "./storable.ts";
 
 /** What an action did. */
 export interface ActionOutput {
   output: JsonValue;
+  /** Why the output is not kept, or in which way it is not as it was. */
+  note?: string;
+  /** The output is not kept. */
+  notKept?: true;
   /** Members of the state to replace. */
   state: Record<string, unknown> | undefined;
 }
@@ -31,7 +36,7 @@ export interface NormalAction {
   checkOutput(output: unknown): Promise<JsonValue>;
   /** Undefined when no person needs to be asked. */
   approval(input: unknown): Promise<ApprovalRequirement | undefined>;
-  /** @throws HebraError `ACTION_OUTPUT_INVALID`, and whatever the action throws */
+  /** @throws whatever the action throws; never after it has returned */
   run(input: unknown, context: ActionContext): Promise<ActionOutput>;
 }
 
@@ -62,14 +67,11 @@ function fromAction(name: string, action: AnyAction): NormalAction {
     parse: (input) => parse(name, action.input, input),
     checkOutput: (output) => checkOutput(name, action.output, output),
     async approval(input) {
-      const required: boolean | ApprovalRequirement =
-        typeof action.approval === "function" ? action.approval(input) : (action.approval ?? false);
-      return required === false ? undefined : required === true ? {} : required;
+      const { approval } = action;
+      return requirement(typeof approval === "function" ? await approval(input) : (approval ?? false));
     },
     async run(input, context) {
-      const returned: unknown = await action.execute(input, context);
-      const { output, state } = isStateChange(returned) ? returned : { output: returned, state: undefined };
-      return { output: await checkOutput(name, action.output, output), state };
+      return keepReturned(action.output, await action.execute(input, context));
     },
   };
 }
@@ -84,9 +86,8 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
     parse: (input) => parse(name, tool.inputSchema, input),
     checkOutput: (output) => checkOutput(name, tool.outputSchema, output),
     async approval(input) {
-      const required: unknown =
-        typeof tool.needsApproval === "function" ? await tool.needsApproval(input, {}) : tool.needsApproval;
-      return required === true ? {} : undefined;
+      const { needsApproval } = tool;
+      return requirement(typeof needsApproval === "function" ? await needsApproval(input, {}) : needsApproval === true);
     },
     async run(input, context) {
       if (tool.execute === undefined)
@@ -97,18 +98,78 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
         abortSignal: context.signal,
         experimental_context: context,
       };
-      const output = await lastOf(tool.execute(input, options));
-      return { output: await checkOutput(name, tool.outputSchema, output), state: undefined };
+      return keepReturned(tool.outputSchema, await lastOf(tool.execute(input, options)));
     },
   };
+}
+
+const LONGEST_PERIOD_MS = 100 * 365 * 24 * 3_600_000;
+
+/** Whether a person is asked: anything but `false` asks, as an action that runs unasked cannot be taken back. */
+function requirement(asked: unknown): ApprovalRequirement | undefined {
+  if (asked === false) return undefined;
+  if (typeof asked !== "object" || asked === null) return {};
+  const { reason, expiresInMs } = asked as ApprovalRequirement;
+  const expires = typeof expiresInMs === "number" && expiresInMs >= 0 && expiresInMs <= LONGEST_PERIOD_MS;
+  return {
+    ...(typeof reason === "string" ? { reason: storableLine(reason) } : {}),
+    ...(expires ? { expiresInMs: Math.round(expiresInMs) } : {}),
+  };
+}
+
+/** What an action returned, in the form in which it is kept. Never throws: the action has run. */
+async function keepReturned(schema: unknown, returned: unknown): Promise<ActionOutput> {
+  let state: ActionOutput["state"];
+  try {
+    const change = isStateChange(returned) ? returned : { output: returned, state: undefined };
+    ({ state } = change);
+    return { ...(await keepOutput(schema, change.output ?? null)), state };
+  } catch (error) {
+    return { output: null, notKept: true, note: storableText(errorMessage(error)), state };
+  }
+}
+
+async function keepOutput(schema: unknown, output: unknown): Promise<Omit<ActionOutput, "state">> {
+  const checked = schema === undefined ? { ok: true as const, value: output } : await validateAgainst(schema, output);
+  const { value, notes } = toStorable(checked.ok ? checked.value : output);
+  // A schema of JSON fits the form in which it is kept.
+  const fits = checked.ok ? checked : await validateAgainst(schema, value);
+  if (!fits.ok) return { output: null, notKept: true, note: `it does not fit its schema: ${fits.issues.join("; ")}` };
+  return { output: value, ...(notes.length > 0 ? { note: notes.join("; ") } : {}) };
 }
 
 async function parse(name: string, schema: unknown, input: unknown): Promise<unknown> {
   const result = await validateAgainst(schema, input);
   if (result.ok) return result.value;
+  const text = typeof input === "string" ? readText(input) : undefined;
+  if (text !== undefined) {
+    if ("problem" in text) throw malformed(name, input as string, text.problem);
+    return parse(name, schema, text.value);
+  }
   throw new HebraError(
     "ACTION_INPUT_INVALID",
     `The input of ${name} does not fit its schema: ${result.issues.join("; ")}.`,
+    { details: { action: name } },
+  );
+}
+
+/** What a text holds that a model gave in place of an object. */
+function readText(text: string): { value: unknown } | { problem: string } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "string" ? undefined : { value };
+  } catch (error) {
+    return { problem: errorMessage(error) };
+  }
+}
+
+const SHOWN_TEXT = 500;
+
+function malformed(name: string, text: string, problem: string): HebraError {
+  const shown = text.length <= SHOWN_TEXT ? text : `${text.slice(0, SHOWN_TEXT)}…`;
+  return new HebraError(
+    "ACTION_INPUT_INVALID",
+    `The input of ${name} is not JSON: ${problem}. Give one JSON object. It was: ${shown.toWellFormed()}`,
     { details: { action: name } },
   );
 }

@@ -1,5 +1,6 @@
 import { assertId, assertJson, digest, HebraError, type JsonObject } from "@hebra/core";
 import type { TranscriptPart } from "@hebra/reactor";
+import { withStorableTexts } from "../definition/storable.ts";
 
 /** What starts a turn: usually a message of a person. */
 export interface Trigger {
@@ -42,16 +43,18 @@ export interface ParsedTrigger {
 /** @throws HebraError `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE` */
 export function parseTrigger(trigger: Trigger): ParsedTrigger {
   assertId(trigger.id, "trigger id");
-  const content: TranscriptPart[] = [
+  const content: TranscriptPart[] = withStorableTexts([
     ...(trigger.text === undefined ? [] : [{ kind: "text" as const, text: trigger.text }]),
     ...(trigger.parts ?? []),
-  ];
+  ]);
   if (content.length === 0) {
     throw new HebraError("INVALID_OPTIONS", `The trigger ${trigger.id} is empty: give it \`text\` or \`parts\`.`, {
       details: { triggerId: trigger.id },
     });
   }
-  const { role = "user", channel = "web", metadata = {}, correlation = {} } = trigger;
+  const { role = "user", channel = "web" } = trigger;
+  const metadata = withStorableTexts(trigger.metadata ?? {});
+  const correlation = withStorableTexts(trigger.correlation ?? {});
   assertJson(content, "trigger.parts");
   assertJson(metadata, "trigger.metadata");
   assertJson(correlation, "trigger.correlation");

@@ -1,5 +1,6 @@
 import { deriveId, errorMessage, type Clock, type Logger } from "@hebra/core";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
+import { storableText } from "../../definition/storable.ts";
 import { ROW_VERSION, type ItemRow } from "../../store/rows.ts";
 import type { HistoryEntry, ThreadStore } from "../../store/store.ts";
 import type { ThreadEvent } from "../../stream/envelope.ts";
@@ -46,7 +47,7 @@ export async function compact(options: CompactOptions): Promise<void> {
       services,
       signal: options.signal,
     });
-    await write(options, text, fresh.at(-1)!.item.seq!);
+    await write(options, storableText(text), fresh.at(-1)!.item.seq!);
   } catch (error) {
     logger.warn("A history could not be summed up; the next turn tries again.", {
       contextId,

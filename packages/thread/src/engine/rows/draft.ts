@@ -41,6 +41,8 @@ export interface Draft {
   patch: Omit<ContextPatch, "updatedAt">;
   writer: EventWriter;
   stepDirty: boolean;
+  /** The engine's `outbox` function threw for this turn. */
+  outboxFailed: boolean;
 }
 
 /** @param rows - as they are in the store. Changed in place. */
@@ -59,6 +61,7 @@ export function createDraft(tenant: string, rows: TurnRows, now: () => number): 
     patch: {},
     writer: newWriter(tenant, rows, now()),
     stepDirty: false,
+    outboxFailed: false,
   };
 }
 

@@ -30,7 +30,7 @@ export function settleCall(draft: Draft, call: CallRow, result: CallResult): voi
   const settled: CallRow = {
     ...move(draft, call, result.status),
     output: result.output ?? null,
-    error: result.error ?? null,
+    error: result.error ?? result.note ?? null,
   };
   putCall(draft, settled);
   const part = draft.rows.parts[draft.partAt.get(call.partId) ?? -1];
@@ -101,7 +101,7 @@ export function rerunCall(draft: Draft, callId: string): void {
 /** Asks a person what became of a call that was cut off. */
 export function askOutcome(draft: Draft, callId: string): void {
   const { id, name, input } = findCall(draft, callId);
-  const reason = `${name} was cut off by a crash while it ran. Did it take effect?`;
+  const reason = `${name} was cut off while it ran. Did it take effect?`;
   askPerson(
     draft,
     { id: outcomeQuestionId(id), callRowId: id, reason, expiresAt: null },

@@ -1,4 +1,5 @@
-import { deriveId, type JsonObject, type JsonValue } from "@hebra/core";
+import { deriveId, errorMessage, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
+import { toStorable } from "../../definition/storable.ts";
 import type { ApprovalRow, ExecutionRow, OutboxRow, StepRow } from "../../store/rows.ts";
 import { assertTransition, executionStates, itemStates, stepStates } from "../../store/states.ts";
 import type { Changes } from "../../store/store.ts";
@@ -125,7 +126,25 @@ function endTurn(
   patch.status = "open";
   patch.currentExecutionId = null;
   rows.execution = execution;
-  return { execution, steps, outbox: outboxRows(draft, outgoing(rows), at) };
+  return { execution, steps, outbox: outboxRows(draft, payloadsOf(draft, outgoing), at) };
+}
+
+/**
+ * What an ended turn sends. The first time that the function throws, the turn fails with the cause; when it throws for
+ * the failed turn too, nothing is sent.
+ *
+ * @throws HebraError `OUTBOX_FAILED`
+ */
+function payloadsOf(draft: Draft, outgoing: (rows: TurnRows) => readonly JsonValue[]): JsonValue[] {
+  try {
+    return [...outgoing(draft.rows)].map((payload) => toStorable(payload).value);
+  } catch (error) {
+    if (draft.outboxFailed) return [];
+    draft.outboxFailed = true;
+    throw new HebraError("OUTBOX_FAILED", `The engine's \`outbox\` function threw: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function outboxRows(draft: Draft, payloads: readonly JsonValue[], at: number): OutboxRow[] {

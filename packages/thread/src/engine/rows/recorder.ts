@@ -1,4 +1,5 @@
 import type { JsonValue } from "@hebra/core";
+import { toStorable } from "../../definition/storable.ts";
 import type { ItemRow, StoredError } from "../../store/rows.ts";
 import type { Changes } from "../../store/store.ts";
 import type { Answer } from "../turn/answer.ts";
@@ -73,7 +74,7 @@ export function createRecorder(
       rows.step = { ...rows.step, error };
       draft.stepDirty = true;
     },
-    setOutput: (output) => void (rows.execution = { ...rows.execution, output }),
+    setOutput: (output) => void (rows.execution = { ...rows.execution, output: toStorable(output).value }),
     handedOver: (ids) => void draft.outboxDone.push(...ids),
     build(continuation, state) {
       rollback = checkpoint(draft);

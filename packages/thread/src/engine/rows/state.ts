@@ -1,7 +1,9 @@
 import { assertJson, canonicalJson, errorMessage, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
 import { validateAgainst } from "@hebra/reactor";
+import { toStorable } from "../../definition/storable.ts";
 import type { AnyThreadDefinition, PrepareContext } from "../../definition/define-thread.ts";
 import type { ContextRow, StoredError } from "../../store/rows.ts";
+import { storedMessage } from "./stored-error.ts";
 
 /** Replaces members of a state document and checks the result against the definition's schema. */
 export async function mergeState(
@@ -10,17 +12,22 @@ export async function mergeState(
   change: Record<string, unknown>,
 ): Promise<{ ok: true; state: JsonValue } | { ok: false; error: StoredError }> {
   const base = typeof document === "object" && document !== null && !Array.isArray(document) ? document : {};
-  const merged: unknown = { ...base, ...change };
+  let merged: JsonValue;
   try {
-    assertJson(merged, "state");
+    merged = toStorable({ ...base, ...change }).value;
   } catch (error) {
-    return { ok: false, error: { code: "STATE_INVALID", message: errorMessage(error), retryable: false } };
+    return { ok: false, error: refused(definition, errorMessage(error)) };
   }
   if (definition.stateSchema === undefined) return { ok: true, state: merged };
   const result = await validateAgainst(definition.stateSchema, merged);
-  if (result.ok) return { ok: true, state: result.value as JsonValue };
-  const message = `The state of ${definition.name} would no longer fit its schema: ${result.issues.join("; ")}.`;
-  return { ok: false, error: { code: "STATE_INVALID", message, retryable: false } };
+  if (!result.ok) return { ok: false, error: refused(definition, `it no longer fits: ${result.issues.join("; ")}`) };
+  return { ok: true, state: toStorable(result.value).value };
+}
+
+/** The action has run: the model must not take the refusal for a call without effect. */
+function refused({ name }: AnyThreadDefinition, why: string): StoredError {
+  const message = `The action ran, but its change of the state of ${name} is refused: ${why}. Check before doing it again.`;
+  return { code: "STATE_INVALID", message: storedMessage(message), retryable: false };
 }
 
 /**
@@ -44,7 +51,7 @@ export async function preparedState(
       "STATE_INVALID",
       `The state that ${definition.name} prepared does not fit its schema: ${checked.issues.join("; ")}.`,
     );
-  const next = checked === undefined ? document : (checked.value as JsonValue);
+  const next = checked === undefined ? document : toStorable(checked.value).value;
   return canonicalJson(next) === canonicalJson(context.state as JsonValue) ? undefined : next;
 }
 
@@ -53,9 +60,24 @@ export function currentState(definition: AnyThreadDefinition, context: ContextRo
   if (context.stateVersion >= definition.stateVersion || definition.migrateState === undefined) return context;
   return {
     ...context,
-    state: definition.migrateState(context.state, context.stateVersion),
+    state: migrated(definition, context),
     stateVersion: definition.stateVersion,
   };
+}
+
+/** @throws HebraError `STATE_INVALID` */
+function migrated({ name, migrateState }: AnyThreadDefinition, { state, stateVersion }: ContextRow): JsonValue {
+  try {
+    const document = migrateState!(state, stateVersion);
+    assertJson(document, "state");
+    return document;
+  } catch (error) {
+    throw new HebraError(
+      "STATE_INVALID",
+      `\`migrateState\` of ${name} cannot bring up a document of version ${stateVersion}: ${errorMessage(error)}`,
+      { cause: error },
+    );
+  }
 }
 
 /** No event tells of the document with which a context was brought in: its change does. */

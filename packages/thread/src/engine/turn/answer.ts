@@ -1,4 +1,4 @@
-import { assertJson, HebraError, type JsonValue } from "@hebra/core";
+import { deriveId, HebraError, type JsonValue } from "@hebra/core";
 import {
   createEventOrder,
   type EventOrderOptions,
@@ -10,7 +10,8 @@ import {
   type TranscriptPart,
   type Usage,
 } from "@hebra/reactor";
-import { addUsage } from "../rows/usage.ts";
+import { storableLine, storableText, toStorable } from "../../definition/storable.ts";
+import { addUsage, keptUsage } from "../rows/usage.ts";
 
 /** What came of an action that a reactor ran itself. */
 export interface OwnedResult {
@@ -128,17 +129,19 @@ function accept(
       listener.ended(slot);
       return;
     case "action-request": {
+      const callId = keptCallId(event.callId);
+      const name = storableLine(event.name, MAX_NAME);
       const call: RequestedCall = {
-        callId: event.callId,
-        name: event.name,
+        callId,
+        name,
         input: plain(event.input, "input"),
         owned: event.ownedByReactor ?? false,
       };
       if (event.providerMetadata !== undefined)
         call.providerMetadata = plain(event.providerMetadata, "providerMetadata");
       calls.set(event.callId, call);
-      answer.parts.push({ slot, partId: event.callId, call });
-      listener.started(slot, "action", event.name);
+      answer.parts.push({ slot, partId: callId, call });
+      listener.started(slot, "action", name);
       return;
     }
     case "action-result": {
@@ -147,29 +150,44 @@ function accept(
       const result: OwnedResult = {
         status,
         ...(output === undefined ? {} : { output: plain(output, "output") }),
-        ...(error === undefined ? {} : { error }),
+        ...(error === undefined ? {} : { error: storableText(error) }),
       };
-      if (call === undefined) answer.results.set(event.callId, result);
+      if (call === undefined) answer.results.set(keptCallId(event.callId), result);
       else call.result = result;
       return;
     }
     case "approval-request": {
       const call = calls.get(event.callId);
-      if (call !== undefined) call.approval = event.reason === undefined ? {} : { reason: event.reason };
+      if (call !== undefined) call.approval = event.reason === undefined ? {} : { reason: storableLine(event.reason) };
       return;
     }
     case "usage":
-      answer.usage = addUsage(answer.usage, event.usage);
+      answer.usage = addUsage(answer.usage, keptUsage(event.usage));
       return;
     case "session":
       answer.session = plain(event.state, "session");
       return;
     case "finish":
-      answer.finishReason = event.reason;
+      answer.finishReason = storableLine(event.reason, MAX_NAME) as FinishReason;
   }
 }
 
+/** @throws HebraError `NOT_SERIALIZABLE` for a cycle */
 function plain<T>(value: T, what: string): T {
-  assertJson(value, `reactor.${what}`);
-  return value;
+  try {
+    return toStorable(value).value as T;
+  } catch (error) {
+    throw new HebraError("NOT_SERIALIZABLE", `The reactor gave a value that cannot be kept: ${what}.`, {
+      cause: error,
+    });
+  }
+}
+
+const MAX_NAME = 256;
+const MAX_CALL_ID = 512;
+
+/** The id under which a call is kept: its own, or one made of it where a store could not keep that. */
+function keptCallId(callId: string): string {
+  if (callId.length > 0 && callId.length <= MAX_CALL_ID && storableLine(callId) === callId) return callId;
+  return `${storableLine(callId, 64)}~${deriveId("call-id", JSON.stringify(callId))}`;
 }

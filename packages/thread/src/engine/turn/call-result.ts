@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
 import type { CallRow, StoredError } from "../../store/rows.ts";
 import type { CallStatus } from "../../store/states.ts";
+import { storedMessage } from "../rows/stored-error.ts";
 import type { OwnedResult } from "./answer.ts";
 
 /** What came of a call, as it is kept. */
@@ -8,6 +9,10 @@ export interface CallResult {
   status: Extract<CallStatus, "succeeded" | "failed" | "interrupted" | "denied" | "expired" | "cancelled">;
   output?: JsonValue;
   error?: StoredError;
+  /** Of a call that succeeded: why its output is not kept, or not as it was. */
+  note?: StoredError;
+  /** It is `interrupted`, and a person is to say what became of it. */
+  asksPerson?: true;
   /** For the model, when it is more than the error's message. */
   explanation?: string;
 }
@@ -16,7 +21,7 @@ export interface CallResult {
 export function ownedResult({ status, output, error }: OwnedResult): CallResult {
   return status === "succeeded"
     ? { status, output: output ?? null }
-    : { status, error: { code: "ACTION_FAILED", message: error ?? "failed", retryable: false } };
+    : { status, error: { code: "ACTION_FAILED", message: storedMessage(error ?? "failed"), retryable: false } };
 }
 
 /** What a `call-changed` event tells. */

@@ -68,7 +68,7 @@ export function decide(state: TurnState, event: TurnEvent, limits: TurnLimits): 
     case "answered":
       return answered(state, event, limits);
     case "settled":
-      return settled(setStatus(state, event.callId, event.ok ? "succeeded" : "failed"), event.inputWaiting, limits);
+      return settled(setSettled(state, event), event.inputWaiting, limits);
     case "window-closed":
       return [{ ...state, windowOpen: false }, [record({ then: "stay" })]];
     case "decided":
@@ -213,4 +213,11 @@ function setStatus(state: TurnState, callId: string, status: CallStatus): TurnSt
   if (call === undefined) throw new HebraError("INTERNAL", `The step has no call ${callId}.`, { details: { callId } });
   if (isTerminal(callStates, call.status)) return state;
   return { ...state, calls: state.calls.with(index, { ...call, status }) };
+}
+
+function setSettled(state: TurnState, event: Extract<TurnEvent, { type: "settled" }>): TurnState {
+  const { callId, ok, unknown, asksPerson } = event;
+  const next = setStatus(state, callId, ok ? "succeeded" : unknown ? "interrupted" : "failed");
+  if (asksPerson === undefined || next === state) return next;
+  return { ...next, calls: next.calls.map((call) => (call.callId === callId ? { ...call, asksPerson } : call)) };
 }

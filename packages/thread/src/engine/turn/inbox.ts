@@ -48,7 +48,7 @@ function toldOutcome({
   if (status === "approved")
     return { decision: "took-effect", result: { status: "succeeded", output: editedInput?.input ?? null } };
   if (status !== "denied") return undefined;
-  const message = `It was cut off by a crash, and a person says that it did not take effect${comment === null ? "" : `: ${comment}`}.`;
+  const message = `It was cut off, and a person says that it did not take effect${comment === null ? "" : `: ${comment}`}.`;
   return {
     decision: "no-effect",
     result: { status: "failed", error: { code: "ACTION_INTERRUPTED", message, retryable: false } },

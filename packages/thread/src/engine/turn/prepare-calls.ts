@@ -1,7 +1,8 @@
-import { canonicalJson, errorCode, errorMessage } from "@hebra/core";
+import { canonicalJson } from "@hebra/core";
 import type { ApprovalRequirement } from "../../definition/define-action.ts";
 import type { NormalAction } from "../../definition/normalize-action.ts";
 import type { ActionEffect, StoredError } from "../../store/rows.ts";
+import { storedError } from "../rows/stored-error.ts";
 import type { RequestedCall } from "./answer.ts";
 import type { Disposition } from "./turn-state.ts";
 
@@ -53,11 +54,8 @@ async function prepare(request: RequestedCall, actions: ReadonlyMap<string, Norm
     if (approval !== undefined) prepared.approval = approval;
     return prepared;
   } catch (error) {
-    return refuse(request, signature, action.effect, {
-      code: errorCode(error) ?? "ACTION_INPUT_INVALID",
-      message: errorMessage(error),
-      retryable: false,
-    });
+    const refusal = { ...storedError(error, "ACTION_INPUT_INVALID"), retryable: false };
+    return refuse(request, signature, action.effect, refusal);
   }
 }
 

@@ -1,6 +1,7 @@
-import { errorCode, errorMessage, HebraError, sleep, type Clock } from "@hebra/core";
+import { HebraError, sleep, type Clock } from "@hebra/core";
 import type { ActionContext } from "../../definition/define-action.ts";
 import type { ActionOutput, NormalAction } from "../../definition/normalize-action.ts";
+import { storedError, storedMessage } from "../rows/stored-error.ts";
 import type { CallResult } from "./call-result.ts";
 
 /** What a finished call leaves behind. */
@@ -23,41 +24,51 @@ export interface RunCallOptions {
 }
 
 /**
- * Runs one call to its end: with its time limit, its retries and its output check. Never throws: a failure is a result,
- * for the model to read.
+ * Runs one call to its end: with its time limit, its retries and the form of its output. Never throws: a failure is a
+ * result, for the model to read.
  */
 export async function runCall(options: RunCallOptions): Promise<FinishedCall> {
   const { action, context, clock, random, retried } = options;
   for (let attempt = 1; ; attempt++) {
+    let error: unknown;
     try {
-      const { output, state } = await runOnce(options);
-      return { result: { status: "succeeded", output }, state };
-    } catch (error) {
-      if (attempt >= action.retry.attempts || context.signal.aborted)
-        return { result: failure(error), state: undefined };
-      retried?.();
-      // Full jitter: anything from nothing to the doubled delay.
-      await sleep(clock, random() * action.retry.baseMs * 2 ** (attempt - 1), context.signal).catch(() => undefined);
+      const tried = await runOnce(options);
+      if (!("timeout" in tried)) return { result: succeeded(tried), state: tried.state };
+      // It may still take effect: neither retried nor called a failure.
+      if (action.effect === "write") return { result: unknownOutcome(action, tried.timeout), state: undefined };
+      error = tried.timeout;
+    } catch (thrown) {
+      error = thrown;
     }
+    if (attempt >= action.retry.attempts || context.signal.aborted)
+      return { result: { status: "failed", error: storedError(error, "ACTION_FAILED") }, state: undefined };
+    retried?.();
+    // Full jitter: anything from nothing to the doubled delay.
+    await sleep(clock, random() * action.retry.baseMs * 2 ** (attempt - 1), context.signal).catch(() => undefined);
   }
 }
 
 /** One try. An action that ignores its signal is left behind at the time limit. */
-async function runOnce({ action, input, context, clock }: RunCallOptions): Promise<ActionOutput> {
+async function runOnce({
+  action,
+  input,
+  context,
+  clock,
+}: RunCallOptions): Promise<ActionOutput | { timeout: HebraError }> {
   const stop = new AbortController();
   const passOn = () => stop.abort(context.signal.reason);
   if (context.signal.aborted) passOn();
   context.signal.addEventListener("abort", passOn, { once: true });
   let cancelTimer = () => {};
-  const timeout = new Promise<never>((_, reject) => {
+  const timeout = new Promise<{ timeout: HebraError }>((resolve) => {
     cancelTimer = clock.after(
       action.timeoutMs,
       () => {
         const error = new HebraError("ACTION_TIMEOUT", `${action.spec.name} took longer than ${action.timeoutMs} ms.`, {
           details: { action: action.spec.name, timeoutMs: action.timeoutMs },
         });
+        resolve({ timeout: error });
         stop.abort(error);
-        reject(error);
       },
       { keepAlive: true },
     );
@@ -70,10 +81,15 @@ async function runOnce({ action, input, context, clock }: RunCallOptions): Promi
   }
 }
 
-function failure(error: unknown): CallResult {
-  const code = errorCode(error) ?? "ACTION_FAILED";
-  return {
-    status: "failed",
-    error: { code, message: errorMessage(error), retryable: HebraError.isInstance(error) && error.retryable },
-  };
+function succeeded({ output, note, notKept }: ActionOutput): CallResult {
+  if (note === undefined) return { status: "succeeded", output };
+  const message = storedMessage(notKept ? `It succeeded. Its output is not kept: ${note}.` : `${note}.`);
+  const told = { code: "ACTION_OUTPUT_INVALID", message, retryable: false };
+  return { status: "succeeded", output: notKept ? message : output, note: told };
+}
+
+function unknownOutcome({ asksWhenInterrupted }: NormalAction, { message }: HebraError): CallResult {
+  const told = `${message} Whether it took effect is unknown: check before doing it again.`;
+  const error = { code: "ACTION_TIMEOUT", message: told, retryable: false };
+  return { status: "interrupted", error, ...(asksWhenInterrupted ? { asksPerson: true as const } : {}) };
 }

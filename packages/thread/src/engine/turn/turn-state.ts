@@ -73,7 +73,16 @@ export type TurnEvent =
       /** Input came in meanwhile that this turn must still hear. */
       inputWaiting: boolean;
     }
-  | { type: "settled"; callId: string; ok: boolean; inputWaiting: boolean }
+  | {
+      type: "settled";
+      callId: string;
+      ok: boolean;
+      /** It took too long: whether it took effect is not known. */
+      unknown?: true;
+      /** A person is to say whether it took effect. */
+      asksPerson?: true;
+      inputWaiting: boolean;
+    }
   | { type: "window-closed" }
   | { type: "decided"; callId: string; decision: PersonDecision }
   | { type: "cancel-requested" }

@@ -1,8 +1,11 @@
 import { HebraError, type JsonValue } from "@hebra/core";
+import { storableLine, withStorableTexts } from "../../definition/storable.ts";
 import type { ApprovalRow } from "../../store/rows.ts";
 import { checkEdit, type Edit } from "../check-edit.ts";
 import { definitionMissing } from "../drive/gone-definition.ts";
 import { tenantOf, wakeContext, type EngineCore } from "../engine-core.ts";
+
+const MAX_COMMENT = 20_000;
 
 /** Who decides, and what is said of it. */
 export interface DecideOptions {
@@ -43,24 +46,31 @@ async function decideApproval(
   const tenant = tenantOf(options);
   const { by, comment } = options;
   await assertRunnable(core, tenant, approvalId);
-  const editedInput = edit && (await checkEdit(store, definitions, tenant, approvalId, edit));
+  const editedInput = edit && (await checkEdit(store, definitions, tenant, approvalId, withStorableTexts(edit)));
   const row = await store.decideApproval(tenant, approvalId, {
     ...(editedInput === undefined ? { decision } : { decision: "approved", editedInput }),
-    ...(by === undefined ? {} : { by }),
-    ...(comment === undefined ? {} : { comment }),
+    ...(by === undefined ? {} : { by: storableLine(by) }),
+    ...(comment === undefined ? {} : { comment: storableLine(comment, MAX_COMMENT) }),
     at: clock.now(),
   });
   await wakeContext(core, tenant, row.contextId);
   return row;
 }
 
-/** Refuses a decision that nobody could act on. @throws HebraError `DEFINITION_MISSING` */
+/**
+ * Refuses a decision that nobody could act on.
+ *
+ * @throws HebraError `APPROVAL_DECIDED` for a turn that was cancelled, `DEFINITION_MISSING`
+ */
 async function assertRunnable({ store, definitions, options }: EngineCore, tenant: string, id: string): Promise<void> {
-  // Where other processes run the turns, they have the definitions.
-  if (options.wake !== undefined) return;
   const approval = await store.approval(tenant, id);
   const graph = approval && (await store.execution(tenant, approval.executionId));
   if (graph === undefined || graph.execution.endedAt !== null) return;
+  if (graph.execution.cancelRequestedAt !== null)
+    throw new HebraError("APPROVAL_DECIDED", "The turn that asked for this approval was cancelled.", {
+      details: { approvalId: id, executionId: graph.execution.id },
+    });
   const { definition } = graph.execution;
-  if (!definitions.has(definition)) throw definitionMissing(definition);
+  // Where other processes run the turns, they have the definitions.
+  if (options.wake === undefined && !definitions.has(definition)) throw definitionMissing(definition);
 }

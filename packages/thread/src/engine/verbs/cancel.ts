@@ -1,3 +1,4 @@
+import { storableLine } from "../../definition/storable.ts";
 import { tenantOf, wakeContext, type EngineCore } from "../engine-core.ts";
 
 /** Ends a turn wherever it runs: see `Engine.cancel`. */
@@ -10,8 +11,8 @@ export async function cancel(
   const tenant = tenantOf(at);
   const { by, reason } = at;
   await store.requestCancel(tenant, executionId, {
-    ...(by === undefined ? {} : { by }),
-    ...(reason === undefined ? {} : { reason }),
+    ...(by === undefined ? {} : { by: storableLine(by) }),
+    ...(reason === undefined ? {} : { reason: storableLine(reason) }),
     at: clock.now(),
   });
   const graph = await store.execution(tenant, executionId);

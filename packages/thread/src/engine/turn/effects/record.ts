@@ -49,8 +49,14 @@ async function stageResults(turn: RunningTurn): Promise<void> {
     const finished = staged.get(call.callId);
     if (finished === undefined) continue;
     staged.delete(call.callId);
+    if (finished.result.note !== undefined)
+      environment.logger.warn("The output of an action is not kept as it was.", {
+        action: call.name,
+        note: finished.result.note.message,
+      });
     if (finished.state === undefined) {
       settle(turn, call, finished.result);
+      if (finished.result.asksPerson === true) recorder.askOutcome(call.callId);
       continue;
     }
     const merged = await mergeState(environment.definition, document, finished.state);

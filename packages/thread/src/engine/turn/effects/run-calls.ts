@@ -92,6 +92,8 @@ function settled(turn: RunningTurn, callId: string, finished: FinishedCall): voi
       type: "settled",
       callId,
       ok: finished.result.status === "succeeded",
+      ...(finished.result.status === "interrupted" ? { unknown: true as const } : {}),
+      ...(finished.result.asksPerson === undefined ? {} : { asksPerson: true as const }),
       inputWaiting: turn.waitingInput.length > 0,
     };
   });

@@ -21,6 +21,21 @@ export function storableText(text: unknown): string {
   return typeof text === "string" ? text.toWellFormed() : "";
 }
 
+/** Text for a column of its own, which holds no U+0000: it becomes U+2400, its picture. Cut to a length. */
+export function storableLine(text: unknown, maxLength = 2_000): string {
+  const line = storableText(text).replaceAll("\u0000", "\u2400");
+  return line.length <= maxLength ? line : line.slice(0, maxLength).toWellFormed();
+}
+
+/** Every text inside a value as it can be kept; anything else stays as it is, to be checked by whoever stores it. */
+export function withStorableTexts<T>(value: T): T {
+  if (typeof value === "string") return value.toWellFormed() as T;
+  if (Array.isArray(value)) return value.map((one: unknown) => withStorableTexts(one)) as T;
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const members = Object.entries(value).map(([key, member]) => [key.toWellFormed(), withStorableTexts(member)]);
+  return Object.fromEntries(members) as T;
+}
+
 /**
  * The one door for values from outside: action outputs, model input, errors, session states, outbox payloads. A value
  * with a JSON form is kept in it: `toJSON` is honoured (a `Date` becomes its ISO text), `bigint` becomes text, `Map`
