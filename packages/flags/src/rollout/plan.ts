@@ -182,6 +182,7 @@ const limitsSchema = z.strictObject({
   baselineShare: share,
   baselineAt: positive,
   sampleRatioAt: positive,
+  silenceAt: positive,
   silenceBlocks: z.int().min(1),
   silenceExpected: positive,
   criticalCalls: z.int().min(1),

@@ -213,9 +213,25 @@ const scenarios: Scenario[] = [
     guard: "silence",
     what: "a new arm of which nothing is heard",
     action: "pause",
-    fires: input([block(arm(0), arm(50)), block(arm(0), arm(40))]),
+    fires: input([block(arm(11), arm(89)), block(arm(0), arm(100)), block(arm(0), arm(100))]),
     why: "too little traffic to expect any",
-    harmless: input([block(arm(0), arm(20)), block(arm(0), arm(18))]),
+    harmless: input([block(arm(2), arm(18)), block(arm(0), arm(20)), block(arm(0), arm(18))]),
+  },
+  {
+    guard: "silence",
+    what: "a new arm whose sessions start and never end a turn",
+    action: "pause",
+    fires: input([
+      block(arm(20), arm(180)),
+      block(arm(3, { exposed: 0 }), arm(27)),
+      block(arm(4, { exposed: 0 }), arm(36)),
+    ]),
+    why: "a turn ended",
+    harmless: input([
+      block(arm(20), arm(180)),
+      block(arm(3, { exposed: 1 }), arm(27)),
+      block(arm(4, { exposed: 0 }), arm(36)),
+    ]),
   },
 ];
 

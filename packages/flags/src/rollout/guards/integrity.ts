@@ -1,5 +1,6 @@
-import { totals } from "../counters.ts";
-import { noData, quiet, switchedOff, verdict, type Guard, type GuardLimits } from "./types.ts";
+import { totals, type CounterBlock } from "../counters.ts";
+import { logSumExp } from "./mixture.ts";
+import { noData, quiet, switchedOff, verdict, type Guard } from "./types.ts";
 
 /** How strongly the alternative of the sample-ratio test is drawn to the planned share. */
 const CONCENTRATION = 100;
@@ -58,35 +59,62 @@ export const sampleRatio: Guard = (input, limits) => {
 };
 
 /**
- * Whether an arm that should be heard of is silent: no session, or sessions whose engine is never called, in the latest
- * blocks, although the other arm's
- * traffic lets some be expected. No traffic at all only holds, and so do counters that cannot be read: absence of data
- * never moves a rollout.
+ * Whether an arm that should be heard of is silent. Two signs, both of the running step:
+ *
+ * - *No unit is drawn into it any more.* Under the null each unit falls to the arm with its planned share, so a run of n
+ *   units that all miss it has the likelihood ratio (1 - share)^-n against an arm that went silent when the run began.
+ *   When that was is not known: each possible start at the j-th unit has the weight 1 / (j (j + 1)), which sum to one, so
+ *   the mixture is a martingale and `silenceAt` bounds the false pauses of a whole step, however long it takes and
+ *   however often one looks. Over both arms and all steps the evidence is averaged.
+ * - *Units are drawn, and their engine never ends a turn*, over the latest blocks and from `silenceExpected` units on.
+ *
+ * No traffic at all only holds, and so do counters that cannot be read: absence of data never moves a rollout.
  */
 export const silence: Guard = (input, limits) => {
   if (input.unreadable !== undefined)
     return verdict("silence", "hold", `The counters cannot be read: ${input.unreadable}`);
   const latest = totals(input.blocks.slice(-limits.silenceBlocks));
+  if (latest.new.assigned + latest.legacy.assigned === 0)
+    return verdict("silence", "hold", "No session started lately.", { new: 0, legacy: 0 });
+  const tests = 2 * Math.max(1, input.restarts);
+  const logE = {
+    new: logSilent(input.blocks, "new", input.share) - Math.log(tests),
+    legacy: logSilent(input.blocks, "legacy", 1 - input.share) - Math.log(tests),
+  };
   const values = {
     new: latest.new.exposed,
     legacy: latest.legacy.exposed,
-    blocks: Math.min(input.blocks.length, limits.silenceBlocks),
+    logENew: Math.max(0, logE.new),
+    logELegacy: Math.max(0, logE.legacy),
+    pauseAtLogE: Math.log(limits.silenceAt),
   };
-  if (latest.new.assigned + latest.legacy.assigned === 0)
-    return verdict("silence", "hold", "No session started lately.", values);
-  if (input.blocks.length < limits.silenceBlocks) return quiet("silence", "Too early to expect anything.", values);
-  const silent = silentArm(input.share, latest.new, latest.legacy, limits);
-  if (silent === undefined) return quiet("silence", "Both arms are heard of.", values);
-  return verdict("silence", "pause", `The ${silent} arm is silent although sessions are expected there.`, values);
+  for (const arm of ["new", "legacy"] as const) {
+    if (logE[arm] >= values.pauseAtLogE)
+      return verdict("silence", "pause", `The ${arm} arm is silent although sessions are expected there.`, values);
+    const { assigned, exposed } = latest[arm];
+    if (input.blocks.length > limits.silenceBlocks && exposed === 0 && assigned >= limits.silenceExpected)
+      return verdict("silence", "pause", `${assigned} sessions of the ${arm} arm started, and no turn ended.`, values);
+  }
+  return quiet("silence", "Both arms are heard of.", values);
 };
 
-type Heard = { readonly assigned: number; readonly exposed: number };
-
-function silentArm(share: number, fresh: Heard, legacy: Heard, limits: GuardLimits): "new" | "legacy" | undefined {
-  const expectedNew = share >= 1 ? fresh.assigned : (legacy.assigned * share) / (1 - share);
-  const expectedLegacy = share <= 0 ? legacy.assigned : (fresh.assigned * (1 - share)) / share;
-  if (fresh.exposed === 0 && Math.max(expectedNew, fresh.assigned) >= limits.silenceExpected) return "new";
-  if (share < 1 && legacy.exposed === 0 && Math.max(expectedLegacy, legacy.assigned) >= limits.silenceExpected)
-    return "legacy";
-  return undefined;
+/** Log evidence that no unit falls to an arm any more, with the start of the silence mixed over the step's units. */
+function logSilent(blocks: readonly CounterBlock[], arm: "new" | "legacy", share: number): number {
+  if (share <= 0 || share >= 1) return -Infinity;
+  const other = arm === "new" ? "legacy" : "new";
+  const before = blocks.map(() => 0);
+  let units = 0;
+  blocks.forEach((block, at) => {
+    before[at] = units;
+    units += block.new.assigned + block.legacy.assigned;
+  });
+  const terms: number[] = [];
+  let run = 0;
+  for (let at = blocks.length - 1; at >= 0 && blocks[at]![arm].assigned === 0; at--) {
+    run += blocks[at]![other].assigned;
+    const j = before[at]! + 1;
+    // Empty blocks start at the same unit as the block after them.
+    if (blocks[at]![other].assigned > 0) terms.push(-run * Math.log1p(-share) - Math.log(j) - Math.log(j + 1));
+  }
+  return logSumExp(terms);
 }

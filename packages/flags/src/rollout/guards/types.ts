@@ -89,9 +89,11 @@ export interface GuardLimits {
   readonly baselineAt: number;
   /** E-value at which the sample-ratio guard pauses. @defaultValue 1000 */
   readonly sampleRatioAt: number;
-  /** How many of the latest blocks must be empty before silence is called. @defaultValue 2 */
+  /** E-value at which an arm into which nothing is drawn any more pauses the rollout. @defaultValue 100 */
+  readonly silenceAt: number;
+  /** How many of the latest blocks are looked at for turns that end. @defaultValue 2 */
   readonly silenceBlocks: number;
-  /** Fewest expected sessions in those blocks for silence to mean anything. @defaultValue 7 */
+  /** Fewest units in those blocks that must have started for a missing end to mean anything. @defaultValue 7 */
   readonly silenceExpected: number;
   /** Action calls of the new engine of which zero successes roll back at once. @defaultValue 10 */
   readonly criticalCalls: number;
@@ -117,6 +119,7 @@ export const defaultGuardLimits: GuardLimits = {
   baselineShare: 0.8,
   baselineAt: 1_000,
   sampleRatioAt: 1_000,
+  silenceAt: 100,
   silenceBlocks: 2,
   silenceExpected: 7,
   criticalCalls: 10,
