@@ -210,6 +210,10 @@ export const errorCodes = {
     "A measured value is not a number of zero or more, and was not counted.",
     "Report a finite number, or leave the value out.",
   ),
+  POLICY_REFUSED: entry(
+    "The server's policy refuses a plan or a command.",
+    "Make the plan as strict as the policy, wait for the end of a freeze, or have the policy changed.",
+  ),
   ROLLOUT_CONFLICT: entry("A rollout was moved by somebody else.", "Read it again and repeat.", true),
   EVIDENCE_MISSING: entry(
     "An edge of the rollout lacks the evidence that unlocks it.",

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { rolloutPlan } from "../rollout/plan.ts";
-import { createWorld, FLAG, type World } from "../rollout/rollout-world.fixture.ts";
+import { createWorld, FLAG, openPolicy, type World } from "../rollout/rollout-world.fixture.ts";
 import { memoryFlagDocuments } from "./documents.ts";
 import { createAdminHandler, type AdminHandlerOptions } from "./handler.ts";
 import { nodeListener } from "./node-listener.ts";
@@ -34,8 +34,10 @@ export interface AdminServer {
 }
 
 /** An admin on a real port, with a virtual clock behind it. */
-export async function serveAdmin(more: Partial<AdminHandlerOptions> = {}): Promise<AdminServer> {
-  const world: World = createWorld();
+export async function serveAdmin(
+  more: Partial<AdminHandlerOptions> = {},
+  world: World = createWorld({ policy: openPolicy }),
+): Promise<AdminServer> {
   const handler = createAdminHandler({
     tokens: [
       { token: tokens.reader, name: "rita", roles: ["read"] },

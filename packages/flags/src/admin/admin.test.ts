@@ -282,7 +282,7 @@ describe("files behind the admin", () => {
     });
     await admin.close();
     admin = await serveAdmin(open());
-    await admin.call("ana", "POST", `/v1/flags/${FLAG}/kill`, reason);
+    await admin.call("ana", "POST", `/v1/flags/${FLAG}/kill`, { ...reason, ahead: true });
     await admin.close();
     admin = await serveAdmin(open());
     expect((await admin.call("reader", "GET", `/v1/flags/${FLAG}`)).body).toMatchObject({

@@ -3,7 +3,8 @@ import type { RolloutCommand } from "../rollout/commands.ts";
 import type { RolloutEvent } from "../rollout/machine.ts";
 import { activePhase, phaseLabel } from "../rollout/phase.ts";
 import type { RolloutState } from "../rollout/state.ts";
-import type { CallContext } from "./context.ts";
+import { checkCommand } from "../rollout/policy.ts";
+import { policyIn, type CallContext } from "./context.ts";
 import { bodyOf, json, type RouteEntry } from "./http.ts";
 import { requireRole, type AdminRole } from "./tokens.ts";
 
@@ -69,6 +70,7 @@ async function act(
     ...(event === "start" ? { plan } : {}),
     ...(key === null ? {} : { idempotencyKey: `${context.principal.name} ${via} ${key}` }),
   };
+  checkCommand(policyIn(context), flag, event, context.principal.name, context.clock.now());
   await context.service.act(flag, command);
   context.changed();
   return answer(context);

@@ -5,6 +5,7 @@ import type { IncidentStore } from "../incident/incident.ts";
 import type { Notifier } from "../rollout/notifier.ts";
 import { notifyAll } from "../rollout/notifier.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
+import { defaultPolicy, type RolloutPolicy } from "../rollout/policy.ts";
 import type { RolloutService } from "../rollout/service.ts";
 import type { AuditEntry, AuditLog } from "./audit.ts";
 import type { FlagDocumentStore } from "./documents.ts";
@@ -25,6 +26,9 @@ export interface AdminContext {
   /** Tells event streams that something changed. */
   readonly changed: () => void;
 }
+
+/** The policy in force: the service's, else the strict defaults. */
+export const policyIn = ({ service }: AdminContext): RolloutPolicy => service.policy ?? defaultPolicy;
 
 /** The same, for one request. */
 export interface CallContext extends AdminContext {
@@ -102,23 +106,4 @@ export function withRollout(
     document.rollouts !== undefined && Object.hasOwn(document.rollouts, key) ? document.rollouts[key] : undefined;
   const after = key === ALL_FLAGS ? change(before) : { ...change(before), version: (before?.version ?? 0) + 1 };
   return { ...document, rollouts: { ...document.rollouts, [key]: after as RolloutConfig } };
-}
-
-/** Sets or lifts a flag's kill and tells people. */
-export async function kill(context: CallContext, key: string, on: boolean, reason: string): Promise<void> {
-  const { principal, clock, notifiers, onError } = context;
-  const at = new Date(clock.now()).toISOString();
-  await changeFlag(context, key, { action: on ? "kill" : "unkill", reason }, (document) => {
-    if (!on && entriesOf(document, key) === undefined)
-      throw new HebraError("FLAG_NOT_FOUND", `There is no flag ${key}.`);
-    return withRollout(document, key, (rollout) => ({
-      ...rollout,
-      kill: on ? { at, by: principal.name, reason } : null,
-    }));
-  });
-  await notifyAll(
-    notifiers,
-    { type: on ? "flag-killed" : "flag-unkilled", flag: key, at, reason, by: principal.name },
-    onError,
-  );
 }

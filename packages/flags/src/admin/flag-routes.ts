@@ -1,8 +1,10 @@
 import { digest, HebraError } from "@hebra/core";
 import { ALL_FLAGS } from "../evaluate/document.ts";
-import type { FlagContext, FlagdFlag, RolloutConfig } from "../evaluate/types.ts";
-import { changeFlag, entriesOf, etagOf, kill, withRollout, type CallContext } from "./context.ts";
+import type { FlagContext } from "../evaluate/types.ts";
+import { entriesOf, etagOf, type CallContext } from "./context.ts";
 import { bodyOf, json, text, type RouteEntry } from "./http.ts";
+import { kill, unkill, type KillRequest } from "./kill.ts";
+import { setFlag } from "./set-flag.ts";
 import { requireRole } from "./tokens.ts";
 import { explain, mergedDocument, readView } from "./view.ts";
 
@@ -26,6 +28,18 @@ export function contextOf(value: unknown): FlagContext {
     ...id("project"),
     ...id("org"),
     attributes: { ...rest, ...(attributes as Record<string, unknown> | undefined) },
+  };
+}
+
+/** @throws HebraError `INVALID_OPTIONS` */
+function killRequest(body: Readonly<Record<string, unknown>>): KillRequest {
+  const { environment, ahead } = body;
+  if (ahead !== undefined && typeof ahead !== "boolean")
+    throw new HebraError("INVALID_OPTIONS", "`ahead` must be true or false.");
+  return {
+    reason: text(body, "reason"),
+    ...(environment === undefined ? {} : { environment: text(body, "environment") }),
+    ...(ahead === undefined ? {} : { ahead }),
   };
 }
 
@@ -91,13 +105,8 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
         );
       const body = await bodyOf(request);
       const reason = text(body, "reason");
-      const { document } = await changeFlag(context, key, { action: "set", reason, ifMatch }, (before) => {
-        const next =
-          body["flag"] === undefined
-            ? before
-            : { ...before, flags: { ...before.flags, [key]: body["flag"] as FlagdFlag } };
-        return body["rollout"] === undefined ? next : withRollout(next, key, () => body["rollout"] as RolloutConfig);
-      });
+      const { flag, rollout } = body;
+      const document = await setFlag(context, key, { flag, rollout, reason, ifMatch });
       return json({ key, ...entriesOf(document, key) }, 200, { etag: etagOf(document, key) });
     },
   ],
@@ -106,8 +115,8 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
     "/v1/flags/:key/kill",
     async ({ context, params, request }) => {
       requireRole(context.principal, "operate");
-      await kill(context, params["key"]!, true, text(await bodyOf(request), "reason"));
-      return json({ key: params["key"], killed: true });
+      const by = await kill(context, params["key"]!, killRequest(await bodyOf(request)));
+      return json({ key: params["key"], killed: true, by });
     },
   ],
   [
@@ -115,7 +124,7 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
     "/v1/flags/:key/unkill",
     async ({ context, params, request }) => {
       requireRole(context.principal, "operate");
-      await kill(context, params["key"]!, false, text(await bodyOf(request), "reason"));
+      await unkill(context, params["key"]!, killRequest(await bodyOf(request)));
       return json({ key: params["key"], killed: false });
     },
   ],

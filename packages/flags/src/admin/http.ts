@@ -3,6 +3,7 @@ import { errorMessage, HebraError, type ErrorCode } from "@hebra/core";
 const STATUS: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
+  POLICY_REFUSED: 403,
   FLAG_NOT_FOUND: 404,
   ILLEGAL_TRANSITION: 409,
   EVIDENCE_MISSING: 409,

@@ -3,14 +3,15 @@ import { postmortemDocument } from "../incident/postmortem.ts";
 import type { IncidentQuery } from "../incident/incident.ts";
 import type { RolloutCommand } from "../rollout/commands.ts";
 import { rolloutEvents } from "../rollout/machine.ts";
-import { rolloutPlan, type ApprovalRole, type RolloutPlanInput } from "../rollout/plan.ts";
+import { rolloutPlan, type ApprovalRole, type RolloutPlan, type RolloutPlanInput } from "../rollout/plan.ts";
+import { checkCommand, checkPlan } from "../rollout/policy.ts";
 import { verifyEvidence } from "../rollout/evidence.ts";
 import { verifyAudit } from "./audit.ts";
-import type { CallContext } from "./context.ts";
+import { policyIn, type CallContext } from "./context.ts";
 import { bodyOf, json, text, type RouteEntry } from "./http.ts";
 import { requireRole, type AdminRole, type Principal } from "./tokens.ts";
 
-const records = ["approve", "attest", "smoke", "legacy-usage", "remove", "close-postmortem"] as const;
+const records = ["amend", "approve", "attest", "smoke", "legacy-usage", "remove", "close-postmortem"] as const;
 const approving: readonly string[] = ["approve", "retire", "reinstate", "remove"];
 
 /** What a verb takes. */
@@ -42,7 +43,12 @@ export function commandOf(
       const role = text(body, "role") as ApprovalRole;
       if (!principal.approves.includes(role))
         throw new HebraError("FORBIDDEN", `${principal.name} does not give the ${role} approval.`);
-      return { ...actor, event: "approve", role };
+      return { ...actor, event: "approve", role, ...planOf(body) };
+    }
+    case "amend": {
+      const { plan } = planOf(body);
+      if (plan === undefined) throw new HebraError("INVALID_OPTIONS", "`amend` needs a `plan`.");
+      return { ...actor, event: "amend", plan };
     }
     case "attest":
       return {
@@ -72,10 +78,14 @@ export function commandOf(
   return {
     ...actor,
     event,
-    ...(body["plan"] === undefined ? {} : { plan: rolloutPlan(body["plan"] as RolloutPlanInput) }),
+    ...planOf(body),
     ...(to === undefined ? {} : { to }),
     ...(body["holdBack"] === undefined ? {} : { holdBack: count(body, "holdBack") }),
   };
+}
+
+function planOf(body: Readonly<Record<string, unknown>>): { readonly plan?: RolloutPlan } {
+  return body["plan"] === undefined ? {} : { plan: rolloutPlan(body["plan"] as RolloutPlanInput) };
 }
 
 function unknownVerb(verb: string): HebraError {
@@ -92,7 +102,8 @@ const members: Readonly<Record<string, readonly string[]>> = {
   start: ["plan"],
   reset: ["plan", "to"],
   "set-hold-back": ["holdBack"],
-  approve: ["role"],
+  amend: ["plan"],
+  approve: ["role", "plan"],
   attest: ["item", "link", "digest", "report"],
   smoke: ["ok", "link"],
   "legacy-usage": ["calls"],
@@ -133,7 +144,7 @@ function limitOf(given: string | null): number {
   return Math.min(1_000, limit);
 }
 
-/** Rollouts, their evidence, incidents and postmortems. */
+/** Rollouts, the policy over them, their evidence, incidents and postmortems. */
 export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
   [
     "GET",
@@ -145,10 +156,21 @@ export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
     },
   ],
   [
+    "GET",
+    "/v1/policy",
+    async ({ context }) => {
+      requireRole(context.principal, "read");
+      return json(policyIn(context));
+    },
+  ],
+  [
     "POST",
     "/v1/flags/:key/rollout/:verb",
     async ({ context, params, request }) => {
       const command = commandOf(params["verb"]!, await bodyOf(request), context.principal, request.headers);
+      const policy = policyIn(context);
+      checkCommand(policy, params["key"]!, command.event, context.principal.name, context.clock.now());
+      if ("plan" in command && command.plan !== undefined) checkPlan(policy, params["key"]!, command.plan);
       const state = await context.service.act(params["key"]!, command);
       context.changed();
       return json({ state }, 200, { etag: `"${state.revision}"` });

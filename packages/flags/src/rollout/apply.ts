@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { digest, HebraError } from "@hebra/core";
 import { totals, type StepTotals } from "./counters.ts";
 import { freeze } from "./counter-row.ts";
 import type { RolloutCommand } from "./commands.ts";
@@ -114,6 +114,26 @@ function openPostmortem(state: RolloutState, summary: string, now: number): Post
   };
 }
 
+/** The largest step's signatures, given for this plan by people other than the one who amends. */
+function amend(state: RolloutState, { plan, by }: Extract<RolloutCommand, { event: "amend" }>): RolloutState {
+  const roles = state.plan.full.approvals ?? [];
+  const own = state.approvals.filter((one) => one.plan === digest(plan) && one.by !== by);
+  const missing = roles.filter((role) => !own.some((one) => one.role === role));
+  const people = new Set(own.map((one) => one.by));
+  if (missing.length > 0 || people.size < roles.length)
+    throw new HebraError(
+      "EVIDENCE_MISSING",
+      `An amendment needs the signatures ${roles.join(" and ")} under the new plan, from as many people other than ${by}. Missing: ${missing.length > 0 ? missing.join(", ") : "another person"}.`,
+      { details: { missing: missing.map((role) => ({ item: `approval:${role}`, detail: "for this plan" })) } },
+    );
+  if (shareOf(plan, state.phase, state.holdBack) !== shareOf(state.plan, state.phase, state.holdBack))
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      "An amendment cannot change the share of the running step. Pause, or retreat first.",
+    );
+  return { ...state, plan, approvals: state.approvals.filter((one) => one.plan !== digest(plan)) };
+}
+
 function attestation(
   { by, reason, item, link, digest, report }: Extract<RolloutCommand, { event: "attest" }>,
   now: number,
@@ -150,9 +170,13 @@ export function addRecord(state: RolloutState, command: Exclude<RolloutCommand, 
     case "approve": {
       if (by === state.startedBy)
         throw new HebraError("FORBIDDEN", `${by} started this rollout; somebody else has to approve it.`);
-      const others = state.approvals.filter((one) => one.role !== command.role);
-      return { ...state, approvals: [...others, { role: command.role, by, at: now, reason }] };
+      const plan = command.plan === undefined ? undefined : digest(command.plan);
+      const others = state.approvals.filter((one) => one.role !== command.role || one.plan !== plan);
+      const signed = { role: command.role, by, at: now, reason, ...(plan === undefined ? {} : { plan }) };
+      return { ...state, approvals: [...others, signed] };
     }
+    case "amend":
+      return amend(state, command);
     case "attest": {
       return { ...state, attestations: [...state.attestations, attestation(command, now)] };
     }

@@ -24,7 +24,17 @@ export type RolloutCommand = Actor &
         /** For `set-hold-back`. */
         readonly holdBack?: number;
       }
-    | { readonly event: "approve"; readonly role: ApprovalRole }
+    | {
+        /** Changes the plan of a rollout that runs, under the same signatures as its largest step. */
+        readonly event: "amend";
+        readonly plan: RolloutPlan;
+      }
+    | {
+        readonly event: "approve";
+        readonly role: ApprovalRole;
+        /** Signs an amendment to this plan, not the next edge. */
+        readonly plan?: RolloutPlan;
+      }
     | {
         readonly event: "attest";
         readonly item: string;

@@ -151,6 +151,7 @@ export function addArms(a: ArmRow, b: ArmRow): ArmRow {
 
 /** Units that are listed, added to the sums of the others. */
 function fold({ rest, units }: ArmBlock): ArmRow & { readonly calls: number; readonly callFailures: number } {
+  if (units.length === 0) return { ...rest, calls: 0, callFailures: 0 };
   const marked = (bit: number): number[] => units.filter((unit) => (unit[1] & bit) !== 0).map((unit) => unit[0]);
   const sum = addArms(rest, {
     assigned: units.length,
@@ -295,7 +296,7 @@ export function gather(all: readonly CounterRow[], options: GatherOptions): Gath
   let limits = frozen;
   for (const [start, same] of byStart) {
     const armOf = (side: Side) => {
-      const rest = same.map((row) => row[side]).reduce(addArms, noArm);
+      const rest = same.map((row) => row[side]).reduce(addArms);
       const arm = fold({ rest, units: units[side].get(start) ?? [] });
       const counted = start < from + warmUpMs ? { ...arm, durations: [] } : arm;
       sums[side].add(counted);
@@ -311,7 +312,7 @@ export function gather(all: readonly CounterRow[], options: GatherOptions): Gath
       observedMs += Math.max(0, Math.min(block.end, now) - block.start);
     blocks.push(block);
     // Without a step before it, a step's first legacy units set the limits that the later ones are held against.
-    limits = { ...freeze(sums.legacy.sum(), {}), ...limits };
+    if (Object.keys(limits).length < 3) limits = { ...freeze(sums.legacy.sum(), {}), ...limits };
   }
   const last = blocks.at(-1);
   if (last !== undefined && now >= last.end + (last.end - last.start)) {

@@ -44,6 +44,7 @@ export {
   type StepGate,
 } from "./plan.ts";
 export type { UnitRow } from "./unit-row.ts";
+export type { FlagPolicy, RolloutPolicy } from "./policy.ts";
 export { rolloutProvider, type RolloutProviderOptions } from "./provider.ts";
 export type { Facts, Missing } from "./requirements.ts";
 export {

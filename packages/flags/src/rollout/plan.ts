@@ -131,17 +131,17 @@ export const shadowEvidence: readonly string[] = [
 export const fullEvidence: readonly string[] = ["customer-notice", "rollback-rehearsal×3"];
 
 const duration = z.number().min(0);
+/** A window, as plans and policies write it. */
+export const windowSchema = z.strictObject({
+  days: z.array(z.int().min(0).max(6)).optional(),
+  from: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
+  to: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
+  timeZone: z.string().refine(isTimeZone, "not an IANA time zone").optional(),
+});
 const gate = {
   observeMs: duration.optional(),
   minSessions: z.int().min(0).optional(),
-  window: z
-    .strictObject({
-      days: z.array(z.int().min(0).max(6)).optional(),
-      from: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
-      to: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/),
-      timeZone: z.string().refine(isTimeZone, "not an IANA time zone").optional(),
-    })
-    .optional(),
+  window: windowSchema.optional(),
   smokeMaxAgeMs: duration.optional(),
   approvals: z.array(z.enum(["technical", "operational"])).optional(),
   evidence: z.array(z.string().min(1)).optional(),
@@ -150,7 +150,8 @@ const gate = {
 };
 const percent = z.number().min(0).max(100);
 const share = z.number().min(0).max(1);
-const guardNames = [
+/** Every guard, for schemas. */
+export const guardNames = [
   "critical",
   "persistence",
   "errors",

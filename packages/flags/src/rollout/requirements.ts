@@ -224,8 +224,9 @@ function items(state: RolloutState, gate: StepGate): Missing[] {
 
 function signatures(state: RolloutState, gate: StepGate): Missing[] {
   const roles = gate.approvals ?? [];
-  const missing = roles.filter((role) => !state.approvals.some((one) => one.role === role));
-  const people = new Set(state.approvals.map((one) => one.by));
+  const given = state.approvals.filter((one) => one.plan === undefined);
+  const missing = roles.filter((role) => !given.some((one) => one.role === role));
+  const people = new Set(given.map((one) => one.by));
   if (missing.length === 0 && people.size < roles.length)
     return [
       {

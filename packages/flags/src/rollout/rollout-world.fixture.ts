@@ -4,7 +4,8 @@ import { noArm, type ArmRow, type CounterRow, type ShadowCounts } from "./counte
 import type { CounterBlock } from "./counters.ts";
 import type { Notice } from "./notifier.ts";
 import { createRolloutController, type RolloutController } from "./controller.ts";
-import { rolloutPlan, type RolloutPlanInput } from "./plan.ts";
+import { guardNames, rolloutPlan, type RolloutPlanInput } from "./plan.ts";
+import type { RolloutPolicy } from "./policy.ts";
 import { reportItems } from "./report.ts";
 import { createRolloutService, type RolloutService } from "./service.ts";
 import { memoryRolloutStore } from "./store/memory.ts";
@@ -61,7 +62,15 @@ function armRow(block: CounterBlock, side: "new" | "legacy", samples: ReturnType
   };
 }
 
-export function createWorld(options: { readonly store?: RolloutStore; readonly seed?: number } = {}): World {
+/** Refuses nothing, for tests of everything but the policy. */
+export const openPolicy: RolloutPolicy = {
+  version: 1,
+  flags: { "*": { approvals: [], requiredGuards: [], mayDisable: guardNames, maxPercent: 100 } },
+};
+
+export function createWorld(
+  options: { readonly store?: RolloutStore; readonly seed?: number; readonly policy?: RolloutPolicy } = {},
+): World {
   const clock = createManualClock(Date.UTC(2026, 1, 28));
   const store = options.store ?? memoryRolloutStore();
   const notices: Notice[] = [];
@@ -74,6 +83,7 @@ export function createWorld(options: { readonly store?: RolloutStore; readonly s
     notifiers,
     onError,
     engines: { legacy: "1.9.0", new: "2.0.0" },
+    ...(options.policy === undefined ? {} : { policy: options.policy }),
   });
   const controller = createRolloutController({ service, clock, notifiers, onError });
   const random = createRandom(options.seed ?? 1);

@@ -11,6 +11,7 @@ import { legalEvents, nextPhase, type RolloutEvent } from "./machine.ts";
 import { notifyAll, type Notifier } from "./notifier.ts";
 import { activePhase, isRandomised, phaseLabel } from "./phase.ts";
 import { gateOf, shareOf } from "./plan.ts";
+import { checkCommand, checkPlan, parsePolicy, type RolloutPolicy } from "./policy.ts";
 import { missingFor, type Facts, type Missing } from "./requirements.ts";
 import { initialState, type RolloutState } from "./state.ts";
 import type { RolloutStore } from "./store/store.ts";
@@ -41,6 +42,11 @@ export interface RolloutServiceOptions {
   readonly engines?: { readonly legacy?: string; readonly new?: string };
   /** What the checks that a plan names do. @defaultValue none */
   readonly checks?: Readonly<Record<string, RolloutCheck>>;
+  /**
+   * What every plan and command must keep to. @defaultValue none here; the admin handler has the strict defaults of
+   * `FlagPolicy`
+   */
+  readonly policy?: RolloutPolicy;
   /** Told when a notifier fails. @defaultValue nobody */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
@@ -70,6 +76,8 @@ export interface RolloutService {
   /** What edges and guards are judged by at this moment. Counters that cannot be read are none. */
   facts(state: RolloutState): Promise<Facts & { readonly judgement?: Judgement }>;
   readonly store: RolloutStore;
+  /** The policy that it was given. */
+  readonly policy: RolloutPolicy | undefined;
 }
 
 /** How many idempotency keys a rollout remembers. */
@@ -88,6 +96,9 @@ const schema = z.strictObject({
       z.custom<RolloutCheck>((value) => typeof value === "function", "must be a function"),
     )
     .default({}),
+  policy: z
+    .custom<RolloutPolicy>((value) => typeof value === "object" && value !== null, "must be a policy")
+    .optional(),
   onError: z
     .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
     .default(() => () => {}),
@@ -119,6 +130,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
   const parsed = parseOptions("createRolloutService", schema, options);
   const { store, notifiers, onError } = parsed;
   const clock = parsed.clock ?? systemClock;
+  const policy = parsed.policy === undefined ? undefined : parsePolicy(parsed.policy);
 
   async function known(flag: string): Promise<RolloutState> {
     const state = await store.read(flag);
@@ -184,7 +196,8 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     const { event, by: _, reason, expectedRevision: __, idempotencyKey: ___, ...rest } = command;
     const { item, link, digest: reported, verified } = after.attestations.at(-1) ?? {};
     const said = command.event === "attest" ? { item, link, digest: reported, verified } : rest;
-    const detail = [...Object.entries(said), ...checked].filter(
+    const under = policy === undefined ? [] : [["policy", policy.version] as const];
+    const detail = [...Object.entries(said), ...checked, ...under].filter(
       (entry): entry is [string, string | number | boolean] => typeof entry[1] !== "object" && entry[1] !== undefined,
     );
     return seal({
@@ -226,6 +239,11 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
       );
     }
     const found = signature.facts ?? (await facts(before));
+    if (policy !== undefined) {
+      checkCommand(policy, flag, command.event, command.by, found.now);
+      if ("plan" in command && command.plan !== undefined && command.event !== "approve")
+        checkPlan(policy, flag, command.plan);
+    }
     let after: RolloutState;
     if (isEdge(command)) {
       const missing = missingFor(before, command.event, found);
@@ -278,6 +296,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     act,
     facts,
     store,
+    policy,
     async status(flag) {
       const state = await known(flag);
       const found = await facts(state);

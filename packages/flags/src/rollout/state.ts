@@ -26,6 +26,8 @@ export interface Approval {
   readonly by: string;
   readonly at: number;
   readonly reason: string;
+  /** Digest of the plan whose amendment it signs; absent for the next edge. */
+  readonly plan?: string;
 }
 
 /** The duty to find out why a rollback happened. */

@@ -9,6 +9,7 @@ function harmGuard(
   measure: Measure,
   effect: (ratio: number, pair: number) => { ratio: number; name: string },
   least: "ratio" | "latencyRatio",
+  caution = 1,
 ): Guard {
   return (input, limits) => {
     const found = compareArms(input, measure);
@@ -21,13 +22,13 @@ function harmGuard(
       ratio,
       sessions: found.failures,
       pauseAtLogE: Math.log(limits.pauseAt),
-      rollbackAtLogE: Math.log(limits.rollbackAt),
+      rollbackAtLogE: Math.log(limits.rollbackAt * caution),
       rollbackAtRatio: limits[least],
       ...measuredOf(found),
     };
     if (e < limits.pauseAt) return quiet(guard, `No evidence against the new arm (E = ${shown(e)}).`, values);
     const told = `${what}: E = ${shown(e)}, ${name} × ${shown(ratio)}, ${found.failures} sessions`;
-    if (e >= limits.rollbackAt && ratio >= limits[least] && found.failures >= limits.sessions)
+    if (e >= limits.rollbackAt * caution && ratio >= limits[least] && found.failures >= limits.sessions)
       return verdict(guard, "rollback", `${told}.`, values);
     return verdict(guard, "pause", `${told}; not enough for a rollback.`, values);
   };
@@ -65,11 +66,15 @@ export const unknown: Guard = harmGuard(
   "ratio",
 );
 
-/** Units with a failed action call: the same test as {@link errors}, over units whose engine tells of its calls. */
+/**
+ * Units with a failed action call: the same test as {@link errors}, over units whose engine tells of its calls. A failing
+ * action is often the outside system's, so a rollback takes ten times the evidence.
+ */
 export const actionFailures: Guard = harmGuard(
   "action-failures",
   "More sessions have failing action calls on the new engine",
   { failures: "actionFailed", trials: "called" },
   (ratio) => ({ ratio, name: "share" }),
   "ratio",
+  10,
 );
