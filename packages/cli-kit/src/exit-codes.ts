@@ -100,6 +100,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   MEASURE_INVALID: usage,
   ROLLOUT_CONFLICT: drift,
   EVIDENCE_MISSING: usage,
+  POLICY_REFUSED: usage,
   EVIDENCE_TAMPERED: differs,
   REVISION_CONFLICT: drift,
   UNAUTHENTICATED: usage,

@@ -3,7 +3,6 @@ import { ALL_FLAGS } from "../evaluate/document.ts";
 import type { FlagDocument, GlobalRollout, RolloutConfig } from "../evaluate/types.ts";
 import type { IncidentStore } from "../incident/incident.ts";
 import type { Notifier } from "../rollout/notifier.ts";
-import { notifyAll } from "../rollout/notifier.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import { defaultPolicy, type RolloutPolicy } from "../rollout/policy.ts";
 import type { RolloutService } from "../rollout/service.ts";

@@ -21,7 +21,10 @@ export type KilledBy = "document" | "rollback";
 const unavailable = (error: unknown): boolean =>
   HebraError.isInstance(error) && (error.code === "UNREACHABLE" || error.code === "STORE_FAILED");
 
-/** A misspelt key in a document that was read would kill nothing and say that it did. @throws HebraError `FLAG_NOT_FOUND` */
+/**
+ * A misspelt key in a document that was read would kill nothing and say that it did. @throws HebraError
+ * `FLAG_NOT_FOUND`
+ */
 function assertKnown(document: FlagDocument, rollouts: readonly string[], key: string): void {
   const known = [...Object.keys(document.flags), ...Object.keys(document.rollouts ?? {}), ...rollouts];
   if (key === ALL_FLAGS || known.includes(key)) return;
@@ -45,7 +48,10 @@ async function tell(context: CallContext, key: string, on: boolean, at: string, 
   await notifyAll(notifiers, { type, flag: key, at, reason, by: principal.name }, onError);
 }
 
-/** Kills a flag and tells people. Needs nobody else; while the document is out of reach a running rollout is rolled back. */
+/**
+ * Kills a flag and tells people. Needs nobody else; while the document is out of reach a running rollout is rolled
+ * back.
+ */
 export async function kill(context: CallContext, key: string, request: KillRequest): Promise<KilledBy> {
   const { principal, clock, service } = context;
   const { reason, environment, ahead = false } = request;

@@ -1,5 +1,5 @@
 import { HebraError, parseOptions } from "@hebra/core";
-import { z } from "zod";
+import * as z from "zod";
 import { defaultGuardLimits, type GuardLimits, type GuardName } from "./guards/types.ts";
 import { guardNames, windowSchema, type ApprovalRole, type LowImpactWindow, type RolloutPlan } from "./plan.ts";
 import { inWindow } from "./window.ts";
@@ -18,11 +18,17 @@ export interface FlagPolicy {
   readonly leastShadowMs?: number;
   /** Fewest compared turns that a plan must ask for. @defaultValue 0 */
   readonly minCompared?: number;
-  /** Items of evidence that a plan must ask for before the whole traffic, `name×3` for three records. @defaultValue none */
+  /**
+   * Items of evidence that a plan must ask for before the whole traffic, `name×3` for three records. @defaultValue
+   * none
+   */
   readonly evidence?: readonly string[];
   /** When no edge forward may be taken. @defaultValue never */
   readonly freeze?: readonly LowImpactWindow[];
-  /** Share that a change of the flag document may give to the new engine without a rollout, percent. @defaultValue 10 */
+  /**
+   * Share that a change of the flag document may give to the new engine without a rollout, percent. @defaultValue
+   * 10
+   */
   readonly maxPercent?: number;
 }
 

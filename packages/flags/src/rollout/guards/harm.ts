@@ -67,7 +67,8 @@ export const unknown: Guard = harmGuard(
 );
 
 /**
- * Units with a failed action call: the same test as {@link errors}, over units whose engine tells of its calls. A failing
+ * Units with a failed action call: the same test as {@link errors}, over units whose engine tells of its calls. A
+ * failing
  * action is often the outside system's, so a rollback takes ten times the evidence.
  */
 export const actionFailures: Guard = harmGuard(

@@ -61,9 +61,11 @@ export const sampleRatio: Guard = (input, limits) => {
 /**
  * Whether an arm that should be heard of is silent. Two signs, both of the running step:
  *
- * - *No unit is drawn into it any more.* Under the null each unit falls to the arm with its planned share, so a run of n
+ * - *No unit is drawn into it any more.* Under the null each unit falls to the arm with its planned share, so a run
+ * of n
  *   units that all miss it has the likelihood ratio (1 - share)^-n against an arm that went silent when the run began.
- *   When that was is not known: each possible start at the j-th unit has the weight 1 / (j (j + 1)), which sum to one, so
+ * When that was is not known: each possible start at the j-th unit has the weight 1 / (j (j + 1)), which sum to
+ * one, so
  *   the mixture is a martingale and `silenceAt` bounds the false pauses of a whole step, however long it takes and
  *   however often one looks. Over both arms and all steps the evidence is averaged.
  * - *Units are drawn, and their engine never ends a turn*, over the latest blocks and from `silenceExpected` units on.
