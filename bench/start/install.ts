@@ -10,7 +10,7 @@ interface Manifest {
 
 const packages = ["core", "lock", "bus", "reactor", "thread"];
 
-/** Builds the packages that `@hebra/thread` needs as they are published, and installs them in a directory of their own. */
+/** Builds the packages behind `@hebra/thread` as they are published, and installs them in a directory. */
 export async function install(root: string, directory: string): Promise<void> {
   const { build } = loadEsbuild(root);
   rmSync(directory, { recursive: true, force: true });

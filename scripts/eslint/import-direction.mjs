@@ -51,7 +51,7 @@ function libraryProblem(path, specifier) {
 /** @param {string} owner @param {string} path @param {string} target */
 function folderProblem(owner, path, target) {
   for (const rule of confined) {
-    if (rule.package !== owner || !path.startsWith(`${rule.folder}/`)) continue;
+    if (rule.package !== owner || !path.startsWith(`${rule.folder}/`) || rule.except?.test(path)) continue;
     if (rule.forbids.some((pattern) => pattern.test(target))) return `${rule.why}: ${target} is out of its reach.`;
   }
   return undefined;

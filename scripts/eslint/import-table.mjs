@@ -11,7 +11,25 @@
  * @property {string} folder below `src/`
  * @property {readonly RegExp[]} forbids matched against the specifier; a relative one as a path below `src/`
  * @property {string} why
+ * @property {RegExp} [except] files, as paths below `src/`, that the rule does not bind
  */
+
+/**
+ * Rooms of a folder, the highest first: each may import those after it, and none before it.
+ *
+ * @param {string} name the package's
+ * @param {string} folder
+ * @param {readonly string[]} order
+ * @returns {Confined[]}
+ */
+function rooms(name, folder, order) {
+  return order.slice(1).map((room, index) => ({
+    package: name,
+    folder: `${folder}/${room}`,
+    forbids: order.slice(0, index + 1).map((higher) => new RegExp(`^${folder}/${higher}/`)),
+    why: `In ${folder}/ the direction is ${order.join(" → ")}`,
+  }));
+}
 
 /**
  * Package to the Hebra packages that it may import.
@@ -86,6 +104,68 @@ export const confined = [
     folder: "engine",
     forbids: [/^(runtime|http|react)\//, /^store\/(sqlite|postgres|redis)([./-]|$)/],
     why: "The engine knows the store's port, not its databases, and nothing that stands on it",
+  },
+  ...rooms("thread", "engine", ["verbs", "drive", "turn"]),
+  {
+    package: "thread",
+    folder: "engine/rows",
+    forbids: [/^engine\/(verbs|drive|prompt)\//],
+    why: "What is written knows nothing of who drives a turn",
+  },
+  {
+    package: "thread",
+    folder: "engine/prompt",
+    forbids: [/^engine\/(verbs|drive|turn)\//],
+    why: "What a model is shown depends on rows alone",
+  },
+  {
+    package: "thread",
+    folder: "engine",
+    except: /^engine\/engine-core\.ts$/,
+    forbids: [/^telemetry\//],
+    why: "Telemetry is a port in `engine/`, and only the engine's core opens it",
+  },
+  {
+    package: "thread",
+    folder: "runtime",
+    forbids: [/^(legacy|testing|gonogo)\//],
+    why: "The runtime serves threads, whatever engine they came from",
+  },
+  {
+    package: "thread",
+    folder: "legacy",
+    forbids: [/^(runtime|testing|gonogo)\//],
+    why: "The old engine's rows are read below the runtime",
+  },
+  {
+    package: "thread",
+    folder: "gonogo",
+    forbids: [/^testing\//],
+    why: "`testing` offers the go/no-go checks, not the other way round",
+  },
+  {
+    package: "flags",
+    folder: "evaluate",
+    forbids: [/^(provider|client|route|rollout|admin|incident|shadow)\//],
+    why: "An evaluation is a function of documents; it knows nothing of where they come from",
+  },
+  {
+    package: "flags",
+    folder: "provider",
+    forbids: [/^(client|route|rollout|admin|incident|shadow)\//],
+    why: "A provider gives documents; it knows nothing of who reads them",
+  },
+  {
+    package: "bus",
+    folder: "mailbox",
+    forbids: [/^(client|redis|testing)\//],
+    why: "The mailbox is a model in logical time; it knows neither clients nor adapters",
+  },
+  {
+    package: "bus",
+    folder: "client",
+    forbids: [/^(redis|mailbox|testing)\//],
+    why: "A client knows the backend's port, not its adapters",
   },
   {
     package: "thread",

@@ -7,6 +7,7 @@ import type {
   PublishReceipt,
   ScheduledMessage,
 } from "./client/bus-reports.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /** Names one conversation. */
 export interface ConversationAddress {
@@ -14,14 +15,6 @@ export interface ConversationAddress {
   tenant?: string;
   /** The conversation, e.g. `telegram:991`: its messages are handled in order, one holder at a time. */
   session: string;
-}
-
-/** The W3C trace context that a message travels with. */
-export interface TraceContext {
-  /** The `traceparent` header. */
-  traceparent: string;
-  /** The `tracestate` header. */
-  tracestate?: string;
 }
 
 /** How much an accepted message outlives. See {@link PublishOptions.durability}. */

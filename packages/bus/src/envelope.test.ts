@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { enqueuedAtOf } from "./client/bus-stats.ts";
+import { enqueuedAtOf } from "./raw-stats.ts";
 import { createEnvelopeCodec, ENVELOPE_VERSION } from "./envelope.ts";
 
 const codec = createEnvelopeCodec(100_000);

@@ -1,5 +1,5 @@
 import { assertJson, HebraError, type JsonValue } from "@hebra/core";
-import type { TraceContext } from "./bus.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /** The newest version of the envelope that this code reads and writes. */
 export const ENVELOPE_VERSION = 1;

@@ -29,6 +29,6 @@ export type {
   ReceivedMessage,
   Reply,
   Tenure,
-  TraceContext,
 } from "./bus.ts";
+export type { TraceContext } from "./trace-context.ts";
 export { localBus } from "./local.ts";

@@ -3,7 +3,7 @@ import type { Backend, BackendListener, RawStats } from "./backend.ts";
 import type { Bus } from "./bus.ts";
 import { gatewayOf, INBOUND } from "./client/bus-core.ts";
 import { encodeTenant, parseBusOptions, tenantLimits, type BusOptions, type BusSettings } from "./bus-options.ts";
-import { addStats, emptyStats } from "./client/bus-stats.ts";
+import { addStats, emptyStats } from "./raw-stats.ts";
 import { createBus } from "./client/create-bus.ts";
 import { ENVELOPE_VERSION } from "./envelope.ts";
 import { createMailboxes, type Mailboxes } from "./mailbox/mailbox.ts";

@@ -77,3 +77,18 @@ export function defineCommand<const O extends OptionTable>(
 
 /** Whether an entry of a table has commands below it. */
 export const isGroup = (entry: Command | CommandGroup): entry is CommandGroup => "commands" in entry;
+
+/** A command line: its commands, and what the help says about the whole. */
+export interface Program {
+  /** What is typed first. */
+  readonly name: string;
+  /** One sentence. */
+  readonly summary: string;
+  readonly commands: CommandTable;
+  /** What one should know, a paragraph each. */
+  readonly details?: readonly string[];
+  /** Where to begin. */
+  readonly examples: readonly (readonly [line: string, what: string])[];
+  /** Answers `--version`. */
+  readonly version?: () => string;
+}

@@ -3,7 +3,8 @@ import { errorCodes, HebraError, type ErrorCode } from "@hebra/core";
 import { test } from "vitest";
 import { defineCommand } from "./command.ts";
 import { exitCodeOf, exitCodes, exitCodeTable } from "./exit-codes.ts";
-import { CommandError, type Program } from "./program.ts";
+import type { Program } from "./command.ts";
+import { CommandError } from "./program.ts";
 import { runCaptured } from "./testing.ts";
 
 /** The table as it is promised: every code that is not internal, by exit code. */

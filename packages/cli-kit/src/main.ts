@@ -1,5 +1,6 @@
 import { ioFromProcess } from "./io.ts";
-import { runProgram, type Program } from "./program.ts";
+import type { Program } from "./command.ts";
+import { runProgram } from "./program.ts";
 import { stopOnSignals } from "./signals.ts";
 
 /** Milliseconds for the last lines to be written. */

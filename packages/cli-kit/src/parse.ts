@@ -1,8 +1,7 @@
 import { CommanderError, type Command as Parser } from "commander";
 import { didYouMean, HebraError } from "@hebra/core";
-import { isGroup, type Command, type CommandGroup } from "./command.ts";
+import { isGroup, type Command, type CommandGroup, type Program } from "./command.ts";
 import { createParser } from "./parser.ts";
-import type { Program } from "./program.ts";
 
 /** A command line as understood. */
 export type Parsed =

@@ -1,7 +1,6 @@
 import { Command as Parser, Option } from "commander";
-import { isGroup, type Command, type CommandGroup } from "./command.ts";
+import { isGroup, type Command, type CommandGroup, type Program } from "./command.ts";
 import { exitCodeTable } from "./exit-codes.ts";
-import type { Program } from "./program.ts";
 
 const WIDTH = 100;
 

@@ -1,25 +1,10 @@
 import { errorCode, errorMessage, HebraError, redactText, type JsonValue } from "@hebra/core";
-import type { CommandTable, Report } from "./command.ts";
+import type { Program, Report } from "./command.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { createOutput, type Output } from "./output.ts";
 import { nameOf, parseLine } from "./parse.ts";
 import { helpText } from "./parser.ts";
-
-/** A command line: its commands, and what the help says about the whole. */
-export interface Program {
-  /** What is typed first. */
-  readonly name: string;
-  /** One sentence. */
-  readonly summary: string;
-  readonly commands: CommandTable;
-  /** What one should know, a paragraph each. */
-  readonly details?: readonly string[];
-  /** Where to begin. */
-  readonly examples: readonly (readonly [line: string, what: string])[];
-  /** Answers `--version`. */
-  readonly version?: () => string;
-}
 
 /** A refusal of something that is not ours, with how the command ends. */
 export class CommandError extends Error {

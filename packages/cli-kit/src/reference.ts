@@ -1,7 +1,7 @@
 import { isGroup, type Command, type CommandTable } from "./command.ts";
 import { exitCodeTable } from "./exit-codes.ts";
 import { exampleLine } from "./parser.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./command.ts";
 
 /** The program's commands as Markdown: a section each, from the same table as the help. */
 export function commandReference(program: Program): string {

@@ -2,7 +2,8 @@ import { errorMessage, HebraError } from "@hebra/core";
 import { isGroup, type Command, type CommandTable } from "./command.ts";
 import type { Io } from "./io.ts";
 import { parseLine } from "./parse.ts";
-import { runProgram, type Program } from "./program.ts";
+import type { Program } from "./command.ts";
+import { runProgram } from "./program.ts";
 
 /** What a command line left behind. */
 export interface Captured {

@@ -34,7 +34,7 @@ export {
   registerThread,
   type ThreadFactory,
   type ThreadKey,
-} from "./call/registry.ts";
+} from "./call/registered-threads.ts";
 export type { LegacyThreadStore as ThreadStore } from "./call/runtime.ts";
 export {
   createScriptedReactor,

@@ -34,17 +34,16 @@ export {
   type StandardResult,
   type StandardSchema,
 } from "./standard-schema.ts";
-export {
-  createTelemetry,
-  type Counter,
-  type Histogram,
-  type MetricOptions,
-  type SpanKind,
-  type SpanOptions,
-  type Telemetry,
-  type TelemetryAttributes,
-  type TelemetryOptions,
-  type TelemetrySpan,
-} from "./telemetry.ts";
+export { createTelemetry, type TelemetryOptions } from "./telemetry.ts";
+export type {
+  Counter,
+  Histogram,
+  MetricOptions,
+  SpanKind,
+  SpanOptions,
+  Telemetry,
+  TelemetryAttributes,
+  TelemetrySpan,
+} from "./telemetry-port.ts";
 export { genAi, genAiContent, genAiMetrics, genAiOperations, hebraAttributes } from "./telemetry-names.ts";
 export type { TraceCarrier } from "./trace-carrier.ts";

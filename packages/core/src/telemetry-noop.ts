@@ -1,4 +1,4 @@
-import type { Counter, Histogram, Telemetry, TelemetrySpan } from "./telemetry.ts";
+import type { Counter, Histogram, Telemetry, TelemetrySpan } from "./telemetry-port.ts";
 
 const nothing = (): void => {};
 

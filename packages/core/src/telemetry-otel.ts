@@ -9,7 +9,7 @@ import type {
   Telemetry,
   TelemetryAttributes,
   TelemetrySpan,
-} from "./telemetry.ts";
+} from "./telemetry-port.ts";
 import { genAi } from "./telemetry-names.ts";
 import { formatTraceParent, parseTraceParent, usableTraceState, type TraceCarrier } from "./trace-carrier.ts";
 

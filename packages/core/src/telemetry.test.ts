@@ -10,7 +10,8 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HebraError } from "./errors.ts";
-import { createTelemetry, type Telemetry, type TelemetrySpan } from "./telemetry.ts";
+import { createTelemetry } from "./telemetry.ts";
+import type { Telemetry, TelemetrySpan } from "./telemetry-port.ts";
 import { genAi, genAiMetrics, genAiOperations, hebraAttributes } from "./telemetry-names.ts";
 import { noopTelemetry } from "./telemetry-noop.ts";
 import { otelTelemetry, type OpenTelemetryApi } from "./telemetry-otel.ts";

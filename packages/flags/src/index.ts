@@ -1,5 +1,6 @@
-export { createFlags, type Flags, type FlagsEvent, type FlagsStatus } from "./client/create-flags.ts";
-export type { LayerStatus } from "./client/layers.ts";
+export { createFlags, type Flags } from "./client/create-flags.ts";
+export type { FlagsEvent, FlagsStatus } from "./client/flags-status.ts";
+export type { LayerStatus } from "./client/flags-status.ts";
 export type { FlagsLogger, FlagsOptions } from "./client/options.ts";
 export { exportFlagd } from "./evaluate/export-flagd.ts";
 export { parseFlagDocument, parseFlagText } from "./evaluate/document.ts";

@@ -1,7 +1,7 @@
 import { HebraError, parseOptions, type Clock } from "@hebra/core";
 import * as z from "zod";
 import type { ReactorInput } from "./reactor.ts";
-import type { ScriptedStepSource } from "./scripted.ts";
+import type { ScriptedStepSource } from "./scripted-step-source.ts";
 import type { ScriptedStep } from "./scripted-step.ts";
 
 type Steps = readonly ScriptedStepSource[];

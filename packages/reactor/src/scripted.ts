@@ -4,14 +4,10 @@ import type { ReactorEvent } from "./events.ts";
 import type { Reactor, ReactorInput } from "./reactor.ts";
 import { parseStep, pickStep, scriptedOptions } from "./scripted-options.ts";
 import { eventsOfStep, type ScriptedStep } from "./scripted-step.ts";
+import type { ScriptedStepSource } from "./scripted-step-source.ts";
 
 export type { ScriptedAction, ScriptedStep } from "./scripted-step.ts";
-
-/**
- * One line of a script: a step as data, or a function that makes it. A function must give the same answer for the same
- * input.
- */
-export type ScriptedStepSource = ScriptedStep | ((input: ReactorInput) => ScriptedStep | Promise<ScriptedStep>);
+export type { ScriptedStepSource } from "./scripted-step-source.ts";
 
 /** Options of {@link scriptedReactor}. */
 export interface ScriptedReactorOptions {

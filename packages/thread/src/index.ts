@@ -103,5 +103,5 @@ export {
   type LiveEventType,
   type ThreadEvent,
 } from "./stream/envelope.ts";
-export type { ThreadTelemetryOptions } from "./telemetry/options.ts";
+export type { ThreadTelemetryOptions } from "./engine/telemetry-options.ts";
 export { threadMetrics, type MetricDescription } from "./telemetry/thread-metrics.ts";

@@ -5,8 +5,7 @@ import type { ReceivedMessage } from "../bus.ts";
 import type { BusEvent } from "./bus-events.ts";
 import type { BusSettings } from "../bus-options.ts";
 import type { Body, Decoded, Envelope, EnvelopeCodec } from "../envelope.ts";
-import type { LeaseKeeper } from "./lease-keeper.ts";
-import type { ConversationLease } from "./conversation-lease.ts";
+import type { HeldConversation, LeaseKeeper } from "./lease-keeper.ts";
 
 /** What the parts of one bus share. */
 export interface BusCore {
@@ -17,11 +16,11 @@ export interface BusCore {
   readonly ids: IdGenerator;
   /** This instance, in leases and notices. */
   readonly holder: string;
-  readonly keeper: LeaseKeeper<ConversationLease>;
+  readonly keeper: LeaseKeeper<HeldConversation>;
   /** Who hears notices, by space and conversation. */
   readonly watchers: Map<string, Set<(interrupt: boolean) => void>>;
   /** Everything held, for drain. */
-  readonly held: ReadonlySet<ConversationLease>;
+  readonly held: ReadonlySet<HeldConversation>;
   /** Absent when nobody listens: what would be told is then not even made. */
   readonly emit: ((event: BusEvent) => void) | undefined;
   /** A message of a newer version was met: this process is not fit to serve. */

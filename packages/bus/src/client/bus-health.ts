@@ -1,5 +1,5 @@
 import type { BusHealth } from "./bus-reports.ts";
-import type { BusState } from "./bus-state.ts";
+import type { BusCore } from "./bus-core.ts";
 
 /** Milliseconds for which a process stays unready after it met what it cannot read. */
 const NEWER_MEMORY_MS = 30_000;
@@ -10,8 +10,18 @@ export interface BackendHealth {
   readonly error?: Error;
 }
 
+/** What a bus keeps about its health. */
+export interface HealthState {
+  readonly core: Pick<BusCore, "clock" | "emit">;
+  readonly closing: AbortController;
+  draining: boolean;
+  backendHealth: BackendHealth;
+  /** Monotonic time at which a message of a newer version was met last. */
+  newerSeenAt: number;
+}
+
 /** Whether this process can serve, and why not. */
-export function healthOf({ closing, backendHealth, draining }: BusState): BusHealth {
+export function healthOf({ closing, backendHealth, draining }: HealthState): BusHealth {
   const state = closing.signal.aborted
     ? "closed"
     : backendHealth.state !== "ready"
@@ -27,7 +37,7 @@ export function healthOf({ closing, backendHealth, draining }: BusState): BusHea
 }
 
 /** Records what the backend reports, and emits the change. */
-export function setHealth(state: BusState, next: BackendHealth["state"], error?: Error): void {
+export function setHealth(state: HealthState, next: BackendHealth["state"], error?: Error): void {
   const { clock } = state.core;
   const { backendHealth } = state;
   if (next === "upgrade-required") state.newerSeenAt = clock.monotonic();

@@ -1,5 +1,5 @@
 import type { ErrorSignature, JsonValue } from "@hebra/core";
-import type { TraceContext } from "../bus.ts";
+import type { TraceContext } from "../trace-context.ts";
 
 /** What became of one published message. */
 export interface PublishReceipt {

@@ -4,10 +4,9 @@ import type { BusSettings } from "../bus-options.ts";
 import { createEnvelopeCodec, type EnvelopeCodec } from "../envelope.ts";
 import { createValueCodec } from "../value-codec.ts";
 import type { BusCore } from "./bus-core.ts";
-import { setHealth, type BackendHealth } from "./bus-health.ts";
+import { setHealth, type HealthState } from "./bus-health.ts";
 import type { Consumer } from "./consumer.ts";
-import type { ConversationLease } from "./conversation-lease.ts";
-import { createLeaseKeeper } from "./lease-keeper.ts";
+import { createLeaseKeeper, type HeldConversation } from "./lease-keeper.ts";
 import { createSettleAndClaimBatcher, type SettleAndClaimBatcher } from "./settle-and-claim.ts";
 
 /** What a bus is made of besides its backend. */
@@ -23,12 +22,11 @@ export interface BusParts {
 }
 
 /** Everything that one bus keeps. */
-export interface BusState {
+export interface BusState extends HealthState {
   readonly parts: BusParts;
   readonly core: BusCore;
   /** Reads envelopes as text, also where the mailboxes hold values. */
   readonly texts: EnvelopeCodec<string>;
-  readonly closing: AbortController;
   /** Consumers that claim. */
   readonly consumers: Set<Consumer>;
   /** Consumers that claim no more, but may have deliveries to settle. */
@@ -37,19 +35,15 @@ export interface BusState {
   readonly settlers: Map<string, SettleAndClaimBatcher>;
   /** Numbers the requesters of this bus. */
   requesters: number;
-  draining: boolean;
   hasStarted: boolean;
   /** Resolves when the backend has answered once. */
   started: Promise<void>;
-  /** Monotonic time at which a message of a newer version was met last. */
-  newerSeenAt: number;
-  backendHealth: BackendHealth;
 }
 
 /** The state of a bus whose backend has not been started yet. */
 export function createBusState(parts: BusParts): BusState {
   const { backend, settings } = parts;
-  const held = new Set<ConversationLease>();
+  const held = new Set<HeldConversation>();
   const texts = createEnvelopeCodec(settings.maxMessageBytes, parts.newestFormat);
   const core: BusCore = {
     backend,

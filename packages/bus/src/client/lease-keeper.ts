@@ -28,6 +28,12 @@ export interface KeptLease {
   lose(): void;
 }
 
+/** A conversation that this process holds, as far as the whole bus cares. */
+export interface HeldConversation extends KeptLease {
+  /** Gives it back, unless its handler has settled it. */
+  evict(): Promise<unknown>;
+}
+
 /** Renews leases every third of their time, many in one call. */
 export interface LeaseKeeper<Lease extends KeptLease = KeptLease> {
   add(lease: Lease): void;

@@ -1,5 +1,5 @@
 import type { RawStats } from "../backend.ts";
-import { earlier, enqueuedAtOf } from "../client/bus-stats.ts";
+import { earlier, enqueuedAtOf } from "../raw-stats.ts";
 import { isTicket, isWaiting, type Conversation, type SpaceState } from "./state.ts";
 
 /** Conversations whose age is looked at, about: the first and last of each line, and what is due first. */

@@ -1,6 +1,6 @@
 import type { Backend, RawStats, Space } from "../backend.ts";
 import { gatewayOf } from "../client/bus-core.ts";
-import { addStats, emptyStats } from "../client/bus-stats.ts";
+import { addStats, emptyStats } from "../raw-stats.ts";
 import { firstCount, outboundSpaces } from "./recount.ts";
 import { retryAllNow } from "./scheduled-pages.ts";
 import { runAdmin, type RedisState } from "./state.ts";

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import { registerThread, type ThreadKey } from "./registry.ts";
+import { registerThread, type ThreadKey } from "./registered-threads.ts";
 import { Thread } from "./thread.ts";
 import type {
   LegacyThreadOptions,

@@ -3,9 +3,9 @@ import { localLocks, type LockManager } from "@hebra/lock";
 import { createEngine, type Engine, type ThreadRef, type ThreadStore } from "@hebra/thread";
 import { definitionOf } from "./definition.ts";
 import { getThreadEnv } from "./env.ts";
+import { factories, factoryOf } from "./factories.ts";
 import { mainContextIdOf, threadIdOf } from "./ids.ts";
 import { toStoredContext, toStoredThread, toThreadItem } from "./items.ts";
-import { getThread, listThreads } from "./registry.ts";
 import { processWide } from "./process-wide.ts";
 import { createScopes, type Scopes } from "./scope.ts";
 import type {
@@ -18,7 +18,6 @@ import type {
   ThreadItem,
 } from "./types.ts";
 import { hooksOf } from "./hooks.ts";
-import type { Thread } from "./thread.ts";
 import { unsupported } from "./unsupported.ts";
 
 /** What a host's resolver returns. It must give the same store each time. */
@@ -64,7 +63,7 @@ export interface ThreadRuntime {
   /** The new engine's store. */
   readonly threadStore: ThreadStore;
   /** The engine that runs a thread: for `approve`, `deny`, `cancel`, `history` and more. */
-  engineOf(thread: Thread<Loose, Loose>): Engine;
+  engineOf(thread: AnyThread): Engine;
   /** Drives on, with every registered thread, what crashed processes have left. @returns how many turns were tried */
   recover(options?: { olderThanMs?: number }): Promise<number>;
   readonly parts: LegacyRuntimeParts;
@@ -132,7 +131,7 @@ export async function getThreadRuntime(env: ThreadEnvironment): Promise<ThreadRu
     store: reading(store, tenant, parts.historyItems ?? DEFAULT_HISTORY_ITEMS),
     engineOf,
     async recover(options) {
-      const tried = await Promise.all(listThreads().map((key) => engineOf(registered(key)).recover(options)));
+      const tried = await Promise.all([...factories.keys()].map((key) => engineOf(registered(key)).recover(options)));
       return tried.reduce((sum, count) => sum + count, 0);
     },
   };
@@ -142,7 +141,7 @@ export async function getThreadRuntime(env: ThreadEnvironment): Promise<ThreadRu
 function registered(key: string): AnyThread {
   const found = known.instances.get(key);
   if (found !== undefined) return found;
-  const made = getThread(key);
+  const made = factoryOf(key)();
   known.instances.set(key, made);
   return made;
 }

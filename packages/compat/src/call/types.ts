@@ -1,5 +1,3 @@
-import type { Thread } from "./thread.ts";
-
 // The old engine's own types held `any` wherever content was the application's. Hosts were written against that.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 export type Loose = any;
@@ -186,5 +184,8 @@ export type ThreadReactor<Context = Loose, Env extends ThreadEnvironment = Threa
   params: ThreadReactorParams<Context, Env>,
 ) => Promise<ThreadReactionResult>;
 
-/** A thread of any types. */
-export type AnyThread = Thread<Loose, Loose>;
+/** A thread of any types, as its callers see it. */
+export interface AnyThread {
+  react(triggerEvent: ThreadItem, params: ThreadReactParams<Loose>): Promise<ThreadReactResult>;
+  stream(triggerEvent: ThreadItem, params: ThreadReactParams<Loose>): Promise<ThreadReactResult>;
+}

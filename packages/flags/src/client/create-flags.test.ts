@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { FlagDocument, RolloutConfig } from "../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent, ProviderSnapshot } from "../provider/provider.ts";
 import { staticProvider } from "../provider/static.ts";
-import { createFlags, type FlagsEvent } from "./create-flags.ts";
+import { createFlags } from "./create-flags.ts";
+import type { FlagsEvent } from "./flags-status.ts";
 
 const document = (version: number, rollout: Omit<RolloutConfig, "version"> = {}): FlagDocument => ({
   flags: {},

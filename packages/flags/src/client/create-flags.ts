@@ -1,29 +1,10 @@
-import type { HebraError } from "@hebra/core";
 import { compileAll, compileUnknown, type CompileAllInput } from "../evaluate/compile-all.ts";
 import { fixedDecision, type CompiledFlag, type LocalState } from "../evaluate/compile.ts";
 import type { Assigned, Decision, FlagContext, Unit } from "../evaluate/types.ts";
 import type { ProviderSnapshot } from "../provider/provider.ts";
-import { createLayers, type LayerStatus } from "./layers.ts";
+import type { FlagsEvent, FlagsStatus } from "./flags-status.ts";
+import { createLayers } from "./layers.ts";
 import { parseFlagsOptions, type FlagsOptions } from "./options.ts";
-
-/** What `subscribe` tells. */
-export type FlagsEvent =
-  /** Other flags are in force. */
-  | { readonly type: "flags-changed"; readonly keys: readonly string[] }
-  /** A provider's source is out of reach; the last known good stays in force. */
-  | { readonly type: "provider-staled"; readonly provider: string; readonly error: HebraError }
-  | { readonly type: "provider-recovered"; readonly provider: string }
-  /** A provider offered something that was not taken. */
-  | { readonly type: "flags-rejected"; readonly provider: string; readonly error: HebraError };
-
-/** How the flags stand. */
-export interface FlagsStatus {
-  /** Whether every provider has loaded once. Until then all decisions are legacy. */
-  readonly ready: boolean;
-  /** Whether a provider is out of reach of its source, or was too long. */
-  readonly stale: boolean;
-  readonly providers: readonly LayerStatus[];
-}
 
 /** The flags of one process. */
 export interface Flags {

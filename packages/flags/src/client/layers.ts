@@ -3,18 +3,9 @@ import type { CompileAllInput, Target } from "../evaluate/compile-all.ts";
 import { rolloutEntries } from "../evaluate/document.ts";
 import type { FlagdFlag, RolloutConfig } from "../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent, ProviderSnapshot } from "../provider/provider.ts";
-import type { FlagsEvent, FlagsStatus } from "./create-flags.ts";
+import type { FlagsEvent, FlagsStatus } from "./flags-status.ts";
 import type { FlagsLogger } from "./options.ts";
 import { createTargets } from "./targets.ts";
-
-/** How one provider stands. */
-export interface LayerStatus {
-  readonly name: string;
-  readonly ready: boolean;
-  /** Since when the source is out of reach, in milliseconds since the epoch. */
-  readonly staleSince: number | undefined;
-  readonly error: HebraError | undefined;
-}
 
 interface Layer {
   readonly provider: FlagProvider;

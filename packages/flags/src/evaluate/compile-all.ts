@@ -1,5 +1,5 @@
 import type { ErrorCode } from "@hebra/core";
-import { environmentName, type ProviderSnapshot } from "../provider/provider.ts";
+import { environmentName, type ProviderSnapshot } from "./snapshot.ts";
 import { compileFlag, type CompiledFlag, type LocalState } from "./compile.ts";
 import { globalRollout, rolloutEntries } from "./document.ts";
 import type { FlagContext, FlagdFlag, FlagOverride, GlobalRollout, Mode, RolloutConfig, RuleId } from "./types.ts";

@@ -8,7 +8,8 @@ import type {
 } from "@openfeature/core";
 import type { Provider } from "@openfeature/server-sdk";
 import * as z from "zod";
-import type { Flags, FlagsEvent } from "../client/create-flags.ts";
+import type { Flags } from "../client/create-flags.ts";
+import type { FlagsEvent } from "../client/flags-status.ts";
 import type { Decision } from "../evaluate/types.ts";
 import { flagdPeer } from "../client/targets.ts";
 import { createProviderEvents } from "./events.ts";

@@ -1,16 +1,7 @@
 import type { HebraError } from "@hebra/core";
-import type { FlagDocument, FlagOverride, Kill } from "../evaluate/types.ts";
+import type { ProviderSnapshot } from "../evaluate/snapshot.ts";
 
-/** What a provider knows at one instant. Replaced as a whole, never changed in place. */
-export interface ProviderSnapshot {
-  readonly document: FlagDocument;
-  /** What this layer changes of flags of any layer, by flag key. */
-  readonly overrides?: Readonly<Record<string, FlagOverride>>;
-  /** The same by {@link environmentName}: environment variables cannot spell every key. */
-  readonly environmentOverrides?: Readonly<Record<string, FlagOverride>>;
-  /** Kills every flag. */
-  readonly killAll?: Kill;
-}
+export type { ProviderSnapshot } from "../evaluate/snapshot.ts";
 
 /** What a provider tells while it is watched. */
 export type ProviderEvent =
@@ -43,9 +34,4 @@ export interface FlagProvider {
   watch?(listener: (event: ProviderEvent) => void): () => void;
   /** Lets go of everything: no timer, connection or file handle is left. May be called twice. */
   close(): Promise<void>;
-}
-
-/** The name under which an environment variable speaks of a flag: `engine-v2` → `ENGINE_V2`. */
-export function environmentName(key: string): string {
-  return key.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 }

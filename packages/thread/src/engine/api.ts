@@ -4,12 +4,12 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { ApprovalRow, ContextRow } from "../store/rows.ts";
 import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
-import type { ThreadTelemetryOptions } from "../telemetry/options.ts";
+import type { ThreadTelemetryOptions } from "./telemetry-options.ts";
 import type { Comparison } from "./compare.ts";
 import type { EndedTurn } from "./ended-turn.ts";
 import type { TurnHandle } from "./handle.ts";
 import type { Trigger } from "./trigger.ts";
-import type { EngineHealth } from "./verbs/health.ts";
+import type { EngineHealth } from "./engine-health.ts";
 
 /** Where a thread is: its tenant, and one of its names. */
 export type Address = ThreadRef & {

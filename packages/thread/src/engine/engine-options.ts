@@ -1,6 +1,6 @@
 import { parseOptions, type Telemetry } from "@hebra/core";
 import * as z from "zod";
-import { telemetryOption, type ThreadTelemetryOptions } from "../telemetry/options.ts";
+import { telemetryOption, type ThreadTelemetryOptions } from "./telemetry-options.ts";
 import type { EngineOptions } from "./api.ts";
 
 const DEFAULT_HISTORY_ITEMS = 40;

@@ -7,7 +7,7 @@ import { defineAction, type Action } from "../definition/define-action.ts";
 import { defineThread, type ThreadOptions } from "../definition/define-thread.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { ThreadStore } from "../store/store.ts";
-import { verifyGraph } from "../testing/verify-graph.ts";
+import { verifyGraph } from "../store/contract/verify-graph.ts";
 import type { EngineOptions } from "./api.ts";
 import { createEngine } from "./engine.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { memoryStore } from "../store/memory.ts";
 import { sqliteStore } from "../store/sqlite.ts";
 import type { ThreadStore } from "../store/store.ts";
-import { verifyGraph } from "../testing/verify-graph.ts";
+import { verifyGraph } from "../store/contract/verify-graph.ts";
 import { address, calmPlans, contextId, createWorld, plans, type Op, type Plan, type World } from "./faults.fixture.ts";
 
 /** What a caller may be told when a store fails, processes end, and people answer late. */

@@ -4,7 +4,7 @@ import type { ThreadEvent } from "../stream/envelope.ts";
 import { createSubscription } from "../stream/subscription.ts";
 import { hasNews } from "./turn/inbox.ts";
 import type { LocalTurns } from "./drive/local-turns.ts";
-import { documented } from "./drive/turn-errors.ts";
+import { documented } from "./turn/turn-errors.ts";
 import { turnResult, type TurnResult } from "./rows/turn-result.ts";
 
 /** A turn that was accepted: it is stored, and will run even if this process does not live to see it. */

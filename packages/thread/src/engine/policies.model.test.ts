@@ -4,7 +4,7 @@ import type { Reactor } from "@hebra/reactor";
 import { defineThread } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import { memoryStore } from "../store/memory.ts";
-import { verifyGraph } from "../testing/verify-graph.ts";
+import { verifyGraph } from "../store/contract/verify-graph.ts";
 import { createEngine } from "./engine.ts";
 import type { TurnHandle } from "./handle.ts";
 

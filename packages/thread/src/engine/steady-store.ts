@@ -1,6 +1,6 @@
 import { backoffDelay, errorCode, sleep, type Clock, type Logger } from "@hebra/core";
 import type { ThreadStore } from "../store/store.ts";
-import { isOutage, isStoreError, markStoreError } from "./drive/turn-errors.ts";
+import { isOutage, isStoreError, markStoreError } from "./turn/turn-errors.ts";
 
 /** How calls of a store are tried again. */
 export interface RetryOptions {

@@ -1,7 +1,7 @@
 import { canonicalJson } from "@hebra/core";
 import { callStates, isTerminal } from "../store/states.ts";
 import type { ContextBundle } from "../store/store.ts";
-import { verifyGraph } from "../testing/verify-graph.ts";
+import { verifyGraph } from "../store/contract/verify-graph.ts";
 import type { GoNoGoCheck, Measured } from "./check.ts";
 import type { GoNoGoHost, SeenSpan } from "./host.ts";
 

@@ -4,7 +4,7 @@ import { localLocks, lockKey } from "@hebra/lock";
 import { action, scripted, setUp } from "../engine/engine.fixture.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { ThreadStore } from "../store/store.ts";
-import { verifyGraph } from "../testing/verify-graph.ts";
+import { verifyGraph } from "../store/contract/verify-graph.ts";
 import { catchUp, type CatchUpOptions } from "./catch-up.ts";
 import { handover } from "./handover.ts";
 import { legacyStore, type MappedGroup } from "./read-through/legacy-store.ts";

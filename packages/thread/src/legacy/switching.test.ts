@@ -11,7 +11,7 @@ import { createEngine } from "../engine/engine.ts";
 import { sqliteStore } from "../store/sqlite.ts";
 import type { ThreadStore } from "../store/store.ts";
 import { faultyStore, type StoreFault } from "../testing/faulty-store.ts";
-import { verifyGraph } from "../testing/verify-graph.ts";
+import { verifyGraph } from "../store/contract/verify-graph.ts";
 import { catchUp } from "./catch-up.ts";
 import { handover } from "./handover.ts";
 import { answerTo, openOldEngine, question, type OldEngine } from "./old-engine.fixture.ts";

@@ -2,9 +2,9 @@ import { errorCode, errorMessage, type Clock, type JsonValue, type Logger } from
 import type { Claim, Reply } from "@hebra/bus";
 import type { OutboxRow } from "../store/rows.ts";
 import type { Snapshot, ThreadStore } from "../store/store.ts";
-import { settledCount, type Taken } from "./mid-turn.ts";
 import { asJson, readOutbound, type OutboxPlace } from "./payloads.ts";
 import { cutByBytes } from "./reply-pieces.ts";
+import { settledCount, type Taken } from "./taken.ts";
 
 /** Takes what turns have stored in the outbox to the bus, and marks it. */
 export interface Handover {

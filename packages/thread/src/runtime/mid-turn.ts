@@ -1,22 +1,13 @@
 import { errorMessage, HebraError } from "@hebra/core";
 import type { ReceivedMessage, Tenure } from "@hebra/bus";
 import type { TurnHandle } from "../engine/handle.ts";
-import type { Snapshot } from "../store/store.ts";
 import { busyReply } from "./busy-reply.ts";
 import { readInbound, type InboundPayload } from "./payloads.ts";
 import type { RoutedMessage } from "./route.ts";
 import type { RuntimeServices } from "./services.ts";
+import type { Taken } from "./taken.ts";
 import { insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
-
-/** A message that a holder has taken, and the turn that it began, joined, or had begun before. */
-export interface Taken {
-  message: ReceivedMessage;
-  executionId: string | undefined;
-  /** It was answered without a turn. */
-  refused: boolean;
-  failure: unknown;
-}
 
 /** What reached a conversation while somebody held it. */
 export interface MidTurn {
@@ -110,18 +101,3 @@ export const routed = (
   session: tenure.session,
   channel: replyTo.channel,
 });
-
-/** How many of the messages, from the first, need nothing more to be done. */
-export function settledCount(taken: readonly Taken[], snapshot: Snapshot | undefined): number {
-  const first = taken.findIndex((entry) => !entry.refused && !isSettled(snapshot, entry.executionId));
-  return first === -1 ? taken.length : first;
-}
-
-/** Nothing more is to be done for an execution that ended, waits for people, or is in line behind one that does. */
-function isSettled(snapshot: Snapshot | undefined, executionId: string | undefined): boolean {
-  if (snapshot === undefined) return true;
-  const { active, queued } = snapshot;
-  if (active?.execution.status === "waiting") return true;
-  if (executionId === undefined) return active === undefined && queued.length === 0;
-  return active?.execution.id !== executionId && !queued.some(({ execution }) => execution.id === executionId);
-}

@@ -11,7 +11,7 @@ import { createTableStore } from "./table-store.ts";
 export type { PostgresConnection } from "./postgres/connect.ts";
 export type { MigrationStatus } from "./postgres/migrations.ts";
 export type { PgliteInstance } from "./postgres/pglite.ts";
-export type { PgClient, PgPool } from "./postgres/pool.ts";
+export type { PgClient, PgPool } from "./postgres/pg-client.ts";
 
 /** How {@link postgresStore} is made. */
 export interface PostgresStoreOptions extends PostgresConnection {

@@ -2,7 +2,7 @@ import { genAi, genAiOperations, hebraAttributes } from "@hebra/core";
 import type { ActionSpec } from "@hebra/reactor";
 import type { CallResult } from "../engine/turn/call-result.ts";
 import type { CallRow } from "../store/rows.ts";
-import type { ActionCallTelemetry } from "./engine-telemetry.ts";
+import type { ActionCallTelemetry } from "../engine/engine-telemetry.ts";
 import type { TurnScope } from "./turn-scope.ts";
 
 /** The span `execute_tool {action}`, and what is measured of an action call. Its retries are events of the one span. */

@@ -1,11 +1,5 @@
-import {
-  hebraAttributes,
-  genAi,
-  type JsonObject,
-  type JsonValue,
-  type TelemetryAttributes,
-  type TraceCarrier,
-} from "@hebra/core";
+import { hebraAttributes, genAi, type JsonObject, type TelemetryAttributes, type TraceCarrier } from "@hebra/core";
+import { runIdOf } from "../engine/log-fields.ts";
 import type { ExecutionRow } from "../store/rows.ts";
 
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -23,23 +17,6 @@ export function traceOf(correlation: JsonObject): TraceCarrier | undefined {
 export function withTrace(correlation: JsonObject, { traceparent, tracestate }: TraceCarrier): JsonObject {
   if (traceparent === undefined || ("trace" in correlation && traceOf(correlation) === undefined)) return correlation;
   return { ...correlation, trace: { traceparent, ...(tracestate === undefined ? {} : { tracestate }) } };
-}
-
-/**
- * The run that a turn belongs to: the host's, of a workflow for instance; a turn that belongs to none is a run of its
- * own.
- */
-function runIdOf({ id, correlation }: ExecutionRow): string {
-  const runId: JsonValue | undefined = correlation["runId"];
-  return typeof runId === "string" && runId !== "" ? runId : id;
-}
-
-/** What every line of a turn's log says of where it belongs. */
-export function logFieldsOf(
-  tenant: string,
-  execution: ExecutionRow,
-): { tenant: string; contextId: string; executionId: string; runId: string } {
-  return { tenant, contextId: execution.contextId, executionId: execution.id, runId: runIdOf(execution) };
 }
 
 /** What every span of a turn says of where it belongs. */

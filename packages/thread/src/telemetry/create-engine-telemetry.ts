@@ -13,7 +13,7 @@ import { startActionCall } from "./action-call.ts";
 import { placeOf, traceOf, withTrace } from "./attributes.ts";
 import type { ContentWriter } from "./content.ts";
 import { createEngineMeter, type EngineMeter } from "./engine-meter.ts";
-import { noTelemetry, type EngineTelemetry, type ResumeCause, type TurnTelemetry } from "./engine-telemetry.ts";
+import { noTelemetry, type EngineTelemetry, type ResumeCause, type TurnTelemetry } from "../engine/engine-telemetry.ts";
 import { meteredLocks } from "./metered-locks.ts";
 import { startModelCall } from "./model-call.ts";
 import { createTurnParts, type TurnScope } from "./turn-scope.ts";

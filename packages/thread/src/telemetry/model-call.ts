@@ -2,7 +2,7 @@ import { errorCode, errorMessage, genAi, genAiOperations, hebraAttributes } from
 import type { Reactor, ReactorInput } from "@hebra/reactor";
 import type { Answer } from "../engine/turn/answer.ts";
 import { modelFacts, providerName } from "./attributes.ts";
-import type { ModelCallTelemetry } from "./engine-telemetry.ts";
+import type { ModelCallTelemetry } from "../engine/engine-telemetry.ts";
 import type { TurnScope } from "./turn-scope.ts";
 
 /** The span `chat {model}`, and what is measured of a model call. */

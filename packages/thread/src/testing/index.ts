@@ -22,4 +22,4 @@ export {
 export type { StoreContractOptions } from "../store/store.contract.ts";
 export { storeContract, type StoreClause } from "../store/store.contract.ts";
 export { faultyStore, storeWrites, type FaultyStore, type StoreFault, type StoreVerb } from "./faulty-store.ts";
-export { verifyGraph, type GraphProblem } from "./verify-graph.ts";
+export { verifyGraph, type GraphProblem } from "../store/contract/verify-graph.ts";

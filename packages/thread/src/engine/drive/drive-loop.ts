@@ -2,10 +2,11 @@ import { anySignal, errorCode, errorMessage, HebraError } from "@hebra/core";
 import type { Lease } from "@hebra/lock";
 import { pause } from "../steady-store.ts";
 import type { TurnEnd } from "../turn/running-turn.ts";
-import type { DriverOptions, DriveTarget, StartedWork } from "./driver-options.ts";
+import type { DriveTarget } from "./drive-target.ts";
+import type { DriverOptions, StartedWork } from "./driver-options.ts";
 import { nextWork } from "./next-turn.ts";
 import { giveUpWork, runOne, sumUp } from "./run-one.ts";
-import { isPassing } from "./turn-errors.ts";
+import { isPassing } from "../turn/turn-errors.ts";
 
 /** What a drive begins with. */
 export interface DriveStart {

@@ -3,9 +3,10 @@ import type { LockManager } from "@hebra/lock";
 import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { ThreadStore } from "../../store/store.ts";
-import type { EngineTelemetry } from "../../telemetry/engine-telemetry.ts";
+import type { EngineTelemetry } from "../engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import type { TurnWork } from "../turn/running-turn.ts";
+import type { DriveTarget } from "./drive-target.ts";
 import type { LocalTurns } from "./local-turns.ts";
 import type { StuckList } from "./stuck.ts";
 
@@ -34,14 +35,6 @@ export interface DriverOptions {
   wake?: ((target: DriveTarget) => void) | undefined;
   /** Aborts when the engine is closed. */
   closed: AbortSignal;
-}
-
-/** One line of history to be driven on. */
-export interface DriveTarget {
-  tenant: string;
-  threadKey: string;
-  contextId: string;
-  lockKey: string;
 }
 
 /** A turn that has begun under a lease and now runs. */

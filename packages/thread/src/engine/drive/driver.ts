@@ -3,7 +3,8 @@ import type { Lease } from "@hebra/lock";
 import { earliestExpiry } from "../rows/record-end.ts";
 import type { TurnEnd } from "../turn/running-turn.ts";
 import { runDrive, type Drive, type DriveStart } from "./drive-loop.ts";
-import type { DriverOptions, DriveTarget, StartedWork } from "./driver-options.ts";
+import type { DriveTarget } from "./drive-target.ts";
+import type { DriverOptions, StartedWork } from "./driver-options.ts";
 
 /** Runs what there is to run in a context, in order, under the thread's lease. */
 export interface Driver {

@@ -8,10 +8,11 @@ import { currentState } from "../rows/state.ts";
 import { turnResult } from "../rows/turn-result.ts";
 import { hasNews, isInboxConflict } from "../turn/inbox.ts";
 import { initialTurn } from "../turn/turn-state.ts";
-import type { DriverOptions, DriveTarget, StartedWork } from "./driver-options.ts";
+import type { DriveTarget } from "./drive-target.ts";
+import type { DriverOptions, StartedWork } from "./driver-options.ts";
 import { definitionMissing, goneDefinition } from "./gone-definition.ts";
 import { resumeWork, timeWaited } from "./resume.ts";
-import { isOutage } from "./turn-errors.ts";
+import { isOutage } from "../turn/turn-errors.ts";
 
 /** The next turn, begun or resumed under the lease; nothing when none can run now. */
 export async function nextWork(

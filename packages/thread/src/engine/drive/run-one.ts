@@ -1,14 +1,15 @@
 import { errorCode, errorMessage, HebraError, withFields } from "@hebra/core";
 import type { Lease } from "@hebra/lock";
-import { logFieldsOf } from "../../telemetry/attributes.ts";
+import { logFieldsOf } from "../log-fields.ts";
 import { compact } from "../prompt/compact.ts";
 import { turnResult } from "../rows/turn-result.ts";
 import type { TurnEnd, TurnEnvironment, TurnWork } from "../turn/running-turn.ts";
 import { runTurn } from "../turn/turn.ts";
-import type { DriverOptions, DriveTarget } from "./driver-options.ts";
+import type { DriveTarget } from "./drive-target.ts";
+import type { DriverOptions } from "./driver-options.ts";
 import { goneDefinition } from "./gone-definition.ts";
 import { resumeWork } from "./resume.ts";
-import { documented, isResumedHere } from "./turn-errors.ts";
+import { documented, isResumedHere } from "../turn/turn-errors.ts";
 
 /**
  * Runs a turn that has begun until it ends, waits for people or is given up in this process.

@@ -1,19 +1,6 @@
-import { errorCode, errorMessage, type ErrorCode } from "@hebra/core";
-import type { DriveTarget } from "./driver-options.ts";
-
-/** A conversation that does not go on, and why. */
-export interface StuckConversation {
-  tenant: string;
-  threadKey: string;
-  contextId: string;
-  /** Milliseconds since the epoch. */
-  since: number;
-  /** An error code: see `docs/errors.md`. */
-  code: ErrorCode;
-  message: string;
-  /** Whether the engine tries it again by itself; else somebody has to do what the message says. */
-  retries: boolean;
-}
+import { errorCode, errorMessage } from "@hebra/core";
+import type { StuckConversation } from "../engine-health.ts";
+import type { DriveTarget } from "./drive-target.ts";
 
 /** The conversations that this process could not go on with. */
 export interface StuckList {

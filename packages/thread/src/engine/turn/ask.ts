@@ -1,7 +1,7 @@
 import { backoffDelay, errorMessage, HebraError, sleep, type JsonValue } from "@hebra/core";
 import type { ActionChoice, ReactorInput, TranscriptMessage } from "@hebra/reactor";
 import { normalizeActions, outputSchemaOf, specsOf } from "../../definition/normalize-action.ts";
-import type { TurnTelemetry } from "../../telemetry/engine-telemetry.ts";
+import type { TurnTelemetry } from "../engine-telemetry.ts";
 import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
 import { decisionsFor } from "./owned-calls.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import { isStoreError, isTakenOver } from "../drive/turn-errors.ts";
+import { isStoreError, isTakenOver } from "./turn-errors.ts";
 import { storedError } from "../rows/stored-error.ts";
 import { follow } from "./follow.ts";
 import { createRunningTurn, type RunningTurn, type TurnEnd } from "./running-turn.ts";

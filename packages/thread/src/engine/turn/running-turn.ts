@@ -5,7 +5,7 @@ import type { NormalAction } from "../../definition/normalize-action.ts";
 import type { ItemRow } from "../../store/rows.ts";
 import type { ThreadStore } from "../../store/store.ts";
 import type { ThreadEvent } from "../../stream/envelope.ts";
-import type { TurnTelemetry } from "../../telemetry/engine-telemetry.ts";
+import type { TurnTelemetry } from "../engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import { createRecorder, type Recorder } from "../rows/recorder.ts";
 import type { Answer } from "./answer.ts";

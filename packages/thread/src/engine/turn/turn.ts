@@ -1,5 +1,5 @@
 import { errorCode, HebraError } from "@hebra/core";
-import { tooManyAttempts } from "../drive/turn-errors.ts";
+import { tooManyAttempts } from "./turn-errors.ts";
 import { callsToAskAbout } from "./effects/run-calls.ts";
 import { failTurn, mustLeave } from "./fail-turn.ts";
 import { foldInbox } from "./fold-inbox.ts";

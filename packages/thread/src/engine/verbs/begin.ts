@@ -3,7 +3,7 @@ import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { BusyPolicy } from "../../definition/policy.ts";
 import type { ContextRow, ExecutionRow } from "../../store/rows.ts";
 import type { Begin, Begun, Snapshot } from "../../store/store.ts";
-import type { TurnTelemetry } from "../../telemetry/engine-telemetry.ts";
+import type { TurnTelemetry } from "../engine-telemetry.ts";
 import type { StartedWork } from "../drive/driver-options.ts";
 import { handleOf, newHandle, targetOf, type EngineCore } from "../engine-core.ts";
 import type { TurnHandle } from "../handle.ts";

@@ -1,22 +1,8 @@
 import { errorCode, errorMessage } from "@hebra/core";
 import type { SweepCandidate } from "../../store/store.ts";
-import type { StuckConversation } from "../drive/stuck.ts";
 import { definitionMissing } from "../drive/gone-definition.ts";
 import type { EngineCore } from "../engine-core.ts";
-
-/** How an engine is. */
-export interface EngineHealth {
-  /** `degraded` while something is stuck, or the store cannot be read. */
-  status: "ok" | "degraded";
-  /** Conversations that this process works on or waits for. */
-  active: number;
-  /** Conversations that do not go on, and why; up to 1,000. */
-  stuck: StuckConversation[];
-  /** The last look for turns without an owner; `at` in milliseconds since the epoch, null before the first. */
-  lastSweep: { at: number | null; error: { code: string; message: string } | null };
-  /** Why the store could not be read just now. */
-  store: { code: string; message: string } | null;
-}
+import type { EngineHealth, StuckConversation } from "../engine-health.ts";
 
 const LOOKED_AT = 1_000;
 

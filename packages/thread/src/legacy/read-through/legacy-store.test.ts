@@ -12,7 +12,7 @@ import { sqliteStore } from "../../store/sqlite.ts";
 import { storeContract } from "../../store/store.contract.ts";
 import type { ContextBundle, ThreadStore } from "../../store/store.ts";
 import { faultyStore } from "../../testing/faulty-store.ts";
-import { verifyGraph } from "../../testing/verify-graph.ts";
+import { verifyGraph } from "../../store/contract/verify-graph.ts";
 import { handover } from "../handover.ts";
 import { jsonLinesReader } from "./json-lines-reader.ts";
 import { legacyStore, type MappedGroup } from "./legacy-store.ts";

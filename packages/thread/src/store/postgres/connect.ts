@@ -3,7 +3,8 @@ import { HebraError, loadPeer } from "@hebra/core";
 import * as z from "zod";
 import { lockDirectory } from "./directory-lock.ts";
 import { pglitePort, type PgliteInstance } from "./pglite.ts";
-import { poolPort, type PgPool } from "./pool.ts";
+import { poolPort } from "./pool.ts";
+import type { PgPool } from "./pg-client.ts";
 import type { PostgresPort } from "./port.ts";
 
 /** Which database, in one of three ways. */

@@ -1,6 +1,6 @@
 import { createConnection } from "node:net";
 import { HebraError } from "@hebra/core";
-import type { PgClient, PgPool, QueryConfig } from "./pool.ts";
+import type { PgClient, PgPool, QueryConfig } from "./pg-client.ts";
 
 /** How long the server's own limit goes before the client's, and how long a cancelled statement may take to end. */
 const GRACE_MS = 100;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { beginQueued, beginRunning, ending, events, partRow, playTurn, T0, turnIds } from "../contract/rows.ts";
 import { postgresMigrations, postgresStore, type PgClient } from "../postgres.ts";
 import type { ThreadStore } from "../store.ts";
-import type { QueryConfig } from "./pool.ts";
+import type { QueryConfig } from "./pg-client.ts";
 
 const PATIENCE = 120_000;
 const url = process.env["DATABASE_URL"];

@@ -1,40 +1,8 @@
 import { HebraError } from "@hebra/core";
 import { isUsableAfter } from "./errors.ts";
 import { connectWithin, queryWithin } from "./limit.ts";
+import type { PgClient, PgPool, Queryable, QueryConfig } from "./pg-client.ts";
 import type { PostgresPort, PostgresSession, SqlValue, TransactionMode } from "./port.ts";
-
-export interface QueryConfig {
-  text: string;
-  values: SqlValue[];
-  rowMode: "array";
-  name?: string;
-}
-
-interface Queryable {
-  query(config: QueryConfig): Promise<{ rows: unknown[][] }>;
-}
-
-/** What the store needs of a client of `pg`. */
-export interface PgClient extends Queryable {
-  on(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  on(event: "end", listener: () => void): unknown;
-  removeListener(
-    event: "notification",
-    listener: (message: { channel: string; payload?: string | undefined }) => void,
-  ): unknown;
-  removeListener(event: "error", listener: (error: Error) => void): unknown;
-  release(destroy?: boolean | Error): void;
-}
-
-/** What the store needs of a pool of `pg`. */
-export interface PgPool extends Queryable {
-  connect(): Promise<PgClient>;
-  end(): Promise<void>;
-  on?(event: "error", listener: (error: Error) => void): unknown;
-  removeListener?(event: "error", listener: (error: Error) => void): unknown;
-  readonly options?: { max?: number };
-}
 
 const config = (text: string, values: readonly SqlValue[], name: string | undefined): QueryConfig => ({
   text,

@@ -1,5 +1,5 @@
 import type { TranscriptMessage } from "@hebra/reactor";
-import { isStoreError } from "../../drive/turn-errors.ts";
+import { isStoreError } from "../turn-errors.ts";
 import { toTranscript, turnTranscript } from "../../prompt/transcript.ts";
 import { storedError } from "../../rows/stored-error.ts";
 import { emptyAnswer } from "../answer.ts";

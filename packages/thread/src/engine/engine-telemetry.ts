@@ -1,9 +1,9 @@
 import type { JsonObject } from "@hebra/core";
 import type { LockManager } from "@hebra/lock";
 import type { ActionSpec, Reactor, ReactorInput } from "@hebra/reactor";
-import type { Answer, AnswerListener } from "../engine/turn/answer.ts";
-import type { PreparedCall } from "../engine/turn/prepare-calls.ts";
-import type { CallResult } from "../engine/turn/call-result.ts";
+import type { Answer, AnswerListener } from "./turn/answer.ts";
+import type { PreparedCall } from "./turn/prepare-calls.ts";
+import type { CallResult } from "./turn/call-result.ts";
 import type { CallRow, ExecutionRow } from "../store/rows.ts";
 
 /** Why a turn is taken up again: its process is gone, or a person has decided. */

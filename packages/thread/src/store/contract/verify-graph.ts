@@ -1,5 +1,5 @@
-import { callStates, executionStates, isTerminal, itemStates, stepStates } from "../store/states.ts";
-import type { ContextBundle } from "../store/store.ts";
+import { callStates, executionStates, isTerminal, itemStates, stepStates } from "../states.ts";
+import type { ContextBundle } from "../store.ts";
 
 /** Something that is wrong with the rows of a context. */
 export interface GraphProblem {

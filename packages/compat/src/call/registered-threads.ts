@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import { processWide } from "./process-wide.ts";
+import { factories, factoryOf } from "./factories.ts";
 import type { Thread } from "./thread.ts";
 import type { Loose } from "./types.ts";
 
@@ -7,8 +7,6 @@ import type { Loose } from "./types.ts";
 export type ThreadKey = string;
 /** @deprecated Pass definitions to `createEngine`. */
 export type ThreadFactory = () => Thread<Loose, Loose>;
-
-const factories = processWide("threads", () => new Map<ThreadKey, ThreadFactory>());
 
 /** @deprecated Pass definitions to `createEngine({ threads })`. @throws HebraError `INVALID_OPTIONS` */
 export function registerThread(key: ThreadKey, factory: ThreadFactory): void {
@@ -26,15 +24,7 @@ export function getThread(key: ThreadKey): Thread<Loose, Loose> {
 
 /** @deprecated An engine knows its definitions by name. @throws HebraError `DEFINITION_MISSING` */
 export function getThreadFactory(key: ThreadKey): ThreadFactory {
-  const factory = factories.get(key);
-  if (factory === undefined) {
-    throw new HebraError(
-      "DEFINITION_MISSING",
-      `There is no thread registered under ${JSON.stringify(key)}. Import the module that registers it when the process starts.`,
-      { details: { definition: key }, retryable: false },
-    );
-  }
-  return factory;
+  return factoryOf(key) as ThreadFactory;
 }
 
 /** @deprecated An engine knows its definitions by name. */

@@ -1,6 +1,5 @@
-import { createRedactor, createTelemetry, type RedactorOptions, type Telemetry } from "@hebra/core";
+import type { RedactorOptions, Telemetry } from "@hebra/core";
 import * as z from "zod";
-import { createContentWriter, type ContentWriter } from "./content.ts";
 
 /** What is told through OpenTelemetry, and what is not. */
 export interface ThreadTelemetryOptions {
@@ -18,7 +17,8 @@ export interface ThreadTelemetryOptions {
   content?: boolean | RedactorOptions;
 }
 
-const isTelemetry = (value: unknown): value is Telemetry =>
+/** Whether a value is an open `Telemetry`, and not options of one. */
+export const isTelemetry = (value: unknown): value is Telemetry =>
   typeof (value as Telemetry | undefined)?.startSpan === "function";
 const options = z.strictObject({
   enabled: z.boolean().default(true),
@@ -38,21 +38,3 @@ export const telemetryOption = z.union([
   z.custom<Telemetry>(isTelemetry, "must be a Telemetry, or options of one"),
   options,
 ]);
-
-/**
- * Who tells, and what may be told.
- *
- * @param given - parsed by {@link telemetryOption}.
- * @param scope - the name under which it is told.
- * @throws HebraError `INVALID_OPTIONS` for the options of the redactor.
- */
-export function openTelemetry(
-  given: Telemetry | ThreadTelemetryOptions | undefined,
-  scope: string,
-): { telemetry: Telemetry; content: ContentWriter | undefined } {
-  if (isTelemetry(given)) return { telemetry: given, content: undefined };
-  const { enabled = true, content = false } = given ?? {};
-  const telemetry = createTelemetry({ name: scope, enabled });
-  if (content === false || !telemetry.enabled) return { telemetry, content: undefined };
-  return { telemetry, content: createContentWriter(createRedactor(content === true ? {} : content)) };
-}
