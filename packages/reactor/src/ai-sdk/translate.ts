@@ -100,7 +100,8 @@ export function createTranslator(options: TranslatorOptions): Translator {
         "REACTOR_FAILED",
         `The model ended its answer with an error${raw === undefined ? "" : ` (${cleanText(raw)})`}.`,
       );
-    else reason = finishReason(unified, left);
+    // Anthropic pauses a long answer and wants to be asked once more.
+    else reason = raw === "pause_turn" && left === 0 ? "other" : finishReason(unified, left);
     // A failed answer is paid for all the same.
     return failure === undefined ? [] : [usage];
   }

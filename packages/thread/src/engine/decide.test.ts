@@ -152,6 +152,35 @@ describe("a turn", () => {
     expect(state.calls.map(({ status }) => status)).toEqual(["cancelled"]);
   });
 
+  it("ends with an answer whose calls came with their results, and asks no second time [RE-3]", () => {
+    const search = (id: string, disposition: "succeeded" | "failed" = "succeeded") =>
+      call(id, { name: "web_search", signature: "same", owned: true, disposition });
+    const whole = (...calls: ReturnType<typeof call>[]) => answered(calls, { finishReason: "stop" });
+    const ends = (event: TurnEvent, over: Partial<TurnLimits> = {}) => {
+      const { effects, state } = play([{ type: "started" }, event], over);
+      return [effects.filter(({ type }) => type === "ask").length, ending(effects), state.calls.map((c) => c.status)];
+    };
+    const done = { status: "completed", reason: "stop" };
+    expect(ends(whole(search("a")))).toEqual([1, done, ["succeeded"]]);
+    expect(ends(whole(search("a", "failed")))).toEqual([1, done, ["failed"]]);
+    expect(ends(whole(search("a")), { requiredAction: "web_search" })[1]).toEqual(done);
+    // Five equal searches in one answer are the provider's affair.
+    expect(ends(whole(...["a", "b", "c", "d", "e"].map((id) => search(id))))[1]).toEqual(done);
+    expect(ends(answered([search("a")], { finishReason: "length" }))[1]).toEqual({
+      status: "incomplete",
+      reason: "length",
+    });
+    // What is still missing is asked for as after any other answer, and an answer that goes on is gone on with.
+    expect(ends(whole(search("a")), { requiredAction: "finish" })[0]).toBe(2);
+    expect(ends(answered([search("a")], { finishReason: "stop", outputValid: false }))[0]).toBe(2);
+    expect(ends(answered([search("a")], { finishReason: "stop", inputWaiting: true }))[0]).toBe(2);
+    expect(ends(answered([search("a")], { finishReason: "other" }))[0]).toBe(2);
+    // Beside a call of the engine the turn goes on as ever, and only the engine's calls are counted.
+    const mixed = play([{ type: "started" }, answered([search("a"), call("b")]), settled("b")]);
+    expect(mixed.effects.at(-1)).toEqual({ type: "ask" });
+    expect(mixed.state.signatures).toEqual({ b: 1 });
+  });
+
   it("asks again for a required action, and then ends when it has succeeded", () => {
     const { effects } = play(
       [{ type: "started" }, answered([]), answered([call("done", { name: "finish" })]), settled("done")],

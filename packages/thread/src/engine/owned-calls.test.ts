@@ -2,6 +2,7 @@ import { localLocks } from "@hebra/lock";
 import { validated, type ReactorDecision, type ReactorInput, type ScriptedStepSource } from "@hebra/reactor";
 import { scriptedReactor } from "@hebra/reactor";
 import { expect, it } from "vitest";
+import * as z from "zod";
 import { defineThread } from "../definition/define-thread.ts";
 import type { LoopPolicy } from "../definition/policy.ts";
 import { memoryStore } from "../store/memory.ts";
@@ -175,5 +176,63 @@ it("a required action that a reactor was allowed to run counts as done when it c
   expect(await (await engine.follow(turn.executionId)).result).toMatchObject({ status: "completed", text: "Done." });
   expect(seen).toHaveLength(1);
   await expectSettled(store);
+  await engine.close();
+});
+
+it("an answer with searches that its provider ran is the turn's answer: one model call, no repeats [RE-3]", async () => {
+  const search = (callId: string) => ({
+    callId,
+    name: "web_search",
+    input: { query: "hebra" },
+    result: { output: ["a zebra"] },
+  });
+  const definition = defineThread({
+    name: "test",
+    policy: { maxRepeatedCalls: 1, output: z.object({ found: z.string() }) },
+    reactor: validated(
+      scriptedReactor({
+        runsActions: true,
+        steps: [{ text: '{"found":"a zebra"}', actions: [search("s-1"), search("s-2"), search("s-3")] }],
+      }),
+    ),
+    actions: {},
+  });
+  const { store, engine } = setUp(definition);
+  const result = await (await engine.react(definition, trigger, { address })).result;
+  expect(result).toMatchObject({
+    status: "completed",
+    reason: "stop",
+    text: '{"found":"a zebra"}',
+    output: { found: "a zebra" },
+    usage: { steps: 1, calls: 3 },
+  });
+  await expectSettled(store);
+  await engine.close();
+});
+
+it("an answer that searched and has no usable output is asked for again, with the reason [RE-3]", async () => {
+  let told: string | undefined;
+  const definition = defineThread({
+    name: "test",
+    policy: { output: z.object({ found: z.string() }) },
+    reactor: validated(
+      scriptedReactor({
+        runsActions: true,
+        steps: [
+          { text: "A zebra!", actions: [{ callId: "s-1", name: "web_search", input: {}, result: { output: [] } }] },
+          ({ transcript }) => {
+            const last = transcript.at(-1)?.parts[0];
+            told = last?.kind === "text" ? last.text : undefined;
+            return { text: '{"found":"a zebra"}' };
+          },
+        ],
+      }),
+    ),
+    actions: {},
+  });
+  const { engine } = setUp(definition);
+  const result = await (await engine.react(definition, trigger, { address })).result;
+  expect(result).toMatchObject({ status: "completed", output: { found: "a zebra" }, usage: { steps: 2 } });
+  expect(told).toContain("it is not JSON alone");
   await engine.close();
 });

@@ -40,7 +40,10 @@ export async function reaskOf(
 ): Promise<Reask | undefined> {
   if (step.iteration === 0 || hasNewInput) return undefined;
   const last = parts.filter(({ content }) => (content.step ?? 0) === step.iteration - 1);
-  if (last.some(({ kind }) => kind === "action")) return undefined;
+  if (
+    last.some(({ content }) => content.kind === "action" && !cameSettled(content.callId, content.ownedByReactor, calls))
+  )
+    return undefined;
   const { requiredAction, output } = policy;
   if (
     requiredAction !== undefined &&
@@ -59,6 +62,12 @@ export async function reaskOf(
     `Your last answer cannot be used: ${checked.issues.join("; ")}. Answer again with nothing but JSON of the schema.`,
     undefined,
   );
+}
+
+/** A call that its answer brought with its result: such an answer may still be one that is asked for again. */
+function cameSettled(callId: string, owned: boolean | undefined, calls: TurnRows["calls"]): boolean {
+  const status = calls.find((call) => call.callId === callId)?.status;
+  return owned === true && (status === "succeeded" || status === "failed");
 }
 
 function told(stepId: string, text: string, action: string | undefined): Reask {

@@ -48,6 +48,9 @@ const decisionStatus: Readonly<Record<PersonDecision, CallStatus>> = {
 /** The engine runs it now. What a reactor runs itself, it runs in its next answer. */
 const isRunning = ({ status, owned }: TurnCall) => status === "running" && owned !== true;
 
+/** It came with its result: the reactor, or its model's provider, ran it while it answered. */
+const cameSettled = ({ status, owned }: TurnCall) => owned === true && (status === "succeeded" || status === "failed");
+
 /** Nobody but a person can move it on. */
 const awaitsPerson = ({ status, asksPerson }: TurnCall) =>
   status === "awaiting_approval" || (status === "interrupted" && asksPerson === true);
@@ -90,14 +93,19 @@ function answered(state: TurnState, event: Extract<TurnEvent, { type: "answered"
     calls: state.usage.calls + calls.length,
   };
   const signatures = { ...state.signatures };
-  for (const { signature } of calls) signatures[signature] = (signatures[signature] ?? 0) + 1;
+  // What a reactor runs itself is its own affair: a provider may search three times with the same words.
+  const counted = calls.filter(({ owned }) => owned !== true);
+  for (const { signature } of counted) signatures[signature] = (signatures[signature] ?? 0) + 1;
   const requiredDone =
     state.requiredDone ||
+    calls.some((call) => cameSettled(call) && call.status === "succeeded" && call.name === limits.requiredAction) ||
     (limits.requiredAction !== undefined && event.succeededSince?.includes(limits.requiredAction) === true);
   const next: TurnState = { ...state, calls, usage, signatures, requiredDone, windowOpen: false };
 
-  if (calls.length === 0) return final(next, event, limits);
-  if (calls.some(({ signature }) => signatures[signature]! > limits.maxRepeatedCalls)) {
+  // Calls that came with their results leave nothing to be told: unless the answer says that it goes on, it is whole.
+  if (calls.length === 0 || (calls.every(cameSettled) && event.finishReason !== "other"))
+    return final(next, event, limits);
+  if (counted.some(({ signature }) => signatures[signature]! > limits.maxRepeatedCalls)) {
     return ended(next, { status: "incomplete", reason: "repeated-call" }, false);
   }
   const runnable = calls.filter((call) => call.status === "running").map((call) => call.callId);
@@ -106,7 +114,7 @@ function answered(state: TurnState, event: Extract<TurnEvent, { type: "answered"
   return batchDone(next, event.inputWaiting, limits);
 }
 
-/** An answer without calls: the end of the turn, unless something is missing from it. */
+/** An answer that leaves no call open: the end of the turn, unless something is missing from it. */
 function final(state: TurnState, event: Extract<TurnEvent, { type: "answered" }>, limits: TurnLimits): Decision {
   if (event.inputWaiting) return nextStep(state, limits);
   if (event.finishReason === "length" || event.finishReason === "content-filter") {

@@ -69,7 +69,8 @@ function answered(turn: RunningTurn, asked: AskedAnswer): TurnEvent | undefined 
   recorder.answer(answer, prepared, turn.environment.reactor.name);
   turn.work.telemetry.asked(prepared);
   if (document !== undefined) recorder.setState(document);
-  if (output.valid && output.value !== undefined && prepared.length === 0) recorder.setOutput(output.value);
+  const isWhole = prepared.every(({ request }) => request.result !== undefined);
+  if (output.valid && output.value !== undefined && isWhole) recorder.setOutput(output.value);
   return {
     type: "answered",
     calls: prepared.map(({ request, signature, effect, disposition }) => ({
