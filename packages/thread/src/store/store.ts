@@ -366,7 +366,7 @@ export interface ThreadStore {
    * Threads, newest change first. Under a filter that few pass, a page may have fewer rows than its limit, or none, and
    * a cursor all the same.
    *
-   * @throws HebraError `INVALID_OPTIONS` for a cursor that is none
+   * @throws HebraError `INVALID_OPTIONS` for a cursor that is none, or a limit below 1
    */
   list(tenant: string, options?: ListOptions): Promise<Page<ListedThread>>;
 

@@ -206,6 +206,12 @@ export const conversationClauses = {
     assert.equal((await store.history(tenant, contextId, { items: 40 })).length, 2);
     assert.equal((await store.list(tenant)).rows.length, 1);
   },
+  "a page without a sensible limit is refused, and does not search for ever [EN-17]": async ({ store, tenant }) => {
+    for (const limit of [0, -1, 1.5, Number.NaN]) {
+      await rejects(store.list(tenant, { limit }), "INVALID_OPTIONS");
+      await rejects(store.history(tenant, contextId, { limit }), "INVALID_OPTIONS");
+    }
+  },
   "deleting stays in its tenant [EN-17]": async (scenario) => {
     const { store, tenant } = scenario;
     await play(scenario, 1);

@@ -3,6 +3,7 @@ import type { ItemRow, PartRow } from "../rows.ts";
 import type { HistoryEntry, HistoryPage, HistoryWindow } from "../store.ts";
 import { contexts, items, journal, parts, type StoredContext } from "../tables.ts";
 import { find, finding, findOne, readAll, type Verb } from "./op.ts";
+import { checkLimit } from "./limit.ts";
 import { sortParts } from "./load.ts";
 
 /** One context of a fork's line, and how far it belongs to the line. */
@@ -101,7 +102,8 @@ function* lineOf(tenant: string, contextId: string, upTo: number, after: number)
 }
 
 export function* historyPage(tenant: string, contextId: string, page: HistoryPage): Verb<HistoryEntry[]> {
-  const { limit, before = Number.MAX_SAFE_INTEGER, after = -1 } = page;
+  const limit = checkLimit(page.limit);
+  const { before = Number.MAX_SAFE_INTEGER, after = -1 } = page;
   const descending = page.before !== undefined || page.after === undefined;
   const line = yield* lineOf(tenant, contextId, before - 1, after);
   const taken: ItemRow[] = [];

@@ -3,6 +3,7 @@ import type { ListedThread, ListOptions, Page } from "../store.ts";
 import type { ThreadRow } from "../rows.ts";
 import type { ContextStatus } from "../states.ts";
 import { contexts, executions, items, threads } from "../tables.ts";
+import { checkLimit } from "./limit.ts";
 import { find, findOne, finding, readAll, type Verb } from "./op.ts";
 
 /** How many threads one call looks at: a filter that hardly anything passes must not read a whole tenant at once. */
@@ -11,7 +12,7 @@ const BATCH = 100;
 
 /** The newest first; those that a filter leaves out take nobody's place. */
 export function* list(tenant: string, options: ListOptions): Verb<Page<ListedThread>> {
-  const limit = options.limit ?? 50;
+  const limit = checkLimit(options.limit ?? 50);
   const filtered = options.status !== undefined || options.definition !== undefined || options.q !== undefined;
   const rows: ListedThread[] = [];
   let cursor = options.cursor;
