@@ -15,6 +15,7 @@ function setUp() {
   const finished: Outcome[] = [];
   const breaker: string[] = [];
   const warnings: string[] = [];
+  const codes: string[] = [];
   const router = createRouter({
     flags,
     clock,
@@ -22,6 +23,7 @@ function setUp() {
     observer: {
       finished: (outcome) => void finished.push(outcome),
       breakerOpened: ({ cause }) => void breaker.push(cause),
+      warned: ({ error }) => void codes.push(error.code),
     },
   });
   const turn = (handlers: Partial<Handlers>, session = "s") =>
@@ -32,12 +34,20 @@ function setUp() {
       ...handlers,
     } as RouteHandlers<unknown>);
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
-  return { clock, router, turn, finished, breaker, warnings, settle };
+  return { clock, router, turn, finished, breaker, warnings, codes, settle };
 }
 
 const handle = (result: Promise<EngineResult>): EngineTurn => ({ result });
 
 describe("the outcome of a turn", () => {
+  it("of an answer that says nothing is unknown, and the observer gets OUTCOME_UNKNOWN", async () => {
+    const { turn, finished, codes, settle } = setUp();
+    await turn({ next: () => "words alone" });
+    await settle();
+    expect(finished.map((one) => one.status)).toEqual(["unknown"]);
+    expect(codes).toEqual(["OUTCOME_UNKNOWN"]);
+  });
+
   it.each([
     ["completed", "ok"],
     ["failed", "failed"],
