@@ -19,11 +19,16 @@ export async function chat(options: CliOptions, output: Output, signal: AbortSig
   const config = await loadConfig(options.config);
   const deadlineMs = wholeNumber("deadline", options.deadline, 30_000);
   const concurrency = wholeNumber("concurrency", options.concurrency, 10);
-  const terminal = terminalChannel(options.session === undefined ? {} : { session: options.session });
   // What is said here is for a person to read: only what is wrong goes beside it.
   const runtime = await openRuntime(config, {
     ...partsOf(app),
     logger: consoleLogger({ level: "warn", write: (line) => output.log(line) }),
+  });
+  const terminal = terminalChannel({
+    ...(options.session === undefined ? {} : { session: options.session }),
+    decide: async (approvalId, decision, comment) => {
+      await runtime.engine[decision](approvalId, { by: "hebra chat", comment });
+    },
   });
   try {
     const shared = parseRuntimeConfig(config).bus.backend !== "local";

@@ -1,6 +1,7 @@
 import type { Clock, JsonObject, Logger } from "@hebra/core";
 import type { Trigger } from "../engine/trigger.ts";
 import type { ReplyPiece } from "./reply-pieces.ts";
+import type { PendingApproval } from "./waiting.ts";
 
 /** What reached a channel. */
 export interface ChannelMessage {
@@ -75,6 +76,18 @@ export interface ChannelDelta {
   text: string;
 }
 
+/** A turn waits for a person, and its reply comes when it was decided. */
+export interface ChannelWaiting {
+  tenant: string;
+  session: string;
+  chat: string;
+  /** The message whose answer waits. */
+  inReplyTo: string;
+  /** The turn that waits: the message's own, or the one before it in line. */
+  executionId: string;
+  approvals: readonly PendingApproval[];
+}
+
 /** What the other side says, later, about a reply that it was given. */
 export interface ReplyStatus {
   chat: string;
@@ -134,6 +147,8 @@ export interface Channel {
    * `details.retryAfterMs` when the other side said when.
    */
   send(reply: ChannelReply): Promise<void>;
+  /** Says that an answer waits for a person, and by what it is decided. A channel without it says nothing. */
+  sendWaiting?(waiting: ChannelWaiting): Promise<void>;
   /** Shows a growing reply. A channel without it gets replies only. */
   sendDelta?(delta: ChannelDelta): Promise<void>;
 }

@@ -12,6 +12,7 @@ import { cutByBytes } from "./reply-pieces.ts";
 import type { RuntimeServices } from "./services.ts";
 import { insideTrace } from "./trace.ts";
 import { triggerOf } from "./trigger-of.ts";
+import { waitingNotice } from "./waiting.ts";
 
 /** Milliseconds after which a conversation is tried again when what it needs is away, or not ready. */
 const AWAY_DELAY_MS = 1_000;
@@ -119,10 +120,23 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
     throw failure instanceof Error ? failure : stuck(snapshot);
   }
   const outbound = snapshot === undefined ? [] : handover.replies(snapshot);
-  await delivery.ack({ outbound, count });
+  const notice = snapshot === undefined ? undefined : noticeOf(snapshot);
+  await delivery.ack({ outbound: notice === undefined ? outbound : [...outbound, notice], count });
   services.carried.settled("inbound", delivery.messages.slice(0, count));
   if (snapshot !== undefined) handover.done(delivery.tenant, snapshot, delivery.fence);
   return { status: snapshot?.active === undefined ? "ended" : "waiting", definition };
+
+  /** Only for a message that has no answer yet. */
+  function noticeOf(settled: Snapshot) {
+    const { executionId } = taken[0]!;
+    if (payload.kind === "wake") return waitingNotice(services, delivery.tenant, settled);
+    const isOpen =
+      settled.active?.execution.id === executionId ||
+      settled.queued.some(({ execution }) => execution.id === executionId);
+    return isOpen
+      ? waitingNotice(services, delivery.tenant, settled, { message: first!, replyTo: payload.replyTo })
+      : undefined;
+  }
 
   /** What came in mid-turn speaks to the thread's main line, also where a fork was woken. */
   async function settledBehind(): Promise<number> {

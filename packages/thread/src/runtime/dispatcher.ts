@@ -43,7 +43,12 @@ export function startDispatcher(
     const channel = channelOf(payload);
     const { tenant, session, id } = message;
     const { chat, inReplyTo } = payload.replyTo;
-    const shared = { tenant, session, chat, inReplyTo, text: payload.text, index: payload.index };
+    const place = { tenant, session, chat, inReplyTo };
+    if (payload.kind === "waiting") {
+      await channel.sendWaiting?.({ ...place, executionId: payload.executionId, approvals: payload.approvals });
+      return;
+    }
+    const shared = { ...place, text: payload.text, index: payload.index };
     if (payload.kind === "delta") {
       if (superseded) return;
       // What a delta shows, the reply shows as well.

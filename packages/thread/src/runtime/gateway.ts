@@ -22,6 +22,12 @@ export interface GatewayOptions {
   channels: readonly Channel[];
   /** Whether this process works too, and how. Without it some other process must. @defaultValue true */
   embeddedWorker?: boolean | WorkerOptions;
+  /**
+   * What becomes of a message that is on the bus, but not as durable as was asked for: a replica is away, or the bus is
+   * of this process. `accept` says so to the channel, as `durable: false`. With `refuse` the channel does not
+   * acknowledge it, and its sender repeats it under the same id. @defaultValue "accept"
+   */
+  whenNotDurable?: "accept" | "refuse";
   /** Replies sent at once. @defaultValue 20 */
   sendConcurrency?: number;
   /**
@@ -140,6 +146,12 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
         details: { tenant, session },
       });
     }
+    if (options.whenNotDurable === "refuse" && !durable && !receipt!.durable)
+      throw new HebraError(
+        "UNREACHABLE",
+        "The message is on the bus, and not as durable as it has to be. Send it again, with the same id.",
+        { details: { tenant, session } },
+      );
     return {
       status: known || receipt!.status === "duplicate" ? "duplicate" : "accepted",
       tenant,

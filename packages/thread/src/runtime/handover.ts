@@ -102,7 +102,8 @@ export function createHandover(options: {
   /** A row as one message of the bus, or as several when one cannot hold it. */
   function messagesOf({ id, payload, index, contextId }: OutboxRow, again: boolean): Reply<JsonValue>[] {
     const read = readOutbound(payload);
-    const { replyTo, trace, text } = read;
+    const { replyTo, trace } = read;
+    const text = read.kind === "waiting" ? "" : read.text;
     const texts = cutByBytes(text, maxReplyBytes);
     return texts.map((piece, place) => ({
       id: place === 0 ? id : `${id}/${place}`,
@@ -111,7 +112,7 @@ export function createHandover(options: {
       ...(trace === undefined ? {} : { trace }),
       payload: asJson({
         ...read,
-        text: piece,
+        ...(read.kind === "waiting" ? {} : { text: piece }),
         ...(texts.length === 1 ? {} : { piece: { index: place, count: texts.length } }),
         ...(whenSent ? { row: { contextId, id } } : {}),
         ...(again ? { again } : {}),

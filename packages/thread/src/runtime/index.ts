@@ -4,6 +4,7 @@ export type {
   ChannelDelta,
   ChannelMessage,
   ChannelReply,
+  ChannelWaiting,
   Locate,
   Publication,
   ReplyStatus,
@@ -19,6 +20,8 @@ export { telegramChannel, type TelegramChannelOptions } from "./channels/telegra
 export { terminalChannel, type TerminalChannel, type TerminalChannelOptions } from "./channels/terminal.ts";
 export type { TerminalOutput } from "./channels/terminal/screen.ts";
 export { whatsappChannel, type WhatsappChannel, type WhatsappChannelOptions } from "./channels/whatsapp.ts";
+export type { ReplyPiece } from "./reply-pieces.ts";
+export type { PendingApproval } from "./waiting.ts";
 export type { Gateway, GatewayOptions } from "./gateway.ts";
 export type { HealthCheck, RuntimeHealth } from "./health.ts";
 export type { Route, RoutedMessage, Router } from "./route.ts";

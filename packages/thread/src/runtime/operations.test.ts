@@ -180,3 +180,26 @@ describe("the HTTP channel", () => {
     await stream.cancel();
   });
 });
+
+describe("a gateway that acknowledges durable messages only", () => {
+  it("does not acknowledge what the bus could not make durable, and takes it when it is repeated [BU-6]", async () => {
+    const inner = localBus() as Bus;
+    let durable = false;
+    const bus: Bus = Object.assign(Object.create(inner) as Bus, inner, {
+      deadLetters: inner.deadLetters,
+      publishInbound: async (...given: Parameters<Bus["publishInbound"]>) =>
+        (await inner.publishInbound(...given)).map((receipt) => ({ ...receipt, durable })),
+    });
+    const strict = memoryChannel("strict");
+    const lenient = memoryChannel("lenient");
+    const runtime = make({ bus });
+    await runtime.gateway({ id: "a", channels: [strict], whenNotDurable: "refuse" });
+    await runtime.gateway({ id: "b", channels: [lenient], embeddedWorker: false });
+    const message = { id: "1", chat: "7", text: "hi" };
+    await expect(strict.publish(message)).rejects.toMatchObject({ code: "UNREACHABLE", retryable: true });
+    expect(await lenient.publish(message)).toMatchObject({ status: "accepted", durable: false });
+    durable = true;
+    expect(await strict.publish(message)).toMatchObject({ status: "duplicate", durable: true });
+    expect((await strict.received(1)).map(({ text }) => text)).toEqual(["echo: hi"]);
+  });
+});

@@ -3,6 +3,7 @@ import type { TraceContext } from "@hebra/bus";
 import * as z from "zod";
 import type { ChannelMessage } from "./channel.ts";
 import type { ReplyPiece } from "./reply-pieces.ts";
+import type { PendingApproval } from "./waiting.ts";
 
 /** Where the answer of a turn goes. */
 export interface ReplyTo {
@@ -44,6 +45,7 @@ export type OutboundPayload =
       /** The row was found late, so that the reply may have been sent before. */
       again?: boolean;
     }
+  | { kind: "waiting"; replyTo: ReplyTo; executionId: string; approvals: PendingApproval[]; trace?: undefined }
   | { kind: "delta"; replyTo: ReplyTo; text: string; index: number; executionId: string; trace?: undefined };
 
 const text = z.string();
@@ -72,6 +74,21 @@ const outbound = z.discriminatedUnion("kind", [
     piece: z.object({ index: z.number(), count: z.number() }).optional(),
     row: z.object({ contextId: text, id: text }).optional(),
     again: z.boolean().optional(),
+  }),
+  z.object({
+    kind: z.literal("waiting"),
+    replyTo,
+    executionId: text,
+    approvals: z.array(
+      z.object({
+        id: text,
+        action: text,
+        input: z.json().optional(),
+        reason: text.optional(),
+        expiresAt: z.number().optional(),
+        token: text.optional(),
+      }),
+    ),
   }),
   z.object({ kind: z.literal("delta"), replyTo, text, index: z.number(), executionId: text }),
 ]);

@@ -14,6 +14,7 @@ import { localBus, type Bus, type Claim } from "@hebra/bus";
 import { localLocks, type LockManager } from "@hebra/lock";
 import * as z from "zod";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { ApprovalTokens } from "../engine/approval-tokens.ts";
 import type { EndedTurn } from "../engine/ended-turn.ts";
 import type { Engine, ReactOptions } from "../engine/api.ts";
 import { createEngine } from "../engine/engine.ts";
@@ -95,6 +96,11 @@ export interface RuntimeOptions {
    */
   readFile?: (url: string) => Promise<string>;
   /**
+   * Signs approvals for the chat that waits for them: whoever has such a token may decide it. Leave it out where those
+   * who ask must not decide. @defaultValue a chat is told the ids only
+   */
+  approvalTokens?: Pick<ApprovalTokens, "sign">;
+  /**
    * Spans and metrics: who takes them, or what they may say. @defaultValue OpenTelemetry where it is installed, without
    * anything that was said
    */
@@ -152,6 +158,7 @@ const schema = z.strictObject({
   intake: z.enum(["store", "bus"]).optional(),
   maxReplyBytes: z.number().int().min(64).default(65_536),
   readFile: callable.optional(),
+  approvalTokens: instance.optional(),
   telemetry: telemetryOption.optional(),
   clock: instance.optional(),
   ids: callable.optional(),
@@ -299,6 +306,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     ids,
     logger,
     busyText,
+    approvalTokens: options.approvalTokens,
     busIsLocal,
     storesIntake: intake === "store",
     maxReplyBytes,

@@ -3,6 +3,7 @@ import type { Bus } from "@hebra/bus";
 import type { LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { Engine } from "../engine/api.ts";
+import type { ApprovalTokens } from "../engine/approval-tokens.ts";
 import type { ThreadStore } from "../store/store.ts";
 import type { Carried } from "./carried.ts";
 import type { Handover } from "./handover.ts";
@@ -30,6 +31,8 @@ export interface RuntimeServices {
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
+  /** Signs approvals for those who wait for them. */
+  approvalTokens: Pick<ApprovalTokens, "sign"> | undefined;
   /** What a message gets that found its thread busy and its policy is `reject`. */
   busyText: string;
   /** The bus is this process's own: what it accepted ends with the process unless the store has it. */

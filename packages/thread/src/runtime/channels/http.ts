@@ -1,6 +1,6 @@
 import { errorCode, errorMessage, HebraError, parseOptions, type JsonObject } from "@hebra/core";
 import * as z from "zod";
-import type { Channel, ChannelContext, ChannelMessage, ChannelReply } from "../channel.ts";
+import type { Channel, ChannelContext, ChannelMessage, ChannelReply, ChannelWaiting } from "../channel.ts";
 import { json, problem } from "./answer.ts";
 import { readMessage } from "./http/body.ts";
 import { addressOf, anybody, callerSchema, type AskedAddress, type HttpCaller } from "./http/caller.ts";
@@ -46,11 +46,12 @@ export interface HttpChannelOptions {
 export interface HttpChannel extends Channel {
   /**
    * `POST /messages` with `{id, text, …}`: 202 once the message is on the bus; with `?wait=<ms>` 200 and the reply, if
-   * it comes in time. `GET /chats/<chat>/events`: replies and deltas as server-sent events, while connected. 400 for
-   * what is no message, 401 without valid credentials, 403 for a field or chat that is not the caller's and for a
-   * strange `Host` or `Origin`, 415 for a body that does not say it is JSON, 429 for too many messages or streams, 503
-   * when the message could not be handed over: send it again, with the same id. Only the end of the path counts, so
-   * that it can be mounted anywhere. It never throws.
+   * it comes in time, or 202 and `waiting` with the approvals that it waits for. `GET /chats/<chat>/events`: the events
+   * `reply`, `delta` and `waiting` as server-sent events, while connected. 400 for what is no message, 401 without
+   * valid credentials, 403 for a field or chat that is not the caller's and for a strange `Host` or `Origin`, 415 for a
+   * body that does not say it is JSON, 429 for too many messages or streams, 503 when the message could not be handed
+   * over: send it again, with the same id. Only the end of the path counts, so that it can be mounted anywhere. It
+   * never throws.
    */
   handler(request: Request): Promise<Response>;
   /**
@@ -156,7 +157,8 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
       const publication = await context.publish(message);
       const said = await reply?.promise;
       if (said === undefined) return json(202, { id: message.id, ...publication });
-      return json(200, { id: message.id, ...publication, reply: shown(said) });
+      if ("waiting" in said) return json(202, { id: message.id, ...publication, waiting: shownWaiting(said.waiting) });
+      return json(200, { id: message.id, ...publication, reply: shown(said.reply) });
     } catch (error) {
       return refusal(error, 503);
     } finally {
@@ -200,8 +202,13 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
     },
     async send(reply) {
       const place = placeOf(reply.tenant, reply.chat);
-      waiters.tell(`${place} ${reply.inReplyTo}`, reply);
+      waiters.tell(`${place} ${reply.inReplyTo}`, { reply });
       listeners.tell(place, "reply", shown(reply));
+    },
+    async sendWaiting(waiting) {
+      const place = placeOf(waiting.tenant, waiting.chat);
+      waiters.tell(`${place} ${waiting.inReplyTo}`, { waiting });
+      listeners.tell(place, "waiting", shownWaiting(waiting));
     },
     async sendDelta({ tenant, chat, inReplyTo, executionId, index, text }) {
       listeners.tell(placeOf(tenant, chat), "delta", { inReplyTo, executionId, index, text });
@@ -253,6 +260,8 @@ function shown({ id, inReplyTo, text, executionId, index, piece, failure }: Chan
     ...(failure === undefined ? {} : { failure }),
   };
 }
+
+const shownWaiting = ({ inReplyTo, executionId, approvals }: ChannelWaiting) => ({ inReplyTo, executionId, approvals });
 
 /** What is refused however often it is sent. */
 const neverTaken = new Set<string>(["NOT_SERIALIZABLE", "INVALID_ID", "INVALID_OPTIONS", "DEFINITION_MISSING"]);

@@ -16,7 +16,7 @@ interface Call {
 /** A server that speaks the Bot API: long polls, sends, edits, and says no when told to. */
 export async function botApi() {
   const calls: Call[] = [];
-  const updates: { update_id: number; message: object }[] = [];
+  const updates: ({ update_id: number } & ({ message: object } | { edited_message: object }))[] = [];
   const refusals: { method: string; error_code: number; description: string; parameters?: object; after?: number }[] =
     [];
   /** What is seen in the chats, edits applied. */
@@ -84,6 +84,19 @@ export async function botApi() {
     cutOffNext: (method: string) => void (cutOff = method),
     /** The offset of the last poll: all updates before it count as received. */
     asked: () => asked,
+    edit(update_id: number, messageId: number, text: string, at: number, chat = 7) {
+      updates.push({
+        update_id,
+        edited_message: {
+          message_id: messageId,
+          edit_date: at,
+          chat: { id: chat },
+          from: { id: 1, first_name: "Ana" },
+          text,
+        },
+      });
+      poll();
+    },
     say(update_id: number, text: string, chat = 7, message: object = {}) {
       updates.push({
         update_id,

@@ -113,6 +113,37 @@ describe("the Telegram channel against a Bot API", () => {
     expect(JSON.stringify(letters)).not.toContain(TOKEN);
   });
 
+  it("tells a chat that floods that it is full, and goes on with the others [BU-7]", async () => {
+    const hold = gate();
+    const reactor = echoReactor((said) => (said.startsWith("flood") ? hold.promise : undefined));
+    const { api, runtime } = await setUp({ bus: localBus({ maxBacklog: 3 }) as Bus, reactor });
+    for (let n = 1; n <= 40; n++) api.say(n, `flood ${n}`, 7);
+    api.say(41, "hello", 8);
+    await api.until(() => ["7", "8"].every((chat) => api.of("sendMessage").some(({ chat_id }) => chat_id === chat)));
+    expect(api.of("sendMessage").filter(({ chat_id }) => chat_id === "7")).toEqual([
+      { chat_id: "7", text: expect.stringContaining("Too many of your messages") },
+    ]);
+    await api.until(() => api.asked() === 42);
+    hold.open();
+    // What was taken before is answered.
+    await api.until(() => api.of("sendMessage").filter(({ chat_id }) => chat_id === "7").length >= 3);
+    expect((await runtime.bus.stats()).dead).toBe(0);
+  });
+
+  it("takes an edit as a message that says which one it replaces, once for each edit [BU-7]", async () => {
+    const { api, runtime } = await setUp();
+    api.say(5, "helo");
+    api.edit(6, 5, "hello", 1_700_000_000);
+    api.edit(7, 5, "hello", 1_700_000_000);
+    api.edit(8, 5, "hello!", 1_700_000_009);
+    await api.until(() => api.of("sendMessage").length === 3);
+    expect(api.of("sendMessage").map(({ text }) => text)).toEqual(["echo: helo", "echo: hello", "echo: hello!"]);
+    const triggers = (await runtime.engine.history({ key: "telegram:7" })).filter(
+      ({ item }) => item.kind === "trigger",
+    );
+    expect(triggers.map(({ item }) => item.metadata["edits"])).toEqual([undefined, "5", "5"]);
+  });
+
   it("repeats no token that an error of the other side repeats [SE-12]", async () => {
     const token = "7654321:AAF-secret_half-of-the-token";
     const api = await botApi();

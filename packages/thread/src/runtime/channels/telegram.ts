@@ -1,6 +1,7 @@
-import { errorMessage, HebraError, parseOptions, sleep, type JsonObject } from "@hebra/core";
+import { errorCode, errorMessage, HebraError, parseOptions, sleep, type JsonObject } from "@hebra/core";
 import * as z from "zod";
 import type { Channel, ChannelContext, ChannelMessage, Locate } from "../channel.ts";
+import { createFullNotices, FULL_TEXT } from "./full-notices.ts";
 import { noAnswer } from "./no-answer.ts";
 import { createPieceSender, pieces } from "./pieces.ts";
 
@@ -16,6 +17,12 @@ export interface TelegramChannelOptions {
   pollSeconds?: number;
   /** Shows growing replies by editing a message. @defaultValue true */
   edits?: boolean;
+  /**
+   * What a chat is told, at most every half minute, whose message found its conversation full. The message is dropped,
+   * and the others go on. Empty says nothing. @defaultValue "Too many of your messages are waiting. Please send this
+   * one again later."
+   */
+  fullText?: string;
   /** Where messages belong. @defaultValue the conversation `<name>:<chat>` of the tenant `default` */
   locate?: Locate;
 }
@@ -26,6 +33,7 @@ const schema = z.strictObject({
   baseUrl: z.url().default("https://api.telegram.org"),
   pollSeconds: z.number().int().min(0).max(50).default(25),
   edits: z.boolean().default(true),
+  fullText: z.string().default(FULL_TEXT),
   locate: z.custom<Locate>((value) => typeof value === "function", "must be a function").optional(),
 });
 
@@ -37,9 +45,14 @@ const answer = z.looseObject({
   error_code: z.number().optional(),
   parameters: z.looseObject({ retry_after: z.number().optional() }).optional(),
 });
-const update = z.looseObject({ update_id: z.number(), message: z.unknown() });
+const update = z.looseObject({
+  update_id: z.number(),
+  message: z.unknown().optional(),
+  edited_message: z.unknown().optional(),
+});
 const spoken = z.looseObject({
   message_id: z.number(),
+  edit_date: z.number().optional(),
   chat: z.looseObject({ id: z.number() }),
   from: z.looseObject({ id: z.number(), first_name: z.string().optional() }).optional(),
   text: z.string().optional(),
@@ -62,13 +75,24 @@ const MIN_SECRET = 8;
  * @throws HebraError `INVALID_OPTIONS`
  */
 export function telegramChannel(options: TelegramChannelOptions): Channel {
-  const { token, name, baseUrl, pollSeconds, edits, locate } = parseOptions("telegramChannel", schema, options);
+  const { token, name, baseUrl, pollSeconds, edits, fullText, locate } = parseOptions(
+    "telegramChannel",
+    schema,
+    options,
+  );
   const stopping = new AbortController();
   let context: ChannelContext | undefined;
   let polling: Promise<void> = Promise.resolve();
   /** The message that shows a turn's growing reply, by execution. Bounded; one that is forgotten is left as it is. */
   const drafts = new Map<string, number>();
   const sendPieces = createPieceSender();
+  const notices = createFullNotices(
+    () => context,
+    name,
+    async (chat) => {
+      if (fullText !== "") await call("sendMessage", { chat_id: chat, text: fullText }, sentMessage);
+    },
+  );
 
   /** The token is part of every address, which servers and proxies like to repeat; so is its secret half alone. */
   const withoutToken = (text: string): string =>
@@ -107,16 +131,22 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
       try {
         const updates = await call(
           "getUpdates",
-          { offset, timeout: pollSeconds, allowed_updates: ["message"] },
+          { offset, timeout: pollSeconds, allowed_updates: ["message", "edited_message"] },
           z.array(update),
           stopping.signal,
         );
-        for (const { update_id, message } of updates) {
+        for (const { update_id, message, edited_message: edited } of updates) {
           if (stopping.signal.aborted) return;
+          let chat: string | undefined;
           try {
-            if (message !== undefined) await publish(toMessage(spoken.parse(message)));
+            if (message !== undefined || edited !== undefined) {
+              const said = toMessage(spoken.parse(message ?? edited));
+              chat = said.chat;
+              await publish(said);
+            }
           } catch (error) {
-            if (!isHopeless(error)) throw error;
+            if (errorCode(error) === "BACKLOG_FULL" && chat !== undefined) notices.full(chat);
+            else if (!isHopeless(error)) throw error;
             // It will never be taken: going on without it is better than never going on.
             logger.error("An update cannot be taken and is passed over.", {
               channel: name,
@@ -138,25 +168,39 @@ export function telegramChannel(options: TelegramChannelOptions): Channel {
     }
   }
 
-  function toMessage({ message_id, chat, from, text, caption, ...rest }: z.output<typeof spoken>): ChannelMessage {
+  function toMessage({
+    message_id,
+    edit_date,
+    chat,
+    from,
+    text,
+    caption,
+    ...rest
+  }: z.output<typeof spoken>): ChannelMessage {
     const words = text ?? caption;
     const kinds = ["photo", "document", "voice", "audio", "video", "location", "contact", "sticker"].filter(
       (kind) => rest[kind] !== undefined,
     );
     const message: ChannelMessage = {
-      id: String(message_id),
+      // An edit is a message of its own, that says which one it replaces.
+      id: edit_date === undefined ? String(message_id) : `${message_id}:edit:${edit_date}`,
       chat: String(chat.id),
       text: words ?? `[${kinds.join(", ") || "message"}]`,
       ...(from === undefined
         ? {}
         : { sender: { id: String(from.id), ...(from.first_name === undefined ? {} : { name: from.first_name }) } }),
-      ...(kinds.length === 0
+      ...(kinds.length === 0 && edit_date === undefined
         ? {}
         : {
             metadata: {
-              media: Object.fromEntries(
-                kinds.map((kind) => [kind, JSON.parse(JSON.stringify(rest[kind]))]),
-              ) as JsonObject,
+              ...(edit_date === undefined ? {} : { edits: String(message_id) }),
+              ...(kinds.length === 0
+                ? {}
+                : {
+                    media: Object.fromEntries(
+                      kinds.map((kind) => [kind, JSON.parse(JSON.stringify(rest[kind]))]),
+                    ) as JsonObject,
+                  }),
             },
           }),
     };

@@ -17,6 +17,10 @@ export interface TerminalChannelOptions {
   session?: string;
   /** Where messages belong. @defaultValue the conversation `<name>:<session>` of the tenant `default` */
   locate?: Locate;
+  /**
+   * Decides an approval that `/approve ID` or `/deny ID [why]` names. @defaultValue the screen tells the id only
+   */
+  decide?: (approvalId: string, decision: "approve" | "deny", comment: string) => Promise<void>;
 }
 
 /** A channel whose other side sits before it. */
@@ -26,8 +30,8 @@ export interface TerminalChannel extends Channel {
   /** Resolves when every line that was typed has been handed over, or given up. */
   taken(): Promise<void>;
   /**
-   * Resolves when every line that was handed over has been answered. A turn that waits for a person, and one that says
-   * nothing, gives no answer.
+   * Resolves when every line that was handed over has been answered, or waits for a person. A turn that says nothing
+   * gives no answer.
    */
   answered(): Promise<void>;
 }
@@ -51,12 +55,16 @@ const schema = z.strictObject({
     .regex(/^\S{1,200}$/, "must be 1 to 200 characters without white space")
     .default("main"),
   locate: z.custom<Locate>((value) => typeof value === "function", "must be a function").optional(),
+  decide: z
+    .custom<NonNullable<TerminalChannelOptions["decide"]>>((value) => typeof value === "function", "must be a function")
+    .optional(),
 });
 
 const RETRY_MS = 500;
 const HELP = [
   "/session NAME  goes on in another conversation, or begins it",
   "/session       says which one this is",
+  "/approve ID    lets a waiting call run; /deny ID [why] refuses it",
   "/quit          ends (so do Ctrl-C and the end of the input)",
   "//text         says /text",
 ].join("\n");
@@ -96,6 +104,7 @@ export function terminalChannel(options: TerminalChannelOptions = {}): TerminalC
     output = process.stdout,
     session,
     locate,
+    decide,
   } = parseOptions("terminalChannel", schema, options);
   const nextId = createIdGenerator();
   const stopping = new AbortController();
@@ -132,6 +141,11 @@ export function terminalChannel(options: TerminalChannelOptions = {}): TerminalC
     const [word, argument, ...more] = command.split(/\s+/);
     if (word === "quit" || word === "exit") return leave();
     if (word === "help") screen.print(HELP);
+    else if ((word === "approve" || word === "deny") && decide !== undefined && argument !== undefined)
+      void decide(argument, word, more.join(" ")).then(
+        () => screen.print(word === "approve" ? "Approved." : "Denied."),
+        (error: unknown) => screen.print(`Not decided: ${errorMessage(error)}`),
+      );
     else if (word !== "session" || more.length > 0)
       screen.print(`There is no /${command}. /help tells what there is; //text says a text that begins with a slash.`);
     else if (argument === undefined) screen.print(`This is the conversation ${chat}.`);
@@ -209,6 +223,16 @@ export function terminalChannel(options: TerminalChannelOptions = {}): TerminalC
       const mark = reply.chat === chat ? "" : `[${reply.chat}] `;
       screen.print(`${mark}${reply.text}`);
       answered(reply.chat, reply.inReplyTo);
+    },
+    async sendWaiting(waiting) {
+      screen.show("");
+      const mark = waiting.chat === chat ? "" : `[${waiting.chat}] `;
+      for (const { id, action, input, reason } of waiting.approvals) {
+        const call = `${action}(${input === undefined ? "…" : JSON.stringify(input)})`;
+        screen.print(`${mark}This waits for approval: ${call}${reason === undefined ? "" : ` - ${reason}`}`);
+        screen.print(decide === undefined ? `It is decided by the id ${id}.` : `/approve ${id}, or /deny ${id}`);
+      }
+      answered(waiting.chat, waiting.inReplyTo);
     },
     async sendDelta(delta) {
       if (delta.chat === chat) screen.show(delta.text);

@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { HebraError, silentLogger, systemClock } from "@hebra/core";
 import { localBus, type Bus } from "@hebra/bus";
 import { afterEach, describe, expect, it } from "vitest";
 import { memoryStore } from "../../store/memory.ts";
@@ -313,4 +313,31 @@ describe("the options of the WhatsApp channel", () => {
       /did you mean `baseUrl`/,
     );
   });
+});
+
+it("tells a person who floods that the conversation is full, and takes the others of the post [BU-7]", async () => {
+  const api = await graphApi();
+  const channel = channelOn(api.baseUrl);
+  const taken: string[] = [];
+  await channel.start({
+    gatewayId: "main",
+    publish: async ({ id, chat }) => {
+      if (chat === "34600000001") throw new HebraError("BACKLOG_FULL", "The conversation is full.");
+      taken.push(id);
+      return { status: "accepted", tenant: "default", session: `whatsapp:${chat}`, durable: true };
+    },
+    report: () => undefined,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  const flood = Array.from({ length: 5 }, (_, n) => textMessage(`wamid.${n}`, "34600000001", "flood"));
+  const response = await channel.handler(
+    post(change({ messages: [...flood, textMessage("wamid.9", "34600000002", "hello")] })),
+  );
+  expect([response.status, taken]).toEqual([200, ["wamid.9"]]);
+  await api.until(() => api.sent.length > 0);
+  expect(api.sent.map(({ body }) => [body.to, body.text.body])).toEqual([
+    ["34600000001", expect.stringContaining("Too many of your messages")],
+  ]);
+  await api.close();
 });

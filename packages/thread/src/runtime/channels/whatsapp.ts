@@ -1,7 +1,8 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { errorCode, errorMessage, parseOptions } from "@hebra/core";
+import { errorCode, errorMessage, parseOptions, type JsonObject } from "@hebra/core";
 import * as z from "zod";
 import type { Channel, ChannelContext, Locate } from "../channel.ts";
+import { createFullNotices, FULL_TEXT } from "./full-notices.ts";
 import { createPieceSender, pieces } from "./pieces.ts";
 import { problem } from "./answer.ts";
 import { readBody } from "./read-body.ts";
@@ -28,6 +29,12 @@ export interface WhatsappChannelOptions {
   maxBodyBytes?: number;
   /** Milliseconds until an answer that does not come is given up. @defaultValue 15 000 */
   timeoutMs?: number;
+  /**
+   * What a person is told, at most every half minute, whose message found its conversation full. The message is
+   * dropped, and the others go on. Empty says nothing. @defaultValue "Too many of your messages are waiting. Please
+   * send this one again later."
+   */
+  fullText?: string;
   /** Where messages belong. @defaultValue the conversation `<name>:<number of the sender>` of the tenant `default` */
   locate?: Locate;
 }
@@ -57,6 +64,7 @@ const schema = z.strictObject({
     .default("v23.0"),
   maxBodyBytes: z.number().int().min(1).default(3_145_728),
   timeoutMs: z.number().int().min(1).default(15_000),
+  fullText: z.string().default(FULL_TEXT),
   locate: z.custom<Locate>((value) => typeof value === "function", "must be a function").optional(),
 });
 
@@ -106,12 +114,35 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
     version,
     maxBodyBytes,
     timeoutMs,
+    fullText,
     locate,
   } = parseOptions("whatsappChannel", schema, options);
   const url = `${baseUrl.replace(/\/$/, "")}/${version}/${phoneNumberId}/messages`;
   const sendPieces = createPieceSender();
+  const notices = createFullNotices(
+    () => context,
+    name,
+    (chat) => (fullText === "" ? Promise.resolve() : sendText(chat, fullText, {})),
+  );
   let context: ChannelContext | undefined;
   let stopping = false;
+
+  async function sendText(chat: string, body: string, marks: JsonObject): Promise<void> {
+    await callGraph({
+      url,
+      token: accessToken,
+      now: context?.clock.now() ?? Date.now(),
+      timeoutMs,
+      body: {
+        messaging_product: "whatsapp",
+        recipient_type: "individual",
+        to: chat,
+        type: "text",
+        text: { preview_url: false, body },
+        ...marks,
+      },
+    });
+  }
 
   function verify(url: URL): Response {
     const { searchParams } = url;
@@ -138,8 +169,13 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
       try {
         await publish({ ...message, ...locate?.(message) });
       } catch (error) {
+        if (errorCode(error) === "BACKLOG_FULL") {
+          // The others of the post, and of the number, go on.
+          notices.full(message.chat);
+          logger.warn("A conversation is full, and a message is dropped.", { channel: name, messageId: message.id });
+        }
         // It would be posted again for days, and never be taken.
-        if (hopeless.has(errorCode(error) ?? ""))
+        else if (hopeless.has(errorCode(error) ?? ""))
           logger.error("A message cannot be taken and is passed over.", {
             channel: name,
             messageId: message.id,
@@ -162,23 +198,8 @@ export function whatsappChannel(options: WhatsappChannelOptions): WhatsappChanne
       stopping = true;
     },
     async send({ id, chat, text }) {
-      const now = context?.clock.now() ?? Date.now();
-      await sendPieces(id, pieces(text, MAX_TEXT), async (body) => {
-        await callGraph({
-          url,
-          token: accessToken,
-          now,
-          timeoutMs,
-          body: {
-            messaging_product: "whatsapp",
-            recipient_type: "individual",
-            to: chat,
-            type: "text",
-            text: { preview_url: false, body },
-            ...(id.length > MAX_CALLBACK_DATA ? {} : { biz_opaque_callback_data: id }),
-          },
-        });
-      });
+      const marks = id.length > MAX_CALLBACK_DATA ? {} : { biz_opaque_callback_data: id };
+      await sendPieces(id, pieces(text, MAX_TEXT), (body) => sendText(chat, body, marks));
     },
     async handler(request) {
       if (request.method === "GET") return verify(new URL(request.url));
