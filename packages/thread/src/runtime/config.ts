@@ -1,9 +1,13 @@
 import { parseOptions } from "@hebra/core";
-import type { Bus } from "@hebra/bus";
-import type { LockManager } from "@hebra/lock";
-import * as z from "zod";
+import type { Bus, BusOptions } from "@hebra/bus";
+import type { RedisBusOptions } from "@hebra/bus/redis";
+import type { LockManager, LockManagerOptions } from "@hebra/lock";
+import type { RedisLocksOptions } from "@hebra/lock/redis";
 import type { ThreadStore } from "../store/store.ts";
+import { addressOf, configSchema, given, type ParsedConfig } from "./config/schema.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+
+export type { ParsedConfig } from "./config/schema.ts";
 
 /** Where Redis is: exactly one of these. */
 export interface RedisAddress {
@@ -25,22 +29,47 @@ export interface RuntimeConfig {
     backend?: "local" | "redis";
     /** @defaultValue "hebra" */
     namespace?: string;
-    /** Milliseconds that a conversation stays with a worker that fell silent. @defaultValue 30 000 */
-    leaseMs?: number;
-    /** Deliveries of one message before it is given up. @defaultValue 5 */
+    /** Short for `retry.maxAttempts`. */
     maxAttempts?: number;
-    /** Messages that one conversation may have waiting. @defaultValue 10 000 */
-    maxBacklog?: number;
-    /** @defaultValue "memory": what the server's own persistence gives */
-    durability?: "memory" | "replicated" | "fsync";
-  };
+  } & Pick<
+      BusOptions,
+      | "leaseMs"
+      | "retry"
+      | "maxBacklog"
+      | "overflow"
+      | "dedupWindowMs"
+      | "maxMessageBytes"
+      | "maxDeadLetters"
+      | "tenants"
+    > & {
+      /** Redis, as `redisBus`: how many parts the namespace has. Fixed by the first process. */
+      partitions?: number;
+      /** Redis. @defaultValue "memory": what the server's own persistence gives */
+      durability?: "memory" | "replicated" | "fsync";
+      /** Redis: replicas that have a message before it is accepted, with `durability: "replicated"`. @defaultValue 1 */
+      replicas?: number;
+      /** Redis: milliseconds until a message counts as not durable. @defaultValue 1 000 */
+      durabilityTimeoutMs?: number;
+      /** Redis: milliseconds until a command without an answer is given up. @defaultValue 5 000 */
+      requestTimeoutMs?: number;
+    };
   locks?: RedisAddress & {
+    /** There is no runtime without locks: only `true` is accepted. */
+    enabled?: true;
     /** @defaultValue "local" */
     backend?: "local" | "redis";
     /** @defaultValue "hebra" */
     namespace?: string;
+    /** Milliseconds that a lock outlives its process. @defaultValue 120 000 */
+    ttlMs?: number;
+    /** Milliseconds that somebody waits for a lock. @defaultValue 30 000 */
+    waitMs?: number;
+    /** Redis: milliseconds between two looks of whoever waits. @defaultValue 1 000 */
+    pollMs?: number;
+    /** Redis: milliseconds until a command without an answer is given up. @defaultValue 5 000 */
+    requestTimeoutMs?: number;
   };
-  /** `url` is for PostgreSQL too. */
+  /** `url` is for PostgreSQL too, where it is another name of `connectionString`. */
   store?: RedisAddress & {
     /** `local` is SQLite in `path`. @defaultValue "local" */
     backend?: "local" | "memory" | "sqlite" | "postgres" | "redis";
@@ -55,6 +84,16 @@ export interface RuntimeConfig {
      * true
      */
     prepare?: boolean;
+    /** For PostgreSQL: where it is. */
+    connectionString?: string;
+    /** For PostgreSQL: a directory of PGlite instead of a server. */
+    pglite?: string;
+    /** For PostgreSQL and SQLite: milliseconds that a write waits for another. @defaultValue 5 000 */
+    busyMs?: number;
+    /** For SQLite. @defaultValue "FULL" */
+    synchronous?: "FULL" | "NORMAL";
+    /** For SQLite. @defaultValue "libsql" */
+    driver?: "libsql" | "better-sqlite3" | "node:sqlite";
     /** For Redis. @defaultValue "hebra:thread" */
     namespace?: string;
     /** For PostgreSQL and SQLite. @defaultValue `manual` for PostgreSQL */
@@ -66,98 +105,28 @@ export interface RuntimeConfig {
   oneHost?: boolean;
   /** @defaultValue 30 000 */
   sweepMs?: number;
+  /** As for `createRuntime`. @defaultValue `store` where the store outlives the process */
+  intake?: "store" | "bus";
+  /** As for `createRuntime`. @defaultValue 65 536, or a quarter of `bus.maxMessageBytes` where that is less */
+  maxReplyBytes?: number;
+  /** As for `createRuntime`. @defaultValue 40 */
+  historyItems?: number;
+  /** As for `createRuntime`. @defaultValue `bus.leaseMs`, or 30 000 */
+  leaseTtlMs?: number;
+  /** As for `createRuntime`. */
+  failureText?: string;
+  /** As for `createRuntime`. */
+  busyText?: string;
+  /** What the deployment promises; see {@link RuntimeOptions.targets}. */
+  targets?: RuntimeOptions["targets"];
 }
 
 /** What a configuration cannot say. */
 export type RuntimeParts = Omit<RuntimeOptions, "store" | "bus" | "locks" | "workers" | "oneHost" | "sweepMs">;
 
-const address = {
-  url: z.string().min(1).optional(),
-  connection: z.record(z.string(), z.unknown()).optional(),
-  cluster: z
-    .strictObject({
-      nodes: z.array(z.union([z.string(), z.strictObject({ host: z.string(), port: z.number() })])).min(1),
-      options: z.record(z.string(), z.unknown()).optional(),
-    })
-    .optional(),
-};
-const schema = z
-  .strictObject({
-    bus: z
-      .strictObject({
-        backend: z.enum(["local", "redis"]).default("local"),
-        ...address,
-        namespace: z.string().optional(),
-        leaseMs: z.number().int().min(50).optional(),
-        maxAttempts: z.number().int().min(1).optional(),
-        maxBacklog: z.number().int().min(1).optional(),
-        durability: z.enum(["memory", "replicated", "fsync"]).optional(),
-      })
-      .prefault({}),
-    locks: z
-      .strictObject({
-        backend: z.enum(["local", "redis"]).default("local"),
-        ...address,
-        namespace: z.string().optional(),
-      })
-      .prefault({}),
-    store: z
-      .strictObject({
-        backend: z.enum(["local", "memory", "sqlite", "postgres", "redis"]).default("local"),
-        path: z.string().min(1).default(".hebra/threads.sqlite"),
-        ...address,
-        schema: z.string().optional(),
-        poolSize: z.number().int().min(1).optional(),
-        prepare: z.boolean().optional(),
-        namespace: z.string().optional(),
-        migrations: z.enum(["automatic", "manual"]).optional(),
-      })
-      .prefault({}),
-    workers: z.number().int().min(0).default(1),
-    oneHost: z.boolean().default(false),
-    sweepMs: z.number().min(100).optional(),
-  })
-  .superRefine((config, context) => {
-    for (const part of ["bus", "locks", "store"] as const) {
-      const { backend, url } = config[part];
-      const addresses = Object.keys(addressOf(config[part]));
-      if (backend === "postgres" && url === undefined)
-        context.addIssue({ code: "custom", path: [part, "url"], message: "is needed for the backend postgres" });
-      if (backend === "redis" && addresses.length === 0)
-        context.addIssue({
-          code: "custom",
-          path: [part, "url"],
-          message: "is needed for the backend redis, or a `connection` or a `cluster`",
-        });
-      if (addresses.length > 1)
-        context.addIssue({
-          code: "custom",
-          path: [part],
-          message: `has ${addresses.join(" and ")}: exactly one is needed`,
-        });
-    }
-  });
-
-/** {@link RuntimeConfig} with every default in place. */
-export type ParsedConfig = z.output<typeof schema>;
-
 /** @throws HebraError `INVALID_OPTIONS`, with a did-you-mean for what is unknown */
 export function parseRuntimeConfig(config: RuntimeConfig): ParsedConfig {
-  return parseOptions("runtime config", schema, config);
-}
-
-const given = <T extends object>(values: T) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-
-/** What a configuration says of where its server is. */
-function addressOf({ url, connection, cluster }: ParsedConfig["bus" | "locks" | "store"]) {
-  return given({
-    url,
-    connection,
-    cluster: cluster && { nodes: cluster.nodes, ...given({ options: cluster.options }) },
-  });
+  return parseOptions("runtime config", configSchema, config);
 }
 
 /**
@@ -168,38 +137,52 @@ export async function openBus(
   settings: ParsedConfig["bus"],
   parts: Pick<RuntimeParts, "clock"> = {},
 ): Promise<Bus | undefined> {
-  const { backend, namespace, leaseMs, maxAttempts, maxBacklog, durability } = settings;
-  const behaviour = given({
-    leaseMs,
-    maxBacklog,
-    clock: parts.clock,
-    retry: maxAttempts === undefined ? undefined : { maxAttempts },
-  });
+  const { backend, url: _url, connection: _connection, cluster: _cluster, maxAttempts, retry, ...options } = settings;
+  const behaviour = {
+    ...options,
+    ...given({
+      clock: parts.clock,
+      retry: retry === undefined && maxAttempts === undefined ? undefined : given({ maxAttempts, ...retry }),
+    }),
+  };
+  const own = given(behaviour);
   if (backend === "local")
-    return Object.keys(given({ leaseMs, maxBacklog, maxAttempts })).length === 0
+    return Object.keys(own).every((name) => name === "clock")
       ? undefined
-      : ((await import("@hebra/bus")).localBus(behaviour) as Bus);
+      : ((await import("@hebra/bus")).localBus(own as BusOptions) as Bus);
   const { redisBus } = await import("@hebra/bus/redis");
-  return redisBus({ ...addressOf(settings), ...given({ namespace, durability }), ...behaviour }) as Bus;
+  return redisBus({ ...addressOf(settings), ...own } as RedisBusOptions) as Bus;
 }
 
 /** Opens the locks of a configuration; nothing for local ones. @throws HebraError as the factory */
 export async function openLocks(settings: ParsedConfig["locks"]): Promise<LockManager | undefined> {
-  if (settings.backend === "local") return undefined;
+  const { enabled: _enabled, backend, url: _url, connection: _connection, cluster: _cluster, ...options } = settings;
+  const own = given(options);
+  if (backend === "local")
+    return Object.keys(own).length === 0
+      ? undefined
+      : (await import("@hebra/lock")).localLocks(own as LockManagerOptions);
   const { redisLocks } = await import("@hebra/lock/redis");
-  return redisLocks({ ...addressOf(settings), ...given({ namespace: settings.namespace }) });
+  return redisLocks({ ...addressOf(settings), ...own } as RedisLocksOptions);
 }
 
 /** Opens the store of a configuration alone, for exports and imports. @throws HebraError as the store's factory */
 export async function openStore(settings: ParsedConfig["store"]): Promise<ThreadStore> {
-  const { backend, path, url, schema: name, poolSize, prepare, namespace, migrations } = settings;
+  const { backend, path, url, schema: name, poolSize, prepare, namespace, migrations, busyMs } = settings;
   switch (backend) {
     case "memory":
       return (await import("../store/memory.ts")).memoryStore();
     case "postgres":
       return (await import("../store/postgres.ts")).postgresStore({
-        connectionString: url!,
-        ...given({ schema: name, poolSize, prepare, migrations }),
+        ...given({
+          connectionString: settings.connectionString ?? url,
+          pglite: settings.pglite,
+          schema: name,
+          poolSize,
+          prepare,
+          migrations,
+          busyMs,
+        }),
       });
     case "redis":
       return (await import("../store/redis.ts")).redisStore({ ...addressOf(settings), ...given({ namespace }) });
@@ -207,9 +190,18 @@ export async function openStore(settings: ParsedConfig["store"]): Promise<Thread
       const { mkdirSync } = await import("node:fs");
       const { dirname } = await import("node:path");
       if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      return (await import("../store/sqlite.ts")).sqliteStore({ path, ...given({ migrations }) });
+      return (await import("../store/sqlite.ts")).sqliteStore({
+        path,
+        ...given({ migrations, busyMs, synchronous: settings.synchronous, driver: settings.driver }),
+      });
     }
   }
+}
+
+/** A piece of a reply has to fit into a message of the bus, beside its envelope. */
+function replyBytes({ maxReplyBytes, bus }: ParsedConfig): number | undefined {
+  if (maxReplyBytes !== undefined || bus.maxMessageBytes === undefined) return maxReplyBytes;
+  return Math.max(64, Math.min(65_536, Math.floor(bus.maxMessageBytes / 4)));
 }
 
 /**
@@ -246,8 +238,9 @@ export async function openRuntime(config: RuntimeConfig, parts: RuntimeParts): P
     if (locks !== undefined) closers.push(() => locks.close());
     const store = await openStore(parsed.store);
     closers.push(() => store.close());
-    const { workers, oneHost, sweepMs } = parsed;
+    const { workers, oneHost, sweepMs, intake, historyItems, targets, failureText, busyText } = parsed;
     const runtime = createRuntime({
+      ...given({ historyItems, failureText, busyText, targets, intake, maxReplyBytes: replyBytes(parsed) }),
       ...parts,
       store,
       workers,
@@ -256,7 +249,8 @@ export async function openRuntime(config: RuntimeConfig, parts: RuntimeParts): P
         bus,
         locks,
         sweepMs,
-        leaseTtlMs: parsed.bus.leaseMs === undefined ? undefined : Math.max(100, parsed.bus.leaseMs),
+        leaseTtlMs:
+          parsed.leaseTtlMs ?? (parsed.bus.leaseMs === undefined ? undefined : Math.max(100, parsed.bus.leaseMs)),
       }),
     });
     const { close } = runtime;

@@ -23,6 +23,8 @@ export interface RuntimeMetrics {
   scheduled(outcome: string): void;
   leading(name: string, leads: boolean): void;
   queues(stats: BusStats): void;
+  /** What the deployment promises, in milliseconds. */
+  targets(targets: { dispatchP95Ms?: number | undefined; turnP95Ms?: number | undefined }): void;
 }
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
@@ -45,6 +47,7 @@ export function createRuntimeMetrics(telemetry: Telemetry): RuntimeMetrics {
   const age = gaugeOf(telemetry, threadMetrics.queueOldestAge);
   const waitingAge = gaugeOf(telemetry, threadMetrics.queueOldestWaitingAge);
   const inFlight = gaugeOf(telemetry, threadMetrics.queueInFlight);
+  const target = gaugeOf(telemetry, threadMetrics.target);
   const dead = gaugeOf(telemetry, threadMetrics.deadLetters);
   return {
     turn(outcome, definition, ms, waitedMs) {
@@ -69,6 +72,10 @@ export function createRuntimeMetrics(telemetry: Telemetry): RuntimeMetrics {
         inFlight.record(stats[direction].inFlight, { direction });
       }
       dead.record(stats.dead);
+    },
+    targets({ dispatchP95Ms, turnP95Ms }) {
+      if (dispatchP95Ms !== undefined) target.record(dispatchP95Ms / 1_000, { name: "dispatch" });
+      if (turnP95Ms !== undefined) target.record(turnP95Ms / 1_000, { name: "turn" });
     },
   };
 }

@@ -79,6 +79,11 @@ export interface RuntimeOptions {
   /** Items of history that a model is shown. @defaultValue 40 */
   historyItems?: number;
   /**
+   * What a deployment promises, in milliseconds: exported as metrics, which the alerts compare with what is measured.
+   * `dispatchP95Ms`: from a message's acceptance to the start of its turn. `turnP95Ms`: a turn. @defaultValue none
+   */
+  targets?: { dispatchP95Ms?: number | undefined; turnP95Ms?: number | undefined };
+  /**
    * What an accepted message rests on. With `store` it is a queued turn of the store before the channel acknowledges
    * it, and the bus only wakes a worker: what the bus loses, a sweep publishes again. Messages of definitions whose
    * policy is `reject`, and those that an older engine answers, rest on the bus. @defaultValue `store` where the store
@@ -155,6 +160,9 @@ const schema = z.strictObject({
   sweepMs: z.number().min(100).default(30_000),
   leaseTtlMs: z.number().min(100).default(30_000),
   historyItems: z.number().int().min(1).default(40),
+  targets: z
+    .strictObject({ dispatchP95Ms: z.number().positive().optional(), turnP95Ms: z.number().positive().optional() })
+    .optional(),
   intake: z.enum(["store", "bus"]).optional(),
   maxReplyBytes: z.number().int().min(64).default(65_536),
   readFile: callable.optional(),
@@ -289,6 +297,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   });
   const { telemetry } = openTelemetry(given, "@hebra/thread/runtime");
   const metrics = createRuntimeMetrics(telemetry);
+  metrics.targets(options.targets ?? {});
   const services: RuntimeServices = {
     engine,
     store,

@@ -96,6 +96,7 @@ describe("metrics", () => {
     const sound = memoryChannel("memory");
     const deaf = memoryChannel("deaf", () => Promise.reject(new HebraError("UNSUPPORTED", "no", { retryable: false })));
     const first = make({
+      targets: { dispatchP95Ms: 500, turnP95Ms: 8_000 },
       bus,
       route: (message) =>
         message.text === "lost"

@@ -192,6 +192,12 @@ export const runtimeMetrics = {
     ["direction"],
     "Conversations on lease. Of the whole bus.",
   ),
+  target: gauge(
+    "hebra.target",
+    "s",
+    ["name"],
+    "What the deployment promises at the 95th percentile: `dispatch`, `turn`.",
+  ),
   deadLetters: gauge("hebra.dead_letters", "{message}", [], "Dead letters kept. Of the whole bus."),
 } as const satisfies Record<string, MetricDescription>;
 

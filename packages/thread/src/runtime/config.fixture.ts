@@ -1,0 +1,3 @@
+/** The Redis that tests are given, if any. */
+export const redisUrl = process.env["REDIS_URL"] ?? "";
+export const withoutRedis = redisUrl === "";
