@@ -125,6 +125,10 @@ export const errorCodes = {
     "A turn was cut off by crashes as often as it may be.",
     "Find what ends the process; then send the message again under a new id.",
   ),
+  ANSWER_TOO_LARGE: entry(
+    "An answer of a model holds more calls, parts or characters than it may.",
+    "Nothing, when the model went astray; else raise `answerLimits` of the engine.",
+  ),
   OUTBOX_FAILED: entry(
     "The engine's `outbox` function threw when a turn ended.",
     "Correct the function: it must not throw; the turn is kept as failed.",

@@ -60,7 +60,7 @@ export async function reactTo(
 
 /** Follows a turn to its end, also while it waits for people, and tells the caller's stream of it. */
 async function toEnd(handle: TurnHandle, writer: ChunkWriter | undefined, closed: AbortSignal): Promise<void> {
-  const stream = handle.stream[Symbol.asyncIterator]();
+  const stream = handle.events({ until: "ended" })[Symbol.asyncIterator]();
   let stop = () => {};
   const closing = new Promise<never>((_, reject) => (stop = () => reject(closed.reason as Error)));
   closing.catch(() => undefined);

@@ -8,8 +8,10 @@ import type { ThreadTelemetryOptions } from "./telemetry-options.ts";
 import type { Comparison } from "./compare.ts";
 import type { EndedTurn } from "./ended-turn.ts";
 import type { TurnHandle } from "./handle.ts";
+import type { AnswerLimits } from "./turn/answer.ts";
 import type { Trigger } from "./trigger.ts";
 import type { EngineHealth } from "./engine-health.ts";
+import type { HistoryOptions } from "./history-options.ts";
 
 /** Where a thread is: its tenant, and one of its names. */
 export type Address = ThreadRef & {
@@ -36,6 +38,8 @@ export interface EngineOptions {
   leaseTtlMs?: number;
   /** How often a turn may be begun and resumed after crashes before it ends as `failed`. @defaultValue 5 */
   maxAttempts?: number;
+  /** What one answer of a model may hold; a larger one fails its turn as `ANSWER_TOO_LARGE`. */
+  answerLimits?: Partial<AnswerLimits>;
   /**
    * Milliseconds between two looks for turns without an owner, the first at the start. `false`: only `recover` looks.
    *
@@ -122,8 +126,15 @@ export interface Engine {
    * HebraError as `approve`
    */
   deny(approvalId: string, options?: { tenant?: string; by?: string; comment?: string }): Promise<ApprovalRow>;
-  /** Items with their parts, oldest first. @throws HebraError `THREAD_NOT_FOUND` */
-  history(address: Address, options?: { items?: number }): Promise<HistoryEntry[]>;
+  /**
+   * Items with their parts, oldest first: the newest ones, as a model is shown them, or a page.
+   *
+   * @param options - `items`: how many, counted from the newest, without cutting a turn. @defaultValue the engine's
+   * `historyItems`. For a page: `before` and `after` are sequence numbers of items (`item.seq`), which are left out
+   * themselves; `limit` is how many. @defaultValue 50
+   * @throws HebraError `THREAD_NOT_FOUND`, `INVALID_OPTIONS`
+   */
+  history(address: Address, options?: HistoryOptions): Promise<HistoryEntry[]>;
   /** The context at an address. @throws HebraError `THREAD_NOT_FOUND` */
   context(address: Address): Promise<ContextRow>;
   /**

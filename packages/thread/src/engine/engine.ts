@@ -6,6 +6,7 @@ import { cancel } from "./verbs/cancel.ts";
 import { compare, fork } from "./verbs/lines.ts";
 import { enqueue, react } from "./verbs/react.ts";
 import { health } from "./verbs/health.ts";
+import { history } from "./verbs/history.ts";
 import { recover, resume, sweepBySelf } from "./verbs/recover.ts";
 
 /**
@@ -28,7 +29,7 @@ import { recover, resume, sweepBySelf } from "./verbs/recover.ts";
  */
 export function createEngine(options: EngineOptions): Engine {
   const core = createEngineCore(options, sweepBySelf);
-  const { store, settings, driver, closing, locks } = core;
+  const { driver, closing, locks } = core;
   return {
     react: (definition, trigger, at) => react(core, definition, trigger, at),
     resume: (address, { lease } = {}) => resume(core, address, lease),
@@ -37,10 +38,7 @@ export function createEngine(options: EngineOptions): Engine {
     cancel: (executionId, at = {}) => cancel(core, executionId, at),
     approve: (approvalId, at = {}) => approve(core, approvalId, at),
     deny: (approvalId, at = {}) => deny(core, approvalId, at),
-    async history(address, { items = settings.historyItems } = {}) {
-      const { context } = await find(core, address);
-      return store.history(tenantOf(address), context.id, { items });
-    },
+    history: (address, which) => history(core, address, which),
     context: async (address) => (await find(core, address)).context,
     fork: (address, at) => fork(core, address, at),
     compare: (left, right) => compare(core, left, right),

@@ -18,9 +18,15 @@ export interface TurnHandle {
   /** The trigger was known: this is the turn that its first delivery began. */
   readonly duplicate: boolean;
   /**
-   * The turn's events from its first on, durable ones once and in order, until it has ended. Each iteration reads anew.
+   * The turn's events from its first on, durable ones once and in order. Each iteration reads anew. The last one is
+   * `execution-ended`; or `execution-waiting`, whose data names the approvals, when the turn waits for people; or
+   * `stream-closed` after the engine or its store was closed.
    */
   readonly stream: AsyncIterable<ThreadEvent>;
+  /** As `stream`. @param options - `until`: `ended` reads on while the turn waits. @defaultValue "waiting" */
+  events(options?: { until?: "waiting" | "ended" }): AsyncIterable<ThreadEvent>;
+  /** The words of the answers as they come, without events. */
+  readonly textStream: AsyncIterable<string>;
   /**
    * Resolves when the turn has ended, however it ended, or waits for a person.
    *
@@ -53,7 +59,7 @@ export interface HandleOptions {
 }
 
 export function createHandle(options: HandleOptions): TurnHandle {
-  const { tenant, store, clock, turns, execution, duplicate } = options;
+  const { tenant, execution, duplicate } = options;
   const result = waitForResult(options);
   // Whoever only reads the stream must not be told of a rejection that nobody handles.
   result.catch(() => undefined);
@@ -66,22 +72,66 @@ export function createHandle(options: HandleOptions): TurnHandle {
     reactionItemId: execution.reactionItemId,
     duplicate,
     result,
-    stream: {
-      [Symbol.asyncIterator]() {
-        let unsubscribe = () => {};
-        const subscription = createSubscription({
-          store,
-          clock,
-          tenant,
-          contextId: execution.contextId,
-          executionId: execution.id,
-          afterSeq: options.afterSeq,
-          isLocal: () => turns.isRunning(execution.id),
-          onClose: () => unsubscribe(),
-        });
-        unsubscribe = turns.subscribe(execution.id, subscription);
-        return subscription[Symbol.asyncIterator]();
-      },
+    stream: eventsOf(options, "waiting"),
+    events: ({ until = "waiting" } = {}) => eventsOf(options, until),
+    textStream: wordsOf(eventsOf(options, "waiting")),
+  };
+}
+
+function eventsOf(
+  { tenant, store, clock, turns, execution, afterSeq, closed }: HandleOptions,
+  until: "waiting" | "ended",
+): AsyncIterable<ThreadEvent> {
+  return {
+    [Symbol.asyncIterator]() {
+      let unsubscribe = () => {};
+      const subscription = createSubscription({
+        store,
+        clock,
+        tenant,
+        contextId: execution.contextId,
+        executionId: execution.id,
+        afterSeq,
+        engineClosed: closed,
+        async endsHere() {
+          if (until === "ended") return false;
+          const found = await store.execution(tenant, execution.id);
+          return found?.execution.status === "waiting" && !hasNews(found, clock.now());
+        },
+        isLocal: () => turns.isRunning(execution.id),
+        onClose: () => unsubscribe(),
+      });
+      unsubscribe = turns.subscribe(execution.id, subscription);
+      return subscription[Symbol.asyncIterator]();
+    },
+  };
+}
+
+/**
+ * The text of a stream of events. A reader that missed the growing of a part gets the rest with the part; one of a step
+ * that began anew gets the new words after the old.
+ */
+function wordsOf(events: AsyncIterable<ThreadEvent>): AsyncIterable<string> {
+  return {
+    async *[Symbol.asyncIterator]() {
+      const seen = new Map<number, string>();
+      const kinds = new Map<number, unknown>();
+      for await (const event of events) {
+        if (event.type === "step-reset") seen.clear();
+        if (event.type === "part-started" && "partIndex" in event) kinds.set(event.partIndex, event.data["kind"]);
+        if (event.type === "part-delta" && "partIndex" in event && kinds.get(event.partIndex) === "text") {
+          const delta = String(event.data["delta"]);
+          seen.set(event.partIndex, (seen.get(event.partIndex) ?? "") + delta);
+          yield delta;
+        }
+        if (event.type !== "part-created") continue;
+        const { index, part } = event.data as { index: number; part: { kind: string; text?: string } };
+        if (part.kind !== "text") continue;
+        const shown = seen.get(index) ?? "";
+        seen.set(index, part.text ?? "");
+        if (part.text !== undefined && part.text.startsWith(shown) && part.text.length > shown.length)
+          yield part.text.slice(shown.length);
+      }
     },
   };
 }

@@ -85,8 +85,8 @@ export interface Begin {
   guard?: Guard;
   /**
    * Only without a guard: the execution that is to hear the trigger. While it is queued, running or waiting the trigger
-   * becomes one more of its items, `seq` null, for its holder to fold in; once it has ended, the trigger is queued as
-   * usual.
+   * becomes one more of its items, `seq` null, for its holder to fold in; once it has ended or its cancellation was
+   * requested, the trigger is queued as usual.
    */
   attachTo?: string;
 }

@@ -29,7 +29,9 @@ export type LiveEventType =
   | "call-started"
   | "call-progress"
   | "call-settled"
-  | "step-reset";
+  | "step-reset"
+  /** The last event of a reader that this process cannot go on reading for: the engine or its store was closed. */
+  | "stream-closed";
 
 /** What every event of a stream carries. */
 interface Envelope {

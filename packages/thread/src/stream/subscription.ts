@@ -1,6 +1,6 @@
-import type { Clock } from "@hebra/core";
 import type { ThreadStore } from "../store/store.ts";
-import { isDurable, type ThreadEvent } from "./envelope.ts";
+import { errorCode, type Clock } from "@hebra/core";
+import { ENVELOPE_VERSION, isDurable, type ThreadEvent } from "./envelope.ts";
 
 /** A reader of one execution's events. */
 export interface Subscription extends AsyncIterable<ThreadEvent> {
@@ -15,9 +15,9 @@ const POLL_MS = 250;
 const PAGE = 256;
 
 /**
- * Reads an execution from a sequence number to its end: durable events once and in order, live ones as long as the
- * reader
- * keeps up. Events of another process are seen through the journal, which is polled.
+ * Reads an execution from a sequence number until it waits for people or has ended: durable events once and in order,
+ * live ones as long as the reader keeps up. Events of another process are seen through the journal, which is polled. A
+ * reader whose engine or store is closed gets `stream-closed` as its last event.
  */
 export function createSubscription(options: {
   store: ThreadStore;
@@ -26,6 +26,10 @@ export function createSubscription(options: {
   contextId: string;
   executionId: string;
   afterSeq: number;
+  /** Whether reading ends where the turn began to wait, as it waits still: a later reader finds more in the journal. */
+  endsHere(): Promise<boolean>;
+  /** Aborts when the engine is closed. */
+  engineClosed: AbortSignal;
   /** Whether this process runs the execution and offers its events. */
   isLocal(): boolean;
   onClose(): void;
@@ -48,30 +52,61 @@ export function createSubscription(options: {
   }
 
   async function* read(): AsyncGenerator<ThreadEvent, void, void> {
+    const onClosed = () => wake();
+    options.engineClosed.addEventListener("abort", onClosed, { once: true });
     try {
-      while (!closed) {
-        const event = begun ? buffer.shift() : undefined;
-        if (event === undefined || (isDurable(event) && event.seq > cursor + 1)) {
-          if (event !== undefined) buffer.unshift(event);
-          if (event === undefined && begun && !lagging && options.isLocal()) {
-            await waitForMore();
-            continue;
-          }
-          begun = true;
-          const caughtUp = yield* fromJournal();
-          if (caughtUp === "ended") return;
+      yield* readOn();
+    } catch (error) {
+      if (errorCode(error) !== "CLOSED") throw error;
+      yield closedEvent();
+    } finally {
+      options.engineClosed.removeEventListener("abort", onClosed);
+      close();
+    }
+  }
+
+  function closedEvent(): ThreadEvent {
+    return {
+      v: ENVELOPE_VERSION,
+      at: clock.now(),
+      tenant,
+      contextId,
+      executionId,
+      stepId: "",
+      attempt: 0,
+      partIndex: -1,
+      index: 0,
+      type: "stream-closed",
+      data: {},
+    };
+  }
+
+  async function* readOn(): AsyncGenerator<ThreadEvent, void, void> {
+    while (!closed) {
+      if (options.engineClosed.aborted && buffer.length === 0) {
+        yield closedEvent();
+        return;
+      }
+      const event = begun ? buffer.shift() : undefined;
+      if (event === undefined || (isDurable(event) && event.seq > cursor + 1)) {
+        if (event !== undefined) buffer.unshift(event);
+        if (event === undefined && begun && !lagging && options.isLocal()) {
+          await waitForMore();
           continue;
         }
-        if (isDurable(event)) {
-          if (event.seq <= cursor) continue;
-          cursor = event.seq;
-        }
-        if (event.executionId !== executionId) continue;
-        yield event;
-        if (event.type === "execution-ended") return;
+        begun = true;
+        const caughtUp = yield* fromJournal();
+        if (caughtUp === "ended") return;
+        continue;
       }
-    } finally {
-      close();
+      if (isDurable(event)) {
+        if (event.seq <= cursor) continue;
+        cursor = event.seq;
+      }
+      if (event.executionId !== executionId) continue;
+      yield event;
+      if (event.type === "execution-ended") return;
+      if (event.type === "execution-waiting" && (await options.endsHere())) return;
     }
   }
 
@@ -84,6 +119,7 @@ export function createSubscription(options: {
       if (event.executionId !== executionId) continue;
       yield event;
       if (event.type === "execution-ended") return "ended";
+      if (event.type === "execution-waiting" && (await options.endsHere())) return "ended";
     }
     if (events.length > 0 || buffer.length > 0) {
       // A gap that the journal cannot fill, as after an import, is none.

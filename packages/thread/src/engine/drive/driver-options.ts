@@ -5,6 +5,7 @@ import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { ThreadStore } from "../../store/store.ts";
 import type { EngineTelemetry } from "../engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
+import type { AnswerLimits } from "../turn/answer.ts";
 import type { TurnWork } from "../turn/running-turn.ts";
 import type { DriveTarget } from "./drive-target.ts";
 import type { LocalTurns } from "./local-turns.ts";
@@ -22,6 +23,7 @@ export interface DriverOptions {
   historyItems: number;
   settleWindowMs: number;
   maxAttempts: number;
+  answerLimits: AnswerLimits;
   readFile: ((url: string) => Promise<string>) | undefined;
   leaseTtlMs: number;
   /** Outages are waited out by this process, as no other one is there to go on. */

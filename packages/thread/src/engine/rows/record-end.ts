@@ -74,7 +74,7 @@ function stay(draft: Draft, { execution, steps, outbox }: Continued): Continued 
 function wait(draft: Draft, { execution, steps, outbox }: Continued, at: number): Continued {
   const { rows, writer, patch } = draft;
   assertTransition(executionStates, "execution", execution.status, "waiting");
-  if (execution.status !== "waiting") writer.add("execution-waiting", {});
+  if (execution.status !== "waiting") writer.add("execution-waiting", { approvals: openApprovals(rows) });
   rows.step = { ...rows.step, status: "waiting", updatedAt: at };
   steps.push(rows.step);
   patch.status = "waiting";
@@ -165,6 +165,14 @@ function resume({ writer, patch, rows, now }: Draft, execution: ExecutionRow): E
   patch.status = "running";
   if (rows.step.status === "waiting") rows.step = { ...rows.step, status: "running", updatedAt: now() };
   return { ...execution, status: "running" };
+}
+
+/** What people are asked, for those who only read the stream. */
+function openApprovals({ approvals, calls }: TurnRows): JsonObject[] {
+  const names = new Map(calls.map(({ id, callId, name }) => [id, { callId, name }]));
+  return approvals
+    .filter(({ status }) => status === "pending")
+    .map(({ id, callRowId, reason, expiresAt }) => ({ approvalId: id, ...names.get(callRowId), reason, expiresAt }));
 }
 
 /** When the first of the approvals that nobody has decided expires. */

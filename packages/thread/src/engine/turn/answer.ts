@@ -56,6 +56,71 @@ export interface AnswerListener {
   ended(slot: number): void;
 }
 
+/** What one answer may hold. */
+export interface AnswerLimits {
+  /** @defaultValue 100 */
+  calls: number;
+  /** Texts, files and calls together. @defaultValue 2 000 */
+  parts: number;
+  /** Characters of all texts, inputs and results together. @defaultValue 8 000 000 */
+  characters: number;
+}
+
+/** @throws HebraError `ANSWER_TOO_LARGE` */
+function createMeter(limits: AnswerLimits): (event: ReactorEvent) => void {
+  const used: AnswerLimits = { calls: 0, parts: 0, characters: 0 };
+  return (event) => {
+    if (event.type === "action-request") used.calls++;
+    if (event.type === "action-request" || event.type === "part" || event.type === "part-start") used.parts++;
+    used.characters += sizeOf(event);
+    for (const what of ["calls", "parts", "characters"] as const) {
+      if (used[what] <= limits[what]) continue;
+      throw new HebraError(
+        "ANSWER_TOO_LARGE",
+        `An answer of the model holds more than ${limits[what]} ${what}. What came before is kept; no call of it runs.`,
+        { details: { what, limit: limits[what] } },
+      );
+    }
+  };
+}
+
+function sizeOf(event: ReactorEvent): number {
+  switch (event.type) {
+    case "part-delta":
+      return event.delta.length;
+    case "part":
+      return lengthOf(event.part);
+    case "action-request":
+      return event.name.length + lengthOf(event.input);
+    case "action-result":
+      return lengthOf(event.output) + (event.error?.length ?? 0);
+    default:
+      return 0;
+  }
+}
+
+/** The characters of the texts inside a value. */
+function lengthOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 8;
+  let length = 0;
+  // A cycle is refused when the value is kept: what is counted here need not end there.
+  const seen = new Set<object>();
+  const open: unknown[] = [value];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next === "string") length += next.length;
+    else if (typeof next !== "object" || next === null || seen.has(next)) length += 8;
+    else {
+      seen.add(next);
+      for (const [key, member] of Object.entries(next)) {
+        length += key.length;
+        if (member !== undefined) open.push(member);
+      }
+    }
+  }
+  return length;
+}
+
 /** An answer of which nothing has come. */
 export const emptyAnswer = (): Answer => ({
   parts: [],
@@ -71,8 +136,8 @@ export const emptyAnswer = (): Answer => ({
  *
  * @param earlier - calls of earlier steps of the execution: their ids may not come again. An `owned` one is to get its
  * result.
- * @throws HebraError `REACTOR_PROTOCOL` when events come out of order, `NOT_SERIALIZABLE` when one holds no plain JSON,
- * and whatever the reactor throws.
+ * @throws HebraError `REACTOR_PROTOCOL` when events come out of order, `NOT_SERIALIZABLE` when one cannot be kept,
+ * `ANSWER_TOO_LARGE`, and whatever the reactor throws.
  */
 export async function readAnswer(
   reactor: Reactor,
@@ -80,13 +145,16 @@ export async function readAnswer(
   earlier: EventOrderOptions["calls"] & {},
   answer: Answer,
   listener: AnswerListener,
+  limits: AnswerLimits,
 ): Promise<void> {
+  const meter = createMeter(limits);
   const order = createEventOrder({ calls: earlier });
   const open = new Map<string, { slot: number; part: { text: string; providerMetadata?: ProviderMetadata } }>();
   const calls = new Map<string, RequestedCall>();
   for await (const event of reactor.react(input)) {
     if (input.signal.aborted) throw new HebraError("ABORTED", "The turn was stopped.", { cause: input.signal.reason });
     order.accept(event);
+    meter(event);
     accept(event, answer, open, calls, listener);
   }
   if (input.signal.aborted) throw new HebraError("ABORTED", "The turn was stopped.", { cause: input.signal.reason });

@@ -85,7 +85,7 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
     signal.throwIfAborted();
     const call = telemetry.modelCall(reactor, input);
     try {
-      await call.run(() => readAnswer(reactor, input, earlier, answer, call.listen(live)));
+      await call.run(() => readAnswer(reactor, input, earlier, answer, call.listen(live), environment.answerLimits));
       call.answered(answer);
       break;
     } catch (error) {

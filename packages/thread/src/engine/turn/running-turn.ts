@@ -8,7 +8,7 @@ import type { ThreadEvent } from "../../stream/envelope.ts";
 import type { TurnTelemetry } from "../engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import { createRecorder, type Recorder } from "../rows/recorder.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer, AnswerLimits } from "./answer.ts";
 import { createLiveWriter, type LiveWriter } from "./live-writer.ts";
 import type { FinishedCall } from "./run-call.ts";
 import type { TurnEvent, TurnState } from "./turn-state.ts";
@@ -29,6 +29,8 @@ export interface TurnEnvironment {
   settleWindowMs: number;
   /** How often a turn may be begun and resumed before it fails. */
   maxAttempts: number;
+  /** What one answer may hold. */
+  answerLimits: AnswerLimits;
   /** Turns a `blob:` reference into what a model can read. */
   readFile: ((url: string) => Promise<string>) | undefined;
   /** Outages of the store are waited out. */

@@ -153,8 +153,9 @@ async function storeQueued(core: EngineCore, arrival: Arrival, policy: BusyPolic
 
 /** The execution that a trigger joins instead of making one of its own. */
 function hostOf({ active, queued }: Snapshot, policy: BusyPolicy): string | undefined {
-  if (policy === "steer") return active?.execution.id;
-  return policy === "merge" ? queued.at(-1)?.execution.id : undefined;
+  const host = policy === "steer" ? active : policy === "merge" ? queued.at(-1) : undefined;
+  // A turn that is being cancelled shows its input to no model any more.
+  return host === undefined || host.execution.cancelRequestedAt !== null ? undefined : host.execution.id;
 }
 
 function queuedHandle(

@@ -120,6 +120,13 @@ export const inboxClauses = {
       [[third.execution.id, third.items[0]!.id, [fourth.items[0]!.id]]],
     );
   },
+  "a trigger joins no execution whose cancellation was requested": async ({ store, tenant }) => {
+    await store.begin(tenant, beginRunning(tenant, ids, { fence: 1, expectedSeq: 0 }));
+    await store.requestCancel(tenant, ids.executionId, { at: T0 });
+    const next = beginQueued(turnIds("award_42", "m2"));
+    const queued = await store.begin(tenant, { ...next, attachTo: ids.executionId });
+    same([queued.attached, queued.execution.id, queued.execution.status], [false, next.execution.id, "queued"]);
+  },
   "what is attached is heard in the order in which it came, whatever clocks and ids say": async ({ store, tenant }) => {
     const came = ["m2", "m3", "m4", "m5", "m6", "m7", "m8"].map((id) => beginQueued(turnIds("award_42", id)));
     const itemIds = came.map(({ items }) => items[0]!.id);

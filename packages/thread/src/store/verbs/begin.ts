@@ -58,7 +58,11 @@ function* attemptBegin(tenant: string, given: Begin): Verb<Begun | undefined> {
   checkSettled(context);
   if (context.status === "closed") throw closed(contextId);
   if (given.guard !== undefined) checkGuard(context, given.guard);
-  const hears = host !== undefined && host.contextId === contextId && !isTerminal(executionStates, host.status);
+  const hears =
+    host !== undefined &&
+    host.contextId === contextId &&
+    !isTerminal(executionStates, host.status) &&
+    host.cancelRequestedAt === null;
   const turn =
     given.guard !== undefined
       ? running(tenant, given, context)
