@@ -1,4 +1,4 @@
-import { digest, HebraError, type Clock } from "@hebra/core";
+import { digest, HebraError, sleep, systemClock, type Clock } from "@hebra/core";
 import { ALL_FLAGS } from "../evaluate/document.ts";
 import type { FlagDocument, GlobalRollout, RolloutConfig } from "../evaluate/types.ts";
 import type { IncidentStore } from "../incident/incident.ts";
@@ -8,6 +8,7 @@ import { defaultPolicy, type RolloutPolicy } from "../rollout/policy.ts";
 import type { RolloutService } from "../rollout/service.ts";
 import type { AuditEntry, AuditLog } from "./audit.ts";
 import type { FlagDocumentStore } from "./documents.ts";
+import { ifMatches } from "./etags.ts";
 import type { Principal } from "./tokens.ts";
 
 /** What all routes share. */
@@ -51,23 +52,21 @@ export function etagOf(document: FlagDocument, key: string): string {
   return entries === undefined ? '"none"' : `"${digest(entries).slice(0, 32)}"`;
 }
 
+/** How often a change is tried again while other changes of the document come between. */
+const ATTEMPTS = 100;
+
 /** A change of one flag, with its audit entry. Writers that come between are seen by the document's revision. */
 export async function changeFlag(
   context: CallContext,
   key: string,
   about: { readonly action: AuditEntry["action"]; readonly reason: string; readonly ifMatch?: string | null },
   change: (document: FlagDocument) => FlagDocument,
-): Promise<{ readonly document: FlagDocument; readonly revision: number }> {
+): Promise<{ readonly document: FlagDocument; readonly revision: number; readonly audited: boolean }> {
   const { documents, audit, principal, clock } = context;
   for (let attempt = 1; ; attempt++) {
     const { document, revision } = await documents.read();
     const etag = etagOf(document, key);
-    if (
-      about.ifMatch !== undefined &&
-      about.ifMatch !== null &&
-      about.ifMatch !== etag &&
-      !(about.ifMatch === "*" && etag !== '"none"')
-    ) {
+    if (about.ifMatch !== undefined && about.ifMatch !== null && !ifMatches(about.ifMatch, etag, etag !== '"none"')) {
       throw new HebraError("REVISION_CONFLICT", `The flag ${key} was changed since it was read.`, {
         details: { etag },
       });
@@ -76,7 +75,7 @@ export async function changeFlag(
     try {
       const written = await documents.write(next, revision);
       const digestOf = (of: FlagDocument) => (entriesOf(of, key) === undefined ? "" : digest(entriesOf(of, key)));
-      await audit.append({
+      const entry = {
         at: new Date(clock.now()).toISOString(),
         actor: principal.name,
         action: about.action,
@@ -85,12 +84,21 @@ export async function changeFlag(
         from: digestOf(document),
         to: digestOf(next),
         revision: written,
-      });
+      } as const;
+      // The change is in force whether or not its record could be kept: the answer must not say otherwise.
+      const audited = await audit.append(entry).then(
+        () => true,
+        (error: unknown) => {
+          context.onError(error);
+          return false;
+        },
+      );
       context.changed();
-      return { document: next, revision: written };
+      return { document: next, revision: written, audited };
     } catch (error) {
       // Somebody changed another flag of the same document: that is no conflict for this one.
-      if (!(HebraError.isInstance(error) && error.code === "REVISION_CONFLICT") || attempt === 5) throw error;
+      if (!(HebraError.isInstance(error) && error.code === "REVISION_CONFLICT") || attempt === ATTEMPTS) throw error;
+      await sleep(systemClock, 2 + Math.random() * 8 * Math.min(attempt, 10));
     }
   }
 }

@@ -2,6 +2,7 @@ import { errorMessage, HebraError } from "@hebra/core";
 import { open, readFile, rename } from "node:fs/promises";
 import { parseFlagDocument, parseFlagText } from "../evaluate/document.ts";
 import type { FlagDocument } from "../evaluate/types.ts";
+import { takeLockFile } from "../rollout/store/lock-file.ts";
 
 /** Where the admin reads and writes the flag document; `redisFlagWriter` fits. */
 export interface FlagDocumentStore {
@@ -38,7 +39,8 @@ export function memoryFlagDocuments(
 const REVISION = "hebraRevision";
 
 /**
- * A document in a file, as `fileProvider` watches it. It is replaced by rename, so that no reader sees half of it.
+ * A document in a file, as `fileProvider` watches it. It is replaced by rename, so that no reader sees half of it, and
+ * several processes of one host may write: each write holds a lock file.
  *
  * @throws HebraError `STORE_FAILED` from its methods.
  */
@@ -66,15 +68,21 @@ export function fileFlagDocuments(path: string): FlagDocumentStore {
     read: () => inTurn(read),
     write: (document, expected) =>
       inTurn(async () => {
-        const { revision } = await read();
-        if (expected !== undefined && expected !== revision) throw conflict(revision, expected);
-        const next = parseFlagDocument({ ...document, metadata: { ...document.metadata, [REVISION]: revision + 1 } });
-        const handle = await open(`${path}.${process.pid}.next`, "w");
-        await handle.writeFile(`${JSON.stringify(next, null, 2)}\n`);
-        await handle.sync();
-        await handle.close();
-        await rename(`${path}.${process.pid}.next`, path);
-        return revision + 1;
+        const lock = await takeLockFile(`${path}.lock`);
+        try {
+          const { revision } = await read();
+          if (expected !== undefined && expected !== revision) throw conflict(revision, expected);
+          const next = parseFlagDocument({ ...document, metadata: { ...document.metadata, [REVISION]: revision + 1 } });
+          const handle = await open(`${path}.${process.pid}.next`, "w");
+          await handle.writeFile(`${JSON.stringify(next, null, 2)}\n`);
+          await handle.sync();
+          await handle.close();
+          await lock.assertHeld();
+          await rename(`${path}.${process.pid}.next`, path);
+          return revision + 1;
+        } finally {
+          await lock.release();
+        }
       }),
   };
 }

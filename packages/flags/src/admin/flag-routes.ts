@@ -3,6 +3,7 @@ import { ALL_FLAGS } from "../evaluate/document.ts";
 import type { FlagContext } from "../evaluate/types.ts";
 import { entriesOf, etagOf, type CallContext } from "./context.ts";
 import { bodyOf, json, text, type RouteEntry } from "./http.ts";
+import { noneMatches } from "./etags.ts";
 import { kill, unkill, type KillRequest } from "./kill.ts";
 import { setFlag } from "./set-flag.ts";
 import { requireRole } from "./tokens.ts";
@@ -115,8 +116,8 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
     "/v1/flags/:key/kill",
     async ({ context, params, request }) => {
       requireRole(context.principal, "operate");
-      const by = await kill(context, params["key"]!, killRequest(await bodyOf(request)));
-      return json({ key: params["key"], killed: true, by });
+      const killed = await kill(context, params["key"]!, killRequest(await bodyOf(request)));
+      return json({ key: params["key"], killed: true, ...killed });
     },
   ],
   [
@@ -151,7 +152,8 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
       requireRole(context.principal, "read");
       const document = mergedDocument(await readView(context.documents, context.service.store));
       const etag = `"${digest(document).slice(0, 32)}"`;
-      if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers: { etag } });
+      if (noneMatches(request.headers.get("if-none-match"), etag))
+        return new Response(null, { status: 304, headers: { etag } });
       return json(document, 200, { etag });
     },
   ],

@@ -32,7 +32,8 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 /** An error as `application/problem+json` (RFC 9457). What is not ours shows nothing of itself. */
 export function problem(error: unknown): Response {
   const known = HebraError.isInstance(error);
-  const status = known ? (STATUS[error.code] ?? 500) : 500;
+  const tooLarge = known && error.details["limitBytes"] !== undefined;
+  const status = tooLarge ? 413 : known ? (STATUS[error.code] ?? 500) : 500;
   const body =
     known && status !== 500
       ? { title: error.code, detail: error.message, code: error.code, details: error.details }
@@ -50,11 +51,35 @@ export function problem(error: unknown): Response {
 /** Largest body that is read. */
 const MOST_BYTES = 1_000_000;
 
+/** The body as text, read no further than it may be long. @throws HebraError `PARSE_ERROR` */
+async function textOf(request: Request): Promise<string> {
+  const tooLarge = () =>
+    new HebraError("PARSE_ERROR", `The body is larger than ${MOST_BYTES} bytes.`, {
+      details: { limitBytes: MOST_BYTES },
+    });
+  if (Number(request.headers.get("content-length") ?? 0) > MOST_BYTES) throw tooLarge();
+  if (request.body === null) return "";
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    length += part.value.byteLength;
+    if (length > MOST_BYTES) {
+      await reader.cancel().catch(() => undefined);
+      throw tooLarge();
+    }
+    chunks.push(part.value);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
 /** The JSON body; `{}` when there is none. @throws HebraError `PARSE_ERROR` */
 export async function bodyOf(request: Request): Promise<Record<string, unknown>> {
-  const text = await request.text();
-  if (text.length > MOST_BYTES)
-    throw new HebraError("PARSE_ERROR", `The body is larger than ${MOST_BYTES} characters.`);
+  const text = await textOf(request).catch((error: unknown) => {
+    throw HebraError.isInstance(error)
+      ? error
+      : new HebraError("PARSE_ERROR", "The body ended too soon.", { cause: error });
+  });
   if (text.trim() === "") return {};
   let value: unknown;
   try {

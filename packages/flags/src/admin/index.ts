@@ -1,4 +1,4 @@
-export { fileAudit, memoryAudit, verifyAudit, type AuditEntry, type AuditLog } from "./audit.ts";
+export { fileAudit, memoryAudit, verifyAudit, type AuditEntry, type AuditHead, type AuditLog } from "./audit.ts";
 export { fileFlagDocuments, memoryFlagDocuments, type FlagDocumentStore } from "./documents.ts";
 export { createAdminHandler, type AdminHandler, type AdminHandlerOptions } from "./handler.ts";
 export { nodeListener } from "./node-listener.ts";

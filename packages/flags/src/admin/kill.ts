@@ -16,7 +16,11 @@ export interface KillRequest {
 }
 
 /** How a kill took effect: in the document, or by the rollout's rollback while the document is out of reach. */
-export type KilledBy = "document" | "rollback";
+export interface Killed {
+  readonly by: "document" | "rollback";
+  /** Whether the audit log has it. A kill counts also when it does not. */
+  readonly audited: boolean;
+}
 
 const unavailable = (error: unknown): boolean =>
   HebraError.isInstance(error) && (error.code === "UNREACHABLE" || error.code === "STORE_FAILED");
@@ -43,28 +47,29 @@ function withKill(rollout: RolloutConfig | undefined, kill: Kill | null, environ
 }
 
 async function tell(context: CallContext, key: string, on: boolean, at: string, reason: string): Promise<void> {
-  const { notifiers, onError, principal } = context;
+  const { notifiers, onError, principal, clock } = context;
   const type = on ? "flag-killed" : "flag-unkilled";
-  await notifyAll(notifiers, { type, flag: key, at, reason, by: principal.name }, onError);
+  await notifyAll(notifiers, { type, flag: key, at, reason, by: principal.name }, onError, clock);
 }
 
 /**
  * Kills a flag and tells people. Needs nobody else; while the document is out of reach a running rollout is rolled
  * back.
  */
-export async function kill(context: CallContext, key: string, request: KillRequest): Promise<KilledBy> {
+export async function kill(context: CallContext, key: string, request: KillRequest): Promise<Killed> {
   const { principal, clock, service } = context;
   const { reason, environment, ahead = false } = request;
   const at = new Date(clock.now()).toISOString();
   // A rollout that cannot be listed keeps no kill from being written.
   const rollouts = await service.store.list().catch(() => [key]);
+  let audited: boolean;
   try {
-    await changeFlag(context, key, { action: "kill", reason }, (document) => {
+    ({ audited } = await changeFlag(context, key, { action: "kill", reason }, (document) => {
       if (!ahead) assertKnown(document, rollouts, key);
       return withRollout(document, key, (rollout) =>
         withKill(rollout, { at, by: principal.name, reason }, environment),
       );
-    });
+    }));
   } catch (error) {
     const state = unavailable(error) ? await service.store.read(key).catch(() => undefined) : undefined;
     if (state === undefined || activePhase(state.phase) === undefined) throw error;
@@ -74,10 +79,10 @@ export async function kill(context: CallContext, key: string, request: KillReque
       reason: `killed while the flags were out of reach: ${reason}`,
     });
     await tell(context, key, true, at, reason);
-    return "rollback";
+    return { by: "rollback", audited: true };
   }
   await tell(context, key, true, at, reason);
-  return "document";
+  return { by: "document", audited };
 }
 
 /** Lifts a kill; nothing else does. */

@@ -2,6 +2,7 @@ import { digest, HebraError } from "@hebra/core";
 import type { Flags } from "../client/create-flags.ts";
 import type { FlagContext } from "../evaluate/types.ts";
 import type { CallContext } from "./context.ts";
+import { noneMatches } from "./etags.ts";
 import { contextOf } from "./flag-routes.ts";
 import { bodyOf, json, type RouteEntry } from "./http.ts";
 import { requireRole } from "./tokens.ts";
@@ -80,7 +81,7 @@ export const ofrepRoutes: readonly RouteEntry<CallContext>[] = [
             .map((key) => evaluation(flags, key, asked).body),
         );
         const etag = `"${digest(all).slice(0, 32)}"`;
-        if (request.headers.get("if-none-match") === etag)
+        if (noneMatches(request.headers.get("if-none-match"), etag))
           return new Response(null, { status: 304, headers: { etag } });
         return json({ flags: all }, 200, { etag });
       } catch (error) {

@@ -30,7 +30,11 @@ export function commandOf(
 ): RolloutCommand {
   requireRole(principal, roleFor(verb, body));
   onlyKnown(verb, body);
-  const ifMatch = /^"?(\d+)"?$/.exec(headers.get("if-match") ?? "")?.[1];
+  const given = headers.get("if-match");
+  const ifMatch = given === null || given.trim() === "*" ? undefined : /^"?(\d+)"?$/.exec(given.trim())?.[1];
+  // A precondition that cannot be read is not met: leaving it aside would write what its sender wanted to prevent.
+  if (given !== null && given.trim() !== "*" && ifMatch === undefined)
+    throw new HebraError("REVISION_CONFLICT", '`If-Match` needs one strong ETag of the rollout, such as "3".');
   const idempotencyKey = headers.get("idempotency-key");
   const actor = {
     by: principal.name,
@@ -182,21 +186,24 @@ export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
     async ({ context, params }) => {
       requireRole(context.principal, "read");
       const key = params["key"]!;
-      const [evidence, state, everyChange] = await Promise.all([
+      const [evidence, state] = await Promise.all([
         context.service.store.evidence(key),
         context.service.store.read(key),
-        context.audit.list(),
       ]);
-      const problems = [() => verifyEvidence(evidence, state?.head ?? ""), () => verifyAudit(everyChange)].flatMap(
-        (verify) => {
-          try {
-            verify();
-            return [];
-          } catch (error) {
-            return [errorMessage(error)];
-          }
-        },
-      );
+      // The end first: what is written in between only makes the log longer.
+      const head = await context.audit.head?.();
+      const everyChange = await context.audit.list();
+      const problems = [
+        () => verifyEvidence(evidence, state?.head ?? ""),
+        () => verifyAudit(everyChange, head),
+      ].flatMap((verify) => {
+        try {
+          verify();
+          return [];
+        } catch (error) {
+          return [errorMessage(error)];
+        }
+      });
       // Changes of all flags are one chain; it is verified whole, and shown for one flag.
       return json({
         intact: problems.length === 0,

@@ -15,7 +15,8 @@ export interface FlagView {
 /** Reads both. */
 export async function readView(documents: FlagDocumentStore, store: RolloutStore): Promise<FlagView> {
   const { document, revision } = await documents.read();
-  const overrides: Record<string, FlagOverride> = {};
+  // Keys come from callers: nothing may be found that nobody put there.
+  const overrides = Object.create(null) as Record<string, FlagOverride>;
   for (const flag of await store.list()) {
     const state = await store.read(flag);
     if (state !== undefined) overrides[flag] = overrideOf(state);
@@ -83,6 +84,9 @@ export const ruleOrder: readonly RuleId[] = [
   "default",
 ];
 
+const own = <T>(entries: Readonly<Record<string, T>> | undefined, key: string): T | undefined =>
+  entries !== undefined && Object.hasOwn(entries, key) ? entries[key] : undefined;
+
 /** Why a decision came out as it did. */
 export interface Explanation {
   readonly decision: Decision;
@@ -108,7 +112,7 @@ export async function explain(
     const globals = view.document.rollouts?.["*"] as never as { kill?: null } | undefined;
     const effective = effectiveRollout({
       key: flag,
-      rollout: view.document.rollouts?.[flag],
+      rollout: own(view.document.rollouts, flag),
       kills: [],
       globals: globals === undefined ? [] : [globals],
       overrides: override === undefined ? [] : [override],

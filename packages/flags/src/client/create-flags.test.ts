@@ -155,3 +155,18 @@ describe("createFlags", () => {
     expect(() => createFlags({ provider: {} as never })).toThrow(/not a flag provider/);
   });
 });
+
+it("tells of a flag that was changed under the same version, and puts it in force [FL-21]", async () => {
+  const source = staticProvider(document(3, { canary: { percent: 0 } }));
+  const warnings: string[] = [];
+  const flags = createFlags({ provider: source, logger: { warn: (message) => void warnings.push(message) } });
+  const told: FlagsEvent[] = [];
+  flags.subscribe((event) => void (event.type === "flags-rejected" && told.push(event)));
+  source.set(document(3, { canary: { percent: 0 } }));
+  expect(told).toEqual([]);
+  source.set(document(3, { canary: { percent: 100 } }));
+  expect(flags.decide("f", { session: "s" }).mode).toBe("new");
+  expect(told).toHaveLength(1);
+  expect(warnings).toEqual([expect.stringContaining("changed under the same version 3")]);
+  await flags.close();
+});

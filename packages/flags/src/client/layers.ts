@@ -1,4 +1,4 @@
-import { errorMessage, HebraError, type Clock } from "@hebra/core";
+import { digest, errorMessage, HebraError, type Clock } from "@hebra/core";
 import type { CompileAllInput, Target } from "../evaluate/compile-all.ts";
 import { rolloutEntries } from "../evaluate/document.ts";
 import type { FlagdFlag, RolloutConfig } from "../evaluate/types.ts";
@@ -74,6 +74,16 @@ export function createLayers(input: {
     const before = new Map(layer.snapshot === undefined ? [] : rolloutEntries(layer.snapshot.document));
     for (const [key, rollout] of rolloutEntries(next.document)) {
       const last = before.get(key);
+      if (last !== undefined && rollout.version === last.version && digest(rollout) !== digest(last)) {
+        tell(
+          layer,
+          new HebraError(
+            "FLAG_INVALID",
+            `The flag ${key} was changed under the same version ${rollout.version}. It is in force; raise the version with each change, or decisions cannot be told apart.`,
+            { details: { key, version: rollout.version } },
+          ),
+        );
+      }
       if (last === undefined || rollout.version >= last.version) continue;
       // A version that goes back is somebody's mistake or an old copy of the source; but its kill may be meant.
       kept[key] = rollout.kill === undefined || rollout.kill === null ? last : { ...last, kill: rollout.kill };
@@ -94,6 +104,10 @@ export function createLayers(input: {
 
   function reject(layer: Layer, error: HebraError): void {
     layer.error = error;
+    tell(layer, error);
+  }
+
+  function tell(layer: Layer, error: HebraError): void {
     logger.warn(error.message, { provider: layer.provider.name, code: error.code });
     emit({ type: "flags-rejected", provider: layer.provider.name, error });
   }

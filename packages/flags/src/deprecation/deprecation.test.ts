@@ -24,6 +24,32 @@ function setup() {
   return { clock, old, call, set: (next: DeprecationStage) => void (stage = next) };
 }
 
+describe("headers of a deprecation", () => {
+  const options = { stage: () => "deprecated" as const, deprecatedAt: "2026-03-13", sunsetAt: "2026-03-28" };
+  const request = new Request("https://api.example/v1");
+
+  it("are one valid item each, also where the endpoint had set them [FL-20]", async () => {
+    const old = createDeprecation({ ...options, caller: () => "a" });
+    const had = { deprecation: "true", sunset: "Thu, 01 Jan 2026 00:00:00 GMT" };
+    const { headers } = await old.wrap(() => new Response("ok", { headers: had }))(request);
+    expect(headers.get("deprecation")).toBe(`@${Date.parse("2026-03-13") / 1_000}`);
+    expect(headers.get("sunset")).toBe("Sat, 28 Mar 2026 00:00:00 GMT");
+  });
+
+  it("refuse a sunset before the deprecation [FL-20]", () => {
+    expect(() => createDeprecation({ ...options, sunsetAt: "2026-03-01", caller: () => "a" })).toThrow(/sunsetAt/);
+  });
+
+  it("are sent also when the host's `caller` throws, and the call is counted [FL-20]", async () => {
+    const caller = () => {
+      throw new Error("no header");
+    };
+    const old = createDeprecation({ ...options, caller });
+    expect((await old.wrap(() => new Response("ok"))(request)).headers.get("sunset")).not.toBeNull();
+    expect(old.usage().callers.map((one) => one.caller)).toEqual(["(unknown)"]);
+  });
+});
+
 describe("the way out", () => {
   it("leaves current endpoints as they are, announces, then answers 410 as problem+json, and can be taken back", async () => {
     const { call, set } = setup();

@@ -60,19 +60,24 @@ export interface Deprecation {
 }
 
 const date = z.string().refine((text) => !Number.isNaN(Date.parse(text)), "not a date");
-const schema = z.strictObject({
-  stage: z.custom<DeprecationOptions["stage"]>((value) => typeof value === "function", "must be a function"),
-  deprecatedAt: date,
-  sunsetAt: date,
-  successor: z.string().min(1).optional(),
-  documentation: z.string().min(1).optional(),
-  caller: z.custom<DeprecationOptions["caller"]>((value) => typeof value === "function", "must be a function"),
-  pinned: z
-    .custom<(caller: string) => boolean>((value) => typeof value === "function", "must be a function")
-    .default(() => () => false),
-  maxCallers: z.int().positive().default(1_000),
-  clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
-});
+const schema = z
+  .strictObject({
+    stage: z.custom<DeprecationOptions["stage"]>((value) => typeof value === "function", "must be a function"),
+    deprecatedAt: date,
+    sunsetAt: date,
+    successor: z.string().min(1).optional(),
+    documentation: z.string().min(1).optional(),
+    caller: z.custom<DeprecationOptions["caller"]>((value) => typeof value === "function", "must be a function"),
+    pinned: z
+      .custom<(caller: string) => boolean>((value) => typeof value === "function", "must be a function")
+      .default(() => () => false),
+    maxCallers: z.int().positive().default(1_000),
+    clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
+  })
+  .refine(({ deprecatedAt, sunsetAt }) => Date.parse(sunsetAt) >= Date.parse(deprecatedAt), {
+    path: ["sunsetAt"],
+    message: "must not be earlier than `deprecatedAt`",
+  });
 
 interface Hour {
   calls: number;
@@ -122,9 +127,18 @@ export function createDeprecation(options: DeprecationOptions): Deprecation {
     ...(links === "" ? [] : [["link", links] as [string, string]]),
   ];
 
+  /** The host's own code: what it throws must not take the endpoint down. */
+  function nameOf(request: Request): string {
+    try {
+      return String(caller(request));
+    } catch {
+      return "(unknown)";
+    }
+  }
+
   function count(request: Request, refused: boolean): void {
     const now = clock.now();
-    const named = caller(request);
+    const named = nameOf(request);
     const name = use.has(named) || use.size < maxCallers ? named : "(others)";
     let hours = use.get(name);
     if (hours === undefined) use.set(name, (hours = new Map()));
@@ -167,7 +181,11 @@ export function createDeprecation(options: DeprecationOptions): Deprecation {
       if (now === "gone") return gone();
       const response = await handler(request);
       const marked = new Response(response.body, response);
-      for (const [name, value] of headers) marked.headers.append(name, value);
+      for (const [name, value] of headers) {
+        // `Deprecation` and `Sunset` hold one value each; links are a list.
+        if (name === "link") marked.headers.append(name, value);
+        else marked.headers.set(name, value);
+      }
       return marked;
     },
     usage(since = began) {

@@ -44,8 +44,8 @@ export interface CollectorOptions {
 export interface Collector {
   /** For `createRouter`. */
   readonly observer: Required<Pick<RouteObserver, "exposed" | "finished">>;
-  /** What the host knows besides. Unknown sessions and sessions of no arm are ignored. */
-  record(flag: string, session: string, facts: SessionFacts): void;
+  /** What the host knows besides. Unknown sessions and sessions of no arm are ignored. `org` as in the context. */
+  record(flag: string, session: string, facts: SessionFacts, org?: string): void;
   /** Finished executions of the new arm whose rows were verified. */
   verified(flag: string, complete: boolean): void;
   /** What the shadow runner found. */
@@ -150,9 +150,9 @@ export function createCollector(options: CollectorOptions): Collector {
     return row;
   }
 
-  function know({ flag, session, unit, arm, startedAt }: Exposure): Known | undefined {
+  function know({ flag, session, unit, arm, startedAt, context }: Exposure): Known | undefined {
     if (arm === undefined || unit === "") return undefined;
-    const key = JSON.stringify([flag, session]);
+    const key = JSON.stringify([flag, context.org, session]);
     const row = rowAt(flag, startedAt);
     const before = sessions.get(key);
     if (before?.row === row && before.arm === arm) return before;
@@ -284,8 +284,8 @@ export function createCollector(options: CollectorOptions): Collector {
 
   return {
     observer,
-    record(flag, session, facts) {
-      const known = sessions.get(JSON.stringify([flag, session]));
+    record(flag, session, facts, org) {
+      const known = sessions.get(JSON.stringify([flag, org, session]));
       if (known === undefined) return;
       const [cost, steps] = [measure(flag, "cost", facts.cost), measure(flag, "steps", facts.steps)];
       const measured: readonly number[] = [

@@ -147,6 +147,7 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
             evidence: after.evidenceCount,
           },
           onError,
+          clock,
         );
         return result("proposed", after, report.reason);
       }
@@ -200,6 +201,7 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
           reason: `The postmortem ${id} was due at ${new Date(dueAt).toISOString()}.`,
         },
         onError,
+        clock,
       );
     }
   }

@@ -1,4 +1,4 @@
-import { HebraError } from "@hebra/core";
+import { HebraError, systemClock, type Clock } from "@hebra/core";
 
 /** Something that people should hear of. */
 export interface Notice {
@@ -21,23 +21,45 @@ export interface Notice {
   readonly by?: string;
 }
 
-/** Carries notices to people: a pager, a chat, a webhook. What it throws is reported and changes nothing. */
+/**
+ * Carries notices to people: a pager, a chat, a webhook. What it throws is reported, changes nothing, and the notice is
+ * sent again after 1 s, 5 s, 30 s, 2 min and 10 min.
+ */
 export type Notifier = (notice: Notice) => void | Promise<void>;
 
-/** Tells all; a notifier that fails keeps no other from hearing. */
+/** Waits between two attempts, ms. */
+const RETRIES_MS: readonly number[] = [1_000, 5_000, 30_000, 120_000, 600_000];
+
+/**
+ * Tells all; a notifier that fails keeps no other from hearing, and holds nobody up: it is tried again in the
+ * background.
+ */
 export async function notifyAll(
   notifiers: readonly Notifier[],
   notice: Notice,
   onError: (error: unknown) => void,
+  clock: Clock = systemClock,
 ): Promise<void> {
-  await Promise.all(
-    notifiers.map(async (notifier) => {
-      try {
-        await notifier(notice);
-      } catch (error) {
-        onError(error);
-      }
-    }),
+  const attempt = async (notifier: Notifier, retries: readonly number[]): Promise<void> => {
+    try {
+      await notifier(notice);
+    } catch (error) {
+      onError(error);
+      const [waitMs, ...rest] = retries;
+      if (waitMs === undefined) onError(givenUp(notice));
+      else clock.after(waitMs, () => void attempt(notifier, rest));
+    }
+  };
+  await Promise.all(notifiers.map((notifier) => attempt(notifier, RETRIES_MS)));
+}
+
+function givenUp({ type, flag, at }: Notice): HebraError {
+  return new HebraError(
+    "UNREACHABLE",
+    `A notifier was not told of ${type} of ${flag} at ${at}; it failed ${RETRIES_MS.length + 1} times.`,
+    {
+      details: { type, flag, at },
+    },
   );
 }
 

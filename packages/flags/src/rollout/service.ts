@@ -288,6 +288,7 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
           evidence: evidence.sequence,
         },
         onError,
+        clock,
       );
     return after;
   }

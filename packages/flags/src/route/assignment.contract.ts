@@ -72,6 +72,24 @@ export const assignmentContract: Readonly<Record<string, AssignmentClause>> = {
       assert.equal((await store.read(flag, session))?.flagVersion, index);
   },
 
+  "keeps sessions of two tenants apart, whatever they are called [SE-13]": async ({ store, reopen }) => {
+    const owners: [string | undefined, string][] = [
+      [undefined, "s1"],
+      ["acme", "s1"],
+      ["globex", "s1"],
+      ["a", "b:c"],
+      ["a:b", "c"],
+      [undefined, "t:acme:s1"],
+      [undefined, "s:t:acme:s1"],
+    ];
+    for (const [index, [tenant, session]] of owners.entries())
+      assert.equal(await store.write(first(session, { tenant, flagVersion: index })), true);
+    const other = await reopen();
+    for (const [index, [tenant, session]] of owners.entries())
+      assert.equal((await other.read("engine-v2", session, tenant))?.flagVersion, index);
+    assert.equal(await store.read("engine-v2", "s1", "nobody"), undefined);
+  },
+
   "takes a write only after the revision before it": async ({ store }) => {
     assert.equal(await store.write(first("s", { revision: 2 })), false);
     assert.equal(await store.write(first("s")), true);

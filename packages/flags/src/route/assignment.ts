@@ -4,6 +4,8 @@ import type { Arm } from "../evaluate/types.ts";
 export interface Assignment {
   readonly flag: string;
   readonly session: string;
+  /** The organisation that the session belongs to: two tenants may give sessions the same id. */
+  readonly tenant?: string | undefined;
   readonly mode: "legacy" | "new";
   /** The arm drawn when the assignment was made; `undefined` for units that were named, not drawn. */
   readonly arm: Arm | undefined;
@@ -34,7 +36,7 @@ export interface Assignment {
  */
 export interface AssignmentStore {
   /** The assignment last written. @throws HebraError `UNREACHABLE` */
-  read(flag: string, session: string): Promise<Assignment | undefined>;
+  read(flag: string, session: string, tenant?: string): Promise<Assignment | undefined>;
   /**
    * Writes when what is stored has revision `assignment.revision - 1`; 0 stands for nothing stored.
    *

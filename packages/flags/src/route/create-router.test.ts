@@ -74,11 +74,20 @@ describe("route", () => {
     expect(await turn()).toBe("new");
   });
 
+  it("gives each tenant's session an engine of its own when two have the same id [SE-13]", async () => {
+    const { router, handlers, log } = setUp({ allow: { org: ["acme"] }, canary: { percent: 0 } });
+    const turn = (org: string) => router.route(FLAG, { session: "s1", org }, handlers as RouteHandlers<string>);
+    expect([await turn("acme"), await turn("globex"), await turn("acme")]).toEqual(["new", "legacy", "new"]);
+    expect(log.handovers).toEqual([]);
+    expect((await router.assignment(FLAG, "s1", "acme"))?.mode).toBe("new");
+    expect((await router.assignment(FLAG, "s1", "globex"))?.mode).toBe("legacy");
+  });
+
   it("draws again after the session was ended", async () => {
     const { move, turn, router } = setUp({ canary: { percent: 0 } });
     await turn();
     move({ canary: { percent: 100 } });
-    await router.end(FLAG, "s1");
+    await router.end(FLAG, "s1", "acme");
     expect(await turn()).toBe("new");
   });
 
@@ -112,7 +121,7 @@ describe("route", () => {
     expect(await turn(recorded)).toBe("legacy");
     expect(order).toEqual(["handover", "legacy", "legacy"]);
     expect(log.handovers).toEqual([
-      expect.objectContaining({ session: "s1", since, id: `handover:${FLAG}:s1:${since}` }),
+      expect.objectContaining({ session: "s1", since, id: `handover:${FLAG}:t:acme:s1:${since}` }),
     ]);
     expect(log.cuts).toBe(1);
   });

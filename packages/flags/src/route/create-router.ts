@@ -1,13 +1,20 @@
 import { errorMessage, errorSignature, HebraError } from "@hebra/core";
-import type { Decision, FlagContext } from "../evaluate/types.ts";
+import type { Decision, FlagContext, Unit } from "../evaluate/types.ts";
 import type { Assignment } from "./assignment.ts";
 import { createBreaker, type Breaker } from "./breaker.ts";
+import { assignmentKey } from "./encode-assignment.ts";
 import { createKeyedMutex } from "./keyed-mutex.ts";
 import { parseRouterOptions, type RouterOptions } from "./options.ts";
 import { isThenable, outcomeOfAnswer, outcomeOfFailure, type TurnOutcome, type TurnStatus } from "./outcome.ts";
 import { planTurn, planWithoutSession, within, type Plan } from "./plan.ts";
 import type { EngineHandlers, JudgeAnswer, RouteHandlers, RouteObserver, Router, RouteTurn } from "./router.ts";
 import { createTurns, type RunningTurn } from "./turns.ts";
+
+/** Sessions of two tenants with the same id are two units. */
+function unitOf(unit: Unit, context: FlagContext): string {
+  const id = context[unit] ?? "";
+  return unit === "org" || id === "" ? id : assignmentKey(id, context.org);
+}
 
 type Judge<T> = { readonly outcome?: JudgeAnswer<T> };
 
@@ -76,9 +83,13 @@ export function createRouter(input: RouterOptions): Router {
 
   const bounded = <T>(work: Promise<T>) => within(clock, assignmentTimeoutMs, "The assignment store", work);
 
-  async function read(flag: string, session: string): Promise<{ stored: Assignment | undefined; lost: boolean }> {
+  async function read(
+    flag: string,
+    session: string,
+    org: string | undefined,
+  ): Promise<{ stored: Assignment | undefined; lost: boolean }> {
     try {
-      return { stored: await bounded(assignments.read(flag, session)), lost: false };
+      return { stored: await bounded(assignments.read(flag, session, org)), lost: false };
     } catch (error) {
       warn(flag, session, error as HebraError);
       return { stored: undefined, lost: true };
@@ -114,12 +125,12 @@ export function createRouter(input: RouterOptions): Router {
       };
     }
     const known = { ...context, session };
-    return sessions.run(JSON.stringify([flag, session]), async () => {
+    return sessions.run(JSON.stringify([flag, context.org, session]), async () => {
       for (let attempt = 1; ; attempt++) {
-        const { stored, lost } = await read(flag, session);
+        const { stored, lost } = await read(flag, session, context.org);
         let plan = await planTurn(options, flag, known, handlers, stored);
         if (onlyLegacy) plan = toLegacy(plan, stored);
-        await turns.boundary(flag, session, plan.mode === "new" ? "new" : "legacy");
+        await turns.boundary(flag, known, plan.mode === "new" ? "new" : "legacy");
         // Waiting may have taken long: what was decided before it may no longer hold.
         if (!onlyLegacy && moved(plan.decision, flag, known) && attempt < WRITE_ATTEMPTS) continue;
         const handedOver = plan.handoverDue && (await handOver(flag, known, handlers, stored));
@@ -157,7 +168,7 @@ export function createRouter(input: RouterOptions): Router {
         session,
         context,
         since,
-        id: `handover:${flag}:${session}:${since ?? "unknown"}`,
+        id: `handover:${flag}:${assignmentKey(session, context.org)}:${since ?? "unknown"}`,
       });
       return true;
     } catch (error) {
@@ -284,7 +295,7 @@ export function createRouter(input: RouterOptions): Router {
       const exposure = {
         flag,
         session: context.session ?? "",
-        unit: context[flags.describe(flag)?.unit ?? "session"] ?? "",
+        unit: unitOf(flags.describe(flag)?.unit ?? "session", context),
         context,
         mode,
         decision,
@@ -318,10 +329,10 @@ export function createRouter(input: RouterOptions): Router {
       if (mode === "shadow") shadow(handlers, turn, served.answer as L);
       return served.answer;
     },
-    async end(flag, session) {
-      await sessions.run(JSON.stringify([flag, session]), async () => {
+    async end(flag, session, org) {
+      await sessions.run(JSON.stringify([flag, org, session]), async () => {
         for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
-          const stored = await bounded(assignments.read(flag, session));
+          const stored = await bounded(assignments.read(flag, session, org));
           if (stored === undefined || stored.ended) return;
           if (await bounded(assignments.write({ ...stored, ended: true, revision: stored.revision + 1 }))) return;
         }
@@ -330,7 +341,7 @@ export function createRouter(input: RouterOptions): Router {
         });
       });
     },
-    assignment: (flag, session) => bounded(assignments.read(flag, session)),
+    assignment: (flag, session, org) => bounded(assignments.read(flag, session, org)),
     close() {
       turns.close();
       for (const breaker of breakers.values()) breaker.close();

@@ -5,6 +5,7 @@ import type { Assignment } from "./assignment.ts";
 const schema = z.object({
   flag: z.string(),
   session: z.string(),
+  tenant: z.string().optional(),
   mode: z.enum(["legacy", "new"]),
   arm: z.enum(["new", "control"]).nullable(),
   flagVersion: z.number(),
@@ -15,6 +16,15 @@ const schema = z.object({
   ended: z.boolean(),
   revision: z.number(),
 });
+
+/**
+ * The stored key of a session: the tenant is part of it, and no session id can look like another tenant's.
+ * @internal
+ */
+export function assignmentKey(session: string, tenant: string | undefined): string {
+  if (tenant !== undefined) return `t:${encodeURIComponent(tenant)}:${encodeURIComponent(session)}`;
+  return /^[st]:/.test(session) ? `s:${session}` : session;
+}
 
 /** An assignment as text; what is undefined is null. @internal */
 export function encodeAssignment(assignment: Assignment): string {

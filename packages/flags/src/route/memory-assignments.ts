@@ -1,4 +1,5 @@
 import type { Assignment, AssignmentStore } from "./assignment.ts";
+import { assignmentKey } from "./encode-assignment.ts";
 
 /**
  * Assignments in this process, for one process and for tests.
@@ -8,11 +9,12 @@ import type { Assignment, AssignmentStore } from "./assignment.ts";
 export function memoryAssignments(options: { readonly maxEntries?: number } = {}): AssignmentStore {
   const maxEntries = options.maxEntries ?? 100_000;
   const entries = new Map<string, Assignment>();
-  const keyOf = (flag: string, session: string) => JSON.stringify([flag, session]);
+  const keyOf = (flag: string, session: string, tenant: string | undefined) =>
+    JSON.stringify([flag, assignmentKey(session, tenant)]);
   return {
-    read: (flag, session) => Promise.resolve(entries.get(keyOf(flag, session))),
+    read: (flag, session, tenant) => Promise.resolve(entries.get(keyOf(flag, session, tenant))),
     write(assignment) {
-      const key = keyOf(assignment.flag, assignment.session);
+      const key = keyOf(assignment.flag, assignment.session, assignment.tenant);
       if ((entries.get(key)?.revision ?? 0) !== assignment.revision - 1) return Promise.resolve(false);
       // A Map keeps the order of insertion: writing again moves to the young end.
       entries.delete(key);

@@ -180,6 +180,7 @@ function finish(input: {
   const assignment: Assignment = {
     flag: input.flag,
     session: input.context.session,
+    ...(input.context.org === undefined ? {} : { tenant: input.context.org }),
     mode: engine,
     arm: restart ? (cut ? undefined : drawn) : stored.arm,
     flagVersion: restart ? decision.flagVersion : stored.flagVersion,

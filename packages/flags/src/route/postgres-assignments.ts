@@ -1,7 +1,7 @@
 import { assertPeer, errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
 import * as z from "zod";
 import type { AssignmentStore } from "./assignment.ts";
-import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
+import { assignmentKey, decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 
 /** The part of a `pg` pool that the assignments use. */
 export interface AssignmentsPostgresPool {
@@ -94,18 +94,24 @@ export function postgresAssignments(options: PostgresAssignmentsOptions): Assign
   }
 
   return {
-    read: (flag, session) =>
+    read: (flag, session, tenant) =>
       reach(async (pool) => {
         const { rows } = await pool.query(`select document from ${table} where flag = $1 and session = $2`, [
           flag,
-          session,
+          assignmentKey(session, tenant),
         ]);
         return rows[0] === undefined ? undefined : decodeAssignment(String(rows[0]["document"]));
       }),
     write: (assignment) =>
       reach(async (pool) => {
-        const { flag, session, revision, lastSeenAt } = assignment;
-        const values = [flag, session, revision, new Date(lastSeenAt), encodeAssignment(assignment)];
+        const { flag, session, tenant, revision, lastSeenAt } = assignment;
+        const values = [
+          flag,
+          assignmentKey(session, tenant),
+          revision,
+          new Date(lastSeenAt),
+          encodeAssignment(assignment),
+        ];
         const statement =
           revision === 1
             ? `insert into ${table} (flag, session, revision, last_seen_at, document) values ($1, $2, $3, $4, $5) on conflict do nothing`

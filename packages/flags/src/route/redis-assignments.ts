@@ -8,7 +8,7 @@ import {
   type RedisConnection,
 } from "../provider/redis/connection.ts";
 import type { AssignmentStore } from "./assignment.ts";
-import { decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
+import { assignmentKey, decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 
 /** Options of {@link redisAssignments}. */
 export interface RedisAssignmentsOptions extends RedisConnection {
@@ -64,8 +64,8 @@ return 1`;
 export function redisAssignments(options: RedisAssignmentsOptions): AssignmentStore & { close(): Promise<void> } {
   const { namespace, retainMs, commandTimeoutMs, ...where } = parseOptions("redisAssignments", schema, options);
   const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
-  const keyOf = (flag: string, session: string) =>
-    `${namespace}:assignment:${encodeURIComponent(flag)}:${encodeURIComponent(session)}`;
+  const keyOf = (flag: string, session: string, tenant: string | undefined) =>
+    `${namespace}:assignment:${encodeURIComponent(flag)}:${encodeURIComponent(assignmentKey(session, tenant))}`;
   const reach = async <T>(work: (client: IoredisClient) => Promise<T>): Promise<T> => {
     try {
       return await redis.ask(work);
@@ -75,14 +75,14 @@ export function redisAssignments(options: RedisAssignmentsOptions): AssignmentSt
     }
   };
   return {
-    read: (flag, session) =>
+    read: (flag, session, tenant) =>
       reach(async (client) => {
-        const text = await client.get(keyOf(flag, session));
+        const text = await client.get(keyOf(flag, session, tenant));
         return text === null ? undefined : decodeAssignment(text);
       }),
     write: (assignment) =>
       reach(async (client) => {
-        const key = keyOf(assignment.flag, assignment.session);
+        const key = keyOf(assignment.flag, assignment.session, assignment.tenant);
         return (
           (await client.eval(
             WRITE,

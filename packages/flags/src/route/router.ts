@@ -130,9 +130,9 @@ export interface Router {
    */
   route<L, N = L>(flag: string, context: FlagContext, handlers: RouteHandlers<L, N>): Promise<L | N>;
   /** Ends a session's assignment; the next turn draws again. */
-  end(flag: string, session: string): Promise<void>;
+  end(flag: string, session: string, org?: string): Promise<void>;
   /** What is stored of a session. */
-  assignment(flag: string, session: string): Promise<import("./assignment.ts").Assignment | undefined>;
+  assignment(flag: string, session: string, org?: string): Promise<import("./assignment.ts").Assignment | undefined>;
   /** Lets go of timers and of the flags; turns in flight go on. */
   close(): void;
 }

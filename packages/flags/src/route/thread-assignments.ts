@@ -23,8 +23,8 @@ export interface ThreadStoreLike {
 /** Options of {@link threadAssignments}. */
 export interface ThreadAssignmentsOptions {
   readonly store: ThreadStoreLike;
-  /** The tenant of a session's thread. @defaultValue "default" */
-  readonly tenant?: string | ((session: string) => string);
+  /** The tenant of a session's thread; a function is given the context's `org` too. @defaultValue "default" */
+  readonly tenant?: string | ((session: string, org: string | undefined) => string);
   /** The thread's key of a session. @defaultValue the session */
   readonly key?: (session: string) => string;
   /** Where assignments of this process are kept. @defaultValue in memory */
@@ -51,13 +51,13 @@ export function threadAssignments(options: ThreadAssignmentsOptions): Assignment
   const { store, tenant = "default", key = (session: string) => session } = options;
   const local = options.local ?? memoryAssignments();
   return {
-    async read(flag, session) {
-      const known = await local.read(flag, session);
+    async read(flag, session, org) {
+      const known = await local.read(flag, session, org);
       if (known !== undefined) return known;
-      const where = typeof tenant === "string" ? tenant : tenant(session);
+      const where = typeof tenant === "string" ? tenant : tenant(session, org);
       const thread = await store.load(where, { key: key(session) });
       if (thread === undefined || !(await ranHere(store, where, thread))) return undefined;
-      return derived(flag, session, thread.context.updatedAt);
+      return { ...derived(flag, session, thread.context.updatedAt), tenant: org };
     },
     write: (assignment) => local.write(assignment),
   };

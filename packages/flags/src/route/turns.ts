@@ -17,7 +17,7 @@ export interface RunningTurn {
 export interface Turns {
   begin(flag: string, context: FlagContext, engine: "legacy" | "new", outer: AbortSignal | undefined): RunningTurn;
   /** Waits for turns of the other engine, each for at most `deadlineMs` after its cut. */
-  boundary(flag: string, session: string, engine: "legacy" | "new"): Promise<void>;
+  boundary(flag: string, context: FlagContext, engine: "legacy" | "new"): Promise<void>;
   close(): void;
 }
 
@@ -39,7 +39,7 @@ export function createTurns(input: {
 }): Turns {
   const { flags, clock, onKill } = input;
   const running = new Map<string, Set<Entry>>();
-  const keyOf = (flag: string, session: string) => JSON.stringify([flag, session]);
+  const keyOf = (flag: string, { session = "", org }: FlagContext) => JSON.stringify([flag, org, session]);
 
   const cutOff = (entry: Entry, why: string) => {
     entry.controller.abort(
@@ -82,7 +82,7 @@ export function createTurns(input: {
         controller.abort(new HebraError("ABORTED", "The caller aborted the turn.", { cause: outer?.reason }));
       if (outer?.aborted === true) passOn();
       else outer?.addEventListener("abort", passOn, { once: true });
-      const key = keyOf(flag, context.session ?? "");
+      const key = keyOf(flag, context);
       const entry: Entry = { flag, context, engine, controller, done, cutAt: undefined, cancelTimer: () => {} };
       let entries = running.get(key);
       if (entries === undefined) running.set(key, (entries = new Set()));
@@ -100,8 +100,8 @@ export function createTurns(input: {
         },
       };
     },
-    async boundary(flag, session, engine) {
-      const others = [...(running.get(keyOf(flag, session)) ?? [])].filter((entry) => entry.engine !== engine);
+    async boundary(flag, context, engine) {
+      const others = [...(running.get(keyOf(flag, context)) ?? [])].filter((entry) => entry.engine !== engine);
       await Promise.all(others.map((entry) => waitFor(entry, clock, onKill.deadlineMs)));
     },
     close() {

@@ -49,16 +49,20 @@ export function recordingPort<T extends object>(
   const port = new Proxy(real, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property);
-      if (typeof value !== "function" || typeof property !== "string")
+      if (typeof value !== "function")
         return typeof value === "object" && value !== null ? Object.freeze(structuredClone(value)) : value;
-      const behaviour = behaviours[property as keyof T & string];
+      const method = String(property);
+      const behaviour =
+        typeof property === "string" && Object.hasOwn(behaviours, property)
+          ? behaviours[property as keyof T & string]
+          : undefined;
       if (behaviour === "read") return value.bind(target) as unknown;
       return (...args: unknown[]) => {
-        effects.push({ port: name, method: property, args: safeClone(args) });
+        effects.push({ port: name, method, args: safeClone(args) });
         if (behaviour === undefined)
           throw new HebraError(
             "UNSUPPORTED",
-            `\`${name}.${property}\` is not declared for shadow runs: nothing was done.`,
+            `\`${name}.${method}\` is not declared for shadow runs: nothing was done.`,
           );
         const answer = behaviour.answer;
         const result = typeof answer === "function" ? (answer as (...args: unknown[]) => unknown)(...args) : answer;

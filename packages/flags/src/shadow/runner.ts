@@ -1,4 +1,4 @@
-import { errorMessage, parseOptions, systemClock, type Clock } from "@hebra/core";
+import { errorMessage, parseOptions, redactText, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
 import type { Collector } from "../rollout/collector.ts";
 import type { ShadowCounts } from "../rollout/counter-row.ts";
@@ -193,7 +193,7 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
         session,
         kind,
         differences: [],
-        ...(ran.kind === "failed" ? { error: errorMessage(ran.error) } : {}),
+        ...(ran.kind === "failed" ? { error: redactText(errorMessage(ran.error)) } : {}),
       });
       return;
     }

@@ -210,3 +210,26 @@ describe("side-effect ports", () => {
     expect(effects.map(({ method }) => method)).toEqual(["write", "remove", "helper", "set limits", "delete read"]);
   });
 });
+
+describe("what a shadow run leaves behind", () => {
+  it("is free of secrets also where its engine failed with some [FL-11]", async () => {
+    const clock = createManualClock();
+    const shadow = createShadowRunner({ clock, timeoutMs: 100 });
+    const next = () => Promise.reject(new Error("401 for ada@example.com with password=hunter2 and sk-ant-REDACTED"));
+    shadow.submit({ flag: "f", session: "s", answer: {}, next });
+    await clock.advance(200);
+    await shadow.idle();
+    const kept = JSON.stringify(shadow.mismatches());
+    expect(kept).toContain("401");
+    for (const secret of ["ada@example.com", "hunter2", "abcdefghijklmnop"]) expect(kept).not.toContain(secret);
+  });
+
+  it("is nothing in the world: methods named by symbols are blocked too [FL-20]", async () => {
+    const written: string[] = [];
+    const dispose = Symbol("dispose");
+    const real = { [dispose]: () => void written.push("disposed"), read: () => 1 };
+    const { port, effects } = recordingPort("store", real, { read: "read" });
+    expect(() => port[dispose]()).toThrow(/not declared/);
+    expect([written, effects.map((one) => one.method), port.read()]).toEqual([[], ["Symbol(dispose)"], 1]);
+  });
+});

@@ -91,6 +91,25 @@ describe.each([
 });
 
 describe("httpProvider", () => {
+  test("keeps its headers to its own host when a redirect leads elsewhere [FL-20]", async () => {
+    const seen: [string, string | null][] = [];
+    const send: typeof fetch = async (input, init) => {
+      const { host } = new URL(input as string);
+      seen.push([host, new Headers(init?.headers).get("x-api-key")]);
+      if (host === "flags.example")
+        return new Response(null, { status: 302, headers: { location: "https://other.example/f" } });
+      return new Response('{"flags":{}}');
+    };
+    const headers = { "x-api-key": "secret" };
+    const flags = createFlags({ provider: httpProvider({ url: "https://flags.example/f", headers, fetch: send }) });
+    await flags.ready();
+    expect(seen).toEqual([
+      ["flags.example", "secret"],
+      ["other.example", null],
+    ]);
+    await flags.close();
+  });
+
   test("sends the ETag and its headers, and takes no unchanged document twice", async () => {
     const { state, base } = await flagServer();
     const provider = httpProvider({ url: `${base}/flags`, headers: { authorization: "Bearer t" }, pollMs: 20 });

@@ -12,6 +12,7 @@ import * as z from "zod";
 import { parseFlagText } from "../../evaluate/document.ts";
 import type { FlagProvider } from "../provider.ts";
 import { createRefresher, type Reading } from "../refresher.ts";
+import { carefulFetch } from "./careful-fetch.ts";
 import { readServerEvents } from "./server-events.ts";
 
 /** Options of {@link httpProvider}. */
@@ -86,9 +87,8 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
       const stop = () => timeout.abort();
       signal.addEventListener("abort", stop, { once: true });
       try {
-        const response = await fetch(url, {
+        const response = await carefulFetch(fetch, url, headers, {
           headers: {
-            ...headers,
             accept: "application/json",
             ...(revision === undefined || revision.startsWith(TEXT) ? {} : { "if-none-match": revision }),
           },
@@ -118,8 +118,8 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
   async function listen(stream: string): Promise<void> {
     for (let failures = 0; !closing.signal.aborted; failures++) {
       try {
-        const response = await fetch(stream, {
-          headers: { ...headers, accept: "text/event-stream" },
+        const response = await carefulFetch(fetch, stream, headers, {
+          headers: { accept: "text/event-stream" },
           signal: closing.signal,
         });
         if (!response.ok || response.body === null) throw new Error(`answered ${response.status}`);

@@ -1,5 +1,6 @@
 import { errorMessage, HebraError, parseOptions, systemClock, type Clock, type ErrorCode } from "@hebra/core";
 import * as z from "zod";
+import { carefulFetch } from "./careful-fetch.ts";
 import type { FlagContext, Mode } from "../../evaluate/types.ts";
 
 /** One flag's evaluation, as OpenFeature's Remote Evaluation Protocol (OFREP 0.3.0) has it. */
@@ -81,10 +82,9 @@ export function ofrepClient(options: OfrepClientOptions): OfrepClient {
     const timeout = new AbortController();
     const cancel = clock.after(timeoutMs, () => timeout.abort());
     try {
-      const response = await fetch(`${base}${path}`, {
+      const response = await carefulFetch(fetch, `${base}${path}`, headers, {
         method: "POST",
         headers: {
-          ...headers,
           "content-type": "application/json",
           accept: "application/json",
           ...(etag === undefined ? {} : { "if-none-match": etag }),
