@@ -109,6 +109,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   MAPPING_INVALID: usage,
   SOURCE_INVALID: usage,
   PLAN_MISSING: usage,
+  PLAN_EMPTY: usage,
   PLAN_DRIFT: drift,
   REJECTS_OVER_BUDGET: rejects,
   VERIFY_MISMATCH: differs,

@@ -241,6 +241,10 @@ export const errorCodes = {
   ),
   SOURCE_INVALID: entry("A source cannot be read.", "Correct the file and line that the message names."),
   PLAN_MISSING: entry("There is no pinned plan.", "Run `plan` first."),
+  PLAN_EMPTY: entry(
+    "A plan would move nothing.",
+    "Repair the fields that the message names, or pass a mapping that fits the source.",
+  ),
   PLAN_DRIFT: entry("The source, mapping or target moved since the plan was pinned.", "Plan again and compare."),
   REJECTS_OVER_BUDGET: entry(
     "More rows were rejected than the budget allows.",

@@ -8,6 +8,7 @@ export {
   type OnMissing,
   type ValueKind,
 } from "./mapping/mapping.ts";
+export type { Note } from "./mapping/clean-row.ts";
 export type { Reject } from "./mapping/transform.ts";
 export { planMigration, type MigrationPlan, type Planned, type PlanOptions } from "./plan/plan.ts";
 export { applyPlan, catchUp, type Applied, type ApplyOptions } from "./run/apply.ts";

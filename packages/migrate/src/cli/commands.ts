@@ -6,7 +6,7 @@ const target = { argument: "FILE", help: "SQLite file of the thread store" };
 const tenant = { argument: "NAME", help: "the tenant of the threads", default: "default" };
 const out = {
   argument: "DIR",
-  help: "folder of plan.lock.json, rejects.jsonl and journal.jsonl",
+  help: "folder of plan.lock.json, rejects.jsonl, notes.jsonl and journal.jsonl",
   default: "artifacts",
 };
 const json = { help: "one JSON document on standard output, for programs" };
@@ -23,7 +23,9 @@ export const migrateTable = (prefix: string): CommandTable => ({
   plan: defineCommand({
     summary: "Reads the source, writes nothing to the target, and pins what a move would do.",
     options: { source, target, tenant, out, json },
-    details: ["The usual order is plan, read the plan and its rejects, apply, verify."],
+    details: [
+      "The usual order is plan, read the plan and its rejects, apply, verify. It exits with 2 when nothing would be moved, and names the fields that are missing.",
+    ],
     examples: examples(prefix, "plan"),
     run: run("plan"),
   }),

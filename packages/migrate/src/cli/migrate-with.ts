@@ -3,8 +3,8 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { required, wholeNumber, type Call, type Report } from "@hebra/cli-kit";
 import { HebraError, loadPeer } from "@hebra/core";
-import type { Reject } from "../mapping/transform.ts";
-import { planMigration, readPlan } from "../plan/plan.ts";
+import { assertMoves } from "../plan/empty.ts";
+import { planMigration, readPlan, type MigrationPlan } from "../plan/plan.ts";
 import { applyPlan } from "../run/apply.ts";
 import { fileJournal } from "../run/journal.ts";
 import { jsonlSource } from "../source/jsonl-source.ts";
@@ -39,18 +39,21 @@ export async function migrateWith(
   try {
     switch (command) {
       case "plan": {
-        const { plan, rejects } = await planMigration({
+        const planned = await planMigration({
           source,
           target: { name: "sqlite" },
           tenant,
           onProgress: bar.update,
         });
+        const { plan, rejects, notes } = planned;
         await mkdir(out, { recursive: true });
         await writeWhole(join(out, "rejects.jsonl"), jsonLines(rejects));
+        await writeWhole(join(out, "notes.jsonl"), jsonLines(notes));
+        assertMoves(planned, join(out, "rejects.jsonl"));
         await writeWhole(join(out, "plan.lock.json"), `${JSON.stringify(plan, undefined, 2)}\n`);
         return {
           report: { ok: true, ...plan },
-          text: planText(plan.expected, plan.contexts.count, rejects.length, plan.hash, out, sibling("apply")),
+          text: planText(plan, out, sibling("apply")),
         };
       }
       case "apply": {
@@ -148,25 +151,22 @@ async function writeWhole(path: string, content: string): Promise<void> {
   await rename(`${path}.part`, path);
 }
 
-const jsonLines = (rejects: readonly Reject[]) => rejects.map((reject) => `${JSON.stringify(reject)}\n`).join("");
+const jsonLines = (lines: readonly object[]) => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 const countsText = (counts: Record<string, number>) =>
   Object.entries(counts)
     .map(([table, rows]) => `${rows} ${table}`)
     .join(", ");
 
-function planText(
-  expected: Record<string, number>,
-  contexts: number,
-  rejects: number,
-  hash: string,
-  out: string,
-  next: string,
-): string {
+function planText({ expected, contexts, rejects, notes, hash }: MigrationPlan, out: string, next: string): string {
   const lost =
-    rejects === 0 ? "Every row has a place." : `${rejects} rows have none: see ${join(out, "rejects.jsonl")}.`;
+    rejects.count === 0
+      ? "Every row has a place."
+      : `${rejects.count} rows have none: see ${join(out, "rejects.jsonl")}.`;
+  const repaired = notes.count === 0 ? [] : [`${notes.count} texts are repaired: see ${join(out, "notes.jsonl")}.`];
   return [
-    `${contexts} conversations will become ${countsText(expected)}.`,
+    `${contexts.count} conversations will become ${countsText(expected)}.`,
     lost,
+    ...repaired,
     `Pinned as ${hash.slice(0, 12)} in ${join(out, "plan.lock.json")}. Nothing was written to the target. Next: ${next}.`,
   ].join("\n");
 }

@@ -3,8 +3,8 @@ import { digest, HebraError, type JsonObject, type JsonValue } from "@hebra/core
 /** What becomes of a field whose source is missing. */
 export type OnMissing = "reject" | { default: JsonValue } | { derive: string };
 
-/** How a value is read and checked. */
-export type ValueKind = "string" | "number" | "boolean" | "timestamp" | "json" | "object";
+/** How a value is read and checked. `id` is a string that every store can keep as an id or key, and never repaired. */
+export type ValueKind = "id" | "string" | "number" | "boolean" | "timestamp" | "json" | "object";
 
 /** One field of a target row. */
 export interface FieldRule {

@@ -1,4 +1,5 @@
 import type { ErrorCode, JsonObject, JsonValue } from "@hebra/core";
+import { cleanRow, idProblem, repairNotes, type Note } from "./clean-row.ts";
 import type { EntityMapping, FieldRule, LinkRule, Mapping, ValueKind } from "./mapping.ts";
 
 /** A source row that has no place in the target, and why. */
@@ -11,29 +12,37 @@ export interface Reject {
   detail: string;
 }
 
-/** A target row, or why there is none. */
-export type Transformed = { ok: true; row: JsonObject } | { ok: false; reject: Reject };
+/** A target row with what was repaired in it, or why there is none. */
+export type Transformed = { ok: true; row: JsonObject; notes: Note[] } | { ok: false; reject: Reject };
 
 /** Turns one source row into a target row by its rules. Pure: the same row always gives the same bytes. */
-export function transformRow(mapping: Mapping, entity: EntityMapping, source: JsonObject): Transformed {
-  const id = readId(mapping, entity, source);
+export function transformRow(mapping: Mapping, entity: EntityMapping, given: JsonObject): Transformed {
+  const cleaned = cleanRow(given);
+  // Ids are read as they are: a repair could give two rows one id.
+  const id = readId(mapping, entity, given);
   const refuse = (path: string, detail: string): Transformed => ({
     ok: false,
-    reject: { entity: entity.from, id: id ?? null, code: "ROW_INVALID", path, detail },
+    reject: { entity: entity.from, id: id?.toWellFormed() ?? null, code: "ROW_INVALID", path, detail },
   });
   if (id === undefined) return refuse(entity.id.from[0] ?? "id", "it has no id");
+  const problem = idProblem(id);
+  if (problem !== undefined) return refuse(first(given, entity.id.from)?.path ?? "id", problem);
+  if (!cleaned.ok) return refuse(cleaned.path, cleaned.detail);
+  const source = cleaned.row;
   const row: JsonObject = { id };
   for (const [field, rule] of Object.entries(entity.fields)) {
-    const read = readField(mapping, rule, source);
+    const read = readField(mapping, rule, rule.kind === "id" ? given : source);
     if (!read.ok) return refuse(read.path, read.detail);
     row[field] = read.value;
   }
   for (const [field, rule] of Object.entries(entity.links)) {
-    const read = readLink(mapping, rule, source);
+    const read = readLink(mapping, rule, given);
     if (read === undefined) return refuse(rule.from[0] ?? field, `it has no link to ${rule.entity}`);
+    const unusable = typeof read === "string" ? idProblem(read) : undefined;
+    if (unusable !== undefined) return refuse(first(given, rule.from)?.path ?? field, unusable);
     row[field] = read;
   }
-  return { ok: true, row };
+  return { ok: true, row, notes: repairNotes(entity.from, id, cleaned.repaired) };
 }
 
 function readId(mapping: Mapping, entity: EntityMapping, source: JsonObject): string | undefined {
@@ -58,7 +67,7 @@ function readField(
     };
   }
   const value = readers[rule.kind](found.value);
-  if (value === undefined) return { ok: false, path: found.path, detail: `it is not a ${rule.kind}` };
+  if (value === undefined) return { ok: false, path: found.path, detail: `it is not ${kindNames[rule.kind]}` };
   if (rule.values === undefined) return { ok: true, value };
   const mapped = rule.values[String(value)] ?? rule.values["*"];
   return mapped === undefined
@@ -96,7 +105,18 @@ export function idOf(value: JsonValue | undefined): string | undefined {
   return undefined;
 }
 
+const kindNames: Readonly<Record<ValueKind, string>> = {
+  id: "an id: 1 to 512 characters, well-formed, without U+0000",
+  string: "a string",
+  number: "a number",
+  boolean: "a boolean",
+  timestamp: "a timestamp: milliseconds, or ISO 8601 with a zone",
+  json: "JSON",
+  object: "an object",
+};
+
 const readers: Readonly<Record<ValueKind, (value: JsonValue) => JsonValue | undefined>> = {
+  id: (value) => (typeof value === "string" && idProblem(value) === undefined ? value : undefined),
   string: (value) => (typeof value === "string" ? value : undefined),
   number: (value) => (typeof value === "number" && Number.isFinite(value) ? value : undefined),
   boolean: (value) => (typeof value === "boolean" ? value : undefined),

@@ -1,4 +1,5 @@
 import { digest, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
+import type { Note } from "../mapping/clean-row.ts";
 import { mappingHash } from "../mapping/mapping.ts";
 import type { Reject } from "../mapping/transform.ts";
 import type { SourceInventory, StorySource } from "../source/source.ts";
@@ -18,14 +19,17 @@ export interface MigrationPlan {
   /** Each context's digest, in the order in which they are written, rolled into one. */
   contexts: { count: number; digest: string };
   rejects: { count: number; byCode: Record<string, number> };
+  /** Repairs in rows that are moved. */
+  notes: { count: number; byCode: Record<string, number> };
   /** The digest of everything above: what an approval is for, and what apply compares. */
   hash: string;
 }
 
-/** A plan, and the rows that it leaves behind. */
+/** A plan, the rows that it leaves behind, and what it repairs in the others. */
 export interface Planned {
   plan: MigrationPlan;
   rejects: Reject[];
+  notes: Note[];
 }
 
 /** How a plan is made. */
@@ -45,6 +49,7 @@ export interface PlanOptions {
 export async function planMigration({ source, target, tenant = "default", onProgress }: PlanOptions): Promise<Planned> {
   const inventory = await source.inventory();
   const rejects: Reject[] = [...inventory.rejects];
+  const notes: Note[] = [...inventory.notes];
   const expected: Record<string, number> = {
     threads: 0,
     contexts: 0,
@@ -60,6 +65,7 @@ export async function planMigration({ source, target, tenant = "default", onProg
   for await (const group of source.groups()) {
     const built = buildDocument(group);
     rejects.push(...built.rejects);
+    notes.push(...built.notes);
     onProgress?.(++done, inventory.contexts);
     if (built.document === undefined) continue;
     for (const [table, rows] of Object.entries(countRows(built.document)))
@@ -76,8 +82,9 @@ export async function planMigration({ source, target, tenant = "default", onProg
     expected,
     contexts: { count, digest: rolled },
     rejects: { count: rejects.length, byCode: countCodes(rejects) },
+    notes: { count: notes.length, byCode: countCodes(notes) },
   };
-  return { plan: { ...body, hash: planHash(body) }, rejects };
+  return { plan: { ...body, hash: planHash(body) }, rejects, notes };
 }
 
 /**
@@ -131,9 +138,10 @@ export async function assertNoDrift(
 
 /** Rows of one context by table. */
 export function countRows(document: ContextDocument): Record<string, number> {
-  const { items, executions, steps, parts, calls } = document;
+  const { thread, context, items, executions, steps, parts, calls } = document;
   return {
-    threads: 1,
+    // The main line stands for the thread that it shares with the others.
+    threads: (thread as { mainContextId?: string }).mainContextId === (context as { id?: string }).id ? 1 : 0,
     contexts: 1,
     items: items.length,
     executions: executions.length,
@@ -150,7 +158,7 @@ export function documentDigest(document: ContextDocument): string {
 
 const planHash = (body: object): string => digest(body as JsonObject);
 
-function countCodes(rejects: readonly Reject[]): Record<string, number> {
+function countCodes(rejects: readonly { code: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { code } of rejects) counts[code] = (counts[code] ?? 0) + 1;
   return counts;

@@ -1,9 +1,12 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { HebraError, type JsonObject } from "@hebra/core";
+import { idProblem, type Note } from "../mapping/clean-row.ts";
 import { first, idOf, type Reject } from "../mapping/transform.ts";
+import { linesOf, markOf, storyRowId, type ContextMark } from "../story-to-thread/lines.ts";
 import { storyEntities, type StoryEntity } from "../story-to-thread/mapping.ts";
 import type { SourceInventory, StoryGroup, StorySource } from "./source.ts";
 
@@ -15,6 +18,8 @@ type Places = Record<StoryEntity, number[]>;
 
 interface Index {
   places: Map<string, Places>;
+  /** The main context of each context's thread. */
+  mainOf: Map<string, string>;
   inventory: SourceInventory;
 }
 
@@ -46,19 +51,22 @@ export function jsonlSource(folder: string): StorySource {
   let known: { mark: string; index: Promise<Index> } | undefined;
   /** Files that changed since they were read are read again: a plan has to see it. */
   async function index(): Promise<Index> {
-    const mark = await markOf(folder);
+    const mark = await fileMark(folder);
     if (known?.mark !== mark) known = { mark, index: buildIndex(folder) };
     return known.index;
   }
   return {
     inventory: async () => (await index()).inventory,
     async *groups() {
-      const { places } = await index();
+      const known = await index();
       const files = new Map<StoryEntity, FileHandle>();
       try {
         for (const entity of storyEntities)
           if (existsSync(fileOf(folder, entity))) files.set(entity, await open(fileOf(folder, entity)));
-        for (const id of [...places.keys()].sort()) yield await readGroup(files, places.get(id)!);
+        for (const id of inOrder(known)) {
+          const main = known.mainOf.get(id)!;
+          yield await readGroup(files, known.places.get(id)!, main === id ? undefined : known.places.get(main)!);
+        }
       } finally {
         for (const file of files.values()) await file.close();
       }
@@ -69,7 +77,7 @@ export function jsonlSource(folder: string): StorySource {
 const fileOf = (folder: string, entity: StoryEntity): string => join(folder, `${entity}.jsonl`);
 
 /** Size, time and place of every file. */
-async function markOf(folder: string): Promise<string> {
+async function fileMark(folder: string): Promise<string> {
   const files = await Promise.all(
     storyEntities.map((entity) =>
       stat(fileOf(folder, entity)).then(
@@ -91,29 +99,28 @@ async function buildIndex(folder: string): Promise<Index> {
   }
   const places = new Map<string, Places>();
   const rejects: Reject[] = [];
+  const notes: Note[] = [];
   const entities: SourceInventory["entities"] = [];
-  const keys = new Set<string>();
   /** The context of every row that may have children. */
-  const contextOf: Record<StoryEntity, Map<string, string>> = {
-    context_contexts: new Map(),
-    context_events: new Map(),
-    story_executions: new Map(),
-    story_steps: new Map(),
-    story_parts: new Map(),
-  };
+  const contextOf = perEntity(() => new Map<string, string>());
+  const marks: ContextMark[] = [];
+  let mainOf: Index["mainOf"] = new Map();
 
   for (const entity of storyEntities) {
     const parent = parentOf[entity];
     let rows = 0;
-    const sha256 = await eachLine(fileOf(folder, entity), (text, offset, length, line) => {
+    const sha256 = await eachLine(fileOf(folder, entity), ({ text, offset, length, line, utf8 }) => {
       rows++;
       const refuse = (id: string | null, code: Reject["code"], path: string, detail: string) =>
-        void rejects.push({ entity, id, code, path, detail });
+        void rejects.push({ entity, id: id?.toWellFormed() ?? null, code, path, detail });
       const row = parse(text);
       if (row === undefined) return refuse(null, "ROW_INVALID", `line ${line}`, "it is not a JSON object");
-      const id = idOf(row["id"]) ?? idOf(row["key"]);
-      if (id === undefined) return refuse(null, "ROW_INVALID", `line ${line}`, "it has no id");
+      const id = storyRowId(row);
+      if (id === undefined) return refuse(null, "ROW_INVALID", "id", `line ${line} has no usable id${columnsOf(row)}`);
+      const problem = idProblem(id);
+      if (problem !== undefined) return refuse(id, "ROW_INVALID", "id", `${problem} (line ${line})`);
       if (contextOf[entity].has(id)) return refuse(id, "ROW_DUPLICATE", "id", `a ${entity} with this id came before`);
+      if (!utf8) notes.push({ entity, id, code: "TEXT_REPAIRED", path: `line ${line}`, detail: NOT_UTF8 });
       let contextId: string | undefined = id;
       if (parent !== undefined) {
         const parentId = idOf(first(row, parent.paths)?.value);
@@ -123,26 +130,50 @@ async function buildIndex(folder: string): Promise<Index> {
             id,
             "ROW_ORPHANED",
             parent.paths[0]!,
-            parentId === undefined ? `it names no ${parent.entity}` : `there is no ${parent.entity} ${parentId}`,
+            parentId === undefined
+              ? `it names no ${parent.entity}`
+              : `there is no ${parent.entity} ${parentId.toWellFormed()}`,
           );
       } else {
-        const key = typeof row["key"] === "string" ? row["key"] : id;
-        if (keys.has(key)) return refuse(id, "ROW_DUPLICATE", "key", `a context with the key ${key} came before`);
-        keys.add(key);
-        places.set(id, {
-          context_contexts: [],
-          context_events: [],
-          story_executions: [],
-          story_steps: [],
-          story_parts: [],
-        });
+        marks.push(markOf(row, id));
+        places.set(
+          id,
+          perEntity(() => []),
+        );
       }
       contextOf[entity].set(id, contextId);
       addRange(places.get(contextId)![entity], offset, length);
     });
     entities.push({ entity, rows, sha256 });
+    if (entity !== "context_contexts") continue;
+    const lines = linesOf(marks);
+    mainOf = lines.mainOf;
+    rejects.push(...lines.rejects);
+    for (const { id } of lines.rejects) {
+      places.delete(id!);
+      contextOf.context_contexts.delete(id!);
+    }
   }
-  return { places, inventory: { entities, contexts: places.size, rejects } };
+  return { places, mainOf, inventory: { entities, contexts: places.size, rejects, notes } };
+}
+
+const NOT_UTF8 = "bytes that are not UTF-8 became U+FFFD";
+
+function perEntity<T>(make: () => T): Record<StoryEntity, T> {
+  return Object.fromEntries(storyEntities.map((entity) => [entity, make()])) as Record<StoryEntity, T>;
+}
+
+/** What a row has instead of an id. */
+function columnsOf(row: JsonObject): string {
+  const names = Object.keys(row).slice(0, 12);
+  return names.length === 0 ? "" : `; its columns are ${names.map((name) => name.toWellFormed()).join(", ")}`;
+}
+
+/** Contexts by id, those of one thread together with the main one first. */
+function inOrder({ places, mainOf }: Index): string[] {
+  const key = (id: string) => [mainOf.get(id)!, mainOf.get(id) === id ? "" : id] as const;
+  const compare = (a: string, b: string) => (a === b ? 0 : a < b ? -1 : 1);
+  return [...places.keys()].sort((a, b) => compare(key(a)[0], key(b)[0]) || compare(key(a)[1], key(b)[1]));
 }
 
 /** Rows of a context mostly follow each other: one range for all of them is one read. */
@@ -154,18 +185,27 @@ function addRange(ranges: number[], offset: number, length: number): void {
 
 function parse(text: string): JsonObject | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    // A byte order mark is no part of the first row.
+    const value: unknown = JSON.parse(text.startsWith("\uFEFF") ? text.slice(1) : text);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** A line that is not blank. */
+interface Line {
+  text: string;
+  offset: number;
+  length: number;
+  /** From 1. */
+  line: number;
+  /** False when bytes were replaced to read it. */
+  utf8: boolean;
+}
+
 /** Calls back for each line that is not blank. @returns the file's SHA-256; that of nothing when it is absent. */
-async function eachLine(
-  path: string,
-  visit: (text: string, offset: number, length: number, line: number) => void,
-): Promise<string> {
+async function eachLine(path: string, visit: (line: Line) => void): Promise<string> {
   const hash = createHash("sha256");
   if (!existsSync(path)) return hash.digest("hex");
   let rest: Buffer = Buffer.alloc(0);
@@ -174,7 +214,7 @@ async function eachLine(
   const take = (bytes: Buffer) => {
     line++;
     const text = bytes.toString("utf8");
-    if (text.trim() !== "") visit(text, offset, bytes.length, line);
+    if (text.trim() !== "") visit({ text, offset, length: bytes.length, line, utf8: isUtf8(bytes) });
   };
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
     hash.update(chunk);
@@ -191,8 +231,12 @@ async function eachLine(
   return hash.digest("hex");
 }
 
-async function readGroup(files: ReadonlyMap<StoryEntity, FileHandle>, places: Places): Promise<StoryGroup> {
-  const read = async (entity: StoryEntity): Promise<JsonObject[]> => {
+async function readGroup(
+  files: ReadonlyMap<StoryEntity, FileHandle>,
+  own: Places,
+  main: Places | undefined,
+): Promise<StoryGroup> {
+  const read = async (entity: StoryEntity, places = own): Promise<JsonObject[]> => {
     const rows: JsonObject[] = [];
     for (let i = 0; i < places[entity].length; i += 2) {
       const bytes = Buffer.alloc(places[entity][i + 1]!);
@@ -217,5 +261,6 @@ async function readGroup(files: ReadonlyMap<StoryEntity, FileHandle>, places: Pl
     executions: await read("story_executions"),
     steps: await read("story_steps"),
     parts: await read("story_parts"),
+    ...(main === undefined ? {} : { main: (await read("context_contexts", main))[0]! }),
   };
 }

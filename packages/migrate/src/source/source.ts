@@ -1,4 +1,5 @@
 import type { JsonObject } from "@hebra/core";
+import type { Note } from "../mapping/clean-row.ts";
 import type { Reject } from "../mapping/transform.ts";
 
 /** A context of the old engine with all that hangs on it. */
@@ -8,6 +9,11 @@ export interface StoryGroup {
   executions: JsonObject[];
   steps: JsonObject[];
   parts: JsonObject[];
+  /**
+   * The main context of the thread, when this context is another line of it: it names the thread. @defaultValue
+   * `context`
+   */
+  main?: JsonObject;
 }
 
 /** What a source holds: what a plan is pinned to. */
@@ -16,6 +22,8 @@ export interface SourceInventory {
   contexts: number;
   /** Rows that belong to no context: unreadable, orphaned, or there twice. */
   rejects: Reject[];
+  /** What was repaired while the rows were read. */
+  notes: Note[];
 }
 
 /** Rows of the old engine. Reading changes nothing. */

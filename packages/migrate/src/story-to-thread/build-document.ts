@@ -1,6 +1,7 @@
 import { canonicalJson, deriveId, digest, type JsonObject, type JsonValue } from "@hebra/core";
+import type { Note } from "../mapping/clean-row.ts";
 import type { EntityMapping } from "../mapping/mapping.ts";
-import { transformRow, type Reject } from "../mapping/transform.ts";
+import { first, idOf, transformRow, type Reject } from "../mapping/transform.ts";
 import type { StoryGroup } from "../source/source.ts";
 import type { ContextDocument } from "../target/target.ts";
 import { storyToThread, type StoryEntity } from "./mapping.ts";
@@ -14,6 +15,8 @@ const SOURCE = "story";
 export interface BuiltDocument {
   document: ContextDocument | undefined;
   rejects: Reject[];
+  /** What was repaired in rows that are moved. */
+  notes: Note[];
 }
 
 type Row = JsonObject & { id: string };
@@ -24,13 +27,18 @@ type Row = JsonObject & { id: string };
  */
 export function buildDocument(group: StoryGroup): BuiltDocument {
   const rejects: Reject[] = [];
+  const notes: Note[] = [];
   const map = (from: StoryEntity, to: string, rows: readonly JsonObject[]): Row[] => {
     const entity = storyToThread.entities.find(
       (candidate) => candidate.from === from && candidate.to === to,
     ) as EntityMapping;
     return rows.flatMap((row) => {
       const result = transformRow(storyToThread, entity, row);
-      if (result.ok) return [result.row as Row];
+      if (result.ok) {
+        // A context becomes two rows, and is noted once.
+        if (to !== "thread_threads") notes.push(...result.notes);
+        return [result.row as Row];
+      }
       rejects.push(result.reject);
       return [];
     });
@@ -50,10 +58,10 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
       return false;
     });
 
-  const [thread] = map("context_contexts", "thread_threads", [group.context]);
+  const [thread] = map("context_contexts", "thread_threads", [group.main ?? group.context]);
   const [context] = thread === undefined ? [] : map("context_contexts", "thread_contexts", [group.context]);
   if (thread === undefined || context === undefined)
-    return { document: undefined, rejects: [...rejects, ...orphans(group)] };
+    return { document: undefined, rejects: [...rejects, ...orphans(group)], notes: [] };
 
   const mappedItems = map("context_events", "thread_items", group.events).sort(byTime);
   const itemsById = byId(mappedItems);
@@ -190,12 +198,15 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
     return made;
   }
 
+  const mainContextId = group.main === undefined ? context.id : idOf(group.main["id"])!;
   return {
     rejects,
+    notes,
     document: {
-      thread: { ...shared(thread.id, thread), key: thread["key"], name: thread["name"], mainContextId: context.id },
+      thread: { ...shared(thread.id, thread), key: thread["key"], name: thread["name"], mainContextId },
       context: {
         ...shared(context.id, context),
+        provenance: contextProvenance(group, context.id),
         threadId: thread.id,
         status: context["status"],
         state: context["state"],
@@ -226,6 +237,12 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
       triggers: executions.map((row) => triggerRow(row, itemsById.get(String(row["triggerItemId"]))!, context.id)),
     },
   };
+}
+
+/** Another line of a thread is reached by its context id; the key that the old engine had for it is kept beside it. */
+function contextProvenance({ context, main }: StoryGroup, id: string): JsonObject {
+  const key = first(context, ["key"])?.value;
+  return { source: SOURCE, id, ...(main === undefined || typeof key !== "string" ? {} : { key: key.toWellFormed() }) };
 }
 
 function executionRow(
@@ -310,7 +327,7 @@ function orphans(group: StoryGroup): Reject[] {
   return children.flatMap(([entity, rows]) =>
     rows.map((row): Reject => ({
       entity,
-      id: typeof row["id"] === "string" ? row["id"] : null,
+      id: typeof row["id"] === "string" ? row["id"].toWellFormed() : null,
       code: "ROW_ORPHANED",
       path: "context",
       detail: "its context was rejected",

@@ -11,7 +11,10 @@ const updatedAt: FieldRule = {
 
 /** The thread of a context: the one that it links to, or one of its own. */
 export function threadIdOf(context: JsonObject): string {
-  return idOf(first(context, ["thread", "threadId"])?.value) ?? deriveId("story-thread", idOf(context["id"]) ?? "");
+  return (
+    idOf(first(context, ["thread", "threadId"])?.value) ??
+    deriveId("story-thread", (idOf(context["id"]) ?? "").toWellFormed())
+  );
 }
 
 /** The items' roles by their types, over the generations of the old engine. */
@@ -28,7 +31,7 @@ export function roleOf(event: JsonObject): "user" | "assistant" | "system" {
  */
 export const storyToThread: Mapping = defineMapping({
   name: "story-to-thread",
-  version: 1,
+  version: 2,
   derivations: {
     threadId: threadIdOf,
     contextKey: (context): JsonValue => idOf(context["id"]) ?? null,
@@ -41,7 +44,7 @@ export const storyToThread: Mapping = defineMapping({
       to: "thread_threads",
       id: { from: ["thread", "threadId"], onMissing: { derive: "threadId" } },
       fields: {
-        key: { from: ["key"], kind: "string", onMissing: { derive: "contextKey" } },
+        key: { from: ["key"], kind: "id", onMissing: { derive: "contextKey" } },
         name: { from: ["content.title", "title", "key"], kind: "string", onMissing: { default: null } },
         createdAt,
         updatedAt,
