@@ -27,6 +27,14 @@ export const deniedWhole: ReadonlySet<string> = new Set(
   names("auth pass sig sid xauth xamzsignature xgoogsignature sharedaccesssignature"),
 );
 
+/** Names of secrets that are words of their own: `the pin was bent`, `sid=abc`. */
+export const weakNames: ReadonlySet<string> = new Set(names("pin pan sid sig"));
+
+/** Allowed keys whose values are words of a small set. A value that mixes letters and digits as keys do is none. */
+export const wordKeys: ReadonlySet<string> = new Set(
+  names("status state phase kind type level severity mode decision action verdict outcome environment env"),
+);
+
 /** Endings of one unbroken word that end nothing but a secret's name. */
 export const deniedSuffixes: readonly string[] = [
   "password",

@@ -1,4 +1,12 @@
-import { allowedByDefault, deniedSuffixes, deniedTerms, deniedWhole, lineKeys } from "./redact-defaults.ts";
+import {
+  allowedByDefault,
+  deniedSuffixes,
+  deniedTerms,
+  deniedWhole,
+  lineKeys,
+  weakNames,
+  wordKeys,
+} from "./redact-defaults.ts";
 
 /**
  * What a key's name says about its value: `deny` hides all of it, `allow` lets it pass with its text scrubbed,
@@ -12,10 +20,15 @@ export interface KeyJudge {
   verdict(key: string): KeyVerdict;
   /** Whether the value after this name in free text is a secret. */
   denied(name: string): boolean;
+  /** Whether the name is a common word or abbreviation too, so that a plain word after it in text is no secret. */
+  weak(name: string): boolean;
+  /** What a value under an allowed key is: one word of a small set, or an identifier that may be all digits of 16. */
+  sort(key: string): "word" | "identifier" | undefined;
   /** Whether a value after this name goes on to the end of its line, as headers and passphrases do. */
   wholeLine(name: string): boolean;
 }
 
+const IDENTIFIER = /(?:id|ids|hash|digest|fingerprint|signature|key|etag|revision|version|traceparent|problem)$/;
 const MAX_KEY = 256;
 const MAX_REMEMBERED = 2_000;
 const BOUNDARY = /(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|[^A-Za-z0-9]+/;
@@ -63,6 +76,13 @@ export function createKeyJudge(options: { allowKeys: readonly string[]; denyKeys
     verdict,
     // In text a long run ends with the name that counts: `a.b.c.password=`.
     denied: (name) => verdict(name.length > MAX_KEY ? name.slice(-MAX_KEY) : name) === "deny",
+    weak: (name) => name.length <= 8 && weakNames.has(compactKey(name)),
+    sort(key) {
+      if (key.length > MAX_KEY) return undefined;
+      const whole = compactKey(key);
+      if (wordKeys.has(whole)) return "word";
+      return IDENTIFIER.test(whole) ? "identifier" : undefined;
+    },
     wholeLine: (name) => hasTerm(keyTokens(name.slice(-MAX_KEY)), lineKeys),
   };
 }

@@ -35,6 +35,8 @@ const BLANK = /\s{1,64}/y;
 const BEFORE_CODE = /[ \t]{1,8}(?=[^\s\d]{0,64}\d)(?=[^\s=:]{4})/y;
 const PROSE =
   /["'`”’]?\s{1,64}(?:(?:was |is |been )?(?:changed|set|reset|updated) to|is|was|are|es)\s{1,64}(?!(?:not|no|too|in|on|the|a|an|of|to|for|invalid|expired|missing|required|wrong|incorrect|empty|malformed|revoked|null|undefined|unknown|valid|used|set|changed|reset|updated)\b)/iy;
+/** No secret after a name that is a common word. */
+const PLAIN_WORD = /^[a-z]{1,8}[.,;:!?)]?$/;
 const KEPT = /^(?:null|undefined|none|nil|true|false|\*+)?$/i;
 
 /**
@@ -66,6 +68,8 @@ export function hideMembers(text: string, judge: KeyJudge): string {
     if (at === undefined || at >= text.length || !isSecret(judge, first, name)) continue;
     const before = text[start - 1] ?? "";
     const bounds = valueBounds(text, at, judge.wholeLine(name), before === '"' || before === "'" ? before : "");
+    if (judge.weak(name) && PLAIN_WORD.test(text.slice(bounds.start, Math.min(bounds.end, bounds.start + 12))))
+      continue;
     if (!KEPT.test(text.slice(bounds.start, Math.min(bounds.end, bounds.start + 16)))) {
       out += `${text.slice(done, bounds.start)}[redacted]`;
       done = bounds.end;

@@ -92,6 +92,13 @@ export function looksRandom(text: string): boolean {
   return total >= 32 && counts.every((count) => count > 0) && changes >= total * 0.36;
 }
 
+/** Whether a word mixes letters and digits as no word of a language or of a state does. */
+export function looksCoded(word: string): boolean {
+  if (word.length < 6) return false;
+  if (/^(?=.*\d)(?=.*[a-f])[0-9a-f]{16,}$/i.test(word)) return true;
+  return (word.match(/(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]/g)?.length ?? 0) >= 3;
+}
+
 /** Hides passwords on well-known command lines: `curl -u user:password`, `mysql -ppassword`, `sshpass -p password`. */
 export function hideCommands(text: string): string {
   if (!/\s-/.test(text)) return text;
@@ -106,6 +113,20 @@ export function hideCommands(text: string): string {
 /** Hides bot tokens of the form `123456789:ABC…`. */
 export function hideBotTokens(text: string): string {
   return text.replace(/(?<!\d)\d{6,12}(?::|%3A)[\w-]{30,}/gi, "[redacted:key]");
+}
+
+/** What says that 32 hexadecimal digits are no key: the name of an identifier or of a digest stands before them. */
+const NAMES_DIGEST =
+  /(?:ids?|trace|span|digest|hash|md5|etag|checksum|sum|fingerprint|commit|revision|version|uuid|guid)["']?[\s:=#([]{0,4}["']?$/i;
+
+/** Hides keys of 32 hexadecimal digits, as a Twilio token after its account's SID. UUIDs and longer digests stay. */
+export function hideHexKeys(text: string): string {
+  return text.replace(/(?<![\w-])(?:[A-Z]{2})?[0-9a-f]{32}(?![\w-])/gi, (run: string, at: number) => {
+    // An account's SID is no secret.
+    if (run.length > 32) return run;
+    if (!/[a-f]/i.test(run) || !/\d/.test(run)) return run;
+    return NAMES_DIGEST.test(text.slice(Math.max(0, at - 24), at)) ? run : "[redacted:key]";
+  });
 }
 
 /** Hides e-mail addresses, also where the at sign is percent-encoded. */

@@ -1,13 +1,16 @@
+import type { KeyJudge } from "./redact-keys.ts";
+
 const STOP_STRICT = /[\s/?#"'`<>\\]/g;
 const STOP_LOOSE = /[\s"`<>]/g;
 const WEB = /(?:https?|wss?|file)$/i;
 
 /**
- * Hides what a URL in text says besides where it points: the user and password, and the value of every query parameter.
+ * Hides what a URL in text says besides where it points: the user and password, and the values of query parameters but
+ * for words and small numbers.
  * A connection string may hold `/`, `?` or `#` in its password unencoded, so outside `http` the last `@` counts.
  */
-export function hideUrls(text: string): string {
-  return hideQueries(hideBarePasswords(text.includes("://") ? hideUserInfo(text) : text));
+export function hideUrls(text: string, judge: KeyJudge): string {
+  return hideQueries(hideBarePasswords(text.includes("://") ? hideUserInfo(text) : text), judge);
 }
 
 function hideUserInfo(text: string): string {
@@ -53,7 +56,18 @@ function hideBarePasswords(text: string): string {
   return text.replace(/(?<![\w%.-])([\w%.-]{1,64}):([^\s@"'`/\\[\]]{1,128})@/g, "$1:[redacted]@");
 }
 
-function hideQueries(text: string): string {
+/** Parameters whose values are secrets or a person's words, however plain they look. */
+const TELLING = /^(?:code|state|key|k|p|t|q|query|search|nonce|otp|email|mail|user|username|name|phone|login)$/i;
+/** A word or a small number: the colour, page and order of a list. */
+const HARMLESS = /^(?:[a-z]{1,12}|\d{1,6})$/;
+
+function hideQueries(text: string, judge: KeyJudge): string {
   if (!text.includes("=")) return text;
-  return text.replace(/([?&#][\w.[\]%$~-]{1,64}=)([^\s&#"`<>]+)/g, "$1[redacted]");
+  return text.replace(
+    /([?&#])([\w.[\]%$~-]{1,64})=([^\s&#"`<>]+)/g,
+    (all: string, before: string, name: string, value: string) => {
+      const plain = HARMLESS.test(value) && !TELLING.test(name) && (!judge.denied(name) || judge.weak(name));
+      return plain ? all : `${before}${name}=[redacted]`;
+    },
+  );
 }

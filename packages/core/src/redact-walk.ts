@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { KeyJudge, KeyVerdict } from "./redact-keys.ts";
-import { looksRandom } from "./redact-patterns.ts";
+import { looksCoded, looksRandom } from "./redact-patterns.ts";
 
 /** The limits of one walk; see `RedactorOptions`. */
 export interface WalkLimits {
@@ -17,6 +17,8 @@ export interface WalkLimits {
  */
 const LOOK_AHEAD = 65_536;
 const UNREADABLE = "[unreadable]";
+/** The form of trace ids and digests, which under an identifier's name are no keys. */
+const HEX_IDENTIFIER = /^[0-9a-f]{32}$/;
 const ERROR_FIELDS = ["name", "message", "code", "stack", "cause", "errors"];
 
 /** A numeric key is a position, not a name: its value goes by what holds it. */
@@ -136,10 +138,19 @@ export function createWalker(
       if (value === undefined) continue;
       const name = typeof key === "string" ? key : undefined;
       const verdict = name === undefined ? "unknown" : POSITION.test(name) ? parent : judge.verdict(name);
-      set(out, keyText(key, verdict), value === UNREADABLE ? value : visit(value, verdict, walk));
+      const shown = value === UNREADABLE ? value : (sorted(name, value, verdict) ?? visit(value, verdict, walk));
+      set(out, keyText(key, verdict), shown);
       kept++;
     }
     return out;
+  };
+
+  /** A text under an allowed key whose values have a form: nothing when it is to be judged as any text. */
+  const sorted = (name: string | undefined, value: unknown, verdict: KeyVerdict): string | undefined => {
+    if (verdict !== "allow" || name === undefined || typeof value !== "string" || value.length > 256) return undefined;
+    const sort = judge.sort(name);
+    if (sort === "word" && value.split(/[^A-Za-z0-9]+/).some(looksCoded)) return "[redacted:string]";
+    return sort === "identifier" && HEX_IDENTIFIER.test(value) ? value : undefined;
   };
 
   const errorFields = (error: Error, walk: Walk): JsonObject => {

@@ -18,6 +18,12 @@ export interface RedactorOptions {
   denyKeys?: readonly string[];
   /** Shapes of secrets to hide in text, tried before the built-in ones. @defaultValue none */
   patterns?: readonly RedactionPattern[];
+  /**
+   * Whether text loses, beside secrets, what identifies a person: telephone numbers, and national ids of Brazil, Chile,
+   * Spain, the United Kingdom and the United States, by their form and check digits. Names and addresses of streets
+   * stay; e-mail addresses, cards and bank accounts are hidden in any case. @defaultValue false
+   */
+  personalData?: boolean;
   /** How deep structures are followed. @defaultValue 8 */
   maxDepth?: number;
   /** UTF-16 units kept of each text in a structure. @defaultValue 4096 */
@@ -43,6 +49,7 @@ const optionsSchema = z.strictObject({
   patterns: z
     .array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/), pattern: z.instanceof(RegExp) }))
     .default([]),
+  personalData: z.boolean().default(false),
   maxDepth: count.default(8),
   maxStringLength: count.default(4_096),
   maxEntries: count.default(100),
@@ -73,14 +80,14 @@ const optionsSchema = z.strictObject({
  * const { redact, redactText } = createRedactor({ allowKeys: ["plan"] });
  * console.log(redact({ plan: "pro", nickname: "Ada", apiKey: "k-1" }));
  * // { plan: "pro", nickname: "[redacted:string]", apiKey: "[redacted:string]" }
- * console.log(redactText("GET https://u:p@example.com/?t=1 Authorization: Bearer abc"));
- * // GET https://[redacted]@example.com/?t=[redacted] Authorization: [redacted]
+ * console.log(redactText("GET https://u:p@example.com/?t=1&page=2 Authorization: Bearer abc"));
+ * // GET https://[redacted]@example.com/?t=[redacted]&page=2 Authorization: [redacted]
  * ```
  */
 export function createRedactor(options: RedactorOptions = {}): Redactor {
   const parsed = parseOptions("createRedactor", optionsSchema, options);
   const judge = createKeyJudge(parsed);
-  const redactText = createTextScrubber(judge, parsed.patterns);
+  const redactText = createTextScrubber(judge, parsed.patterns, parsed.personalData);
   return { redact: createWalker(parsed, judge, redactText), redactText };
 }
 
