@@ -61,6 +61,12 @@ export interface BusOptions {
   maxMessageBytes?: number;
   /** Dead letters kept; beyond, the oldest go. @defaultValue 10 000 */
   maxDeadLetters?: number;
+  /**
+   * Dead letters kept of one tenant; beyond, its oldest go, so that one tenant pushes out no other's. On a Redis
+   * Cluster this holds for each partition.
+   * @defaultValue a tenth of `maxDeadLetters`
+   */
+  maxDeadLettersPerTenant?: number;
   /** Limits by tenant, and for all that are not named. @defaultValue none: tenants simply take turns */
   tenants?: { default?: TenantOptions; byTenant?: Record<string, TenantOptions> };
   /** Where time comes from. @defaultValue the system's */
@@ -99,6 +105,7 @@ export const busOptionsShape = {
   dedupWindowMs: whole(1).default(3_600_000),
   maxMessageBytes: whole(256).default(262_144),
   maxDeadLetters: whole(1).default(10_000),
+  maxDeadLettersPerTenant: whole(1).optional(),
   tenants: z.strictObject({ default: tenant.optional(), byTenant: z.record(z.string(), tenant).optional() }).optional(),
   clock: z
     .custom<Clock>((value) => typeof (value as Clock | undefined)?.monotonic === "function", "expected a Clock")

@@ -7,6 +7,7 @@ import type {
   PublishReceipt,
   ScheduledMessage,
 } from "./client/bus-reports.ts";
+import type { Durability } from "./durability.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 /** Names one conversation. */
@@ -16,9 +17,6 @@ export interface ConversationAddress {
   /** The conversation, e.g. `telegram:991`: its messages are handled in order, one holder at a time. */
   session: string;
 }
-
-/** How much an accepted message outlives. See {@link PublishOptions.durability}. */
-export type Durability = "memory" | "replicated" | "fsync";
 
 /** What inbound and outbound messages have in common. */
 export interface MessageBase<Payload> extends ConversationAddress {
@@ -66,6 +64,14 @@ export interface PublishOptions {
    * @defaultValue the bus's own setting, which is `memory` unless it was given another
    */
   durability?: Durability;
+  /**
+   * What happens when the durability is not reached in time. `accept` resolves: `durable: false`, and what was
+   * reached. `refuse` rejects with `DURABILITY_MISSED`. The message is stored either way: published again with its id,
+   * it is stored once and waits again.
+   *
+   * @defaultValue the bus's own setting, which is `accept` unless it was given another
+   */
+  onDurabilityMissed?: "accept" | "refuse";
 }
 
 /** A message as a consumer gets it. */
@@ -209,6 +215,12 @@ export interface ConsumeOptions {
   maxBatch?: number;
 }
 
+/**
+ * Handles one delivery. What it returns is acked with it. Its signal aborts when the lease is lost: what it returns or
+ * throws then is of no effect.
+ */
+export type DeliveryHandler<Payload = JsonValue> = (delivery: Delivery<Payload>) => Promise<AckOptions | void>;
+
 /** How a gateway consumes. */
 export interface ConsumeOutboundOptions extends ConsumeOptions {
   /** The gateway. */
@@ -232,7 +244,8 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
    *
    * @returns a receipt for each message, in the order given
    * @throws HebraError before anything is published: `NOT_SERIALIZABLE`, `ENVELOPE_TOO_LARGE`, `INVALID_ID`,
-   * `DURABILITY_UNSUPPORTED`; `UNREACHABLE` when it is unknown what was: publish again with the same ids. `CLOSED`.
+   * `DURABILITY_UNSUPPORTED`; `DURABILITY_MISSED`, see `onDurabilityMissed`; `UNREACHABLE` when it is unknown what was:
+   * publish again with the same ids. `CLOSED`.
    */
   publishInbound(
     messages: InboundMessage<Inbound> | readonly InboundMessage<Inbound>[],
@@ -249,6 +262,28 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
    * waits and goes on by itself. The iteration ends by the signal, by `drain` and by `close`.
    */
   consumeInbound(options?: ConsumeOptions): AsyncIterableIterator<Delivery<Inbound>>;
+  /**
+   * Handles deliveries: acks with what the handler returns, nacks with what it throws. A delivery that the handler
+   * settled itself stays as it is. Resolves when consuming has ended (by the signal, `drain` or `close`) and every
+   * handler has returned.
+   *
+   * @example
+   * ```ts
+   * import { localBus } from "@hebra/bus";
+   *
+   * const bus = localBus();
+   * const stop = new AbortController();
+   * const done = bus.process(
+   *   async (delivery) => ({ outbound: [{ gatewayId: "main", payload: delivery.messages.length }] }),
+   *   { concurrency: 8, signal: stop.signal },
+   * );
+   * await bus.publishInbound({ session: "telegram:991", payload: "Hola" });
+   * stop.abort();
+   * await done;
+   * await bus.close();
+   * ```
+   */
+  process(handler: DeliveryHandler<Inbound>, options?: ConsumeOptions): Promise<void>;
   /** As {@link Bus.consumeInbound}, for the messages addressed to one gateway. */
   consumeOutbound(options: ConsumeOutboundOptions): AsyncIterableIterator<Delivery<Outbound>>;
   /** One delivery for a gateway if one is ready now, without waiting. */

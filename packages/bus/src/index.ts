@@ -19,7 +19,7 @@ export type {
   ConsumeOutboundOptions,
   ConversationAddress,
   Delivery,
-  Durability,
+  DeliveryHandler,
   InboundMessage,
   MessageBase,
   MoreNotice,
@@ -31,4 +31,5 @@ export type {
   Tenure,
 } from "./bus.ts";
 export type { TraceContext } from "./trace-context.ts";
+export type { Durability } from "./durability.ts";
 export { localBus } from "./local.ts";

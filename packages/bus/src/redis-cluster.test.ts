@@ -14,9 +14,9 @@ describe.skipIf(withoutRedisServer !== undefined)("the bus on a cluster of three
 
   const connect = () => new Cluster(cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port })));
 
-  // Turns of tenants and lanes, counts per tenant, and trials after a crash are promised per partition: their clauses
-  // hold where there is one.
-  const perPartition = /^tenants take turns|heavier tenant|capped tenant|cap heals|tenant's rate|fast lane|BU-4/;
+  // Turns of tenants and lanes, counts per tenant, their dead letters, and trials after a crash are promised per
+  // partition: their clauses hold where there is one.
+  const perPartition = /^tenants take turns|heavier tenant|capped tenant|cap heals|tenant's rate|fast lane|BU-4|SE-6/;
   for (const [title, clause] of Object.entries(busContract)) {
     it.skipIf(perPartition.test(title))(title, async () => {
       const harness = redisHarness(connect);

@@ -52,6 +52,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   BACKLOG_FULL: away,
   UPGRADE_REQUIRED: usage,
   DURABILITY_UNSUPPORTED: usage,
+  DURABILITY_MISSED: away,
   LEASE_LOST: unfinished,
   REACTOR_FAILED: internal,
   REACTOR_PROTOCOL: internal,

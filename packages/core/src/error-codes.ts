@@ -80,6 +80,11 @@ export const errorCodes = {
     "The server cannot give the durability asked for.",
     "Upgrade the server or ask for a lower durability.",
   ),
+  DURABILITY_MISSED: entry(
+    "A message is stored, but not as durably as its publisher asked.",
+    "Publish it again with the same id, or accept less.",
+    true,
+  ),
   LEASE_LOST: entry(
     "A delivery's lease ended before it was acknowledged.",
     "Drop the work: the messages are delivered again.",

@@ -19,6 +19,8 @@ export interface BusCore {
   readonly keeper: LeaseKeeper<HeldConversation>;
   /** Who hears notices, by space and conversation. */
   readonly watchers: Map<string, Set<(interrupt: boolean) => void>>;
+  /** What a publish does that did not reach the durability asked for, unless it says otherwise. */
+  readonly onDurabilityMissed: "accept" | "refuse";
   /** Everything held, for drain. */
   readonly held: ReadonlySet<HeldConversation>;
   /** Absent when nobody listens: what would be told is then not even made. */

@@ -1,4 +1,5 @@
 import type { ErrorSignature, JsonValue } from "@hebra/core";
+import type { Durability } from "../durability.ts";
 import type { TraceContext } from "../trace-context.ts";
 
 /** What became of one published message. */
@@ -13,6 +14,8 @@ export interface PublishReceipt {
   readonly status: "accepted" | "duplicate" | "full";
   /** Whether the message outlives this process, at the durability asked for. Always false on the local bus. */
   readonly durable: boolean;
+  /** The durability that was reached: `memory` where more was asked for and not reached in time. */
+  readonly durability: Durability;
 }
 
 /** Figures of one direction. */

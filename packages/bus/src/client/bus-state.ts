@@ -15,6 +15,8 @@ export interface BusParts {
   readonly settings: BusSettings & { ids: IdGenerator };
   /** The durability of a publish that names none. */
   readonly durability: string;
+  /** See `PublishOptions.onDurabilityMissed`. @defaultValue `accept` */
+  readonly onDurabilityMissed?: "accept" | "refuse";
   /** The newest envelope version to read; tests of rolling deploys set it. */
   readonly newestFormat?: number;
   /** How long a call waits for a backend that has never answered yet, in milliseconds of real time. */
@@ -55,6 +57,7 @@ export function createBusState(parts: BusParts): BusState {
     keeper: createLeaseKeeper(backend, settings.clock, settings.leaseMs, held),
     watchers: new Map(),
     held,
+    onDurabilityMissed: parts.onDurabilityMissed ?? "accept",
     emit: settings.onEvent,
     upgradeRequired: (version) =>
       setHealth(

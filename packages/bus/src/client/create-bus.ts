@@ -1,6 +1,6 @@
 import { assertId, HebraError } from "@hebra/core";
 import { lockKey } from "@hebra/lock";
-import type { Bus, PublishOptions } from "../bus.ts";
+import type { Bus, DeliveryHandler, PublishOptions } from "../bus.ts";
 import { INBOUND, outboundSpace } from "./bus-core.ts";
 import { healthOf } from "./bus-health.ts";
 import { createBusState, settlerOf, type BusParts, type BusState } from "./bus-state.ts";
@@ -9,6 +9,7 @@ import { claim } from "./claims.ts";
 import { consume, tryConsume } from "./consume.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { close, drain } from "./drain.ts";
+import { processDeliveries } from "./process.ts";
 import { publish } from "./publisher.ts";
 import { listScheduled } from "./scheduled.ts";
 import { startBackend, whenOpen } from "./startup.ts";
@@ -23,6 +24,9 @@ export function createBus(parts: BusParts): { bus: Bus; started: Promise<void> }
     publishInbound: (messages, options) => publishAny(state, messages, options),
     publishOutbound: (messages, options) => publishAny(state, messages, options),
     consumeInbound: (options = {}) => consume(state, INBOUND, options) as never,
+    async process(handler, options = {}) {
+      await processDeliveries(consume(state, INBOUND, options), handler as DeliveryHandler);
+    },
     consumeOutbound(options) {
       assertId(options.gatewayId, "gateway id");
       return consume(state, outboundSpace(options.gatewayId), options) as never;

@@ -2,6 +2,7 @@ import { assertId, HebraError } from "@hebra/core";
 import type { Entry, ReplyEntry, Space } from "../backend.ts";
 import { conversationKey, directionOf, INBOUND, outboundSpace, type BusCore } from "./bus-core.ts";
 import type { InboundMessage, OutboundMessage, PublishOptions, Reply } from "../bus.ts";
+import type { Durability } from "../durability.ts";
 import type { PublishReceipt } from "./bus-reports.ts";
 
 /** Messages of one call that are at home in one place. */
@@ -105,8 +106,9 @@ export async function publish(
     group.positions.push(position);
     return entry;
   });
-  const outcomes = await send(core, groups.values(), messages.length, options.durability ?? durability);
-  return outcomes.map((outcome, i) => {
+  const asked = (options.durability ?? durability) as Durability;
+  const outcomes = await send(core, groups.values(), messages.length, asked);
+  const receipts = outcomes.map((outcome, i) => {
     const { id } = entries[i]!;
     const { durable } = outcome;
     // An id that was made here can only be met again when the client sent the request twice.
@@ -122,6 +124,21 @@ export async function publish(
         id,
       });
     }
-    return { id, status, durable: status !== "full" && durable };
+    const reached: Durability = durable ? asked : "memory";
+    return { id, status, durable: status !== "full" && durable, durability: reached };
   });
+  if (asked !== "memory" && (options.onDurabilityMissed ?? core.onDurabilityMissed) === "refuse")
+    assertDurable(receipts, asked);
+  return receipts;
+}
+
+/** @throws HebraError `DURABILITY_MISSED` unless every message that is stored is so as durably as asked. */
+function assertDurable(receipts: readonly PublishReceipt[], asked: Durability): void {
+  const missed = receipts.filter(({ status, durable }) => status !== "full" && !durable).map(({ id }) => id);
+  if (missed.length === 0) return;
+  throw new HebraError(
+    "DURABILITY_MISSED",
+    `${missed.length} of ${receipts.length} messages are stored, but not \`${asked}\` within the time for it. Publish them again with the same ids, or accept less with \`onDurabilityMissed\`.`,
+    { details: { asked, ids: missed.slice(0, 100) } },
+  );
 }

@@ -112,6 +112,40 @@ export const operationClauses = {
     const again = await consume(harness, two).next();
     assert.deepEqual([payloads(again), again.attempt], [["1"], 1]);
   },
+  "a processed delivery is acked with what its handler returns, and nacked with what it throws": async (harness) => {
+    const one = await harness.connect({ retry: { baseMs: 0, capMs: 0, maxAttempts: 2 } });
+    const seen: string[] = [];
+    const abort = new AbortController();
+    const done = one.bus.process(
+      async (delivery) => {
+        const [text] = payloads(delivery) as [string];
+        seen.push(`${text}${delivery.attempt}`);
+        if (text === "fails") throw new Error("no luck");
+        if (text === "settled") return void (await delivery.release({ delayMs: 60_000 }));
+        if (text === "sends what cannot be sent") return { outbound: [{ gatewayId: "g", payload: 1n as never }] };
+        return { outbound: [{ gatewayId: "g", id: `reply:${text}`, payload: text }] };
+      },
+      { concurrency: 4, signal: abort.signal },
+    );
+    const all = ["works", "fails", "settled", "sends what cannot be sent"];
+    await settle(harness, one.bus.publishInbound(all.flatMap((text, i) => texts(`s${i}`, text))));
+    for (let i = 0; i < 20; i++) await harness.elapse(0);
+    assert.deepEqual(
+      seen.sort(),
+      ["fails1", "fails2", "sends what cannot be sent1", "settled1", "works1"].sort(),
+      "what cannot be sent is permanent",
+    );
+    const { letters } = await settle(harness, one.bus.deadLetters.list());
+    assert.deepEqual(letters.map(({ cause }) => cause).sort(), ["exhausted", "permanent"]);
+    const reply = await settle(harness, one.bus.tryConsumeOutbound({ gatewayId: "g" }));
+    assert.deepEqual(
+      reply!.messages.map(({ payload }) => payload),
+      ["works"],
+    );
+    assert.deepEqual((await settle(harness, one.bus.stats())).inbound.delayed, 1);
+    abort.abort();
+    await settle(harness, done);
+  },
   "an aborted consumer ends; what it holds can still be settled": async (harness) => {
     const one = await harness.connect();
     const abort = new AbortController();

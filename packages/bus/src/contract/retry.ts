@@ -192,6 +192,23 @@ export const retryClauses = {
     assert.equal((await settle(harness, one.bus.deadLetters.list())).letters.length, 2);
     assert.equal((await settle(harness, one.bus.stats())).inbound.depth, 2);
   },
+  "a tenant's dead letters push out its own oldest, and none of another tenant [SE-6]": async (harness) => {
+    const one = await harness.connect({ maxDeadLetters: 100, maxDeadLettersPerTenant: 3, retry: { maxAttempts: 1 } });
+    const inbox = consume(harness, one);
+    const fail = async (tenant: string, id: string) => {
+      await settle(harness, one.bus.publishInbound({ tenant, session: id, id, payload: id }));
+      await settle(harness, (await inbox.next()).nack());
+    };
+    await fail("quiet", "genuine");
+    for (let i = 0; i < 6; i++) await fail("loud", `noise${i}`);
+    const ids = async () =>
+      (await settle(harness, one.bus.deadLetters.list())).letters.map(({ messageId }) => messageId!).sort();
+    assert.deepEqual(await ids(), ["genuine", "noise3", "noise4", "noise5"]);
+    const [newest] = (await settle(harness, one.bus.deadLetters.list())).letters;
+    await settle(harness, one.bus.deadLetters.discard(newest!.id));
+    await fail("loud", "noise6");
+    assert.deepEqual(await ids(), ["genuine", "noise3", "noise4", "noise6"]);
+  },
   "a dead letter is listed, read, replayed with its key, discarded": async (harness) => {
     const one = await harness.connect({ retry: { maxAttempts: 1 } });
     const inbox = consume(harness, one);

@@ -1,4 +1,5 @@
 import type { Space } from "../backend.ts";
+import { deadLettersPerTenant } from "./dead-letter-limits.ts";
 import { createDeadLetterStore, type DeadLetterStore } from "./dead-letter-store.ts";
 import { createDedupWindow, type DedupWindow } from "./dedup.ts";
 import type { LimitsOf } from "./lanes.ts";
@@ -14,6 +15,8 @@ export interface MailboxSettings {
   readonly dedupWindowMs: number;
   /** Dead letters kept. */
   readonly maxDeadLetters: number;
+  /** Dead letters kept of one tenant. @defaultValue a tenth */
+  readonly maxDeadLettersPerTenant?: number | undefined;
   readonly limitsOf: LimitsOf;
 }
 
@@ -48,7 +51,7 @@ export function createMailboxCore(settings: MailboxSettings, news: MailboxNews):
     news,
     spaces: new Map(),
     dedup: createDedupWindow(settings.dedupWindowMs),
-    dead: createDeadLetterStore(settings.maxDeadLetters),
+    dead: createDeadLetterStore(settings.maxDeadLetters, deadLettersPerTenant(settings)),
     tickets: new Map(),
     holders: new Map(),
     idleHolders: new Set(),

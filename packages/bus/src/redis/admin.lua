@@ -87,6 +87,9 @@ elseif what == 'replay' or what == 'discard' then
     letter[found[2][i]] = found[2][i + 1]
   end
   redis.call('XDEL', stream, id)
+  if ARGV[4] == 'dlq' then
+    redis.call('LREM', root .. 'dt:' .. string.match(letter.conv, '^[^/]*'), 1, id)
+  end
   if redis.call('XLEN', stream) == 0 then
     redis.call('DEL', stream)
   end

@@ -62,6 +62,7 @@ function leaseCalls(state: RedisState): Pick<Backend, "exchange" | "extend" | "t
       const args = exchangeArgs(request, {
         dedupWindowMs: settings.dedupWindowMs,
         maxDeadLetters: settings.maxDeadLetters,
+        maxDeadLettersPerTenant: settings.maxDeadLettersPerTenant,
         limited: settings.tenants !== undefined,
       });
       const reply = exchangeReply(await runScript(state, scripts.exchange, partition, request.space, args));

@@ -8,6 +8,22 @@ export interface BlockingConnection {
   close(): void;
 }
 
+/** A connection for publishing that waits for replicas or the disk. */
+export interface WaitingConnection {
+  /**
+   * Runs a script once for each list of arguments, and then `WAIT` or `WAITAOF`.
+   *
+   * @returns the replies of the script, and the numbers of the wait
+   */
+  run(
+    source: string,
+    key: string,
+    calls: readonly (readonly string[])[],
+    wait: readonly string[],
+  ): Promise<[unknown[], number[]]>;
+  close(): void;
+}
+
 /**
  * The few commands that the Redis adapter needs of a client. Any client library can stand behind them. Replies are what
  * Redis sends over RESP2: strings, integers, arrays, null.
@@ -26,14 +42,10 @@ export interface RedisCommands {
   /** A further connection, for commands that wait. In a cluster it reaches the node of the key that it is asked for. */
   blocking(): BlockingConnection;
   /**
-   * A further connection on which a script is followed by `WAIT` or `WAITAOF`, so that nobody else waits for a replica.
-   *
-   * @returns the script's reply, and the numbers of the wait
+   * A further connection on which calls of a script are followed by one `WAIT` or `WAITAOF`, so that nobody else waits
+   * for a replica.
    */
-  waiting(): {
-    run(source: string, key: string, args: readonly string[], wait: readonly string[]): Promise<[unknown, number[]]>;
-    close(): void;
-  };
+  waiting(): WaitingConnection;
   /**
    * Drops the command connection and opens another, on which commands without an answer are sent again. Called when it
    * was silent for longer than a request may take, and when the server is no longer the one to write to. Without it the
@@ -143,19 +155,13 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
     waiting() {
       const copy = duplicate(client);
       return {
-        async run(source, key, args, [wait, ...waitArgs]) {
-          const results = await copy
-            .pipeline()
-            .eval(source, 1, key, ...args)
-            .call(wait!, ...waitArgs)
-            .exec();
-          const [[scriptError, reply], [waitError, reached]] = results as [
-            [Error | null, unknown],
-            [Error | null, unknown],
-          ];
-          if (scriptError !== null) throw scriptError;
-          if (waitError !== null) throw waitError;
-          return [reply, [reached].flat().map(Number)];
+        async run(source, key, calls, [wait, ...waitArgs]) {
+          const pipeline = copy.pipeline();
+          for (const args of calls) pipeline.eval(source, 1, key, ...args);
+          const results = (await pipeline.call(wait!, ...waitArgs).exec()) as [Error | null, unknown][];
+          for (const [error] of results) if (error !== null) throw error;
+          const replies = results.map(([, reply]) => reply);
+          return [replies, [replies.pop()].flat().map(Number)];
         },
         close: () => copy.disconnect(),
       };

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { Entry, ExchangeReply, ExchangeRequest, RawLease, Settle, Space } from "../backend.ts";
 import { textOf } from "../envelope.ts";
+import { deadLettersPerTenant } from "../mailbox/dead-letter-limits.ts";
 
 /** A duplicate's mark: 96 bits of a digest as 16 characters, after two that choose one of 1 024 small hashes. */
 export function dedupDigest(space: Space, conversation: string, key: string): string {
@@ -43,10 +44,16 @@ function settleArgs(settle: Settle): string[] {
   }
 }
 
+/** Dead letters kept, and of those one tenant's, as scripts take it. */
+export function maxDeadArg(settings: Parameters<typeof deadLettersPerTenant>[0]): string {
+  return `${settings.maxDeadLetters}:${deadLettersPerTenant(settings)}`;
+}
+
 /** What of the settings the exchange script needs. */
 export interface ExchangeSettings {
   readonly dedupWindowMs: number;
   readonly maxDeadLetters: number;
+  readonly maxDeadLettersPerTenant?: number | undefined;
   readonly limited: boolean;
 }
 
@@ -60,7 +67,7 @@ export function exchangeArgs(request: ExchangeRequest, settings: ExchangeSetting
     request.perConversation,
     request.leaseMs,
     settings.dedupWindowMs,
-    settings.maxDeadLetters,
+    maxDeadArg(settings),
   ];
   const args = [...head.map(String), settings.limited ? "1" : "0", String(request.settles.length)];
   for (const settle of request.settles) args.push(...settleArgs(settle));

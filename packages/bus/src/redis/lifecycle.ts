@@ -56,6 +56,6 @@ function partitionWaker(state: RedisState, root: string, partition: number) {
 export async function closeBackend(state: RedisState): Promise<void> {
   state.closing.abort();
   for (const waker of state.wakers) waker.close();
-  state.waitingConnection?.close();
+  for (const connection of state.waitingConnections.values()) connection.close();
   await state.connected?.close();
 }

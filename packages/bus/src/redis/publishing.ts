@@ -1,11 +1,10 @@
 import { HebraError } from "@hebra/core";
 import type { Entry, EntryStatus, Space } from "../backend.ts";
-import type { Durability } from "../bus.ts";
-import { entryArgs } from "./encode.ts";
+import { durableQueue } from "./durable-publish.ts";
+import { publishArgs, statusesOf } from "./publish-args.ts";
 import { createPublishQueue } from "./publish-queue.ts";
-import { within, wrapRedisError } from "./run.ts";
 import { scripts } from "./scripts.generated.ts";
-import { noteAnswer, runScript, scriptTime, type RedisState } from "./state.ts";
+import { runScript, type RedisState } from "./state.ts";
 
 /** What became of a publish. */
 export interface Published {
@@ -21,7 +20,10 @@ export async function publishEntries(
   entries: readonly Entry[],
   durability: string,
 ): Promise<Published> {
-  if (durability !== "memory") return publishAndWait(state, space, partition, entries, durability as Durability);
+  if (durability !== "memory") {
+    assertDurability(state, durability);
+    return durableQueue(state, partition, durability as "replicated" | "fsync")(space, entries);
+  }
   const key = `${partition} ${space}`;
   let queue = state.queues.get(key);
   if (queue === undefined) {
@@ -43,58 +45,6 @@ async function publishBatch(
   const published = runScript(state, scripts.publish, partition, space, args(willClaim), () => args(false));
   state.listener?.ready(space, partition);
   return statusesOf(await published);
-}
-
-function publishArgs(
-  { options: { settings } }: RedisState,
-  space: Space,
-  entries: readonly Entry[],
-  { touch, willClaim }: { touch: boolean; willClaim: boolean },
-): string[] {
-  const args = [
-    String(settings.maxBacklog),
-    settings.overflow === "drop-oldest" ? "1" : "0",
-    String(settings.dedupWindowMs),
-    String(settings.maxDeadLetters),
-    touch ? "1" : "0",
-    willClaim ? "1" : "0",
-  ];
-  for (const entry of entries) args.push(...entryArgs(space, entry));
-  return args;
-}
-
-function statusesOf(reply: unknown): EntryStatus[] {
-  return (reply as number[]).map((status) => (status === 0 ? "accepted" : status === 1 ? "duplicate" : "full"));
-}
-
-/** On a connection of its own: `WAIT` counts the replicas that have what this connection wrote. */
-async function publishAndWait(
-  state: RedisState,
-  space: Space,
-  partition: number,
-  entries: readonly Entry[],
-  durability: Durability,
-): Promise<Published> {
-  assertDurability(state, durability);
-  const { options } = state;
-  const wait =
-    durability === "fsync"
-      ? ["WAITAOF", "1", "0", String(options.durabilityTimeoutMs)]
-      : ["WAIT", String(options.replicas), String(options.durabilityTimeoutMs)];
-  const connection = (state.waitingConnection ??= state.commands.waiting());
-  const args = [scriptTime(state), space, ...publishArgs(state, space, entries, { touch: true, willClaim: false })];
-  const [reply, reached] = await within(
-    options.requestTimeoutMs + options.durabilityTimeoutMs,
-    connection.run(scripts.publish.source, state.roots[partition]!, args, wait),
-  ).catch((error: unknown) => {
-    connection.close();
-    if (state.waitingConnection === connection) state.waitingConnection = undefined;
-    const failure = wrapRedisError(error);
-    noteAnswer(state, failure.code === "SERVER_REFUSED" ? undefined : failure);
-    throw failure;
-  });
-  noteAnswer(state);
-  return { statuses: statusesOf(reply), durable: reached[0]! >= (durability === "fsync" ? 1 : options.replicas) };
 }
 
 /** @throws HebraError `DURABILITY_UNSUPPORTED` where the server is too old for it. */

@@ -1,6 +1,7 @@
 import { HebraError, parseOptions, type JsonValue } from "@hebra/core";
 import * as z from "zod";
-import type { Bus, Durability } from "../bus.ts";
+import type { Bus } from "../bus.ts";
+import type { Durability } from "../durability.ts";
 import { busOptionsShape, parseBusOptions, withBusRules, type BusOptions } from "../bus-options.ts";
 import { createBus } from "../client/create-bus.ts";
 import { ENVELOPE_VERSION } from "../envelope.ts";
@@ -19,6 +20,8 @@ export interface RedisBusOptions extends BusOptions, RedisConnection {
   partitions?: number;
   /** The durability of a publish that names none. @defaultValue `memory` */
   durability?: Durability;
+  /** What a publish does that did not reach its durability in time, unless it says otherwise. @defaultValue `accept` */
+  onDurabilityMissed?: "accept" | "refuse";
   /** Replicas that must have a message for `replicated`. @defaultValue 1 */
   replicas?: number;
   /** Milliseconds to wait for replicas or the disk; the receipt says whether it was reached. @defaultValue 1 000 */
@@ -55,6 +58,7 @@ const own = {
     .default("hebra"),
   partitions: z.number().int().min(1).max(256).optional(),
   durability: z.enum(["memory", "replicated", "fsync"]).default("memory"),
+  onDurabilityMissed: z.enum(["accept", "refuse"]).default("accept"),
   replicas: z.number().int().min(1).max(100).default(1),
   durabilityTimeoutMs: z.number().int().min(1).default(1_000),
   requestTimeoutMs: z.number().int().min(10).default(5_000),
@@ -115,6 +119,7 @@ export function openRedisBus(options: RedisBusOptions, internals: RedisBusIntern
     namespace,
     partitions,
     durability,
+    onDurabilityMissed,
     replicas,
     durabilityTimeoutMs,
     requestTimeoutMs,
@@ -135,7 +140,14 @@ export function openRedisBus(options: RedisBusOptions, internals: RedisBusIntern
     ...(internals.time === undefined ? {} : { time: internals.time }),
   });
   const backend = internals.wrap?.(made) ?? made;
-  const { bus, started } = createBus({ backend, settings, durability, newestFormat, startTimeoutMs: requestTimeoutMs });
+  const { bus, started } = createBus({
+    backend,
+    settings,
+    durability,
+    onDurabilityMissed,
+    newestFormat,
+    startTimeoutMs: requestTimeoutMs,
+  });
   return Object.assign(bus, {
     ready: () => started,
     async raiseFormat(version: number) {

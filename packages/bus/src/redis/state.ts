@@ -1,8 +1,8 @@
 import { HebraError } from "@hebra/core";
-import type { BackendListener, Space } from "../backend.ts";
-import type { Durability } from "../bus.ts";
+import type { BackendListener, Entry, EntryStatus, Space } from "../backend.ts";
+import type { Durability } from "../durability.ts";
 import type { BusSettings } from "../bus-options.ts";
-import type { RedisCommands } from "./commands.ts";
+import type { RedisCommands, WaitingConnection } from "./commands.ts";
 import type { SharedConfig } from "./config.ts";
 import type { createDeadLetterReader } from "./dead-letter-reader.ts";
 import { partitionOf } from "./partitions.ts";
@@ -25,6 +25,12 @@ export interface RedisBackendOptions {
   /** Only tests: the time in milliseconds, instead of the server's. */
   readonly time?: () => number;
 }
+
+/** Publishes entries of a space. @returns their statuses, and whether the durability was reached */
+export type DurableQueue = (
+  space: Space,
+  entries: readonly Entry[],
+) => Promise<{ statuses: EntryStatus[]; durable: boolean }>;
 
 /** Everything that the Redis backend keeps. */
 export interface RedisState {
@@ -51,7 +57,9 @@ export interface RedisState {
   serverTime: { readonly at: number; readonly read: number } | undefined;
   /** Monotonic time of the last attempt to recount. */
   recountedAt: number;
-  waitingConnection: ReturnType<RedisCommands["waiting"]> | undefined;
+  /** Connections of publishing that waits for replicas, by partition. */
+  readonly waitingConnections: Map<number, WaitingConnection>;
+  readonly durableQueues: Map<string, DurableQueue>;
   deadLetters: ReturnType<typeof createDeadLetterReader> | undefined;
   readonly queues: Map<string, ReturnType<typeof createPublishQueue>>;
   /** Spaces whose readiness is of interest. */
@@ -98,7 +106,8 @@ export function createRedisState(options: RedisBackendOptions): RedisState {
     serverVersion: "0",
     serverTime: undefined,
     recountedAt: -Infinity,
-    waitingConnection: undefined,
+    waitingConnections: new Map(),
+    durableQueues: new Map(),
     deadLetters: undefined,
     queues: new Map(),
     watched: new Map(),

@@ -30,6 +30,7 @@ const behaviour: Samples<BusOptions> = {
   dedupWindowMs: 60_000,
   maxMessageBytes: 10_000,
   maxDeadLetters: 10,
+  maxDeadLettersPerTenant: 5,
   tenants: { default: { weight: 2, maxInFlight: 3 }, byTenant: { acme: { weight: 3, perMinute: 60, burst: 5 } } },
 };
 const bus: Samples<RedisBusOptions> = {
@@ -38,6 +39,7 @@ const bus: Samples<RedisBusOptions> = {
   namespace: `config-${process.pid}`,
   partitions: 2,
   durability: "memory",
+  onDurabilityMissed: "refuse",
   replicas: 1,
   durabilityTimeoutMs: 500,
   requestTimeoutMs: 4_000,

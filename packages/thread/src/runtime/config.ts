@@ -40,12 +40,15 @@ export interface RuntimeConfig {
       | "dedupWindowMs"
       | "maxMessageBytes"
       | "maxDeadLetters"
+      | "maxDeadLettersPerTenant"
       | "tenants"
     > & {
       /** Redis, as `redisBus`: how many parts the namespace has. Fixed by the first process. */
       partitions?: number;
       /** Redis. @defaultValue "memory": what the server's own persistence gives */
       durability?: "memory" | "replicated" | "fsync";
+      /** Redis: what a publish does that was not made so durable in time. @defaultValue "accept" */
+      onDurabilityMissed?: "accept" | "refuse";
       /** Redis: replicas that have a message before it is accepted, with `durability: "replicated"`. @defaultValue 1 */
       replicas?: number;
       /** Redis: milliseconds until a message counts as not durable. @defaultValue 1 000 */

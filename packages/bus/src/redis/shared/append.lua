@@ -68,8 +68,15 @@ local function appended(space, conv, length, high, interrupt)
     end
   end
 end
+-- `max_dead`: dead letters kept, and of those one tenant's. A tenant's are known by their ids in dt:<tenant>; those that
+-- the stream dropped by itself are the first to go from there.
 local function dead_letter(space, conv, body, cause, attempts, signature, max_dead)
-  redis.call('XADD', root .. 'dlq', 'MAXLEN', '~', max_dead, '*', 'space', space.name, 'conv', conv, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
+  local all, own = string.match(max_dead, '^(%d+):(%d+)$')
+  local id = redis.call('XADD', root .. 'dlq', 'MAXLEN', '~', all, '*', 'space', space.name, 'conv', conv, 'body', body, 'cause', cause, 'attempts', attempts, 'sig', signature, 'at', whole(now))
+  local ids = root .. 'dt:' .. string.match(conv, '^[^/]*')
+  if redis.call('RPUSH', ids, id) > tonumber(own) then
+    redis.call('XDEL', root .. 'dlq', redis.call('LPOP', ids))
+  end
 end
 -- Gives up the oldest message that nobody holds. `before` messages were there before the new one.
 local function drop_oldest(space, conv, before, max_dead)
