@@ -88,6 +88,8 @@ export function createSettleAndClaimBatcher(options: BatcherOptions): SettleAndC
     queued: false,
     cancelTimer: undefined,
   }));
+  // In process an exchange costs less than a turn of the event loop: all that one turn brings shares one.
+  const defer = backend.inProcess === true ? setImmediate : queueMicrotask;
   const closing = new AbortController();
   let claiming = true;
   let cancelRest: (() => void) | undefined;
@@ -192,7 +194,7 @@ export function createSettleAndClaimBatcher(options: BatcherOptions): SettleAndC
   const pumpSoon = (part: Part, index: number) => {
     if (part.queued) return;
     part.queued = true;
-    queueMicrotask(() => {
+    defer(() => {
       part.queued = false;
       pump(part, index);
     });
