@@ -15,6 +15,8 @@ interface Layer {
   staleAt: number | undefined;
   error: HebraError | undefined;
   stop: () => void;
+  /** What is being put in force, once the rule language is there. */
+  taking: Promise<void> | undefined;
   /** Counts what was taken: what a slow `load` brings after a newer event is dropped. */
   turn: number;
 }
@@ -29,6 +31,9 @@ export interface Layers {
   status(): FlagsStatus;
   close(): Promise<void>;
 }
+
+const entryOf = <T>(entries: Readonly<Record<string, T>> | undefined, key: string): T | undefined =>
+  entries !== undefined && Object.hasOwn(entries, key) ? entries[key] : undefined;
 
 /** @internal */
 export function createLayers(input: {
@@ -47,6 +52,7 @@ export function createLayers(input: {
     staleAt: undefined,
     error: undefined,
     stop: () => {},
+    taking: undefined,
     turn: 0,
   }));
   const targets = createTargets();
@@ -59,14 +65,38 @@ export function createLayers(input: {
     const turn = ++layer.turn;
     const pending = targets.prepare(snapshot);
     if (pending === undefined) return put(layer, snapshot, turn);
-    return pending.then(() => put(layer, snapshot, turn));
+    layer.taking = pending.then(() => put(layer, snapshot, turn));
+    return layer.taking;
   }
 
   function put(layer: Layer, snapshot: ProviderSnapshot, turn: number): void {
     if (closed || turn !== layer.turn) return;
-    layer.snapshot = keepNewer(layer, snapshot);
+    layer.snapshot = keepNewer(layer, keepGood(layer, snapshot));
     setStale(layer, undefined);
     changed();
+  }
+
+  /** Of a flag that cannot be read the last good entry stays in force; without one it is legacy. */
+  function keepGood(layer: Layer, next: ProviderSnapshot): ProviderSnapshot {
+    const flags = { ...next.document.flags };
+    const rollouts = { ...next.document.rollouts } as Record<string, RolloutConfig>;
+    const before = layer.snapshot?.document;
+    const bad = Object.entries(next.rejected ?? {});
+    for (const [key, reason] of bad) {
+      const [flag, rollout] = [entryOf(before?.flags, key), entryOf(before?.rollouts, key)];
+      const known = flag !== undefined || rollout !== undefined;
+      delete flags[key];
+      if (flag !== undefined) flags[key] = flag;
+      if (rollout !== undefined) rollouts[key] = rollout;
+      else if (known) delete rollouts[key];
+      else rollouts[key] = { version: 1, kill: { at: "1970-01-01T00:00:00Z", by: layer.provider.name, reason } };
+      const inForce = known ? "its last good entry stays in force" : "it is legacy";
+      reject(
+        layer,
+        new HebraError("FLAG_INVALID", `The flag ${key} is not valid, ${inForce}: ${reason}.`, { details: { key } }),
+      );
+    }
+    return bad.length === 0 ? next : { ...next, document: { ...next.document, flags, rollouts } };
   }
 
   function keepNewer(layer: Layer, next: ProviderSnapshot): ProviderSnapshot {
@@ -158,7 +188,7 @@ export function createLayers(input: {
       const loaded = layer.provider.load();
       if (!(loaded instanceof Promise)) return take(layer, loaded);
       const { turn } = layer;
-      return loaded.then((snapshot) => (turn === layer.turn ? take(layer, snapshot) : undefined)).catch(failed);
+      return loaded.then((snapshot) => (turn === layer.turn ? take(layer, snapshot) : layer.taking)).catch(failed);
     } catch (error) {
       return Promise.reject(error).catch(failed);
     }

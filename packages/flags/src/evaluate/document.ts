@@ -141,6 +141,61 @@ export function parseFlagText(text: string): FlagDocument {
   return parseFlagDocument(input);
 }
 
+/** A document as it was read, and the flags of it that cannot be used, each with the reason. */
+export interface ReadDocument {
+  readonly document: FlagDocument;
+  readonly rejected: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads the text of a document that somebody else keeps, as flagd does: a flag that is not valid takes no other along,
+ * and what a `targeting` may say is left to flagd's own evaluator.
+ *
+ * @throws HebraError `PARSE_ERROR` when it is not JSON, `FLAG_INVALID` when it is no flag document at all.
+ */
+export function readFlagText(text: string): ReadDocument {
+  let input: unknown;
+  try {
+    input = JSON.parse(text);
+  } catch (cause) {
+    throw new HebraError("PARSE_ERROR", "The flag document is not JSON; the last good one stays in force.", { cause });
+  }
+  const whole = fromList(input) as { readonly flags?: unknown; readonly rollouts?: unknown };
+  const [flags, rollouts] = [entriesOf(whole?.flags), entriesOf(whole?.rollouts ?? {})];
+  // What has no entries has nothing to be kept.
+  if (flags === undefined || rollouts === undefined) return { document: parseFlagDocument(input), rejected: {} };
+  const rejected = Object.create(null) as Record<string, string>;
+  const keep = (entries: [string, unknown][], schemaOf: (key: string) => z.ZodType, at: string) =>
+    Object.fromEntries(
+      entries.filter(([key, entry]) => {
+        const problems: string[] = [];
+        check(schemaOf(key), entry, [at, key], problems);
+        if (problems.length > 0) rejected[key] = problems.join("; ");
+        return problems.length === 0;
+      }),
+    );
+  const kept = {
+    ...whole,
+    flags: keep(flags, () => flagSchema, "flags"),
+    ...(whole.rollouts === undefined
+      ? {}
+      : { rollouts: keep(rollouts, (key) => (key === ALL_FLAGS ? globalSchema : rolloutSchema), "rollouts") }),
+  };
+  // A kill of everything that cannot be read must not be passed over.
+  if (rejected[ALL_FLAGS] !== undefined) return { document: parseFlagDocument(input), rejected: {} };
+  const problems: string[] = [];
+  const document = check(documentSchema, kept, [], problems);
+  if (document === undefined)
+    throw new HebraError("FLAG_INVALID", `The flag document is not valid: ${problems.join("; ")}.`, {
+      details: { problems },
+    });
+  return { document: document as unknown as FlagDocument, rejected };
+}
+
+function entriesOf(value: unknown): [string, unknown][] | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
+}
+
 function check<S extends z.ZodType>(
   schema: S,
   input: unknown,

@@ -3,6 +3,8 @@ import type { FlagDocument, FlagOverride, Kill } from "./types.ts";
 /** What a provider knows at one instant. Replaced as a whole, never changed in place. */
 export interface ProviderSnapshot {
   readonly document: FlagDocument;
+  /** Flags of the source that cannot be used, with the reason: the last good entry of each stays in force. */
+  readonly rejected?: Readonly<Record<string, string>>;
   /** What this layer changes of flags of any layer, by flag key. */
   readonly overrides?: Readonly<Record<string, FlagOverride>>;
   /** The same by {@link environmentName}: environment variables cannot spell every key. */

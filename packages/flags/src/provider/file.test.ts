@@ -97,3 +97,35 @@ describe("fileProvider", () => {
     await flags.close();
   });
 });
+
+test("one bad flag takes no other along, and targeting is flagd's to judge [FL-14]", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "hebra-flags-bad-"));
+  folders.push(directory);
+  const path = join(directory, "flags.json");
+  const variants = { legacy: "legacy", new: "new" };
+  const flag = (targeting: object) => ({ state: "ENABLED", variants, defaultVariant: "legacy", targeting });
+  const odd = {
+    prefixed: flag({ if: [{ sem_ver: [{ var: "v" }, ">=", "v1.0.0"] }, "new", "legacy"] }),
+    short: flag({ if: [{ sem_ver: [{ var: "v" }, ">=", "1.0"] }, "new", "legacy"] }),
+    more: flag({ if: [{ "==": [1, 1, 1] }, "new", "legacy"] }),
+    negative: flag({
+      fractional: [
+        ["new", -1],
+        ["legacy", 100],
+      ],
+    }),
+  };
+  const good = { version: 1, canary: { percent: 100 } };
+  const write = (flags: object, rollouts: object) => writeFileSync(path, JSON.stringify({ flags, rollouts }));
+  write({ ...odd, broken: { state: "MAYBE", variants: {} } }, { good, bad: { version: 1, canary: { percent: 101 } } });
+  const warnings: string[] = [];
+  const provider = fileProvider({ path });
+  const flags = createFlags({ provider, logger: { warn: (message) => void warnings.push(message) } });
+  await flags.ready();
+  const mode = (key: string) => flags.decide(key, { session: "s", attributes: { v: "1.2.3" } }).mode;
+  expect(mode("good")).toBe("new");
+  expect([mode("bad"), mode("broken")]).toEqual(["legacy", "legacy"]);
+  expect([mode("prefixed"), mode("short"), mode("more"), mode("negative")]).toEqual(["new", "new", "new", "legacy"]);
+  expect(warnings.filter((one) => /The flag (bad|broken) is not valid, it is legacy/.test(one))).toHaveLength(2);
+  await flags.close();
+});

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { digest, errorCode, HebraError, parseOptions, sleep, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
-import { parseFlagText } from "../evaluate/document.ts";
+import { readFlagText } from "../evaluate/document.ts";
 import type { FlagProvider } from "./provider.ts";
 import { createRefresher, type Reading } from "./refresher.ts";
 
@@ -104,7 +104,7 @@ export function fileProvider(options: FileProviderOptions): FlagProvider {
 
 async function readDocument(path: string): Promise<Exclude<Reading, "unchanged">> {
   const text = await readText(path);
-  return { revision: digest(text), snapshot: { document: parseFlagText(text) } };
+  return { revision: digest(text), snapshot: readFlagText(text) };
 }
 
 async function readText(path: string): Promise<string> {

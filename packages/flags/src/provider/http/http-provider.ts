@@ -9,7 +9,7 @@ import {
   type Clock,
 } from "@hebra/core";
 import * as z from "zod";
-import { parseFlagText } from "../../evaluate/document.ts";
+import { readFlagText } from "../../evaluate/document.ts";
 import type { FlagProvider } from "../provider.ts";
 import { createRefresher, type Reading } from "../refresher.ts";
 import { carefulFetch } from "./careful-fetch.ts";
@@ -99,7 +99,7 @@ export function httpProvider(options: HttpProviderOptions): FlagProvider {
         if (!response.ok) throw unreachable(`${host} answered ${response.status}`, undefined);
         return {
           revision: response.headers.get("etag") ?? `${TEXT}${digest(text)}`,
-          snapshot: { document: parseFlagText(text) },
+          snapshot: readFlagText(text),
         };
       } catch (cause) {
         if (HebraError.isInstance(cause)) throw cause;

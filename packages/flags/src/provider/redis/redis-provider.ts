@@ -1,6 +1,6 @@
 import { errorMessage, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
-import { parseFlagDocument, parseFlagText } from "../../evaluate/document.ts";
+import { parseFlagDocument, parseFlagText, readFlagText } from "../../evaluate/document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
@@ -100,9 +100,9 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
           );
         return { revision: "0", snapshot: { document: { flags: {} } } };
       }
-      const document = parseFlagText(text);
+      const snapshot = readFlagText(text);
       seen = true;
-      return { revision: revisionOf(now, digest), snapshot: { document } };
+      return { revision: revisionOf(now, digest), snapshot };
     },
   });
 
