@@ -1,4 +1,5 @@
-// Imports every packed entry under other versions of Node.js, and has each resume a turn that SIGKILL cut off.
+// Imports every packed entry under other versions of Node.js, and has each resume a turn that SIGKILL cut off and play
+// turns over a model of the AI SDK 7.
 //   tsx scripts/packed/nodes.ts --tarballs DIRECTORY [--project DIRECTORY] [--tally FILE]
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +8,16 @@ import { removeDirectory, temporaryDirectory } from "../lib/guard.mjs";
 import { run } from "../lib/run.mjs";
 import { packedEntries, readTarballs } from "../ship/tarball.ts";
 import { judgeImport } from "./judge.ts";
-import { crashProgram, findNode, judgeResumed, otherNodes, type Resumed } from "./other-node.ts";
+import {
+  findNode,
+  judgeModelled,
+  judgeResumed,
+  newerSdk,
+  otherNodes,
+  programOf,
+  type Modelled,
+  type Resumed,
+} from "./other-node.ts";
 import { importProbe, runProbes } from "./probe.ts";
 import { createProject, peersOf } from "./project.ts";
 
@@ -33,6 +43,9 @@ try {
   const there = found.flatMap((one) => ("command" in one ? [one] : []));
   if (there.length > 0 && !existsSync(project))
     await createProject(project, tarballs, peersOf(tarballs, { optional: true }));
+  const newer = join(scratch, "newer-sdk");
+  if (there.length > 0)
+    await createProject(newer, tarballs, { ...peersOf(tarballs, { optional: false }), ai: newerSdk() });
   for (const one of found) {
     if ("absent" in one) {
       tally.skipped += 1;
@@ -43,7 +56,10 @@ try {
     const results = await runProbes(project, imports, command);
     imports.forEach((probe, index) => note(`${probe.title} on Node.js ${major}`, judgeImport(results[index])));
     note(`a turn that is cut off and resumed on Node.js ${major}`, await crash(project, major, command));
-    console.log(`Node.js ${major}: ${imports.length} entries, and a turn that was cut off and resumed`);
+    note(`turns over a model of the AI SDK 7 on Node.js ${major}`, await model(newer, major, command));
+    console.log(
+      `Node.js ${major}: ${imports.length} entries, a turn that was cut off and resumed, and turns over ai ${newerSdk()}`,
+    );
   }
 } finally {
   removeDirectory(scratch);
@@ -53,7 +69,7 @@ process.exitCode = tally.failed > 0 ? 1 : 0;
 
 /** @returns what is wrong, if anything */
 async function crash(project: string, major: number, command: string): Promise<string | undefined> {
-  writeFileSync(join(project, "crash.mjs"), crashProgram());
+  writeFileSync(join(project, "crash.mjs"), programOf("crash.mjs"));
   const play = (what: string) =>
     run(command, ["crash.mjs", what, join(scratch, `desk-${major}.sqlite`)], {
       cwd: project,
@@ -64,4 +80,15 @@ async function crash(project: string, major: number, command: string): Promise<s
   if (!cutOff.output.includes("ended by SIGKILL")) return `it was not cut off: ${cutOff.output}`;
   const { ok, output } = await play("resume");
   return ok ? judgeResumed(major, JSON.parse(output) as Resumed) : `it was not resumed: ${output}`;
+}
+
+/** @returns what is wrong, if anything */
+async function model(project: string, major: number, command: string): Promise<string | undefined> {
+  writeFileSync(join(project, "model.mjs"), programOf("model.mjs"));
+  const { ok, output } = await run(command, ["model.mjs"], {
+    cwd: project,
+    output: "capture",
+    env: { PATH: process.env["PATH"] },
+  });
+  return ok ? judgeModelled(major, JSON.parse(output) as Modelled) : `they did not run: ${output}`;
 }

@@ -45,5 +45,36 @@ export function judgeResumed(major: number, resumed: Resumed): string | undefine
     : `it came to ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`;
 }
 
-/** The source of the program. */
-export const crashProgram = (): string => readFileSync(join(root, "test", "nodes", "crash.mjs"), "utf8");
+/** What test/nodes/model.mjs says of its turns. */
+export interface Modelled {
+  node: string;
+  turns: unknown[];
+}
+
+/** What is wrong with the turns over a model of the AI SDK 7, if anything. */
+export function judgeModelled(major: number, { node, turns }: Modelled): string | undefined {
+  const picture = ["data", "png"];
+  const turn = {
+    status: "completed",
+    text: "It has shipped.",
+    kinds: ["action", "text", "source"],
+    files: [picture, picture],
+    asked: 2,
+    error: null,
+  };
+  if (!node.startsWith(`${major}.`)) return `they ran on Node.js ${node}`;
+  return JSON.stringify(turns) === JSON.stringify([turn, turn])
+    ? undefined
+    : `they came to ${JSON.stringify(turns)}, not twice ${JSON.stringify(turn)}`;
+}
+
+/** The source of a program of test/nodes. */
+export const programOf = (name: "crash.mjs" | "model.mjs"): string =>
+  readFileSync(join(root, "test", "nodes", name), "utf8");
+
+/** The version of the AI SDK 7 that is tried. It is not installed where Node.js 20 runs, which it refuses. */
+export function newerSdk(): string {
+  const version = /^ {2}ai-7: npm:ai@(\S+)$/m.exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8"))?.[1];
+  if (version === undefined) throw new Error("The catalog of pnpm-workspace.yaml has no ai-7.");
+  return version;
+}

@@ -1,6 +1,7 @@
 import { HebraError } from "@hebra/core";
 import type { ModelMessage } from "ai";
 import type { TranscriptMessage } from "../transcript.ts";
+import { approvalMessages, type Decided } from "./approvals.ts";
 import { assistantMessages } from "./assistant-messages.ts";
 import { toFile } from "./files.ts";
 import { toOptions } from "./metadata.ts";
@@ -38,6 +39,7 @@ export async function toModelMessages(
 export async function toPrompt(
   transcript: readonly TranscriptMessage[],
   options: PromptOptions,
+  decided: readonly Decided[] = [],
 ): Promise<PromptMessage[]> {
   const said: PromptMessage[] = [];
   const promptId = createPromptIds();
@@ -61,7 +63,7 @@ export async function toPrompt(
         );
     }
   }
-  const messages = fitToProvider(said, options.provider);
+  const messages = fitToProvider(said, options.provider).concat(approvalMessages(decided, options.provider));
   const start = messages.findIndex(({ role }) => role !== "system");
   if (messages[start]?.role !== "user")
     messages.splice(start === -1 ? messages.length : start, 0, say(options.opening ?? "[The conversation begins.]"));

@@ -1,7 +1,8 @@
 import type { LanguageModel } from "ai";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { collectEvents, createReactorInput } from "../testing/input.ts";
-import { fakeModel, finishV3, modelOf, type Chunk } from "./mock-model.ts";
+import type { TranscriptMessage } from "../transcript.ts";
+import { fakeModel, finishV3, modelOf, streamOf, type Chunk } from "./mock-model.ts";
 import { aiSdkReactor } from "./reactor.ts";
 
 const step = (model: LanguageModel, maxRetries = 0) =>
@@ -40,6 +41,76 @@ describe("models of the specification v2", () => {
     expect((await step("acme/acme-1")).at(-1)).toEqual({ type: "finish", reason: "stop" });
     provide({ specificationVersion: "v9", provider: "acme", modelId: "m" });
     await expect(step("acme/acme-1")).rejects.toMatchObject({ code: "MODEL_UNSUPPORTED" });
+  });
+});
+
+describe("models of the specification v4", () => {
+  const page = { type: "source", sourceType: "url", id: "s-1", url: "https://example.org/" };
+  const cited = { type: "source", sourceType: "url", id: "s-2", url: "https://example.org/cited" };
+  const chunks: unknown[] = [
+    { type: "stream-start", warnings: [] },
+    { type: "ping" },
+    { type: "reasoning-file", mediaType: "image/png", data: { type: "data", data: "AAAA" } },
+    { type: "custom", kind: "acme.note" },
+    page,
+    { type: "text-start", id: "t" },
+    { type: "text-delta", id: "t", delta: "Hi." },
+    { type: "text-end", id: "t", citations: [{ source: cited, startIndex: 0 }, { source: { ...page, id: "s-3" } }] },
+    { type: "file", mediaType: "image/png", data: { type: "data", data: "AAAA" } },
+    { type: "file", mediaType: "image/png", data: { type: "url", url: new URL("https://example.org/a.png") } },
+    finishV3("stop", 1, 2),
+  ];
+  const modelV4 = (answer: unknown[], seen: unknown[] = []) => ({
+    specificationVersion: "v4" as const,
+    provider: "acme.chat",
+    modelId: "acme-4",
+    supportedUrls: {},
+    async doStream({ prompt }: { prompt: unknown }) {
+      seen.push(prompt);
+      return { stream: streamOf(answer) };
+    },
+  });
+  const picture = { kind: "file", mediaType: "image/png", url: "data:image/png;base64,AAAA" } as const;
+  const transcript: TranscriptMessage[] = [{ id: "u", role: "user", parts: [{ kind: "text", text: "Hi?" }, picture] }];
+
+  it.each([0, 1])("are asked and understood like any other, with %i retries [RE-10]", async (maxRetries) => {
+    const seen: unknown[] = [];
+    const reactor = aiSdkReactor({ model: modelV4(chunks, seen), maxRetries });
+    const events = await collectEvents(reactor.react({ ...createReactorInput(), transcript }));
+    expect(
+      events.map((event) =>
+        event.type === "part" ? ("url" in event.part ? event.part.url : event.part.kind) : event.type,
+      ),
+    ).toEqual([
+      "https://example.org/",
+      "part-start",
+      "part-delta",
+      "part-end",
+      "https://example.org/cited",
+      "data:image/png;base64,AAAA",
+      "https://example.org/a.png",
+      "usage",
+      "finish",
+    ]);
+    expect(events.at(-2)).toMatchObject({ usage: { inputTokens: 1, outputTokens: 2, provider: "acme.chat" } });
+    // The file's bytes carry the tag of their kind.
+    expect(seen).toMatchObject([
+      [{ role: "user", content: [{ text: "Hi?" }, { type: "file", data: { type: "data" }, mediaType: "image/png" }] }],
+    ]);
+  });
+
+  it("that say their stream was interrupted have not ended, and may be asked again [RE-10]", async () => {
+    const cut = [...chunks.slice(0, -1), { ...finishV3(), finishReason: { unified: "interrupted", raw: undefined } }];
+    await expect(
+      collectEvents(aiSdkReactor({ model: modelV4(cut) }).react(createReactorInput())),
+    ).rejects.toMatchObject({ code: "REACTOR_FAILED", retryable: true, details: { error: "incomplete-stream" } });
+  });
+
+  it("may come from the global provider [RE-10]", async () => {
+    globalThis.AI_SDK_DEFAULT_PROVIDER = { languageModel: () => modelV4(chunks) } as unknown as NonNullable<
+      typeof globalThis.AI_SDK_DEFAULT_PROVIDER
+    >;
+    expect((await step("acme/acme-4")).at(-1)).toEqual({ type: "finish", reason: "stop" });
   });
 });
 

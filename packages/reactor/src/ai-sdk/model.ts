@@ -1,13 +1,17 @@
 import { HebraError } from "@hebra/core";
 import type { LanguageModel } from "ai";
+import { fromV4, type ModelV4 } from "./specification-v4.ts";
 import type { Model } from "./specification.ts";
 
 type AiSdk = Pick<typeof import("ai"), "gateway" | "wrapProvider">;
 type ModelV2 = Extract<LanguageModel, { specificationVersion: "v2" }>;
 type ProviderV2 = Exclude<Parameters<AiSdk["wrapProvider"]>[0]["provider"], { specificationVersion: "v3" }>;
 
-/** Versions of the AI SDK's model specification that `ai` 6 can call. */
-const versions = ["v2", "v3"];
+/** A model of any specification that can be asked, or an id for the AI SDK's global provider. */
+export type AnyModel = LanguageModel | ModelV4;
+
+/** Versions of the AI SDK's model specification: v2 is that of the AI SDK 5, v3 of 6 and v4 of 7. */
+const versions = ["v2", "v3", "v4"];
 
 /** The AI SDK warns whenever it adapts a model: once is enough. */
 const adapted = new WeakMap<ModelV2, Model>();
@@ -17,7 +21,7 @@ const adapted = new WeakMap<ModelV2, Model>();
  *
  * @throws HebraError `MODEL_UNSUPPORTED`
  */
-export function assertModel(model: unknown): asserts model is LanguageModel {
+export function assertModel(model: unknown): asserts model is AnyModel {
   if (typeof model === "string" && model !== "") return;
   if (typeof model === "object" && model !== null) {
     const { specificationVersion, provider, modelId } = model as Record<string, unknown>;
@@ -28,7 +32,7 @@ export function assertModel(model: unknown): asserts model is LanguageModel {
         ? "has no `specificationVersion`"
         : `has the specification version ${String(specificationVersion)}`;
     throw unsupported(
-      `The model${what} ${found}; versions ${versions.join(" and ")} are supported. Use a provider package made for ai 6.`,
+      `The model${what} ${found}; versions v2, v3 and v4 are supported. Use a provider package made for ai 6 or 7.`,
     );
   }
   if (model === undefined)
@@ -39,15 +43,22 @@ export function assertModel(model: unknown): asserts model is LanguageModel {
 }
 
 /**
- * The model to call: of an id the global provider's, of an instance of the specification v2 the AI SDK's adaptation.
+ * The model to call: of an id the global provider's. All are asked as models of the specification v3: those of v2 are
+ * adapted by the AI SDK, those of v4 here.
  */
-export function callable(ai: AiSdk, model: LanguageModel): Model {
-  const instance: LanguageModel =
+export function callable(ai: AiSdk, model: AnyModel): Model {
+  const instance: AnyModel =
     typeof model === "string" ? (globalThis.AI_SDK_DEFAULT_PROVIDER ?? ai.gateway).languageModel(model) : model;
   assertModel(instance);
-  return typeof instance !== "string" && instance.specificationVersion === "v2"
-    ? adapt(ai, instance)
-    : (instance as Model);
+  if (typeof instance === "string") throw unsupported("The global provider gives an id where it should give a model.");
+  switch (instance.specificationVersion) {
+    case "v2":
+      return adapt(ai, instance);
+    case "v3":
+      return instance;
+    case "v4":
+      return fromV4(instance);
+  }
 }
 
 /** The AI SDK adapts models of providers only: so this one gets a provider. */
@@ -55,14 +66,18 @@ function adapt({ wrapProvider }: AiSdk, model: ModelV2): Model {
   let face = adapted.get(model);
   if (face === undefined) {
     const provider = { languageModel: () => model } as unknown as ProviderV2;
-    face = wrapProvider({ provider, languageModelMiddleware: [] }).languageModel(model.modelId);
+    const wrapped: Model | ModelV4 = wrapProvider({ provider, languageModelMiddleware: [] }).languageModel(
+      model.modelId,
+    );
+    // The AI SDK 7 makes it a model of its own specification.
+    face = wrapped.specificationVersion === "v3" ? wrapped : fromV4(wrapped);
     adapted.set(model, face);
   }
   return face;
 }
 
 /** The provider of an instance, for telemetry and for what must not be shown to another provider. */
-export function providerOf(model: LanguageModel): string | undefined {
+export function providerOf(model: AnyModel): string | undefined {
   return typeof model === "string" ? undefined : model.provider;
 }
 

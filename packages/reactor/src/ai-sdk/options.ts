@@ -1,9 +1,13 @@
 import * as z from "zod";
 import type { Clock, JsonObject } from "@hebra/core";
-import type { LanguageModel, TelemetrySettings, Tool } from "ai";
+import type { LanguageModel, streamText, Tool } from "ai";
 import type { ReactorInput } from "../reactor.ts";
 import type { PromptOptions } from "./prompt-options.ts";
+import type { ModelV4 } from "./specification-v4.ts";
 import type { PriceUsage } from "./usage.ts";
+
+/** The AI SDK's own options for its telemetry: 6 and 7 name the type differently. */
+type TelemetrySettings = NonNullable<Parameters<typeof streamText>[0]["experimental_telemetry"]>;
 
 /** Options of `aiSdkReactor`. */
 export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
@@ -11,9 +15,9 @@ export interface AiSdkReactorOptions extends Omit<PromptOptions, "provider"> {
    * The model of every step: an instance from a provider package, or an id for the AI SDK's global provider.
    * @defaultValue the definition's model
    */
-  model?: LanguageModel;
+  model?: LanguageModel | ModelV4;
   /** Chooses the model of each step, in place of `model`. */
-  selectModel?: (input: ReactorInput) => LanguageModel | Promise<LanguageModel>;
+  selectModel?: (input: ReactorInput) => LanguageModel | ModelV4 | Promise<LanguageModel | ModelV4>;
   /** Options for providers, by provider, as the AI SDK has them. */
   providerOptions?: Record<string, JsonObject>;
   /** Headers for the provider's HTTP requests. */

@@ -2,6 +2,7 @@ import type { PromptContent, PromptMessage } from "./specification.ts";
 
 type Content = PromptContent<"assistant">;
 type AssistantPart = Content[number];
+type Call = Extract<AssistantPart, { type: "tool-call" }>;
 type Reasoning = Extract<AssistantPart, { type: "reasoning" }>;
 
 /** What one provider refuses in an answer that it is shown again. */
@@ -10,8 +11,10 @@ interface ProviderRules {
   provider: RegExp;
   /** Whether the provider accepts this reasoning part, given what follows it in the same answer. */
   acceptsReasoning(part: Reasoning, following: readonly AssistantPart[]): boolean;
-  /** The provider refuses a call that it ran itself without the result block that it sent. */
+  /** The provider refuses a call that it ran itself without the result that it sent. */
   needsServerResults: boolean;
+  /** Whether the provider takes back this call that it ran itself. @defaultValue all */
+  takesServerCall?(call: Call): boolean;
 }
 
 /**
@@ -19,7 +22,10 @@ interface ProviderRules {
  *
  * - OpenAI Responses: a reasoning item must be followed by the item that it led to, else 400 "was provided without its
  *   required following item" (https://platform.openai.com/docs/guides/reasoning, "Keeping reasoning items in context").
- *   An answer that was cut off has no such item, with `store` as a reference and without it as encrypted content.
+ *   An answer that was cut off has no such item, with `store` as a reference and without it as encrypted content. What
+ *   the provider ran is shown as a reference to its item too, by the call's id: there is none of a call that was not
+ *   run, nor under the id that the AI SDK makes up for a question for approval; and no item may be referred to twice,
+ *   as the call and the result of a tool search would.
  * - OpenAI Chat Completions: has no reasoning in a prompt.
  * - Anthropic, also on Vertex and Bedrock: thinking must carry its signature or redacted data
  *   (https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking, "Preserving thinking blocks"), and each
@@ -30,7 +36,9 @@ const rules: readonly ProviderRules[] = [
     provider: /\bresponses\b/,
     acceptsReasoning: (part, following) =>
       isOfOpenAi(part) && following.some((next) => next.type !== "reasoning" && isOfOpenAi(next)),
-    needsServerResults: false,
+    needsServerResults: true,
+    takesServerCall: (call) =>
+      /^[a-z]+_[0-9a-f]+$/.test(call.toolCallId) && call.providerOptions?.["openai"]?.["itemId"] !== call.toolCallId,
   },
   { provider: /^(openai|azure)\b.*\bchat\b/, acceptsReasoning: () => false, needsServerResults: false },
   {
@@ -67,7 +75,7 @@ export function fitToProvider(messages: readonly PromptMessage[], provider: stri
 }
 
 function fitAnswer(content: Content, rule: Omit<ProviderRules, "provider">): Content {
-  const refused = rule.needsServerResults ? unansweredServerCalls(content) : new Set<string>();
+  const refused = rule.needsServerResults ? refusedServerCalls(content, rule) : new Set<string>();
   const kept = content.filter(
     (part) =>
       !((part.type === "tool-call" || part.type === "tool-result") && refused.has(part.toolCallId)) &&
@@ -76,14 +84,16 @@ function fitAnswer(content: Content, rule: Omit<ProviderRules, "provider">): Con
   return kept.filter((part, index) => part.type !== "reasoning" || rule.acceptsReasoning(part, kept.slice(index + 1)));
 }
 
-/** Calls that the provider ran, of which it sent no result that it takes back. */
-function unansweredServerCalls(content: Content): Set<string> {
+/** Calls that the provider ran, of which it sent no result that it takes back, or which it does not know any more. */
+function refusedServerCalls(content: Content, { takesServerCall }: Omit<ProviderRules, "provider">): Set<string> {
   const answered = new Set(
     content.flatMap((part) => (part.type === "tool-result" && part.output.type === "json" ? [part.toolCallId] : [])),
   );
   return new Set(
     content.flatMap((part) =>
-      part.type === "tool-call" && part.providerExecuted === true && !answered.has(part.toolCallId)
+      part.type === "tool-call" &&
+      part.providerExecuted === true &&
+      (!answered.has(part.toolCallId) || takesServerCall?.(part) === false)
         ? [part.toolCallId]
         : [],
     ),

@@ -1,11 +1,11 @@
 import { assertPeer, deriveId, loadPeer, parseOptions, systemClock, throwIfAborted } from "@hebra/core";
-import type { LanguageModel } from "ai";
 import type { ReactorEvent } from "../events.ts";
 import type { Reactor, ReactorInput } from "../reactor.ts";
+import { decidedOf, fromSession } from "./approvals.ts";
 import { toModelError } from "./errors.ts";
 import { toPrompt } from "./messages.ts";
 import { toModelCall, withInstructions } from "./model-call.ts";
-import { assertModel, callable, providerOf } from "./model.ts";
+import { assertModel, callable, providerOf, type AnyModel } from "./model.ts";
 import { optionsSchema, type AiSdkReactorOptions } from "./options.ts";
 import type { ModelCall, ModelStream, StreamPart } from "./specification.ts";
 import { askThroughStreamText, needsStreamText } from "./through-stream-text.ts";
@@ -17,22 +17,19 @@ import { createWatch } from "./watch.ts";
 /** Kept once it is loaded: even a module that is there takes the loader's time at every `import()`. */
 let sdk: typeof import("ai") | undefined;
 
-const peer = { name: "ai", range: "^6.0.0", neededBy: "@hebra/reactor/ai-sdk" };
+const peer = { name: "ai", range: ">=6.0.298 <8", neededBy: "@hebra/reactor/ai-sdk" };
 
 /**
- * A reactor for models of the AI SDK 6: one call is one model answer. Needs the package `ai`, and a provider's package
- * for
- * models that are not ids. Models are asked by their own interface, without `streamText`, unless `telemetry`,
- * `maxRetries` or
- * a link in the conversation ask for what `streamText` alone has.
+ * A reactor for models of the AI SDK 6 and 7: one call is one model answer. Needs the package `ai`, and a provider's
+ * package for models that are not ids. Models are asked by their own interface, without `streamText`, unless
+ * `telemetry`, `maxRetries` or a link in the conversation ask for what `streamText` alone has.
  *
  * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider
  * says
  * them, and without anything of the request.
  *
  * @throws HebraError `PEER_MISSING` without `ai`, `INVALID_OPTIONS`, `MODEL_UNSUPPORTED` for a model of another
- * specification
- * than v2 or v3.
+ * specification than v2, v3 or v4.
  *
  * @example
  * ```ts
@@ -94,7 +91,10 @@ async function ask(
   const chosen = await modelOf(options, input);
   const provider = providerOf(chosen);
   const model = callable(ai, chosen);
-  const prompt = withInstructions(input.instructions, await toPrompt(input.transcript, { ...options, provider }));
+  const waiting = fromSession(input.session);
+  const decided = decidedOf(waiting, input.decisions);
+  const messages = await toPrompt(input.transcript, { ...options, provider }, decided);
+  const prompt = withInstructions(input.instructions, messages);
   const call: ModelCall = { ...(await toModelCall(ai, options, input)), prompt, abortSignal: signal };
   // The host's own functions took their time: nothing is asked for a turn that has been given up meanwhile.
   throwIfAborted(signal);
@@ -105,6 +105,8 @@ async function ask(
   const translator = createTranslator({
     callId: callIds(input),
     provider: provider ?? "unknown",
+    allowed: decided.flatMap(({ call, approved }) => (approved ? [call] : [])),
+    forgets: waiting.length > 0,
     callsForbidden: call.toolChoice?.type === "none",
     usage: ({ usage, providerMetadata }, modelId = model.modelId) =>
       toUsage(usage, providerMetadata, { provider, model: modelId }, options.price),
@@ -114,7 +116,7 @@ async function ask(
   return { stream, translator };
 }
 
-async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<LanguageModel> {
+async function modelOf(options: AiSdkReactorOptions, input: ReactorInput): Promise<AnyModel> {
   const model: unknown =
     options.selectModel === undefined ? (options.model ?? input.model) : await options.selectModel(input);
   assertModel(model);

@@ -1,8 +1,8 @@
-import type { LanguageModel, ToolSet } from "ai";
+import type { ToolSet } from "ai";
 import type { AiSdkReactorOptions } from "./options.ts";
 import type { Model, ModelCall, ModelStream, ModelTool, StreamPart } from "./specification.ts";
 
-type AiSdk = Pick<typeof import("ai"), "jsonSchema" | "Output" | "streamText" | "wrapLanguageModel">;
+type AiSdk = Pick<typeof import("ai"), "jsonSchema" | "Output" | "streamText">;
 
 /**
  * Whether a call asks for what only `streamText` has: the AI SDK's telemetry, its retries, or its fetching of links
@@ -38,27 +38,28 @@ export function askThroughStreamText(
 ): ModelStream {
   const seen: StreamPart[] = [];
   let answering = false;
-  const watched = ai.wrapLanguageModel({
-    model,
-    middleware: {
-      specificationVersion: "v3",
-      async wrapStream({ doStream }) {
-        const answer = await doStream();
-        answering = true;
-        return {
-          ...answer,
-          stream: answer.stream.pipeThrough(
-            new TransformStream({ transform: (part, controller) => (seen.push(part), controller.enqueue(part)) }),
-          ),
-        };
-      },
+  const watched: Model = {
+    specificationVersion: "v3",
+    provider: model.provider,
+    modelId: model.modelId,
+    supportedUrls: model.supportedUrls,
+    doGenerate: (question) => model.doGenerate(question),
+    async doStream(question) {
+      const answer = await model.doStream(question);
+      answering = true;
+      return {
+        ...answer,
+        stream: answer.stream.pipeThrough(
+          new TransformStream({ transform: (part, controller) => (seen.push(part), controller.enqueue(part)) }),
+        ),
+      };
     },
-  });
+  };
   const { prompt, tools = [], toolChoice, responseFormat, includeRawChunks: _, ...settings } = call;
   const { fullStream } = ai.streamText({
     ...settings,
     ...given(prompt, options),
-    model: watched as LanguageModel,
+    model: watched,
     allowSystemInMessages: true,
     maxRetries: options.maxRetries ?? 0,
     // Errors come through the stream; without this the AI SDK prints them, prompt and all.

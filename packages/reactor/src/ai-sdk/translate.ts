@@ -1,6 +1,7 @@
 import { HebraError, type JsonValue } from "@hebra/core";
 import type { FinishReason, ReactorEvent, Usage, UsageEvent } from "../events.ts";
 import { wellFormedJson } from "../well-formed.ts";
+import { toSession, type WaitingCall } from "./approvals.ts";
 import { cleanText, messageOf } from "./clean-error.ts";
 import { createGrowingParts } from "./growing-parts.ts";
 import { fromMetadata } from "./metadata.ts";
@@ -13,6 +14,10 @@ export interface TranslatorOptions {
   callId(modelId: string): string;
   /** The provider that answers, to be remembered with the calls that it runs itself. */
   provider: string;
+  /** Calls of earlier answers that the provider may run now. */
+  allowed: readonly WaitingCall[];
+  /** Whether the session still names calls that waited. */
+  forgets: boolean;
   /** The model was told to call nothing, and fails when it calls something. */
   callsForbidden: boolean;
   /** @param modelId - what the provider says of the model that answered */
@@ -31,7 +36,11 @@ export interface Translator {
 
 /** @returns a translator for one answer */
 export function createTranslator(options: TranslatorOptions): Translator {
-  const owned = new Map<string, { callId: string; name: string }>();
+  const allowed = new Set(options.allowed.map(({ toolCallId }) => toolCallId));
+  const owned = new Map<string, Omit<WaitingCall, "approvalId" | "provider">>(
+    options.allowed.map((call) => [call.toolCallId, call]),
+  );
+  const waiting: WaitingCall[] = [];
   let partCount = 0;
   let left = 0;
   let forbidden: string | undefined;
@@ -55,8 +64,11 @@ export function createTranslator(options: TranslatorOptions): Translator {
       return [];
     }
     const byProvider = providerExecuted === true;
+    // The provider says the call again that it was allowed to run.
+    if (byProvider && allowed.has(toolCallId)) return [];
     const callId = options.callId(toolCallId);
-    if (byProvider) owned.set(toolCallId, { callId, name });
+    const parsed = wellFormedJson(parseToolInput(input));
+    if (byProvider) owned.set(toolCallId, { callId, name, toolCallId, input: parsed });
     else left++;
     const metadata = fromMetadata(providerMetadata, byProvider ? { provider: options.provider } : undefined);
     return [
@@ -64,7 +76,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
         type: "action-request",
         callId,
         name,
-        input: wellFormedJson(parseToolInput(input)),
+        input: parsed,
         ...(byProvider ? { ownedByReactor: true } : {}),
         ...metadata,
       },
@@ -86,6 +98,19 @@ export function createTranslator(options: TranslatorOptions): Translator {
         },
       ];
     return [{ type: "action-result", callId: call.callId, status: "failed", error: errorText(result.error) }];
+  }
+
+  function askPerson({ toolCallId, approvalId }: StreamPartOf<"tool-approval-request">): ReactorEvent[] {
+    const call = owned.get(toolCallId);
+    if (call === undefined)
+      throw new HebraError(
+        "UNSUPPORTED",
+        "The model's provider asks for approval of a call that it has not made. Turn the provider's own approvals off, or make it an action with `approval`.",
+      );
+    owned.delete(toolCallId);
+    left++;
+    waiting.push({ ...call, approvalId, provider: options.provider });
+    return [{ type: "approval-request", callId: call.callId }];
   }
 
   function finish(part: StreamPartOf<"finish">): ReactorEvent[] {
@@ -154,11 +179,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
           if (part.preliminary === true) return [];
           return settle(part.toolCallId, part.isError === true ? { error: part.result } : { output: part.result });
         case "tool-approval-request":
-          if (options.callsForbidden) return [];
-          throw new HebraError(
-            "UNSUPPORTED",
-            `The model's provider asks for approval before it runs ${owned.get(part.toolCallId)?.name ?? "a tool"}; aiSdkReactor cannot pass that on. Turn the provider's own approvals off, or make it an action with \`approval\`.`,
-          );
+          return options.callsForbidden ? [] : askPerson(part);
         case "stream-start":
           options.warn(part.warnings);
           return [];
@@ -182,6 +203,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
       const events = growing.endAll();
       for (const toolCallId of [...owned.keys()])
         events.push(...settle(toolCallId, { error: "The provider gave no result for this call." }));
+      if (waiting.length > 0 || options.forgets) events.push({ type: "session", state: toSession(waiting) });
       return [...events, usage, { type: "finish", reason }];
     },
   };
