@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Reactor, ReactorInput } from "@hebra/reactor";
-import { defineAction, defineThread } from "@hebra/thread";
+import { defineThread } from "@hebra/thread";
 import * as z from "zod";
 import { dialogues } from "./dialogue-data.ts";
 import { attempt } from "./event-log.ts";
@@ -47,8 +47,8 @@ export const dialogueThread = defineThread({
   services: ({ threadKey }) => ({ threadKey }),
   // The reactor learns from here which dialogue it plays.
   instructions: ({ services }) => services.threadKey,
-  actions: {
-    call: defineAction({
+  actions: ({ action }) => ({
+    call: action({
       description: "Calls a service of the dialogue.",
       input: z.object({
         service: z.string(),
@@ -58,8 +58,7 @@ export const dialogueThread = defineThread({
       }),
       // Found in a file: asked twice, it says the same twice.
       effect: "read",
-      execute: ({ turn }, { services }) =>
-        dialogueOf((services as { threadKey: string }).threadKey)?.turns[turn]?.results ?? [],
+      execute: ({ turn }, { services }) => dialogueOf(services.threadKey)?.turns[turn]?.results ?? [],
     }),
-  },
+  }),
 });

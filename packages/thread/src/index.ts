@@ -12,6 +12,7 @@ export {
 export {
   defineThread,
   type ActionMap,
+  type ActionsContext,
   type AnyThreadDefinition,
   type Compaction,
   type PrepareContext,
@@ -22,7 +23,17 @@ export {
   type ToolLike,
 } from "./definition/define-thread.ts";
 export type { BusyPolicy, LoopPolicy, ResolvedPolicy } from "./definition/policy.ts";
-export type { Address, Engine, EngineOptions, ReactOptions } from "./engine/api.ts";
+export type {
+  Address,
+  Conversation,
+  DefinitionOf,
+  Engine,
+  EngineOptions,
+  ReactOptions,
+  SendOptions,
+} from "./engine/api.ts";
+export type { EngineHealth, StuckConversation } from "./engine/engine-health.ts";
+export type { HistoryOptions } from "./engine/history-options.ts";
 export { approvalTokens, type ApprovalTokens, type ApprovalTokensOptions } from "./engine/approval-tokens.ts";
 export { createEngine } from "./engine/engine.ts";
 export type { TurnHandle } from "./engine/handle.ts";
@@ -100,6 +111,7 @@ export {
   type DurableEvent,
   type DurableEventType,
   type LiveEvent,
+  type EventData,
   type LiveEventType,
   type ThreadEvent,
 } from "./stream/envelope.ts";

@@ -68,7 +68,7 @@ export interface Action<Input = unknown, Output = unknown, State = unknown, Serv
   execute(
     input: Input,
     context: ActionContext<State, Services>,
-  ): Output | StateChange<Output> | Promise<Output | StateChange<Output>>;
+  ): Output | StateChange<Output, Partial<State>> | Promise<Output | StateChange<Output, Partial<State>>>;
   /**
    * Ask a person first; a function decides by the input, and asks unless it returns `false`. @defaultValue false
    */
@@ -110,17 +110,22 @@ export type AnyAction = Action<any, any, any, any>;
 const STATE_CHANGE = Symbol.for("hebra.state-change");
 
 /** An action's output together with a change of state. Made by {@link withState}. */
-export interface StateChange<Output> {
+export interface StateChange<Output, Change = object> {
   readonly [STATE_CHANGE]: true;
   readonly output: Output;
-  readonly state: Record<string, unknown>;
+  /** Members to replace. */
+  readonly state: Change;
 }
 
 /**
  * Returns an action's output together with a change of the thread's state: members to replace. Changes of one batch are
- * applied in the order of the calls, validated by the definition's schema, and stored together with the results.
+ * applied in the order of the calls, validated by the definition's schema, and stored together with the results. A
+ * member that the schema does not know is refused.
  */
-export function withState<Output>(output: Output, state: Record<string, unknown>): StateChange<Output> {
+export function withState<Output, const Change extends object>(
+  output: Output,
+  state: Change,
+): StateChange<Output, Change> {
   return { [STATE_CHANGE]: true, output, state };
 }
 

@@ -2,7 +2,7 @@ import { assertId, HebraError, type JsonValue } from "@hebra/core";
 import type { Reactor, TranscriptMessage } from "@hebra/reactor";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { PartRow } from "../store/rows.ts";
-import type { AnyAction } from "./define-action.ts";
+import { defineAction, type Action } from "./define-action.ts";
 import { resolvePolicy, type LoopPolicy, type ResolvedPolicy } from "./policy.ts";
 
 /** What instructions and phased actions are chosen by. */
@@ -11,6 +11,12 @@ export interface StepContext<State, Services> {
   /** Counts the model answers of this turn, from 0. */
   iteration: number;
   services: Services;
+}
+
+/** What phased actions are chosen by, and what defines them. */
+export interface ActionsContext<State, Services> extends StepContext<State, Services> {
+  /** As `defineAction`, with the types of the thread's state and services. */
+  action<Input, Output>(action: Action<Input, Output, State, Services>): Action<Input, Output, State, Services>;
 }
 
 /** Which tenant and thread services are made for. No secret is kept: they are made again wherever a turn resumes. */
@@ -28,13 +34,19 @@ export interface PrepareContext<State, Services> extends StepContext<State, Serv
   answered: readonly PartRow["content"][];
 }
 
-/** A name to an action. AI SDK `tool()` objects are accepted as they are. */
-export type ActionMap = Record<string, AnyAction | ToolLike>;
+/**
+ * A name to an action. AI SDK `tool()` objects are accepted as they are.
+ *
+ * Each must fit the thread's state and services; see {@link ActionsContext} for how an action gets their types.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- actions of different inputs and outputs meet here
+export type ActionMap<State = any, Services = any> = Record<string, Action<any, any, State, Services> | ToolLike>;
 
 /** What Hebra reads of an AI SDK `tool()` object. */
 export interface ToolLike {
   description?: string | undefined;
-  inputSchema: unknown;
+  /** A Standard Schema, a zod schema or what the AI SDK makes of one, never a plain value. */
+  inputSchema: object;
   outputSchema?: unknown;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the AI SDK's own type is generic
   execute?: ((input: any, options: any) => unknown) | undefined;
@@ -60,7 +72,11 @@ export interface Compaction<Services> {
 }
 
 /** How a kind of conversation behaves. */
-export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV1, Services = unknown> {
+export interface ThreadOptions<
+  Schema extends StandardSchemaV1 = StandardSchemaV1,
+  Services = unknown,
+  Output = JsonValue,
+> {
   /** Kept with every execution: a process that has no definition of this name leaves it alone. */
   name: string;
   /** Kept with every execution. Raise it when old turns could not go on under the new definition. @defaultValue 1 */
@@ -89,11 +105,18 @@ export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   instructions?:
     | string
     | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => string | Promise<string>);
-  /** What the model may ask for; as a function, tools by phase. */
-  actions?: ActionMap | ((context: StepContext<StandardSchemaV1.InferOutput<Schema>, Services>) => ActionMap);
+  /**
+   * What the model may ask for. As a function: by phase, and with the types of the thread, as in
+   * `({ action }) => ({ look: action({ … }) })`.
+   */
+  actions?:
+    | ActionMap<StandardSchemaV1.InferOutput<Schema>, Services>
+    | ((
+        context: ActionsContext<StandardSchemaV1.InferOutput<Schema>, Services>,
+      ) => ActionMap<StandardSchemaV1.InferOutput<Schema>, Services>);
   /** What thinks. @defaultValue the AI SDK reactor with `model` */
   reactor?: Reactor;
-  policy?: LoopPolicy;
+  policy?: LoopPolicy<Output>;
   /** Sums up long histories. @defaultValue the model sees the newest items alone */
   compaction?: Compaction<Services>;
   /** Made for each turn in each process: database handles, clients, tokens. Never stored. */
@@ -101,7 +124,7 @@ export interface ThreadOptions<Schema extends StandardSchemaV1 = StandardSchemaV
 }
 
 /** A definition, checked and with its defaults filled in. Made by {@link defineThread}. */
-export interface ThreadDefinition<State = unknown, Services = unknown> {
+export interface ThreadDefinition<State = unknown, Services = unknown, Output = JsonValue> {
   readonly name: string;
   readonly version: number;
   readonly stateSchema: StandardSchemaV1 | undefined;
@@ -116,11 +139,13 @@ export interface ThreadDefinition<State = unknown, Services = unknown> {
   readonly policy: ResolvedPolicy;
   readonly compaction: Required<Compaction<Services>> | undefined;
   services(context: ServicesContext): Services | Promise<Services>;
+  /** The type of a turn's `output`; there is no such member. */
+  readonly __output?: Output;
 }
 
 /** A definition of any state and services. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- definitions of different types meet here alone
-export type AnyThreadDefinition = ThreadDefinition<any, any>;
+export type AnyThreadDefinition = ThreadDefinition<any, any, any>;
 
 const DEFAULT_COMPACTION_ITEMS = 30;
 const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
@@ -157,11 +182,14 @@ const ACTION_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 export function defineThread<
   Schema extends StandardSchemaV1 = StandardSchemaV1<unknown, Record<string, unknown>>,
   Services = unknown,
->(options: ThreadOptions<Schema, Services>): ThreadDefinition<StandardSchemaV1.InferOutput<Schema>, Services> {
+  Output = JsonValue,
+>(
+  options: ThreadOptions<Schema, Services, Output>,
+): ThreadDefinition<StandardSchemaV1.InferOutput<Schema>, Services, Output> {
   const where = `defineThread(${JSON.stringify(options.name)})`;
   assertId(options.name, "thread definition's name");
   const { instructions, actions, services } = options;
-  if (typeof actions === "object") checkNames(actions, where);
+  if (typeof actions === "object") checkActions(actions, where);
   return {
     name: options.name,
     version: positiveInteger(options.version ?? 1, "version", where),
@@ -172,7 +200,10 @@ export function defineThread<
     model: options.model,
     prepareStep: options.prepareStep?.bind(options),
     instructions: typeof instructions === "function" ? instructions : () => instructions,
-    actions: typeof actions === "function" ? (context) => checkNames(actions(context), where) : () => actions ?? {},
+    actions:
+      typeof actions === "function"
+        ? (context) => checkActions(actions({ ...context, action: defineAction }), where)
+        : () => actions ?? {},
     reactor: options.reactor,
     policy: resolvePolicy(options.policy ?? {}, `${where} policy`),
     compaction: options.compaction && {
@@ -194,16 +225,30 @@ function positiveInteger(value: number, name: string, where: string): number {
   });
 }
 
-function checkNames(actions: ActionMap, where: string): ActionMap {
-  for (const name of Object.keys(actions)) {
-    if (ACTION_NAME.test(name)) continue;
-    throw new HebraError(
-      "INVALID_OPTIONS",
-      `${where}: the action name ${JSON.stringify(name)} must be a letter or underscore and then at most 63 letters, digits, "_" or "-", as model providers ask.`,
-      {
+function checkActions(actions: ActionMap, where: string): ActionMap {
+  for (const [name, action] of Object.entries(actions)) {
+    if (!ACTION_NAME.test(name))
+      throw new HebraError(
+        "INVALID_OPTIONS",
+        `${where}: the action name ${JSON.stringify(name)} must be a letter or underscore and then at most 63 letters, digits, "_" or "-", as model providers ask.`,
+        { details: { where, action: name } },
+      );
+    const problem = problemOf(action);
+    if (problem !== undefined)
+      throw new HebraError("INVALID_OPTIONS", `${where}: the action ${name} ${problem}.`, {
         details: { where, action: name },
-      },
-    );
+      });
   }
   return actions;
+}
+
+/** What is wrong with an action, as a model would meet it only in production. */
+function problemOf(action: unknown): string | undefined {
+  if (typeof action !== "object" || action === null) return "is no object: use `defineAction` or `tool`";
+  const { description, input, inputSchema, execute } = action as Record<string, unknown>;
+  if (description !== undefined && typeof description !== "string") return "has a `description` that is no text";
+  if (execute !== undefined && typeof execute !== "function") return "has an `execute` that is no function";
+  const schema = "input" in action ? input : inputSchema;
+  const isSchema = (typeof schema === "object" && schema !== null) || typeof schema === "function";
+  return isSchema ? undefined : `has no schema of its input: \`${"input" in action ? "input" : "inputSchema"}\``;
 }

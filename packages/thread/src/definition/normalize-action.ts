@@ -122,7 +122,7 @@ async function keepReturned(schema: unknown, returned: unknown): Promise<ActionO
   let state: ActionOutput["state"];
   try {
     const change = isStateChange(returned) ? returned : { output: returned, state: undefined };
-    ({ state } = change);
+    state = change.state as ActionOutput["state"];
     return { ...(await keepOutput(schema, change.output ?? null)), state };
   } catch (error) {
     return { output: null, notKept: true, note: storableText(errorMessage(error)), state };

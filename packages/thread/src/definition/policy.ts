@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { parseOptions } from "@hebra/core";
+import { parseOptions, type JsonValue } from "@hebra/core";
 import * as z from "zod";
 
 /**
@@ -11,7 +11,7 @@ import * as z from "zod";
 export type BusyPolicy = "queue" | "reject" | "interrupt" | "steer" | "merge";
 
 /** How far a turn may go. A limit that is reached ends the turn as `incomplete`; it is never an exception. */
-export interface LoopPolicy {
+export interface LoopPolicy<Output = JsonValue> {
   /** Model answers in one turn. @defaultValue 20 */
   maxIterations?: number;
   /** Input and output tokens of one turn. @defaultValue unlimited */
@@ -30,7 +30,7 @@ export interface LoopPolicy {
    * The final answer must be JSON of this schema; it is validated, kept as the execution's `output`, and asked for
    * again when wrong.
    */
-  output?: StandardSchemaV1;
+  output?: StandardSchemaV1<unknown, Output>;
   /** How often an answer is asked for again before the turn ends as `incomplete`. @defaultValue 2 */
   maxReasks?: number;
   /** What happens to a trigger that finds the thread busy. @defaultValue "queue" */
@@ -66,7 +66,7 @@ const schema = z.strictObject({
 });
 
 /** Fills in the defaults. @throws HebraError `INVALID_OPTIONS` */
-export function resolvePolicy(policy: LoopPolicy, where: string): ResolvedPolicy {
+export function resolvePolicy(policy: LoopPolicy<unknown>, where: string): ResolvedPolicy {
   const parsed = parseOptions(where, schema, policy);
   return { ...parsed, requiredAction: parsed.requiredAction, output: parsed.output };
 }

@@ -1,6 +1,6 @@
 import type { Clock, JsonValue, Logger, Telemetry } from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
-import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { AnyThreadDefinition, ThreadDefinition } from "../definition/define-thread.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { ApprovalRow, ContextRow } from "../store/rows.ts";
 import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
@@ -85,6 +85,37 @@ export interface ReactOptions {
   lease?: Lease;
 }
 
+/** A definition of any state and services, whose turns have outputs of a type. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- definitions of different types meet here
+export type DefinitionOf<Output> = ThreadDefinition<any, any, Output>;
+
+/** How a message is sent. */
+export interface SendOptions extends Omit<ReactOptions, "address"> {
+  /** The application's own id of the message, unique in the thread. @defaultValue a new one */
+  id?: string;
+}
+
+/** One conversation: made by `engine.thread`. */
+export interface Conversation<Output = JsonValue> {
+  readonly address: Address;
+  /**
+   * Sends a message: text, or a whole trigger. When it resolves, the message is stored.
+   *
+   * @throws HebraError as `Engine.react`
+   */
+  send(message: string | Trigger, options?: SendOptions): Promise<TurnHandle<Output>>;
+  /** Items with their parts, oldest first; nothing before the first message. @throws HebraError `INVALID_OPTIONS` */
+  history(options?: HistoryOptions): Promise<HistoryEntry[]>;
+  /** What people are asked now; see `Engine.approve` and `Engine.deny`. */
+  approvals(): Promise<ApprovalRow[]>;
+  /** Cancels the turn that runs or waits, if any, and what waits in line. @returns how many turns were asked to end */
+  cancel(options?: { by?: string; reason?: string }): Promise<number>;
+  /** The state document as of the last write. @throws HebraError `THREAD_NOT_FOUND` */
+  state(): Promise<JsonValue>;
+  /** Adds a line of history up to an item. @throws HebraError as `Engine.fork` */
+  fork(options: { atItemId: string; id?: string }): Promise<Conversation<Output>>;
+}
+
 /** Runs turns. */
 export interface Engine {
   /**
@@ -93,18 +124,36 @@ export interface Engine {
    * @throws HebraError `TRIGGER_MISMATCH`, `THREAD_BUSY`, `CONTEXT_CLOSED`, `CONTEXT_MIGRATING`, `DEFINITION_MISSING`,
    * `INVALID_ID`, `INVALID_OPTIONS`, `NOT_SERIALIZABLE`, `PEER_MISSING`, and what the store throws.
    */
-  react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
+  react<Output = JsonValue>(
+    definition: DefinitionOf<Output> | string,
+    trigger: Trigger,
+    options: ReactOptions,
+  ): Promise<TurnHandle<Output>>;
   /** Sees to it that what is queued, orphaned or decided in a thread runs. @throws HebraError `THREAD_NOT_FOUND` */
   resume(address: Address, options?: { lease?: Lease }): Promise<void>;
   /**
    * Stores a trigger without running it: `react`, `resume` or `recover` of any process will. @throws HebraError as
    * `react`
    */
-  enqueue(
-    definition: AnyThreadDefinition | string,
+  enqueue<Output = JsonValue>(
+    definition: DefinitionOf<Output> | string,
     trigger: Trigger,
     options: Pick<ReactOptions, "address" | "whenBusy">,
-  ): Promise<TurnHandle>;
+  ): Promise<TurnHandle<Output>>;
+  /**
+   * One conversation of a definition: the same verbs, without naming it each time.
+   *
+   * @example
+   * ```ts
+   * import type { Engine, ThreadDefinition } from "@hebra/thread";
+   *
+   * export async function ask(engine: Engine, support: ThreadDefinition, text: string): Promise<string> {
+   *   const conversation = engine.thread(support, { key: "customer-7" });
+   *   return (await (await conversation.send(text)).result).text;
+   * }
+   * ```
+   */
+  thread<Output = JsonValue>(definition: DefinitionOf<Output>, address: Address): Conversation<Output>;
   /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
   follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
   /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */

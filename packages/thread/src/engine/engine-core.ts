@@ -3,6 +3,7 @@ import { errorCode, HebraError, silentLogger, systemClock, type Clock, type Logg
 import { localLocks, lockKey, type Lease, type LockManager } from "@hebra/lock";
 import { defaultReactor } from "../definition/default-reactor.ts";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
+import type { ApprovalRow } from "../store/rows.ts";
 import type { Snapshot, ThreadStore } from "../store/store.ts";
 import { createEngineTelemetry } from "../telemetry/create-engine-telemetry.ts";
 import type { EngineTelemetry } from "./engine-telemetry.ts";
@@ -236,4 +237,18 @@ export async function wakeContext(core: EngineCore, tenant: string, contextId: s
     });
     core.sweeper.soon();
   }
+}
+
+/** What is open in a conversation; nothing when there is none yet. */
+export async function whatIsOpen(
+  { store }: EngineCore,
+  address: Address,
+): Promise<{ approvals: ApprovalRow[]; executionIds: string[] } | undefined> {
+  const snapshot = await store.load(tenantOf(address), address);
+  if (snapshot === undefined) return undefined;
+  const { active, queued } = snapshot;
+  return {
+    approvals: (active?.approvals ?? []).filter(({ status }) => status === "pending"),
+    executionIds: [...(active === undefined ? [] : [active]), ...queued].map(({ execution }) => execution.id),
+  };
 }

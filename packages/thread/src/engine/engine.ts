@@ -1,8 +1,10 @@
 import { HebraError } from "@hebra/core";
 import type { Engine, EngineOptions } from "./api.ts";
-import { createEngineCore, find, handleOf, tenantOf } from "./engine-core.ts";
+import { createEngineCore, find, handleOf, tenantOf, whatIsOpen } from "./engine-core.ts";
+import type { TurnHandle } from "./handle.ts";
 import { approve, deny } from "./verbs/approvals.ts";
 import { cancel } from "./verbs/cancel.ts";
+import { conversation } from "./verbs/conversation.ts";
 import { compare, fork } from "./verbs/lines.ts";
 import { enqueue, react } from "./verbs/react.ts";
 import { health } from "./verbs/health.ts";
@@ -30,10 +32,11 @@ import { recover, resume, sweepBySelf } from "./verbs/recover.ts";
 export function createEngine(options: EngineOptions): Engine {
   const core = createEngineCore(options, sweepBySelf);
   const { driver, closing, locks } = core;
-  return {
-    react: (definition, trigger, at) => react(core, definition, trigger, at),
+  const engine: Engine = {
+    react: async (definition, trigger, at) => typed(await react(core, definition, trigger, at)),
+    thread: (definition, address) => conversation(engine, definition, address, () => whatIsOpen(core, address)),
     resume: (address, { lease } = {}) => resume(core, address, lease),
-    enqueue: (definition, trigger, at) => enqueue(core, definition, trigger, at),
+    enqueue: async (definition, trigger, at) => typed(await enqueue(core, definition, trigger, at)),
     follow: (executionId, at) => handleOf(core, tenantOf(at), executionId, false),
     cancel: (executionId, at = {}) => cancel(core, executionId, at),
     approve: (approvalId, at = {}) => approve(core, approvalId, at),
@@ -55,4 +58,8 @@ export function createEngine(options: EngineOptions): Engine {
       if (options.locks === undefined) await locks.close();
     },
   };
+  return engine;
 }
+
+/** The output was checked by the schema that its type is of. */
+const typed = <Output>(handle: TurnHandle): TurnHandle<Output> => handle as TurnHandle<Output>;

@@ -1,4 +1,4 @@
-import { errorCode, HebraError, type Clock } from "@hebra/core";
+import { errorCode, HebraError, type Clock, type JsonValue } from "@hebra/core";
 import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
 import { createSubscription } from "../stream/subscription.ts";
@@ -8,7 +8,7 @@ import { documented } from "./turn/turn-errors.ts";
 import { turnResult, type TurnResult } from "./rows/turn-result.ts";
 
 /** A turn that was accepted: it is stored, and will run even if this process does not live to see it. */
-export interface TurnHandle {
+export interface TurnHandle<Output = JsonValue> {
   readonly tenant: string;
   readonly threadId: string;
   readonly contextId: string;
@@ -35,7 +35,7 @@ export interface TurnHandle {
    * waits for a definition that is gone; `EXECUTION_NOT_FOUND` when the turn was deleted; under a lease of the caller's
    * also `LOCK_LOST`, `LEASE_LOST` and what the store throws. The turn is then resumed, or goes on elsewhere.
    */
-  readonly result: Promise<TurnResult>;
+  readonly result: Promise<TurnResult<Output>>;
 }
 
 const POLL_MS = 250;
@@ -125,7 +125,7 @@ function wordsOf(events: AsyncIterable<ThreadEvent>): AsyncIterable<string> {
           yield delta;
         }
         if (event.type !== "part-created") continue;
-        const { index, part } = event.data as { index: number; part: { kind: string; text?: string } };
+        const { index, part } = event.data as unknown as { index: number; part: { kind: string; text?: string } };
         if (part.kind !== "text") continue;
         const shown = seen.get(index) ?? "";
         seen.set(index, part.text ?? "");

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@hebra/core";
+import type { JsonObject, JsonValue } from "@hebra/core";
 
 /** The version of the event envelope that this build writes. */
 export const ENVELOPE_VERSION = 1;
@@ -62,10 +62,41 @@ export interface LiveEvent extends Envelope {
   index: number;
 }
 
-/** One event of a thread's stream. */
-export type ThreadEvent = DurableEvent | LiveEvent;
+/** An event as the engine makes it and stores keep it. */
+export type AnyEvent = DurableEvent | LiveEvent;
+
+/** What events of a type tell. Further members may be added. */
+export interface EventData {
+  "item-created": { itemId: string; kind: string; role: string; channel: string; status: string };
+  "item-changed": { itemId: string; status: string };
+  "execution-started": { triggerId: string; triggerItemId: string; reactionItemId: string; definition: string };
+  "execution-waiting": { approvals: { approvalId: string; callId: string; name: string; reason: string | null }[] };
+  "execution-ended": { status: string; reason: string };
+  "step-started": { iteration: number; attempt: number };
+  "step-ended": { iteration: number; status: string };
+  "part-created": { partId: string; itemId: string; index: number };
+  "call-requested": { callId: string; name: string; partId: string };
+  "call-changed": { callId: string; name: string; status: string; attempt: number };
+  "approval-requested": { approvalId: string; callId: string; name: string; reason: string | null };
+  "approval-changed": { approvalId: string; callId: string; status: string };
+  "part-started": { kind: "text" | "reasoning" | "file" | "source" | "data" | "action" };
+  "part-delta": { delta: string };
+  "call-started": { callId: string; name: string; attempt: number };
+  "call-progress": { callId: string; progress: JsonValue };
+  "call-settled": { callId: string; status: string };
+}
+
+type Told<Type extends string> = {
+  type: Type;
+  data: JsonObject & (Type extends keyof EventData ? EventData[Type] : object);
+};
+
+/** One event of a thread's stream: its `type` tells what is in `data`. */
+export type ThreadEvent =
+  | { [Type in DurableEventType]: Omit<DurableEvent, "type" | "data"> & Told<Type> }[DurableEventType]
+  | { [Type in LiveEventType]: Omit<LiveEvent, "type" | "data"> & Told<Type> }[LiveEventType];
 
 /** Whether an event is kept in the journal. */
-export function isDurable(event: ThreadEvent): event is DurableEvent {
+export function isDurable<Event extends AnyEvent>(event: Event): event is Extract<Event, { seq: number }> {
   return "seq" in event;
 }

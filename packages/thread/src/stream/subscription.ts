@@ -1,11 +1,11 @@
 import type { ThreadStore } from "../store/store.ts";
 import { errorCode, type Clock } from "@hebra/core";
-import { ENVELOPE_VERSION, isDurable, type ThreadEvent } from "./envelope.ts";
+import { ENVELOPE_VERSION, isDurable, type AnyEvent, type ThreadEvent } from "./envelope.ts";
 
 /** A reader of one execution's events. */
 export interface Subscription extends AsyncIterable<ThreadEvent> {
   /** Offers an event of this process. Never blocks: what a slow reader misses comes from the journal. */
-  offer(event: ThreadEvent): void;
+  offer(event: AnyEvent): void;
   close(): void;
 }
 
@@ -36,7 +36,7 @@ export function createSubscription(options: {
 }): Subscription {
   const { store, clock, tenant, contextId, executionId } = options;
   let cursor = options.afterSeq;
-  let buffer: ThreadEvent[] = [];
+  let buffer: AnyEvent[] = [];
   let lagging = false;
   // What was published before this reader came is in the journal alone.
   let begun = false;
@@ -51,7 +51,7 @@ export function createSubscription(options: {
     wake();
   }
 
-  async function* read(): AsyncGenerator<ThreadEvent, void, void> {
+  async function* read(): AsyncGenerator<AnyEvent, void, void> {
     const onClosed = () => wake();
     options.engineClosed.addEventListener("abort", onClosed, { once: true });
     try {
@@ -65,7 +65,7 @@ export function createSubscription(options: {
     }
   }
 
-  function closedEvent(): ThreadEvent {
+  function closedEvent(): AnyEvent {
     return {
       v: ENVELOPE_VERSION,
       at: clock.now(),
@@ -81,7 +81,7 @@ export function createSubscription(options: {
     };
   }
 
-  async function* readOn(): AsyncGenerator<ThreadEvent, void, void> {
+  async function* readOn(): AsyncGenerator<AnyEvent, void, void> {
     while (!closed) {
       if (options.engineClosed.aborted && buffer.length === 0) {
         yield closedEvent();
@@ -111,7 +111,7 @@ export function createSubscription(options: {
   }
 
   /** Everything in the journal after the cursor; waits for more when there is nothing. */
-  async function* fromJournal(): AsyncGenerator<ThreadEvent, "ended" | "more", void> {
+  async function* fromJournal(): AsyncGenerator<AnyEvent, "ended" | "more", void> {
     lagging = false;
     const events = await store.journal(tenant, contextId, cursor, PAGE);
     for (const event of events) {
@@ -160,6 +160,7 @@ export function createSubscription(options: {
       wake();
     },
     close,
-    [Symbol.asyncIterator]: read,
+    // What an event of a type tells is said in one place, `EventData`, and made by the engine alone.
+    [Symbol.asyncIterator]: () => read() as AsyncGenerator<ThreadEvent, void, void>,
   };
 }

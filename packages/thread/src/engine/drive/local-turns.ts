@@ -1,4 +1,4 @@
-import type { ThreadEvent } from "../../stream/envelope.ts";
+import type { AnyEvent } from "../../stream/envelope.ts";
 import type { Subscription } from "../../stream/subscription.ts";
 import type { TurnResult } from "../rows/turn-result.ts";
 
@@ -13,7 +13,7 @@ export interface LocalTurns {
   leave(executionId: string): void;
   /** Calls back once when the execution leaves this process. @returns stops waiting */
   onEnd(executionId: string, callback: (outcome: { result: TurnResult } | { error: unknown }) => void): () => void;
-  publish(event: ThreadEvent): void;
+  publish(event: AnyEvent): void;
   subscribe(executionId: string, subscription: Subscription): () => void;
 }
 

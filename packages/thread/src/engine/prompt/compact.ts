@@ -3,7 +3,7 @@ import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import { storableText } from "../../definition/storable.ts";
 import { ROW_VERSION, type ItemRow } from "../../store/rows.ts";
 import type { HistoryEntry, ThreadStore } from "../../store/store.ts";
-import type { ThreadEvent } from "../../stream/envelope.ts";
+import type { AnyEvent } from "../../stream/envelope.ts";
 import { createEventWriter } from "../rows/event-writer.ts";
 import { itemData } from "../rows/start.ts";
 import { toTranscript } from "./transcript.ts";
@@ -21,7 +21,7 @@ export interface CompactOptions {
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;
-  publish(event: ThreadEvent): void;
+  publish(event: AnyEvent): void;
 }
 
 /**

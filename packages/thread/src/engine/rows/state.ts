@@ -21,8 +21,15 @@ export async function mergeState(
   if (definition.stateSchema === undefined) return { ok: true, state: merged };
   const result = await validateAgainst(definition.stateSchema, merged);
   if (!result.ok) return { ok: false, error: refused(definition, `it no longer fits: ${result.issues.join("; ")}`) };
-  return { ok: true, state: toStorable(result.value).value };
+  const state = toStorable(result.value).value;
+  // A schema may leave unknown members out without a word: what they held would be lost.
+  const lost = Object.keys(change).filter((key) => change[key] !== undefined && !hasMember(state, key));
+  if (lost.length > 0) return { ok: false, error: refused(definition, `it has no ${lost.join(", ")}`) };
+  return { ok: true, state };
 }
+
+const hasMember = (value: JsonValue, key: string): boolean =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, key);
 
 /** The action has run: the model must not take the refusal for a call without effect. */
 function refused({ name }: AnyThreadDefinition, why: string): StoredError {

@@ -3,7 +3,7 @@ import type { TranscriptPart } from "@hebra/reactor";
 import type { ApprovalRow, ExecutionRow, ExecutionUsage, PartRow, StoredError } from "../../store/rows.ts";
 
 /** How a turn came out, or that it waits for a person. */
-export interface TurnResult {
+export interface TurnResult<Output = JsonValue> {
   executionId: string;
   status: Exclude<ExecutionRow["status"], "queued" | "running">;
   /** `stop`, `max-iterations`, `error`, …; null while it waits. */
@@ -12,8 +12,8 @@ export interface TurnResult {
   text: string;
   /** Everything that the turn answered, in order. */
   parts: TranscriptPart[];
-  /** The structured output, when the definition asks for one. */
-  output: JsonValue;
+  /** The structured output, when the definition asks for one and the turn has completed; else null. */
+  output: Output | null;
   usage: ExecutionUsage;
   error: StoredError | null;
   /** Requests for consent that are open, and questions what became of a call (`isOutcomeQuestion`). */

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@hebra/core";
 import type { StepRow } from "../../store/rows.ts";
-import { ENVELOPE_VERSION, type LiveEvent, type LiveEventType, type ThreadEvent } from "../../stream/envelope.ts";
+import { ENVELOPE_VERSION, type LiveEvent, type LiveEventType, type AnyEvent } from "../../stream/envelope.ts";
 import type { AnswerListener } from "./answer.ts";
 
 /** Tells those who listen what happens between two writes. */
@@ -15,7 +15,7 @@ export function createLiveWriter(options: {
   contextId: string;
   executionId: string;
   now(): number;
-  publish(event: ThreadEvent): void;
+  publish(event: AnyEvent): void;
 }): LiveWriter {
   const { tenant, contextId, executionId, now, publish } = options;
   let index = 0;

@@ -4,7 +4,7 @@ import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { NormalAction } from "../../definition/normalize-action.ts";
 import type { ItemRow } from "../../store/rows.ts";
 import type { ThreadStore } from "../../store/store.ts";
-import type { ThreadEvent } from "../../stream/envelope.ts";
+import type { AnyEvent } from "../../stream/envelope.ts";
 import type { TurnTelemetry } from "../engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import { createRecorder, type Recorder } from "../rows/recorder.ts";
@@ -37,7 +37,7 @@ export interface TurnEnvironment {
   patient: boolean;
   /** Why this process could not go on with the conversation before, if so. */
   lastFailure: unknown;
-  publish(event: ThreadEvent): void;
+  publish(event: AnyEvent): void;
   /** The turn as the store has it, under a fence; nothing when it does not run any more. */
   reload(executionId: string, fence: number): Promise<ReloadedWork | undefined>;
   /** What an ended turn sends: see `EngineOptions.outbox`. */
