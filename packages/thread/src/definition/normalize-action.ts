@@ -28,6 +28,8 @@ export interface NormalAction {
   readonly effect: ActionEffect;
   /** A person is to say what became of it when a crash cuts it off. */
   readonly asksWhenInterrupted: boolean;
+  /** It has no `execute`: its result comes by `engine.provideResult`. */
+  readonly runsElsewhere: boolean;
   readonly timeoutMs: number;
   readonly retry: Required<ActionRetry>;
   /** @throws HebraError `ACTION_INPUT_INVALID` with a message for the model */
@@ -62,6 +64,7 @@ function fromAction(name: string, action: AnyAction): NormalAction {
     spec: { name, description: action.description, inputSchema: toJsonSchema(action.input) },
     effect: action.effect ?? "write",
     asksWhenInterrupted: action.whenInterrupted === "ask-person",
+    runsElsewhere: false,
     timeoutMs: action.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     retry: { ...ONE_TRY, ...action.retry },
     parse: (input) => parse(name, action.input, input),
@@ -81,6 +84,7 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
     spec: { name, description: tool.description ?? "", inputSchema: toJsonSchema(tool.inputSchema) },
     effect: "write",
     asksWhenInterrupted: false,
+    runsElsewhere: tool.execute === undefined,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     retry: ONE_TRY,
     parse: (input) => parse(name, tool.inputSchema, input),

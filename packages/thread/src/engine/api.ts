@@ -171,6 +171,15 @@ export interface Engine {
     options?: { tenant?: string; by?: string; comment?: string; input?: JsonValue; output?: JsonValue },
   ): Promise<ApprovalRow>;
   /**
+   * Gives the result of a call that runs elsewhere, such as a `tool()` without `execute` in a browser. The turn waits
+   * for it, and goes on.
+   *
+   * @param callRowId - `callRowId` of one of the turn's `approvals`
+   * @throws HebraError `APPROVAL_NOT_FOUND` when the call waits for no result, `APPROVAL_DECIDED`,
+   * `ACTION_OUTPUT_INVALID`
+   */
+  provideResult(callRowId: string, output: JsonValue, options?: { tenant?: string; by?: string }): Promise<void>;
+  /**
    * Refuses a waiting call, or says that one that was cut off did not take effect; the model is told. @throws
    * HebraError as `approve`
    */

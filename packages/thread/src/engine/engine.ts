@@ -2,6 +2,7 @@ import { HebraError } from "@hebra/core";
 import type { Engine, EngineOptions } from "./api.ts";
 import { createEngineCore, find, handleOf, tenantOf, whatIsOpen } from "./engine-core.ts";
 import type { TurnHandle } from "./handle.ts";
+import { outcomeQuestionId } from "./turn/outcome-question.ts";
 import { approve, deny } from "./verbs/approvals.ts";
 import { cancel } from "./verbs/cancel.ts";
 import { conversation } from "./verbs/conversation.ts";
@@ -40,6 +41,9 @@ export function createEngine(options: EngineOptions): Engine {
     follow: (executionId, at) => handleOf(core, tenantOf(at), executionId, false),
     cancel: (executionId, at = {}) => cancel(core, executionId, at),
     approve: (approvalId, at = {}) => approve(core, approvalId, at),
+    async provideResult(callRowId, output, at = {}) {
+      await approve(core, outcomeQuestionId(callRowId), { ...at, output });
+    },
     deny: (approvalId, at = {}) => deny(core, approvalId, at),
     history: (address, which) => history(core, address, which),
     context: async (address) => (await find(core, address)).context,

@@ -99,9 +99,9 @@ export function rerunCall(draft: Draft, callId: string): void {
 }
 
 /** Asks a person what became of a call that was cut off. */
-export function askOutcome(draft: Draft, callId: string): void {
+export function askOutcome(draft: Draft, callId: string, question?: string): void {
   const { id, name, input } = findCall(draft, callId);
-  const reason = `${name} was cut off while it ran. Did it take effect?`;
+  const reason = question ?? `${name} was cut off while it ran. Did it take effect?`;
   askPerson(
     draft,
     { id: outcomeQuestionId(id), callRowId: id, reason, expiresAt: null },

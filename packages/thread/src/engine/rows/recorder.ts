@@ -27,7 +27,7 @@ export interface Recorder {
   /** A person said yes: the call may run. */
   approve(callId: string, input: JsonValue): void;
   /** A person is to say what became of a call that was cut off. */
-  askOutcome(callId: string): void;
+  askOutcome(callId: string, question?: string): void;
   /** The call runs once more after a crash. */
   rerun(callId: string): void;
   /** Gives input that came while the turn ran its place in the order. */
@@ -64,7 +64,7 @@ export function createRecorder(
     answer: (answer, prepared, reactor) => recordAnswer(draft, answer, prepared, reactor),
     result: (callId, result) => settleCall(draft, findCall(draft, callId), result),
     approve: (callId, input) => approveCall(draft, callId, input),
-    askOutcome: (callId) => askOutcome(draft, callId),
+    askOutcome: (callId, question) => askOutcome(draft, callId, question),
     rerun: (callId) => rerunCall(draft, callId),
     steer: (item) => steer(draft, item),
     closeApproval: (callId, status) => closeQuestion(draft, findCall(draft, callId), status),

@@ -13,6 +13,8 @@ export interface CallResult {
   note?: StoredError;
   /** It is `interrupted`, and a person is to say what became of it. */
   asksPerson?: true;
+  /** What the person is asked. @defaultValue whether it took effect */
+  question?: string;
   /** For the model, when it is more than the error's message. */
   explanation?: string;
 }

@@ -29,6 +29,7 @@ export interface RunCallOptions {
  */
 export async function runCall(options: RunCallOptions): Promise<FinishedCall> {
   const { action, context, clock, random, retried } = options;
+  if (action.runsElsewhere) return { result: awaited(action), state: undefined };
   for (let attempt = 1; ; attempt++) {
     let error: unknown;
     try {
@@ -86,6 +87,17 @@ function succeeded({ output, note, notKept }: ActionOutput): CallResult {
   const message = storedMessage(notKept ? `It succeeded. Its output is not kept: ${note}.` : `${note}.`);
   const told = { code: "ACTION_OUTPUT_INVALID", message, retryable: false };
   return { status: "succeeded", output: notKept ? message : output, note: told };
+}
+
+/** The turn waits until somebody gives the result: the same as for a call of which nobody knows what became of it. */
+function awaited({ spec: { name } }: NormalAction): CallResult {
+  const message = `The result of ${name} comes from elsewhere and is not there yet.`;
+  return {
+    status: "interrupted",
+    error: { code: "ACTION_INTERRUPTED", message, retryable: false },
+    asksPerson: true,
+    question: `${name} runs elsewhere. What is its result?`,
+  };
 }
 
 function unknownOutcome({ asksWhenInterrupted }: NormalAction, { message }: HebraError): CallResult {

@@ -56,7 +56,7 @@ async function stageResults(turn: RunningTurn): Promise<void> {
       });
     if (finished.state === undefined) {
       settle(turn, call, finished.result);
-      if (finished.result.asksPerson === true) recorder.askOutcome(call.callId);
+      if (finished.result.asksPerson === true) recorder.askOutcome(call.callId, finished.result.question);
       continue;
     }
     const merged = await mergeState(environment.definition, document, finished.state);
