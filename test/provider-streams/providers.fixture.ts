@@ -123,19 +123,44 @@ export const plainAnswer: Readonly<Record<ProviderName, readonly string[]>> = {
   ].map((event) => JSON.stringify(event)),
 };
 
-/** What the provider says when its limit of output tokens is reached. */
-export const limitEvents: Readonly<Record<ProviderName, readonly string[]>> = {
+/** What the provider says when its limit of output tokens is reached: what it has begun is ended as it is. */
+export function limitEvents(provider: ProviderName, events: readonly string[]): string[] {
+  const seen = events.map((event) => JSON.parse(event) as { type?: string; output_index?: number; index?: number });
+  const open = (begun: string, ended: string, place: "output_index" | "index") =>
+    seen.filter(
+      (event) => event.type === begun && !seen.some((other) => other.type === ended && other[place] === event[place]),
+    );
+  const ends: object[] = [];
+  switch (provider) {
+    case "openai":
+      for (const event of open("response.output_item.added", "response.output_item.done", "output_index"))
+        ends.push({ ...event, type: "response.output_item.done" });
+      ends.push({
+        type: "response.incomplete",
+        response: { incomplete_details: { reason: "max_output_tokens" }, usage: { input_tokens: 1, output_tokens: 1 } },
+      });
+      break;
+    case "anthropic":
+      for (const { index } of open("content_block_start", "content_block_stop", "index"))
+        ends.push({ type: "content_block_stop", index });
+      ends.push({ type: "message_delta", delta: { stop_reason: "max_tokens" }, usage: { output_tokens: 1 } });
+      ends.push({ type: "message_stop" });
+      break;
+    case "google":
+      ends.push({ candidates: [{ content: { parts: [], role: "model" }, index: 0, finishReason: "MAX_TOKENS" }] });
+  }
+  return ends.map((event) => JSON.stringify(event));
+}
+
+/** What the provider says when it fails in the middle of an answer. Gemini breaks the stream off. */
+export const errorEvents: Readonly<Record<ProviderName, readonly string[]>> = {
   openai: [
-    {
-      type: "response.incomplete",
-      response: { incomplete_details: { reason: "max_output_tokens" }, usage: { input_tokens: 1, output_tokens: 1 } },
-    },
-  ].map((event) => JSON.stringify(event)),
-  anthropic: [
-    { type: "message_delta", delta: { stop_reason: "max_tokens" }, usage: { output_tokens: 1 } },
-    { type: "message_stop" },
-  ].map((event) => JSON.stringify(event)),
-  google: [{ candidates: [{ content: { parts: [], role: "model" }, index: 0, finishReason: "MAX_TOKENS" }] }].map(
-    (event) => JSON.stringify(event),
-  ),
+    JSON.stringify({
+      type: "error",
+      sequence_number: 99,
+      error: { type: "server_error", code: "server_error", message: "Busy." },
+    }),
+  ],
+  anthropic: [JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } })],
+  google: [],
 };

@@ -1,3 +1,4 @@
+import { HebraError } from "@hebra/core";
 import type { FilePart } from "../transcript.ts";
 import { toOptions } from "./metadata.ts";
 import type { PromptContent } from "./specification.ts";
@@ -11,13 +12,13 @@ export type FileContent = Uint8Array | URL;
 export type ReadFile = (file: FilePart) => FileContent | undefined | Promise<FileContent | undefined>;
 
 /** What the model is told of a file that it cannot be given. */
-export function fileNote(file: FilePart): string {
+export function fileNote(file: Pick<FilePart, "filename" | "mediaType">): string {
   return `[The file ${JSON.stringify(file.filename ?? "without a name")} (${file.mediaType}) cannot be shown.]`;
 }
 
 /** A file for a prompt, or `undefined` when there is no content to give. */
 export async function toFile(file: FilePart, readFile: ReadFile | undefined): Promise<ModelFile | undefined> {
-  const content = readFile === undefined ? fromUrl(file.url) : await readFile(file);
+  const content = readFile === undefined ? fromUrl(file.url) : await readOr(file, readFile);
   if (content === undefined) return undefined;
   const data = content instanceof URL ? fromUrl(content.href) : content;
   if (data === undefined) return undefined;
@@ -28,6 +29,17 @@ export async function toFile(file: FilePart, readFile: ReadFile | undefined): Pr
     ...(file.filename === undefined ? {} : { filename: file.filename }),
     ...toOptions(file.providerMetadata),
   };
+}
+
+/** A file that cannot be read, e.g. as its link has expired, must not fail every later turn: the model is told. */
+async function readOr(file: FilePart, readFile: ReadFile): Promise<FileContent | undefined> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    // What the host says by a typed error is meant.
+    if (HebraError.isInstance(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Links stay links; `data:` URLs are decoded. Other schemes, `blob:` among them, mean something only to the host. */

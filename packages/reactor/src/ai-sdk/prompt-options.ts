@@ -4,8 +4,9 @@ import type { ReadFile } from "./files.ts";
 /** How a transcript becomes a prompt. */
 export interface PromptOptions {
   /**
-   * Reads files. Without it links go to the AI SDK as they are, which fetches them when the model's provider cannot,
-   * `data:` URLs are decoded, and the model is told that other files cannot be shown.
+   * Reads files; one that it cannot read is told to the model. Without it links go to the model's provider where that
+   * fetches them and they lead to no address inside a network, `data:` URLs are decoded, and the model is told that
+   * other files cannot be shown. Nothing else fetches what a user links to.
    */
   readFile?: ReadFile | undefined;
   /** The words for a data part; `undefined` leaves it out. @defaultValue `{"name":…,"data":…}` as JSON */

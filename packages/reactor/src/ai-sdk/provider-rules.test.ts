@@ -112,6 +112,32 @@ describe("Anthropic", () => {
   });
 });
 
+it("an empty text is sent only to the provider that keeps something in it [RE-5]", async () => {
+  const item: TranscriptPart = { kind: "text", text: "", providerMetadata: itemId("msg_1") };
+  const signed: TranscriptPart = { kind: "text", text: "", providerMetadata: { google: { thoughtSignature: "s" } } };
+  const said: TranscriptPart = { kind: "text", text: "Hi." };
+  assert.deepEqual(await shown("openai.responses", said, item, signed), [["text", "text"]]);
+  assert.deepEqual(await shown("google.generative-ai", said, item, signed), [["text", "text"]]);
+  assert.deepEqual(await shown("anthropic.messages", said, item, signed), [["text"]]);
+});
+
+it("OpenAI Responses is shown a call that it ran only under an id that it knows, and once [RE-4]", async () => {
+  const ran = (callId: string, providerMetadata = {}): TranscriptPart => ({
+    kind: "action",
+    callId,
+    name: "search",
+    input: {},
+    status: "succeeded",
+    output: {},
+    ownedByReactor: true,
+    providerMetadata: { hebra: { provider: "openai.responses" }, ...providerMetadata },
+  });
+  const provider = "openai.responses";
+  assert.deepEqual(await shown(provider, ran("ws_0a1b")), [["tool-call", "tool-result"]]);
+  assert.deepEqual(await shown(provider, ran("kJ3hdk29dkP0aLs8")), []);
+  assert.deepEqual(await shown(provider, ran("tsc_0a1b", itemId("tsc_0a1b"))), []);
+});
+
 it("every prompt has no empty message, no blank text and no answer of reasoning alone, for every provider", async () => {
   const providers = ["openai.responses", "openai.chat", "anthropic.messages", "google.generative-ai", undefined];
   await fc.assert(

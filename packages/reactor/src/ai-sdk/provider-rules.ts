@@ -11,6 +11,8 @@ interface ProviderRules {
   provider: RegExp;
   /** Whether the provider accepts this reasoning part, given what follows it in the same answer. */
   acceptsReasoning(part: Reasoning, following: readonly AssistantPart[]): boolean;
+  /** Whether a blank text carries something that this provider wants back. */
+  wantsBlankText(part: AssistantPart): boolean;
   /** The provider refuses a call that it ran itself without the result that it sent. */
   needsServerResults: boolean;
   /** Whether the provider takes back this call that it ran itself. @defaultValue all */
@@ -30,26 +32,44 @@ interface ProviderRules {
  * - Anthropic, also on Vertex and Bedrock: thinking must carry its signature or redacted data
  *   (https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking, "Preserving thinking blocks"), and each
  *   `server_tool_use` its result block.
+ * - Gemini: a thought signature may come with an empty text (https://ai.google.dev/gemini-api/docs/thought-signatures).
  */
 const rules: readonly ProviderRules[] = [
   {
     provider: /\bresponses\b/,
     acceptsReasoning: (part, following) =>
       isOfOpenAi(part) && following.some((next) => next.type !== "reasoning" && isOfOpenAi(next)),
+    wantsBlankText: isOfOpenAi,
     needsServerResults: true,
     takesServerCall: (call) =>
       /^[a-z]+_[0-9a-f]+$/.test(call.toolCallId) && call.providerOptions?.["openai"]?.["itemId"] !== call.toolCallId,
   },
-  { provider: /^(openai|azure)\b.*\bchat\b/, acceptsReasoning: () => false, needsServerResults: false },
+  {
+    provider: /^(openai|azure)\b.*\bchat\b/,
+    acceptsReasoning: () => false,
+    wantsBlankText: () => false,
+    needsServerResults: false,
+  },
   {
     provider: /anthropic|bedrock/,
     acceptsReasoning: (part) =>
       has(part, ["anthropic", "bedrock"], "signature") || has(part, ["anthropic", "bedrock"], "redactedData"),
+    wantsBlankText: () => false,
     needsServerResults: true,
+  },
+  {
+    provider: /google|vertex/,
+    acceptsReasoning: () => true,
+    wantsBlankText: (part) => has(part, ["google", "googleVertex", "vertex"], "thoughtSignature"),
+    needsServerResults: false,
   },
 ];
 
-const lenient: Omit<ProviderRules, "provider"> = { acceptsReasoning: () => true, needsServerResults: false };
+const lenient: Omit<ProviderRules, "provider"> = {
+  acceptsReasoning: () => true,
+  wantsBlankText: ({ providerOptions }) => providerOptions !== undefined,
+  needsServerResults: false,
+};
 
 /**
  * The one place where a prompt is fitted to its provider. Nothing is changed in the history: an answer that was
@@ -79,7 +99,7 @@ function fitAnswer(content: Content, rule: Omit<ProviderRules, "provider">): Con
   const kept = content.filter(
     (part) =>
       !((part.type === "tool-call" || part.type === "tool-result") && refused.has(part.toolCallId)) &&
-      !(isBlank(part) && part.providerOptions === undefined),
+      !(isBlank(part) && !rule.wantsBlankText(part)),
   );
   return kept.filter((part, index) => part.type !== "reasoning" || rule.acceptsReasoning(part, kept.slice(index + 1)));
 }

@@ -3,6 +3,7 @@ import type { ReactorEvent } from "../events.ts";
 import type { Reactor, ReactorInput } from "../reactor.ts";
 import { decidedOf, fromSession } from "./approvals.ts";
 import { toModelError } from "./errors.ts";
+import { fitLinks, forgivingLinks } from "./links.ts";
 import { toPrompt } from "./messages.ts";
 import { toModelCall, withInstructions } from "./model-call.ts";
 import { assertModel, callable, providerOf, type AnyModel } from "./model.ts";
@@ -22,7 +23,8 @@ const peer = { name: "ai", range: ">=6.0.298 <8", neededBy: "@hebra/reactor/ai-s
 /**
  * A reactor for models of the AI SDK 6 and 7: one call is one model answer. Needs the package `ai`, and a provider's
  * package for models that are not ids. Models are asked by their own interface, without `streamText`, unless
- * `telemetry`, `maxRetries` or a link in the conversation ask for what `streamText` alone has.
+ * `telemetry` or `maxRetries` ask for what `streamText` alone has. Links in the conversation are fetched by `readFile`
+ * or by the model's provider, never from here.
  *
  * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider
  * says
@@ -90,15 +92,15 @@ async function ask(
   const ai = (sdk ??= await loadPeer(peer, () => import("ai")));
   const chosen = await modelOf(options, input);
   const provider = providerOf(chosen);
-  const model = callable(ai, chosen);
+  const model = forgivingLinks(callable(ai, chosen));
   const waiting = fromSession(input.session);
   const decided = decidedOf(waiting, input.decisions);
-  const messages = await toPrompt(input.transcript, { ...options, provider }, decided);
+  const messages = await fitLinks(model, await toPrompt(input.transcript, { ...options, provider }, decided));
   const prompt = withInstructions(input.instructions, messages);
   const call: ModelCall = { ...(await toModelCall(ai, options, input)), prompt, abortSignal: signal };
   // The host's own functions took their time: nothing is asked for a turn that has been given up meanwhile.
   throwIfAborted(signal);
-  const throughStreamText = needsStreamText(options, call);
+  const throughStreamText = needsStreamText(options);
   const stream = throughStreamText
     ? askThroughStreamText(ai, model, call, options)
     : (await model.doStream(call)).stream;

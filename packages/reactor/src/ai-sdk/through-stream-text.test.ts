@@ -41,25 +41,6 @@ describe("what is asked through streamText", () => {
     }
   });
 
-  it("is a link: it goes to a provider that fetches it, and is fetched for another", async () => {
-    const file = { kind: "file", mediaType: "image/png", url: "http://127.0.0.1:1/a.png" } as const;
-    const input = createReactorInput({ transcript: [{ id: "1", role: "user", parts: [file] }] });
-    const fetching = new MockLanguageModelV3({
-      supportedUrls: { "image/*": [/^http:/] },
-      doStream: modelOf([finishV3()]).doStream,
-    });
-    await collectEvents(aiSdkReactor({ model: fetching }).react(input));
-    expect(fetching.doStreamCalls).toMatchObject([
-      { prompt: [{ content: [{ type: "file", data: new URL(file.url) }] }] },
-    ]);
-    const other = modelOf([finishV3()]);
-    await expect(collectEvents(aiSdkReactor({ model: other }).react(input))).rejects.toMatchObject({
-      code: "REACTOR_FAILED",
-      details: { error: "AI_DownloadError" },
-    });
-    expect(other.doStreamCalls).toHaveLength(0);
-  });
-
   it.each([0, 1])("fails as the model's stream fails, with %i retries", async (maxRetries) => {
     const chunks = textChunks("0", "Half", " of it");
     const stream = () =>

@@ -5,24 +5,16 @@ import type { Model, ModelCall, ModelStream, ModelTool, StreamPart } from "./spe
 type AiSdk = Pick<typeof import("ai"), "jsonSchema" | "Output" | "streamText">;
 
 /**
- * Whether a call asks for what only `streamText` has: the AI SDK's telemetry, its retries, or its fetching of links
- * that the
- * model's provider does not fetch. It costs a step more than a millisecond, so that other calls go without.
+ * Whether a call asks for what only `streamText` has: the AI SDK's telemetry, or its retries. It costs a step more than
+ * a millisecond, so that other calls go without.
  */
-export function needsStreamText(
-  { telemetry, maxRetries = 0 }: AiSdkReactorOptions,
-  { prompt }: Pick<ModelCall, "prompt">,
-): boolean {
-  return telemetry !== undefined || maxRetries > 0 || hasIntegrations() || prompt.some(hasLink);
+export function needsStreamText({ telemetry, maxRetries = 0 }: AiSdkReactorOptions): boolean {
+  return telemetry !== undefined || maxRetries > 0 || hasIntegrations();
 }
 
 /** The host's telemetry for all calls of the AI SDK. */
 function hasIntegrations(): boolean {
   return (globalThis.AI_SDK_TELEMETRY_INTEGRATIONS?.length ?? 0) > 0;
-}
-
-function hasLink({ content }: ModelCall["prompt"][number]): boolean {
-  return typeof content !== "string" && content.some((part) => part.type === "file" && part.data instanceof URL);
 }
 
 /**
