@@ -12,7 +12,6 @@ import {
 } from "@hebra/core";
 import { localBus, type Bus, type Claim } from "@hebra/bus";
 import { localLocks, type LockManager } from "@hebra/lock";
-import * as z from "zod";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { ApprovalTokens } from "../engine/approval-tokens.ts";
 import type { EndedTurn } from "../engine/ended-turn.ts";
@@ -22,7 +21,7 @@ import type { TurnHandle } from "../engine/handle.ts";
 import type { Trigger } from "../engine/trigger.ts";
 import type { ThreadStore } from "../store/store.ts";
 import { openTelemetry } from "../telemetry/open-telemetry.ts";
-import { telemetryOption, type ThreadTelemetryOptions } from "../engine/telemetry-options.ts";
+import { type ThreadTelemetryOptions } from "../engine/telemetry-options.ts";
 import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 import { carriedMessages } from "./carried.ts";
 import { createHandover } from "./handover.ts";
@@ -34,6 +33,7 @@ import type { Taken } from "./taken.ts";
 import { asJson, replyToOf } from "./payloads.ts";
 import { watchQueues } from "./queue-watch.ts";
 import { watchPhase } from "./phase.ts";
+import { runtimeSchema } from "./runtime-schema.ts";
 import { defaultRouter, type Router } from "./route.ts";
 import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import type { RuntimeServices } from "./services.ts";
@@ -144,35 +144,6 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-const instance = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
-const callable = z.custom<() => unknown>((value) => typeof value === "function", "must be a function");
-const schema = z.strictObject({
-  threads: z.array(instance),
-  store: instance,
-  bus: instance.optional(),
-  locks: instance.optional(),
-  route: callable.optional(),
-  reply: callable.optional(),
-  failureText: z.string().default("Something went wrong on our side. Please try again."),
-  busyText: z.string().default("One moment, please: your last message is still being worked on."),
-  workers: z.number().int().min(0).default(1),
-  oneHost: z.boolean().default(false),
-  sweepMs: z.number().min(100).default(30_000),
-  leaseTtlMs: z.number().min(100).default(30_000),
-  historyItems: z.number().int().min(1).default(40),
-  targets: z
-    .strictObject({ dispatchP95Ms: z.number().positive().optional(), turnP95Ms: z.number().positive().optional() })
-    .optional(),
-  intake: z.enum(["store", "bus"]).optional(),
-  maxReplyBytes: z.number().int().min(64).default(65_536),
-  readFile: callable.optional(),
-  approvalTokens: instance.optional(),
-  telemetry: telemetryOption.optional(),
-  clock: instance.optional(),
-  ids: callable.optional(),
-  logger: instance.optional(),
-});
-
 /**
  * Puts a runtime together. With nothing but threads and a store it is the whole system in one process; with a shared
  * bus,
@@ -213,7 +184,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     historyItems,
     maxReplyBytes,
     telemetry: given,
-  } = parseOptions("createRuntime", schema, options);
+  } = parseOptions("createRuntime", runtimeSchema, options);
   const { threads, store, clock = systemClock, logger = silentLogger, ids = createIdGenerator(clock), reply } = options;
   const busIsLocal = options.bus === undefined || !isShared(options.bus);
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
