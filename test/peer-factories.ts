@@ -108,4 +108,11 @@ export const peerFactories: readonly PeerFactory[] = [
     factory: "openFeatureProvider",
     call: `module.openFeatureProvider({ flags: { decide() {} } })`,
   },
+  {
+    package: "@hebra/migrate",
+    subpath: "./postgres",
+    peer: "pg",
+    factory: "postgresSource",
+    call: `module.postgresSource({ connectionString: "postgres://127.0.0.1:1/none" }).open({ conversations: { table: "a", id: "id" }, onMissingId: "reject" }).inventory()`,
+  },
 ];

@@ -1,7 +1,14 @@
 import { defineCommand, type Call, type Command, type CommandTable } from "@hebra/cli-kit";
 import type { CliOptions, CommandName } from "./migrate-with.ts";
 
-const source = { argument: "DIR", help: "folder of the old engine's rows: one <entity>.jsonl each" };
+const source = {
+  argument: "DIR",
+  help: "folder with one <name>.jsonl for each entity or table; with --mapping also env:NAME, a variable that holds a Postgres URL",
+};
+const mapping = {
+  argument: "FILE",
+  help: "mapping of your own tables: a JSON file, or a module that exports `mapping` or a default",
+};
 const target = { argument: "FILE", help: "SQLite file of the thread store" };
 const tenant = { argument: "NAME", help: "the tenant of the threads", default: "default" };
 const out = {
@@ -22,7 +29,7 @@ const examples = (prefix: string, name: CommandName): Command["examples"] => [
 export const migrateTable = (prefix: string): CommandTable => ({
   plan: defineCommand({
     summary: "Reads the source, writes nothing to the target, and pins what a move would do.",
-    options: { source, target, tenant, out, json },
+    options: { source, mapping, target, tenant, out, json },
     details: [
       "The usual order is plan, read the plan and its rejects, apply, verify. It exits with 2 when nothing would be moved, and names the fields that are missing.",
     ],
@@ -33,6 +40,7 @@ export const migrateTable = (prefix: string): CommandTable => ({
     summary: "Carries out the pinned plan.",
     options: {
       source,
+      mapping,
       target,
       tenant,
       out,
@@ -51,7 +59,7 @@ export const migrateTable = (prefix: string): CommandTable => ({
   }),
   verify: defineCommand({
     summary: "Compares the target with the source: counts, links, order and every field.",
-    options: { source, target, tenant, json },
+    options: { source, mapping, target, tenant, json },
     details: ["It exits with 5 when something differs, and names the first difference."],
     examples: examples(prefix, "verify"),
     run: run("verify"),

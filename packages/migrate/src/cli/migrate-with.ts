@@ -7,7 +7,7 @@ import { assertMoves } from "../plan/empty.ts";
 import { planMigration, readPlan, type MigrationPlan } from "../plan/plan.ts";
 import { applyPlan } from "../run/apply.ts";
 import { fileJournal } from "../run/journal.ts";
-import { jsonlSource } from "../source/jsonl-source.ts";
+import { sourceOf } from "./source-of.ts";
 import type { ThreadTarget } from "../target/target.ts";
 import { verifyMigration } from "../verify/verify.ts";
 
@@ -17,6 +17,7 @@ export type CommandName = "plan" | "apply" | "verify";
 /** The options, as parsed. */
 export interface CliOptions {
   readonly source?: string;
+  readonly mapping?: string;
   readonly target?: string;
   readonly tenant?: string;
   readonly out?: string;
@@ -29,7 +30,7 @@ export async function migrateWith(
   command: CommandName,
   { name, options, output, io: { signal } }: Call<CliOptions>,
 ): Promise<Report> {
-  const source = jsonlSource(required("source", options.source));
+  const move = await sourceOf(required("source", options.source), options.mapping);
   const path = required("target", options.target);
   /** A sibling command, as it is typed. */
   const sibling = (word: CommandName) => name.replace(/\S+$/, word);
@@ -40,7 +41,7 @@ export async function migrateWith(
     switch (command) {
       case "plan": {
         const planned = await planMigration({
-          source,
+          ...move,
           target: { name: "sqlite" },
           tenant,
           onProgress: bar.update,
@@ -68,8 +69,8 @@ export async function migrateWith(
         const maxRejects = wholeNumber("max-rejects", options["max-rejects"], 0);
         const applied = await withTarget(path, (target) =>
           applyPlan({
+            ...move,
             plan,
-            source,
             target,
             journal: fileJournal(join(out, "journal.jsonl")),
             maxRejects,
@@ -87,7 +88,7 @@ export async function migrateWith(
         if (!existsSync(path))
           throw new HebraError("INVALID_OPTIONS", `There is no ${path}: nothing was moved there yet.`);
         const verified = await withTarget(path, (target) =>
-          verifyMigration({ source, target, tenant, onProgress: bar.update }),
+          verifyMigration({ ...move, target, tenant, onProgress: bar.update }),
         );
         const first = verified.differences[0];
         if (first !== undefined) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { defineMapping, type EntityMapping, type Mapping } from "./mapping.ts";
+import { defineEntities, type EntityMapping, type Mapping } from "./mapping.ts";
 
 const note: EntityMapping = {
   from: "memo",
@@ -26,5 +26,5 @@ const wrong: [what: string, mapping: Mapping, message: RegExp][] = [
 ];
 
 test.each(wrong)("a mapping with %s is refused as MAPPING_INVALID", (_, given, message) => {
-  assert.throws(() => defineMapping(given), { code: "MAPPING_INVALID", message });
+  assert.throws(() => defineEntities(given), { code: "MAPPING_INVALID", message });
 });

@@ -52,22 +52,8 @@ export interface Mapping {
  *
  * @throws HebraError `MAPPING_INVALID` when two rules write the same entity from the same source, or a derivation is
  * missing.
- *
- * @example
- * ```ts
- * import { defineMapping } from "@hebra/migrate";
- *
- * const mapping = defineMapping({
- *   name: "notes",
- *   version: 1,
- *   derivations: {},
- *   entities: [{ from: "memo", to: "note", id: { from: ["id"], onMissing: "reject" }, links: {}, fields: { text: {
- * from: ["body"], kind: "string", onMissing: "reject" } } }],
- * });
- * console.log(mapping.entities.length);
- * ```
  */
-export function defineMapping(mapping: Mapping): Mapping {
+export function defineEntities(mapping: Mapping): Mapping {
   const seen = new Set<string>();
   for (const entity of mapping.entities) {
     const name = `${entity.from} → ${entity.to}`;

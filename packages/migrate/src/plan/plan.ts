@@ -1,11 +1,9 @@
 import { digest, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
 import type { Note } from "../mapping/clean-row.ts";
-import { mappingHash } from "../mapping/mapping.ts";
 import type { Reject } from "../mapping/transform.ts";
-import type { SourceInventory, StorySource } from "../source/source.ts";
-import { buildDocument } from "../story-to-thread/build-document.ts";
-import { storyToThread } from "../story-to-thread/mapping.ts";
+import type { SourceInventory } from "../source/source.ts";
 import type { ContextDocument } from "../target/target.ts";
+import { openMove, type Moved, type MoveSource } from "./moved.ts";
 
 /** What a migration will do, pinned: it can be read, approved and compared before anything is touched. */
 export interface MigrationPlan {
@@ -32,9 +30,11 @@ export interface Planned {
   notes: Note[];
 }
 
-/** How a plan is made. */
-export interface PlanOptions {
-  source: StorySource;
+/** How a plan is made: from the old engine's rows, or with a `mapping` from your own tables. */
+export type PlanOptions = MoveSource & PlanSettings;
+
+/** Options of a plan besides its source. */
+export interface PlanSettings {
   target: { name: string };
   /** @defaultValue "default" */
   tenant?: string;
@@ -46,8 +46,10 @@ export interface PlanOptions {
  *
  * @throws HebraError `SOURCE_INVALID`
  */
-export async function planMigration({ source, target, tenant = "default", onProgress }: PlanOptions): Promise<Planned> {
-  const inventory = await source.inventory();
+export async function planMigration(options: PlanOptions): Promise<Planned> {
+  const { target, tenant = "default", onProgress } = options;
+  const moved = openMove(options);
+  const inventory = await moved.inventory();
   const rejects: Reject[] = [...inventory.rejects];
   const notes: Note[] = [...inventory.notes];
   const expected: Record<string, number> = {
@@ -62,22 +64,23 @@ export async function planMigration({ source, target, tenant = "default", onProg
   let rolled = "";
   let count = 0;
   let done = 0;
-  for await (const group of source.groups()) {
-    const built = buildDocument(group);
-    rejects.push(...built.rejects);
-    notes.push(...built.notes);
+  for await (const lines of moved.built()) {
     onProgress?.(++done, inventory.contexts);
-    if (built.document === undefined) continue;
-    for (const [table, rows] of Object.entries(countRows(built.document)))
-      expected[table] = (expected[table] ?? 0) + rows;
-    rolled = digest([rolled, documentDigest(built.document)]);
-    count++;
+    for (const built of lines) {
+      rejects.push(...built.rejects);
+      notes.push(...built.notes);
+      if (built.document === undefined) continue;
+      for (const [table, rows] of Object.entries(countRows(built.document)))
+        expected[table] = (expected[table] ?? 0) + rows;
+      rolled = digest([rolled, documentDigest(built.document)]);
+      count++;
+    }
   }
   const body = {
     v: 1 as const,
     tenant,
     source: { entities: inventory.entities },
-    mapping: { name: storyToThread.name, version: storyToThread.version, hash: mappingHash(storyToThread) },
+    mapping: moved.mapping,
     target: { name: target.name },
     expected,
     contexts: { count, digest: rolled },
@@ -114,15 +117,15 @@ export function readPlan(content: unknown): MigrationPlan {
  */
 export async function assertNoDrift(
   plan: MigrationPlan,
-  options: { source: StorySource; target: { name: string }; tenant: string },
+  options: { moved: Moved; target: { name: string }; tenant: string },
   written = false,
 ): Promise<void> {
-  const { entities } = await options.source.inventory();
+  const { entities } = await options.moved.inventory();
   const moved = [
     ...plan.source.entities
       .filter((planned) => entities.find(({ entity }) => entity === planned.entity)?.sha256 !== planned.sha256)
       .map(({ entity }) => `the rows of ${entity}`),
-    ...(plan.mapping.hash === mappingHash(storyToThread) ? [] : ["the mapping"]),
+    ...(plan.mapping.hash === options.moved.mapping.hash ? [] : ["the mapping"]),
     ...(plan.target.name === options.target.name
       ? []
       : [`the target (planned for ${plan.target.name}, now ${options.target.name})`]),

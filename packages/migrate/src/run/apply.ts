@@ -1,15 +1,18 @@
 import { HebraError } from "@hebra/core";
 import { assertNoDrift, type MigrationPlan } from "../plan/plan.ts";
 import type { Reject } from "../mapping/transform.ts";
-import type { StoryGroup, StorySource } from "../source/source.ts";
+import { openMove, type MoveSource } from "../plan/moved.ts";
+import type { StoryGroup } from "../source/source.ts";
 import { buildDocument } from "../story-to-thread/build-document.ts";
 import type { ThreadTarget } from "../target/target.ts";
 import type { RunJournal } from "./journal.ts";
 
-/** How a plan is carried out. */
-export interface ApplyOptions {
+/** How a plan is carried out, from the source and with the mapping that it was made of. */
+export type ApplyOptions = MoveSource & ApplySettings;
+
+/** Options of an apply besides its source. */
+export interface ApplySettings {
   plan: MigrationPlan;
-  source: StorySource;
   target: ThreadTarget;
   /** Remembers which contexts are done, so that a run that was cut off goes on where it stood. */
   journal: RunJournal;
@@ -72,16 +75,10 @@ export interface Applied {
  * the source changed meanwhile; `IMPORT_CONFLICT` when a context holds rows of the new engine's own; what the target
  * throws; `ABORTED`.
  */
-export async function applyPlan({
-  plan,
-  source,
-  target,
-  journal,
-  maxRejects = 0,
-  onProgress,
-  signal,
-}: ApplyOptions): Promise<Applied> {
-  await assertNoDrift(plan, { source, target, tenant: plan.tenant });
+export async function applyPlan(options: ApplyOptions): Promise<Applied> {
+  const { plan, target, journal, maxRejects = 0, onProgress, signal } = options;
+  const moved = openMove(options);
+  await assertNoDrift(plan, { moved, target, tenant: plan.tenant });
   if (plan.rejects.count > maxRejects) {
     throw new HebraError(
       "REJECTS_OVER_BUDGET",
@@ -92,14 +89,13 @@ export async function applyPlan({
     );
   }
   const finished = await journal.finished(plan.hash);
-  const inventory = await source.inventory();
+  const inventory = await moved.inventory();
   const result: Applied = { contexts: 0, changed: 0, unchanged: 0, skipped: 0, rejects: [...inventory.rejects] };
-  for await (const group of source.groups()) {
+  for await (const { document, rejects } of flat(moved.built())) {
     if (signal?.aborted === true)
       throw new HebraError("ABORTED", "The run was stopped between two contexts; start it again to go on.", {
         cause: signal.reason,
       });
-    const { document, rejects } = buildDocument(group);
     result.rejects.push(...rejects);
     if (document === undefined) continue;
     const contextId = (document.context as { id: string }).id;
@@ -114,6 +110,10 @@ export async function applyPlan({
     }
     onProgress?.(result.contexts, plan.contexts.count);
   }
-  await assertNoDrift(plan, { source, target, tenant: plan.tenant }, true);
+  await assertNoDrift(plan, { moved, target, tenant: plan.tenant }, true);
   return result;
+}
+
+async function* flat<T>(lists: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const list of lists) yield* list;
 }

@@ -1,9 +1,11 @@
-import { isUtf8 } from "node:buffer";
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { HebraError, type JsonObject } from "@hebra/core";
+import { eachLine, parseRow } from "./json-lines.ts";
+import { jsonTables } from "./json-tables.ts";
+import { columnsOf } from "./index-tables.ts";
+import type { TableSource } from "./tables.ts";
 import { idProblem, type Note } from "../mapping/clean-row.ts";
 import { first, idOf, type Reject } from "../mapping/transform.ts";
 import { linesOf, markOf, storyRowId, type ContextMark } from "../story-to-thread/lines.ts";
@@ -32,10 +34,9 @@ const parentOf: Readonly<Record<StoryEntity, { paths: string[]; entity: StoryEnt
 };
 
 /**
- * Reads the old engine's rows from a folder with one file an entity, `<entity>.jsonl`, one row a line. The rows may
- * come in
- * any order; where each lies is kept in memory, the rows are not. Files that change are noticed when they are asked for
- * again.
+ * Reads rows from a folder with one file an entity or table, `<name>.jsonl`, one row a line: the old engine's, or with
+ * a mapping those of your own, which may also be a JSON array in `<name>.json`. The rows may come in any order; where
+ * each lies is kept in memory, the rows are not. Files that change are noticed when they are asked for again.
  *
  * @example
  * ```ts
@@ -47,7 +48,7 @@ const parentOf: Readonly<Record<StoryEntity, { paths: string[]; entity: StoryEnt
  * @throws HebraError `SOURCE_INVALID` when the folder has no `context_contexts.jsonl`. Files of the other entities may
  * be absent.
  */
-export function jsonlSource(folder: string): StorySource {
+export function jsonlSource(folder: string): StorySource & TableSource {
   let known: { mark: string; index: Promise<Index> } | undefined;
   /** Files that changed since they were read are read again: a plan has to see it. */
   async function index(): Promise<Index> {
@@ -56,6 +57,7 @@ export function jsonlSource(folder: string): StorySource {
     return known.index;
   }
   return {
+    ...jsonTables(folder),
     inventory: async () => (await index()).inventory,
     async *groups() {
       const known = await index();
@@ -113,7 +115,7 @@ async function buildIndex(folder: string): Promise<Index> {
       rows++;
       const refuse = (id: string | null, code: Reject["code"], path: string, detail: string) =>
         void rejects.push({ entity, id: id?.toWellFormed() ?? null, code, path, detail });
-      const row = parse(text);
+      const row = parseRow(text);
       if (row === undefined) return refuse(null, "ROW_INVALID", `line ${line}`, "it is not a JSON object");
       const id = storyRowId(row);
       if (id === undefined) return refuse(null, "ROW_INVALID", "id", `line ${line} has no usable id${columnsOf(row)}`);
@@ -163,12 +165,6 @@ function perEntity<T>(make: () => T): Record<StoryEntity, T> {
   return Object.fromEntries(storyEntities.map((entity) => [entity, make()])) as Record<StoryEntity, T>;
 }
 
-/** What a row has instead of an id. */
-function columnsOf(row: JsonObject): string {
-  const names = Object.keys(row).slice(0, 12);
-  return names.length === 0 ? "" : `; its columns are ${names.map((name) => name.toWellFormed()).join(", ")}`;
-}
-
 /** Contexts by id, those of one thread together with the main one first. */
 function inOrder({ places, mainOf }: Index): string[] {
   const key = (id: string) => [mainOf.get(id)!, mainOf.get(id) === id ? "" : id] as const;
@@ -183,54 +179,6 @@ function addRange(ranges: number[], offset: number, length: number): void {
   else ranges.push(offset, length);
 }
 
-function parse(text: string): JsonObject | undefined {
-  try {
-    // A byte order mark is no part of the first row.
-    const value: unknown = JSON.parse(text.startsWith("\uFEFF") ? text.slice(1) : text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A line that is not blank. */
-interface Line {
-  text: string;
-  offset: number;
-  length: number;
-  /** From 1. */
-  line: number;
-  /** False when bytes were replaced to read it. */
-  utf8: boolean;
-}
-
-/** Calls back for each line that is not blank. @returns the file's SHA-256; that of nothing when it is absent. */
-async function eachLine(path: string, visit: (line: Line) => void): Promise<string> {
-  const hash = createHash("sha256");
-  if (!existsSync(path)) return hash.digest("hex");
-  let rest: Buffer = Buffer.alloc(0);
-  let offset = 0;
-  let line = 0;
-  const take = (bytes: Buffer) => {
-    line++;
-    const text = bytes.toString("utf8");
-    if (text.trim() !== "") visit({ text, offset, length: bytes.length, line, utf8: isUtf8(bytes) });
-  };
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let from = 0;
-    for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10, from)) {
-      take(rest.subarray(from, end));
-      offset += end - from + 1;
-      from = end + 1;
-    }
-    rest = rest.subarray(from);
-  }
-  if (rest.length > 0) take(rest);
-  return hash.digest("hex");
-}
-
 async function readGroup(
   files: ReadonlyMap<StoryEntity, FileHandle>,
   own: Places,
@@ -243,7 +191,7 @@ async function readGroup(
       const { bytesRead } = await files.get(entity)!.read(bytes, 0, bytes.length, places[entity][i]!);
       for (const line of bytes.toString("utf8").split("\n")) {
         if (line.trim() === "") continue;
-        const row = bytesRead === bytes.length ? parse(line) : undefined;
+        const row = bytesRead === bytes.length ? parseRow(line) : undefined;
         if (row === undefined)
           throw new HebraError(
             "SOURCE_INVALID",

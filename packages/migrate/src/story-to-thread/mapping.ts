@@ -1,5 +1,5 @@
 import { deriveId, type JsonObject, type JsonValue } from "@hebra/core";
-import { defineMapping, type FieldRule, type Mapping } from "../mapping/mapping.ts";
+import { defineEntities, type FieldRule, type Mapping } from "../mapping/mapping.ts";
 import { first, idOf } from "../mapping/transform.ts";
 
 const createdAt: FieldRule = { from: ["createdAt", "created_at"], kind: "timestamp", onMissing: "reject" };
@@ -29,7 +29,7 @@ export function roleOf(event: JsonObject): "user" | "assistant" | "system" {
  * will
  * ever finish it. Field names of every generation are accepted.
  */
-export const storyToThread: Mapping = defineMapping({
+export const storyToThread: Mapping = defineEntities({
   name: "story-to-thread",
   version: 2,
   derivations: {

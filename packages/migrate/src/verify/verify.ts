@@ -1,7 +1,6 @@
 import { digest, errorCode } from "@hebra/core";
 import { countRows } from "../plan/plan.ts";
-import type { StorySource } from "../source/source.ts";
-import { buildDocument } from "../story-to-thread/build-document.ts";
+import { openMove, type MoveSource } from "../plan/moved.ts";
 import type { ContextDocument, ThreadTarget } from "../target/target.ts";
 import { compareContext, importedRows, type Difference } from "./compare.ts";
 
@@ -24,8 +23,10 @@ export interface Verified {
 }
 
 /** Options of {@link verifyMigration}. */
-export interface VerifyOptions {
-  source: StorySource;
+export type VerifyOptions = MoveSource & VerifySettings;
+
+/** Options of a verification besides its source. */
+export interface VerifySettings {
   target: ThreadTarget;
   /** @defaultValue "default" */
   tenant?: string;
@@ -50,35 +51,42 @@ export interface VerifyOptions {
  * }
  * ```
  */
-export async function verifyMigration({
-  source,
-  target,
-  tenant = "default",
-  onProgress,
-}: VerifyOptions): Promise<Verified> {
-  const total = (await source.inventory()).contexts;
+export async function verifyMigration(options: VerifyOptions): Promise<Verified> {
+  const { target, tenant = "default", onProgress } = options;
+  const moved = openMove(options);
+  const total = (await moved.inventory()).contexts;
   const result: Verified = { ok: true, contexts: 0, expected: {}, found: {}, digest: "", differences: [], newer: 0 };
-  for await (const group of source.groups()) {
-    const { document } = buildDocument(group);
-    onProgress?.(++result.contexts, total);
-    if (document === undefined) continue;
-    add(result.expected, countRows(document));
-    const contextId = (document.context as { id: string }).id;
-    const read = await readContext(target, tenant, contextId);
-    if (!("thread" in read)) {
-      result.differences.push({ contextId, ...read });
-      result.digest = digest([result.digest, read.kind]);
-      continue;
-    }
-    const imported = importedRows(read, document);
-    result.newer += imported.newer;
-    add(result.found, countRows(imported.document));
-    const compared = compareContext(contextId, document, imported.document, imported.newer > 0);
-    result.digest = digest([result.digest, compared.digest]);
-    if (compared.difference !== undefined) result.differences.push(compared.difference);
+  let done = 0;
+  for await (const lines of moved.built()) {
+    onProgress?.(++done, total);
+    for (const { document } of lines) await verifyContext(result, target, tenant, document);
   }
   result.ok = result.differences.length === 0;
   return result;
+}
+
+async function verifyContext(
+  result: Verified,
+  target: ThreadTarget,
+  tenant: string,
+  document: ContextDocument | undefined,
+): Promise<void> {
+  result.contexts++;
+  if (document === undefined) return;
+  add(result.expected, countRows(document));
+  const contextId = (document.context as { id: string }).id;
+  const read = await readContext(target, tenant, contextId);
+  if (!("thread" in read)) {
+    result.differences.push({ contextId, ...read });
+    result.digest = digest([result.digest, read.kind]);
+    return;
+  }
+  const imported = importedRows(read, document);
+  result.newer += imported.newer;
+  add(result.found, countRows(imported.document));
+  const compared = compareContext(contextId, document, imported.document, imported.newer > 0);
+  result.digest = digest([result.digest, compared.digest]);
+  if (compared.difference !== undefined) result.differences.push(compared.difference);
 }
 
 /**
