@@ -18,6 +18,7 @@ import { fileProvider } from "../provider/file.ts";
 import type { FlagProvider } from "../provider/provider.ts";
 import { redisFlagWriter, redisProvider } from "../provider/redis/redis-provider.ts";
 import { rolloutProvider } from "../rollout/provider.ts";
+import { openPolicy } from "../rollout/rollout-world.fixture.ts";
 import { createRolloutService } from "../rollout/service.ts";
 import { fileRolloutStore } from "../rollout/store/file.ts";
 import { redisRolloutStore } from "../rollout/store/redis.ts";
@@ -59,7 +60,7 @@ async function serve(made: Backend): Promise<void> {
       { token: tokens.bo, name: "bo", roles: ["approve"], approves: ["technical"] },
     ],
     documents: made.documents,
-    service: createRolloutService({ store: made.store }),
+    service: createRolloutService({ store: made.store, policy: openPolicy }),
     incidents: fileIncidents(join(directory, "incidents.jsonl")),
     audit: fileAudit(join(directory, "audit.jsonl")),
   });

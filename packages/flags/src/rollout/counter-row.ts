@@ -1,6 +1,14 @@
 import { compactBlocks, noCounts, type ArmCounts, type CounterBlock, type OperationCounts } from "./counters.ts";
 import type { ArmPair, GuardInput } from "./guards/types.ts";
-import { countOver, histogramMean, histogramTotal, mergeHistograms, quantile, type Histogram } from "./histogram.ts";
+import {
+  BUCKETS,
+  countOver,
+  histogramMean,
+  histogramTotal,
+  mergeHistograms,
+  quantile,
+  type Histogram,
+} from "./histogram.ts";
 import { costBucket, histogramOf, mergeUnits, stepsBucket, unitFlags, type UnitRow } from "./unit-row.ts";
 
 /** Units by a 32-bit hash of their id. */
@@ -174,12 +182,16 @@ function fold({ rest, units }: ArmBlock): ArmRow & { readonly calls: number; rea
 function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () => ArmSum } {
   const total = { assigned: 0, exposed: 0, judged: 0, failed: 0, incomplete: 0, unknown: 0, actionFailed: 0 };
   const histograms = {
-    durations: new Map<number, number>(),
-    costs: new Map<number, number>(),
-    steps: new Map<number, number>(),
+    durations: new Float64Array(BUCKETS),
+    costs: new Float64Array(BUCKETS),
+    steps: new Float64Array(BUCKETS),
   };
   const kinds = ["durations", "costs", "steps"] as const;
-  const sorted = (counts: Map<number, number>): Histogram => [...counts].sort((a, b) => a[0] - b[0]);
+  const sorted = (counts: Float64Array): Histogram => {
+    const pairs: [number, number][] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket++) if (counts[bucket]! > 0) pairs.push([bucket, counts[bucket]!]);
+    return pairs;
+  };
   return {
     add(row) {
       total.assigned += row.assigned;
@@ -189,9 +201,10 @@ function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () =>
       total.incomplete += row.incomplete?.length ?? 0;
       total.unknown += row.unknown.length;
       total.actionFailed += row.actionFailed.length;
-      for (const kind of kinds)
-        for (const [bucket, count] of row[kind])
-          histograms[kind].set(bucket, (histograms[kind].get(bucket) ?? 0) + count);
+      for (const kind of kinds) {
+        const into = histograms[kind];
+        for (const pair of row[kind]) into[pair[0]]! += pair[1];
+      }
     },
     sum: () => ({
       ...total,

@@ -10,6 +10,9 @@ export type Histogram = readonly (readonly [bucket: number, count: number])[];
 const PER_OCTAVE = 16;
 const LAST = 40 * PER_OCTAVE;
 
+/** How many buckets there are. */
+export const BUCKETS: number = LAST + 1;
+
 /** The bucket of a value. */
 export function bucketOf(value: number): number {
   if (!(value > 1)) return 0;
@@ -37,7 +40,7 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
 /** How many values there are. */
 export function histogramTotal(histogram: Histogram): number {
   let total = 0;
-  for (const [, count] of histogram) total += count;
+  for (const pair of histogram) total += pair[1];
   return total;
 }
 
@@ -45,7 +48,7 @@ export function histogramTotal(histogram: Histogram): number {
 export function countOver(histogram: Histogram, limit: number): number {
   const first = firstBucketOver(limit);
   let over = 0;
-  for (const [bucket, count] of histogram) if (bucket >= first) over += count;
+  for (const pair of histogram) if (pair[0] >= first) over += pair[1];
   return over;
 }
 

@@ -5,7 +5,7 @@ import { firstBucketOver, type Histogram } from "./histogram.ts";
 export interface ArmBehaviour {
   /** Share of sessions that fail, 0 … 1. */
   readonly failing: number;
-  /** Share of sessions with a turn that ends without its answer. @defaultValue 0.01 */
+  /** Share of sessions with a turn that ends without its answer. @defaultValue 0 */
   readonly incomplete?: number;
   /** Share of sessions that meet an UNKNOWN incident. @defaultValue 0.002 */
   readonly unknown?: number;
@@ -164,7 +164,7 @@ function sessionOf(
   const duration = bucketSampler(behaviour.medianMs ?? 400, behaviour.sigma ?? 0.5);
   const cost = bucketSampler(behaviour.medianCost ?? 1_000, 0.6);
   const steps = bucketSampler(behaviour.medianSteps ?? 4, 0.4);
-  const { failing, incomplete = 0.01, unknown = 0.002, actionFailing = 0.01 } = behaviour;
+  const { failing, incomplete = 0, unknown = 0.002, actionFailing = 0.01 } = behaviour;
   return () => {
     counts.assigned++;
     counts.exposed++;
@@ -179,7 +179,7 @@ function sessionOf(
       do samples.requestErrors++;
       while (random() < 0.8);
     }
-    if (random() < incomplete) counts.incomplete++;
+    if (incomplete > 0 && random() < incomplete) counts.incomplete++;
     if (random() < unknown) counts.unknown++;
     if (random() < actionFailing) counts.actionFailed++;
     const d = duration(random());
