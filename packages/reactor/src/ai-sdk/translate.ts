@@ -54,11 +54,12 @@ export function createTranslator(options: TranslatorOptions): Translator {
 
   function request({
     toolCallId,
-    toolName: name,
+    toolName,
     input,
     providerExecuted,
     providerMetadata,
   }: StreamPartOf<"tool-call">): ReactorEvent[] {
+    const name = toolName.toWellFormed();
     if (options.callsForbidden) {
       forbidden = name;
       return [];
@@ -153,9 +154,9 @@ export function createTranslator(options: TranslatorOptions): Translator {
               partId: nextPartId(),
               part: {
                 kind: "source",
-                id: part.id,
-                ...(part.sourceType === "url" ? { url: part.url } : {}),
-                ...(part.title === undefined ? {} : { title: part.title }),
+                id: part.id.toWellFormed(),
+                ...(part.sourceType === "url" ? { url: part.url.toWellFormed() } : {}),
+                ...(part.title === undefined ? {} : { title: part.title.toWellFormed() }),
                 ...fromMetadata(part.providerMetadata),
               },
             },
@@ -231,6 +232,6 @@ function base64(data: string | Uint8Array): string {
 }
 
 function errorText(error: unknown): string {
-  if (typeof error === "string") return cleanText(error);
-  return cleanText(error instanceof Error ? messageOf(error) : (JSON.stringify(error) ?? "failed"));
+  if (typeof error === "string") return cleanText(error).toWellFormed();
+  return cleanText(error instanceof Error ? messageOf(error) : (JSON.stringify(error) ?? "failed")).toWellFormed();
 }
