@@ -106,12 +106,13 @@ const KEEP_MS = 6 * 3_600_000;
  * import { createFlags, createRouter, staticProvider } from "@hebra/flags";
  * import { createCollector, memoryRolloutStore } from "@hebra/flags/rollout";
  *
- * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: {
- * percent: 10 } } } }) });
+ * const rollouts = { "engine-v2": { version: 1, canary: { percent: 10 } } };
+ * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts }) });
  * const collector = createCollector({ store: memoryRolloutStore() });
  * const router = createRouter({ flags, observer: collector.observer });
- * await router.route("engine-v2", { session: "s1" }, { legacy: () => "old", next: () => "new", withoutHandover: true
- * });
+ * const engines = { legacy: () => "old", next: () => "new" };
+ * // Texts say nothing about their turn, so `outcome` judges them. A turn handle of an engine needs no judge.
+ * await router.route("engine-v2", { session: "s1" }, { ...engines, outcome: () => "ok", withoutHandover: true });
  * await collector.close();
  * router.close();
  * await flags.close();

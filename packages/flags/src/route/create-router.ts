@@ -43,12 +43,13 @@ const WRITE_ATTEMPTS = 5;
  * ```ts
  * import { createFlags, createRouter, staticProvider } from "@hebra/flags";
  *
- * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts: { "engine-v2": { version: 1, canary: {
- * percent: 25 } } } }) });
+ * const rollouts = { "engine-v2": { version: 1, canary: { percent: 25 } } };
+ * const flags = createFlags({ provider: staticProvider({ flags: {}, rollouts }) });
  * const router = createRouter({ flags });
  * const answer = await router.route("engine-v2", { session: "s1" }, {
  *   legacy: () => "the old engine",
  *   next: () => "the new engine",
+ *   outcome: () => "ok", // judges a text; the turn handle of an engine needs no judge
  *   handover: async ({ session, id }) => console.log(`copy the new turns of ${session} back, once by ${id}`),
  * });
  * console.log(answer);

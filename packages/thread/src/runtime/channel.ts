@@ -1,7 +1,7 @@
 import type { Clock, JsonObject, Logger } from "@hebra/core";
 import type { Trigger } from "../engine/trigger.ts";
 import type { ReplyPiece } from "./reply-pieces.ts";
-import type { PendingApproval } from "./waiting.ts";
+import type { PendingApproval } from "./pending-approval.ts";
 
 /** What reached a channel. */
 export interface ChannelMessage {

@@ -6,6 +6,7 @@ import type { RedisLocksOptions } from "@hebra/lock/redis";
 import type { ThreadStore } from "../store/store.ts";
 import { addressOf, configSchema, given, type ParsedConfig } from "./config/schema.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+import type { sqliteDriverNames } from "../store/sqlite/driver-names.ts";
 
 export type { ParsedConfig } from "./config/schema.ts";
 
@@ -96,7 +97,7 @@ export interface RuntimeConfig {
     /** For SQLite. @defaultValue "FULL" */
     synchronous?: "FULL" | "NORMAL";
     /** For SQLite. @defaultValue "libsql" */
-    driver?: "libsql" | "better-sqlite3" | "node:sqlite";
+    driver?: (typeof sqliteDriverNames)[number];
     /** For Redis. @defaultValue "hebra:thread" */
     namespace?: string;
     /** For PostgreSQL and SQLite. @defaultValue `manual` for PostgreSQL */

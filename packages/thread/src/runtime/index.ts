@@ -21,7 +21,7 @@ export { terminalChannel, type TerminalChannel, type TerminalChannelOptions } fr
 export type { TerminalOutput } from "./channels/terminal/screen.ts";
 export { whatsappChannel, type WhatsappChannel, type WhatsappChannelOptions } from "./channels/whatsapp.ts";
 export type { ReplyPiece } from "./reply-pieces.ts";
-export type { PendingApproval } from "./waiting.ts";
+export type { PendingApproval } from "./pending-approval.ts";
 export type { Gateway, GatewayOptions } from "./gateway.ts";
 export type { HealthCheck, RuntimeHealth } from "./health.ts";
 export type { Route, RoutedMessage, Router } from "./route.ts";

@@ -3,7 +3,7 @@ import type { TraceContext } from "@hebra/bus";
 import * as z from "zod";
 import type { ChannelMessage } from "./channel.ts";
 import type { ReplyPiece } from "./reply-pieces.ts";
-import type { PendingApproval } from "./waiting.ts";
+import type { PendingApproval } from "./pending-approval.ts";
 
 /** Where the answer of a turn goes. */
 export interface ReplyTo {

@@ -11,7 +11,7 @@ import { httpChannel } from "./channels/http.ts";
 import { terminalChannel } from "./channels/terminal.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 import { memoryChannel } from "./runtime.fixture.ts";
-import type { PendingApproval } from "./waiting.ts";
+import type { PendingApproval } from "./pending-approval.ts";
 
 const open: Runtime[] = [];
 afterEach(async () => {

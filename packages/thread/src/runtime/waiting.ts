@@ -1,23 +1,9 @@
 import { digest, type JsonValue } from "@hebra/core";
 import type { ReceivedMessage, Reply } from "@hebra/bus";
 import type { Snapshot } from "../store/store.ts";
+import type { PendingApproval } from "./pending-approval.ts";
 import { asJson, replyToOf, type ReplyTo } from "./payloads.ts";
 import type { RuntimeServices } from "./services.ts";
-
-/** A call that a person has to decide before its turn goes on. */
-export interface PendingApproval {
-  /** What `engine.approve` and `engine.deny` take. */
-  id: string;
-  /** The action's name. */
-  action: string;
-  /** The call's input; absent when it is long. */
-  input?: JsonValue;
-  reason?: string;
-  /** Milliseconds since the epoch. @defaultValue it does not expire */
-  expiresAt?: number;
-  /** Decides this approval, whoever has it. Only with `approvalTokens` on the runtime. */
-  token?: string;
-}
 
 /** Characters of an input, as JSON, that a notice shows. */
 const MAX_INPUT = 2_000;

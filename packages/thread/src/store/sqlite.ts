@@ -1,5 +1,6 @@
 import { parseOptions, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
+import { sqliteDriverNames } from "./sqlite/driver-names.ts";
 import { patiently } from "./sqlite/busy.ts";
 import {
   connection,
@@ -60,7 +61,7 @@ const schema = z.strictObject({
   synchronous: z.enum(["FULL", "NORMAL"]).default("FULL"),
   driver: z
     .union([
-      z.enum(["libsql", "better-sqlite3", "node:sqlite"]),
+      z.enum(sqliteDriverNames),
       z.custom<SqliteInstance>(isInstance, "is neither a driver's name nor an open database"),
     ])
     .default("libsql"),

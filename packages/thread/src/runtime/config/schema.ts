@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { sqliteDriverNames } from "../../store/sqlite/driver-names.ts";
 
 /**
  * A runtime as data. Members of `bus`, `locks` and `store` have the names of the factories' options; what a factory
@@ -79,7 +80,7 @@ const store = z.strictObject({
   pglite: z.string().min(1).optional(),
   busyMs: whole(0).optional(),
   synchronous: z.enum(["FULL", "NORMAL"]).optional(),
-  driver: z.enum(["libsql", "better-sqlite3", "node:sqlite"]).optional(),
+  driver: z.enum(sqliteDriverNames).optional(),
   namespace: z.string().optional(),
   migrations: z.enum(["automatic", "manual"]).optional(),
 });

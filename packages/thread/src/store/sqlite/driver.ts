@@ -1,3 +1,4 @@
+import type { sqliteDriverNames } from "./driver-names.ts";
 import { closeSync, openSync } from "node:fs";
 import { HebraError, loadPeer } from "@hebra/core";
 import type { Value } from "../table.ts";
@@ -21,7 +22,7 @@ export interface SqliteConnection {
 }
 
 /** The libraries that are known by name. */
-export type SqliteDriverName = "libsql" | "better-sqlite3" | "node:sqlite";
+export type SqliteDriverName = (typeof sqliteDriverNames)[number];
 
 /** An open database of `libsql`, `better-sqlite3` or `node:sqlite`, made by the host. The store closes it. */
 export interface SqliteInstance {
