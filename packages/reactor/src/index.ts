@@ -45,6 +45,7 @@ export {
 } from "./scripted.ts";
 export type {
   ActionPart,
+  ModelOutputPart,
   DataPart,
   FilePart,
   ProviderMetadata,

@@ -56,6 +56,12 @@ export interface DataPart {
   providerMetadata?: ProviderMetadata;
 }
 
+/** A piece of what the model is shown of an action's result. */
+export type ModelOutputPart =
+  | { type: "text"; text: string }
+  /** By reference, as {@link FilePart}: the reactor reads it where a file of a message is read. */
+  | { type: "file"; mediaType: string; url: string; filename?: string };
+
 /** A call of an action together with what came of it. In a transcript every call is settled. */
 export interface ActionPart {
   kind: "action";
@@ -65,6 +71,11 @@ export interface ActionPart {
   /** `failed` also stands for denied, cancelled, expired and interrupted calls; `error` says which. */
   status: "succeeded" | "failed";
   output?: JsonValue;
+  /**
+   * What the model is shown in place of `output`, e.g. a picture. Of a call that failed it is shown `error`.
+   * @defaultValue `output`
+   */
+  modelOutput?: readonly ModelOutputPart[];
   /** For the model: what went wrong and, where known, what to do. */
   error?: string;
   /** The reactor ran it, not the engine. @defaultValue false */

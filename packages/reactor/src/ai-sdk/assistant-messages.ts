@@ -1,5 +1,5 @@
 import type { JsonValue } from "@hebra/core";
-import type { ActionPart, TranscriptPart } from "../transcript.ts";
+import type { ActionPart, ModelOutputPart, TranscriptPart } from "../transcript.ts";
 import { fileNote, toFile } from "./files.ts";
 import { providerRun, toOptions } from "./metadata.ts";
 import type { PromptOptions } from "./prompt-options.ts";
@@ -19,7 +19,7 @@ export async function assistantMessages(
     const content: Content = [];
     const results: PromptContent<"tool"> = [];
     for (const part of step) {
-      if (part.kind === "action") pushCall(part, content, results, options, promptId);
+      if (part.kind === "action") await pushCall(part, content, results, options, promptId);
       else await pushContent(part, content, options);
     }
     if (content.length > 0) messages.push({ role: "assistant", content });
@@ -68,18 +68,18 @@ async function pushContent(
   }
 }
 
-function pushCall(
+async function pushCall(
   part: ActionPart,
   content: Content,
   results: PromptContent<"tool">,
   options: PromptOptions,
   promptId: (callId: string) => string,
-): void {
+): Promise<void> {
   const run = providerRun(part.providerMetadata);
   const byProvider = run !== undefined && run.provider === options.provider;
   const toolCallId = promptId(part.callId);
   const shared = { toolCallId, toolName: part.name };
-  const result: ToolResult = { type: "tool-result", ...shared, output: outputOf(part) };
+  const result: ToolResult = { type: "tool-result", ...shared, output: await outputOf(part, options) };
   content.push({
     type: "tool-call",
     ...shared,
@@ -96,9 +96,25 @@ function callInput(input: JsonValue): JsonValue {
   return typeof input === "object" && input !== null && !Array.isArray(input) ? input : {};
 }
 
-function outputOf(part: ActionPart): ToolResult["output"] {
+async function outputOf(part: ActionPart, options: PromptOptions): Promise<ToolResult["output"]> {
   if (part.status === "failed")
     return { type: "error-text", value: part.error?.trim() ? part.error : "The action failed." };
+  if (part.modelOutput !== undefined && part.modelOutput.length > 0)
+    return { type: "content", value: await Promise.all(part.modelOutput.map((piece) => pieceOf(piece, options))) };
   if (typeof part.output === "string") return { type: "text", value: part.output };
   return { type: "json", value: part.output ?? null };
+}
+
+type Piece = Extract<ToolResult["output"], { type: "content" }>["value"][number];
+
+/** Providers take the bytes of a file from a result, and no links. */
+async function pieceOf(piece: ModelOutputPart, { readFile }: PromptOptions): Promise<Piece> {
+  if (piece.type === "text") return piece;
+  const { type: _, ...file } = piece;
+  const read = await toFile({ kind: "file", ...file }, readFile);
+  if (read === undefined || read.data instanceof URL) return { type: "text", text: fileNote(file) };
+  const data = typeof read.data === "string" ? read.data : Buffer.from(read.data).toString("base64");
+  if (file.mediaType.startsWith("image/")) return { type: "image-data", data, mediaType: file.mediaType };
+  const { filename } = file;
+  return { type: "file-data", data, mediaType: file.mediaType, ...(filename === undefined ? {} : { filename }) };
 }

@@ -6,6 +6,7 @@ export {
   validated,
   type ActionChoice,
   type ActionPart,
+  type ModelOutputPart,
   type ActionRequestEvent,
   type ActionResultEvent,
   type ActionSpec,
