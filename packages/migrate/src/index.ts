@@ -18,6 +18,7 @@ export {
   type ThreadMapping,
   type ToolCallColumns,
 } from "./own/mapping.ts";
+export { chatGptExport, openAiMessages, uiMessages } from "./own/presets.ts";
 export type { MoveSource } from "./plan/moved.ts";
 export { memorySource } from "./source/memory-source.ts";
 export type { OpenTables, TableGroup, TableShape, TableSource } from "./source/tables.ts";

@@ -7,7 +7,7 @@ const source = {
 };
 const mapping = {
   argument: "FILE",
-  help: "mapping of your own tables: a JSON file, or a module that exports `mapping` or a default",
+  help: "mapping of your own tables: ui-messages, openai-messages, chatgpt-export, a JSON file, or a module that exports `mapping` or a default",
 };
 const target = { argument: "FILE", help: "SQLite file of the thread store" };
 const tenant = { argument: "NAME", help: "the tenant of the threads", default: "default" };

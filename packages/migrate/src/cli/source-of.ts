@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { errorMessage, HebraError } from "@hebra/core";
 import { defineMapping, type ThreadMapping } from "../own/mapping.ts";
+import { presets } from "../own/presets.ts";
 import type { MoveSource } from "../plan/moved.ts";
 import { jsonlSource } from "../source/jsonl-source.ts";
 import { postgresSource } from "../source/postgres.ts";
@@ -29,6 +30,7 @@ export async function sourceOf(source: string, mappingFile: string | undefined):
 }
 
 async function readMapping(path: string): Promise<ThreadMapping> {
+  if (Object.hasOwn(presets, path)) return presets[path]!;
   return defineMapping((await loadMapping(path)) as ThreadMapping);
 }
 

@@ -5,7 +5,15 @@ import { first, idOf, transformRow, type Reject } from "../mapping/transform.ts"
 import type { StoryGroup } from "../source/source.ts";
 import type { ContextDocument } from "../target/target.ts";
 import { storyToThread, type StoryEntity } from "./mapping.ts";
-import { contentParts, contentResults, mapPart, stepResults, type MappedPart } from "./parts.ts";
+import {
+  contentParts,
+  contentResults,
+  isStepStart,
+  mapPart,
+  stepResults,
+  type ContentPart,
+  type MappedPart,
+} from "./parts.ts";
 
 /** The row version of the thread store that this mapping writes. */
 const ROW_VERSION = 1;
@@ -129,13 +137,13 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
       channel: item["channel"]!,
       status: item["status"]!,
       // Where there are part rows they are the truth; a message without steps keeps its parts itself.
-      content: fromSteps.length > 0 ? [] : content.map((part) => mapPart(part, 0, new Map()).content),
+      content: fromSteps.length > 0 ? [] : content.map(({ part, step }) => mapPart(part, step, new Map()).content),
       metadata: {},
     };
   });
 
   /** The parts of a reaction: those of its steps with their results, then what only the message itself holds. */
-  function partsOf(execution: Row, item: Row, content: readonly JsonObject[]): JsonObject[] {
+  function partsOf(execution: Row, item: Row, content: readonly ContentPart[]): JsonObject[] {
     const made: JsonObject[] = [];
     const known = contentResults(content);
     const seen = new Map<string, number>();
@@ -172,7 +180,13 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
         status: settled?.status ?? "interrupted",
         output: settled?.status === "succeeded" ? settled.output : null,
         error:
-          settled?.status === "failed" ? { code: "ACTION_FAILED", message: settled.error, retryable: false } : null,
+          settled?.status === "failed" || settled?.status === "denied"
+            ? {
+                code: settled.status === "denied" ? "APPROVAL_DECIDED" : "ACTION_FAILED",
+                message: settled.error,
+                retryable: false,
+              }
+            : null,
         idempotencyKey: callRowId,
         attempt: 1,
       });
@@ -182,13 +196,14 @@ export function buildDocument(group: StoryGroup): BuiltDocument {
     for (const step of executionSteps) {
       const results = new Map([...stepResults(step["results"]!), ...known]);
       for (const part of storyPartsOf.get(step.id) ?? []) {
+        if (isStepStart(part["part"] as JsonObject)) continue;
         const mapped = mapPart(part["part"] as JsonObject, Number(step["iteration"]), results);
         seen.set(identity(mapped), (seen.get(identity(mapped)) ?? 0) + 1);
         add(mapped, part.id, step);
       }
     }
     if (made.length === 0) return [];
-    for (const [i, part] of content.entries()) {
+    for (const [i, { part }] of content.entries()) {
       const mapped = mapPart(part, lastIteration, new Map());
       const left = seen.get(identity(mapped)) ?? 0;
       if (left > 0) seen.set(identity(mapped), left - 1);
@@ -297,7 +312,7 @@ function stepRow(row: Row, contextId: string, shared: JsonObject): JsonObject {
 
 /** A trigger that is delivered once more after the move is known, not run again. */
 function triggerRow(execution: Row, item: Row, contextId: string): JsonObject {
-  const content = contentParts(item["content"]!).map((part) => mapPart(part, 0, new Map()).content);
+  const content = contentParts(item["content"]!).map(({ part }) => mapPart(part, 0, new Map()).content);
   for (const part of content) delete part["step"];
   const payload = { content, role: item["role"]!, channel: item["channel"]!, metadata: {} };
   return {

@@ -31,7 +31,7 @@ export function roleOf(event: JsonObject): "user" | "assistant" | "system" {
  */
 export const storyToThread: Mapping = defineEntities({
   name: "story-to-thread",
-  version: 2,
+  version: 3,
   derivations: {
     threadId: threadIdOf,
     contextKey: (context): JsonValue => idOf(context["id"]) ?? null,

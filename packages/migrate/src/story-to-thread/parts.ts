@@ -5,13 +5,23 @@ export interface StoryCall {
   callId: string;
   name: string;
   input: JsonValue;
-  settled: { status: "succeeded"; output: JsonValue } | { status: "failed"; error: string } | undefined;
+  settled:
+    | { status: "succeeded"; output: JsonValue }
+    | { status: "failed"; error: string }
+    | { status: "denied"; error: string }
+    | undefined;
 }
 
 /** A part of a message: a thread's part, with the call that it shows, if it is one. */
 export interface MappedPart {
   content: JsonObject;
   call: StoryCall | undefined;
+}
+
+/** A part of a message's content, with the step of the message that it belongs to. */
+export interface ContentPart {
+  part: JsonObject;
+  step: number;
 }
 
 const UNSETTLED = "The call was never settled by the engine that made it; whether it took effect is unknown.";
@@ -30,7 +40,10 @@ export function mapPart(
   results: ReadonlyMap<string, StoryCall["settled"]>,
 ): MappedPart {
   const type = String(part["type"] ?? "");
-  const plain = (content: JsonObject): MappedPart => ({ content: { ...content, step }, call: undefined });
+  const plain = (content: JsonObject): MappedPart => ({
+    content: { ...content, step, ...providerData(part["providerMetadata"]) },
+    call: undefined,
+  });
   switch (type) {
     case "text":
       return plain({ kind: "text", text: String(part["text"] ?? "") });
@@ -60,24 +73,65 @@ export function mapPart(
       if ((type.startsWith("tool-") || type === "dynamic-tool") && typeof part["toolCallId"] === "string")
         return mapCall(part, step, results);
   }
-  return plain({ kind: "data", name: type === "" ? "part" : type, data: part });
+  return { content: { kind: "data", name: type === "" ? "part" : type, data: part, step }, call: undefined };
 }
+
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What a provider must get back with its part, e.g. a signature. */
+const providerData = (value: JsonValue | undefined): JsonObject => (isObject(value) ? { providerMetadata: value } : {});
+
+/** Where a message's next model answer begins: it has no words of its own. */
+export const isStepStart = (part: JsonObject): boolean => part["type"] === "step-start";
 
 function mapCall(part: JsonObject, step: number, results: ReadonlyMap<string, StoryCall["settled"]>): MappedPart {
   const callId = String(part["toolCallId"]);
   const name =
     part["type"] === "dynamic-tool" ? String(part["toolName"] ?? "tool") : String(part["type"]).slice("tool-".length);
-  const input = part["input"] ?? part["args"] ?? {};
-  const own: StoryCall["settled"] =
-    part["state"] === "output-available"
-      ? { status: "succeeded", output: part["output"] ?? null }
-      : part["state"] === "output-error"
-        ? { status: "failed", error: String(part["errorText"] ?? "failed") }
-        : undefined;
-  const settled = own ?? results.get(callId);
-  const outcome: JsonObject = settled ?? { status: "failed", error: UNSETTLED };
-  return { content: { kind: "action", callId, name, input, step, ...outcome }, call: { callId, name, input, settled } };
+  // Of a call whose input did not parse only the raw one is kept.
+  const input = part["input"] ?? part["rawInput"] ?? part["args"] ?? {};
+  const settled = ownOutcome(part) ?? results.get(callId);
+  const outcome: JsonObject =
+    settled === undefined
+      ? { status: "failed", error: UNSETTLED }
+      : settled.status === "succeeded"
+        ? settled
+        : { status: "failed", error: settled.error };
+  return {
+    content: {
+      kind: "action",
+      callId,
+      name,
+      input,
+      step,
+      ...outcome,
+      ...(part["providerExecuted"] === true && { ownedByReactor: true }),
+      ...providerData(part["callProviderMetadata"]),
+    },
+    call: { callId, name, input, settled },
+  };
 }
+
+/** The outcome that a part itself holds. */
+function ownOutcome(part: JsonObject): StoryCall["settled"] {
+  const approval = isObject(part["approval"]) ? part["approval"] : {};
+  switch (part["state"]) {
+    case "output-available":
+      return { status: "succeeded", output: part["output"] ?? null };
+    case "output-error":
+      return { status: "failed", error: String(part["errorText"] ?? "failed") };
+    case "output-denied":
+      return { status: "denied", error: denial(approval["reason"]) };
+    case "approval-responded":
+      return approval["approved"] === false ? { status: "denied", error: denial(approval["reason"]) } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+const denial = (reason: JsonValue | undefined): string =>
+  typeof reason === "string" && reason !== "" ? `A person denied this call: ${reason}` : "A person denied this call.";
 
 /** The outcomes that a step has on record: `{toolCallId, success, output | errorText}` in a list. */
 export function stepResults(results: JsonValue): Map<string, StoryCall["settled"]> {
@@ -99,22 +153,26 @@ export function stepResults(results: JsonValue): Map<string, StoryCall["settled"
 }
 
 /** The outcomes that a message holds in its own parts. */
-export function contentResults(parts: readonly JsonObject[]): Map<string, StoryCall["settled"]> {
+export function contentResults(parts: readonly ContentPart[]): Map<string, StoryCall["settled"]> {
   const found = new Map<string, StoryCall["settled"]>();
-  for (const part of parts) {
+  for (const { part } of parts) {
     const { call } = mapPart(part, 0, new Map());
     if (call?.settled !== undefined) found.set(call.callId, call.settled);
   }
   return found;
 }
 
-/** The parts of a message: a list, or the old single text. */
-export function contentParts(content: JsonValue): JsonObject[] {
-  if (typeof content !== "object" || content === null || Array.isArray(content)) return [];
+/** The parts of a message: a list, or the old single text. Beginnings of steps are no parts; they count. */
+export function contentParts(content: JsonValue): ContentPart[] {
+  if (!isObject(content)) return [];
   const parts = content["parts"];
-  if (Array.isArray(parts))
-    return parts.filter(
-      (part): part is JsonObject => typeof part === "object" && part !== null && !Array.isArray(part),
-    );
-  return typeof content["text"] === "string" ? [{ type: "text", text: content["text"] }] : [];
+  if (!Array.isArray(parts))
+    return typeof content["text"] === "string" ? [{ part: { type: "text", text: content["text"] }, step: 0 }] : [];
+  const made: ContentPart[] = [];
+  let step = 0;
+  for (const part of parts.filter(isObject)) {
+    if (!isStepStart(part)) made.push({ part, step });
+    else if (made.at(-1)?.step === step) step++;
+  }
+  return made;
 }
