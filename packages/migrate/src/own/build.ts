@@ -56,6 +56,7 @@ function build(mapping: ThreadMapping, group: TableGroup, findings: Findings) {
   );
   const ids = { thread: deriveId("thread", from, group.id), context: deriveId("thread-context", from, group.id) };
   const all = [...messages.values()];
+  findings.rejects.push(...orphanedCalls(mapping, group, new Set(all.map(({ sourceId }) => sourceId))));
   const createdAt = start ?? least(all) ?? 0;
   const shared = { mapping, key, name: typeof title === "string" ? title : null, state, ids, sourceId: group.id };
   const specs: LineSpec[] = [];
@@ -208,7 +209,16 @@ const least = (messages: readonly MappedMessage[]) =>
 const most = (messages: readonly MappedMessage[]) =>
   messages.reduce<number | undefined>((at, { createdAt }) => Math.max(at ?? createdAt, createdAt), undefined);
 
-function orphans(mapping: ThreadMapping, group: TableGroup): Reject[] {
+/** Calls in a table whose message stays behind. */
+function orphanedCalls(mapping: ThreadMapping, group: TableGroup, kept: ReadonlySet<string | undefined>): Reject[] {
+  const column = mapping.toolCalls?.message ?? "";
+  const toolCalls = group.toolCalls.filter((row) => !kept.has(idText(first(row, [column])?.value)));
+  const detail = "its message was rejected";
+  return orphans(mapping, { ...group, messages: [], toolCalls }).map((reject) => ({ ...reject, detail }));
+}
+
+/** The rows of a conversation that stays behind. */
+export function orphans(mapping: ThreadMapping, group: TableGroup): Reject[] {
   const { messages, toolCalls } = mapping;
   const rows: [string | undefined, readonly JsonObject[], string | undefined, string][] = [
     [

@@ -194,3 +194,37 @@ test("a table of tool calls hangs on its messages, and a call without a result s
     ],
   );
 });
+
+test("the later of two conversations with one key is rejected with its messages [MI-4]", async () => {
+  const tables = shopTables(2);
+  for (const row of tables.conversations) row["code"] = "same";
+  const { rejects, plan, verified } = await move(tables, {
+    ...shopMapping,
+    conversation: { ...shopMapping.conversation, key: "code" },
+  });
+  assert.deepEqual(
+    rejects.map(({ entity, id, code, path }) => [entity, id, code, path]),
+    [
+      ["conversations", "2", "ROW_DUPLICATE", "code"],
+      ...[21, 22, 23, 24].map((id) => ["messages", String(id), "ROW_ORPHANED", "conversation_no"]),
+    ],
+  );
+  assert.deepEqual([plan.contexts.count, plan.expected["items"], verified.ok], [1, 4, true]);
+});
+
+test("the calls of a message that is rejected are rejected with it [MI-4]", async () => {
+  const tables: Record<string, JsonObject[]> = { ...shopTables(1) };
+  tables["calls"] = [{ message: 12, no: 5, tool: "pay", args: {} }];
+  tables["messages"]![1]!["author"] = "robot";
+  const { rejects } = await move(tables, {
+    ...shopMapping,
+    toolCalls: { from: "calls", message: "message", id: "no", name: "tool", input: "args" },
+  });
+  assert.deepEqual(
+    rejects.map(({ entity, id, code, path }) => [entity, id, code, path]),
+    [
+      ["messages", "12", "ROW_INVALID", "author"],
+      ["calls", "5", "ROW_ORPHANED", "message"],
+    ],
+  );
+});

@@ -1,9 +1,10 @@
 import { HebraError } from "@hebra/core";
+import type { Reject } from "../mapping/transform.ts";
 import { mappingHash } from "../mapping/mapping.ts";
-import { buildThreads } from "../own/build.ts";
+import { buildThreads, orphans } from "../own/build.ts";
 import { threadMappingHash, type ThreadMapping } from "../own/mapping.ts";
 import type { SourceInventory, StorySource } from "../source/source.ts";
-import type { TableShape, TableSource } from "../source/tables.ts";
+import type { TableGroup, TableShape, TableSource } from "../source/tables.ts";
 import { buildDocument, type BuiltDocument } from "../story-to-thread/build-document.ts";
 import { storyToThread } from "../story-to-thread/mapping.ts";
 
@@ -40,7 +41,7 @@ export function openMove({ source, mapping }: MoveSource): Moved {
     inventory: () => tables.inventory(),
     async *built() {
       const keys = new Map<string, string>();
-      for await (const group of tables.groups()) yield uniqueKey(buildThreads(mapping, group), group.id, mapping, keys);
+      for await (const group of tables.groups()) yield uniqueKey(buildThreads(mapping, group), group, mapping, keys);
     },
   };
 }
@@ -59,7 +60,7 @@ function shapeOf({ conversation, messages, toolCalls, onMissing }: ThreadMapping
 /** The later of two conversations with one key is rejected. Ids are unique already. */
 function uniqueKey(
   built: BuiltDocument[],
-  id: string,
+  group: TableGroup,
   mapping: ThreadMapping,
   keys: Map<string, string>,
 ): BuiltDocument[] {
@@ -68,10 +69,13 @@ function uniqueKey(
   if (column === undefined || document === undefined) return built;
   const { key } = document.thread as { key: string };
   const holder = keys.get(key);
-  if (holder === undefined) keys.set(key, id);
+  if (holder === undefined) keys.set(key, group.id);
   if (holder === undefined) return built;
-  const detail = `the conversation ${holder} has this key already; its messages stay behind with it`;
+  const detail = `the conversation ${holder} has this key already`;
   const entity = mapping.conversation.from;
-  const rejects = [...built[0]!.rejects, { entity, id, code: "ROW_DUPLICATE" as const, path: column, detail }];
+  const rejects: Reject[] = [
+    { entity, id: group.id, code: "ROW_DUPLICATE", path: column, detail },
+    ...orphans(mapping, group),
+  ];
   return [{ document: undefined, rejects, notes: [] }];
 }
