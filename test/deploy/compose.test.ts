@@ -23,7 +23,7 @@ const inCommand =
 
 describe("a check finds", () => {
   test.each<[string, (copy: Compose) => void, RegExp]>([
-    ["a command that hebra has not", inCommand("worker", "worker", "work"), /no command work;/],
+    ["a command that hebra has not", inCommand("worker", "worker", "work"), /no command `hebra work`/],
     [
       "an option that it has not",
       inCommand("gateway", "--no-worker", "--without-worker"),

@@ -55,7 +55,7 @@ const configured = (from: string, to: string): Spoil =>
 
 describe("a check finds", () => {
   test.each<[string, Spoil, RegExp]>([
-    ["a command that hebra has not", worker(word("worker", "workers")), /no command workers;/],
+    ["a command that hebra has not", worker(word("worker", "workers")), /no command `hebra workers`/],
     ["an option of another command", worker(word("--concurrency", "--port")), /Unknown option '--port'/],
     [
       "a migration that changes nothing",

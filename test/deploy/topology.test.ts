@@ -101,7 +101,7 @@ describe.skipIf(redisUrl === undefined || databaseUrl === undefined)(
         "migrations",
         services["migrations"]!.command!.filter((word) => word !== "--apply"),
       );
-      assert.equal(await pending.exit, 3);
+      assert.equal(await pending.exit, 6);
       const migrations = await start("migrations");
       assert.equal(await migrations.exit, 0, migrations.out() + migrations.err());
 

@@ -95,7 +95,7 @@ describe("hebra gateway, all in one process", () => {
       expect(gateway.child.exitCode).toBeNull();
       gateway.child.kill("SIGTERM");
       expect(await gateway.exit).toEqual({ code: 143, signal: null });
-      expect(gateway.err()).toContain("Gave up");
+      expect(gateway.err()).toContain("Ended at once");
     },
     TIME,
   );

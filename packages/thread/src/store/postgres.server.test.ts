@@ -136,6 +136,32 @@ describe.skipIf(url === undefined)("postgresStore on a server", () => {
   );
 
   it(
+    "a connection that breaks off at the moment it is handed out does not end the process [EN-1]",
+    async () => {
+      const victims = new pg.Pool({ connectionString: url, max: 6, application_name: "victim" });
+      const store = await postgresStore({ pool: victims, schema });
+      let ended = 0;
+      const work = async () => {
+        while (ended < 300) await store.load("t", { key: "nobody" }).catch(() => undefined);
+      };
+      const kill = async () => {
+        while (ended < 300) {
+          const { rows } = await pool.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'",
+          );
+          ended += rows.length;
+        }
+      };
+      // An "error" event without a listener would be thrown, and fail this run.
+      await Promise.all([kill(), ...Array.from({ length: 12 }, work)]);
+      await expect.poll(() => store.load("t", { key: "nobody" }).catch(() => null)).toBe(undefined);
+      await store.close();
+      await victims.end();
+    },
+    PATIENCE,
+  );
+
+  it(
     "says so when the server is not there, and keeps secrets to itself",
     async () => {
       const error = await rejects(

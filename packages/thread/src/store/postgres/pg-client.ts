@@ -30,6 +30,8 @@ export interface PgPool extends Queryable {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
   on?(event: "error", listener: (error: Error) => void): unknown;
+  on?(event: "acquire", listener: (client: PgClient) => void): unknown;
   removeListener?(event: "error", listener: (error: Error) => void): unknown;
+  removeListener?(event: "acquire", listener: (client: PgClient) => void): unknown;
   readonly options?: { max?: number };
 }

@@ -37,6 +37,15 @@ export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs:
   // The pool replaces an idle connection that breaks off; without a listener the event would end the process.
   const ignore = () => undefined;
   pool.on?.("error", ignore);
+  // A new connection can break off before its promise continues: the server's greeting and farewell may share a packet.
+  // So each connection has a listener before the pool hands it out.
+  const guarded = new WeakSet<PgClient>();
+  const guard = (client: PgClient) => {
+    if (guarded.has(client)) return;
+    guarded.add(client);
+    client.on("error", ignore);
+  };
+  pool.on?.("acquire", guard);
   return {
     query: (text, values, name) =>
       onClient(pool, busyMs, async (client) => {
@@ -90,8 +99,9 @@ export function poolPort(pool: PgPool, owned: boolean, prepare: boolean, busyMs:
       };
     },
     close: async () => {
-      if (owned) await pool.end();
-      else pool.removeListener?.("error", ignore);
+      if (owned) return pool.end();
+      pool.removeListener?.("error", ignore);
+      pool.removeListener?.("acquire", guard);
     },
   };
 }
