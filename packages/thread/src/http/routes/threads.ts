@@ -1,8 +1,7 @@
-import { deriveId } from "@hebra/core";
+import { deriveId, HebraError } from "@hebra/core";
 import { commonPrefix, reaches } from "../caller.ts";
 import { executionIn, keyOf, threadAt } from "../lookup.ts";
 import { json } from "../problem.ts";
-import { HebraError } from "@hebra/core";
 import { route } from "../route.ts";
 import {
   cancelAnswer,
