@@ -56,7 +56,7 @@ export default defineConfig(
         { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true },
       ],
       "no-restricted-syntax": ["error", exclusive, defaultExport, exportAll, wholeZod],
-      "max-lines": ["error", { max: 520, skipBlankLines: true, skipComments: true }],
+      "max-lines": ["error", { max: 400, skipBlankLines: true, skipComments: true }],
       "no-console": "off",
       "prefer-const": ["error", { destructuring: "all" }],
       "max-len": [
@@ -67,6 +67,15 @@ export default defineConfig(
       "hebra/import-direction": "error",
       "hebra/source-specifiers": "error",
     },
+  },
+  {
+    files: ["**/*.test.ts"],
+    rules: { "max-lines": ["error", { max: 520, skipBlankLines: true, skipComments: true }] },
+  },
+  {
+    // Stands for a host's code, which is not ours to write.
+    files: ["examples/legacy-host/src/host/**"],
+    rules: { "no-restricted-syntax": ["error", exclusive, defaultExport, exportAll] },
   },
   {
     files: typed,

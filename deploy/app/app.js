@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { defineAction, defineThread } from "@hebra/thread";
 import { scriptedReactor } from "@hebra/thread/reactor";
 import { telegramChannel } from "@hebra/thread/runtime";
-import { z } from "zod";
+import * as z from "zod";
 
 const desk = defineThread({
   name: "desk",

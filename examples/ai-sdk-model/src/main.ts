@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createEngine, defineAction, defineThread } from "@hebra/thread";
 import { memoryStore } from "@hebra/thread/store/memory";
-import { z } from "zod";
+import * as z from "zod";
 import { testModel } from "./test-model.ts";
 
 // #region model

@@ -1,13 +1,15 @@
 import { HebraError, type JsonObject } from "@hebra/core";
 import type { ListedThread, ListOptions, Page, ThreadStore } from "../../store/store.ts";
+import { checkLimit } from "../../store/verbs/limit.ts";
 import type { LegacyReader } from "./reader.ts";
 
 const DEFAULT_LIMIT = 50;
 
 /**
- * Lists the threads of a store, newest change first, and then those that only the old engine has, in its reader's
- * order. The
- * two are not merged: for that every old row would have to be read for the first page.
+ * Lists the threads of a store, newest change first, then those that only the old engine has, in its reader's order.
+ * The two are not merged: that would read every old row for the first page.
+ *
+ * @throws HebraError `INVALID_OPTIONS` for a limit below 1
  */
 export async function listBoth(
   store: ThreadStore,
@@ -16,7 +18,8 @@ export async function listBoth(
   options: ListOptions,
   toThread: (context: JsonObject) => Promise<ListedThread | undefined>,
 ): Promise<Page<ListedThread>> {
-  const { limit = DEFAULT_LIMIT, keyPrefix } = options;
+  const { keyPrefix } = options;
+  const limit = checkLimit(options.limit ?? DEFAULT_LIMIT);
   const legacyOnly = keyPrefix === undefined ? {} : { keyPrefix };
   let { phase, cursor } = readCursor(options.cursor);
   const rows: ListedThread[] = [];
