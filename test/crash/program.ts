@@ -78,6 +78,8 @@ function engineOver(
     logger,
     settleWindowMs: SETTLE_WINDOW_MS,
     leaseTtlMs: LEASE_TTL_MS,
+    // Many processes share a store here, each with leases of its own: each recovers its own conversation alone.
+    recoverEveryMs: false,
     random: () => 0,
   });
 }

@@ -39,7 +39,7 @@ const fatal = new Set(["DEFINITION_MISSING", "PEER_MISSING", "INVALID_OPTIONS"])
 export async function moveInbound(movers: Movers, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   const { bus, store, threads, clock, logger } = movers;
   // It only puts triggers into the store: nothing runs.
-  const engine = createEngine({ store, threads, clock, logger, locks: localLocks({ clock }) });
+  const engine = createEngine({ store, threads, clock, logger, locks: localLocks({ clock }), recoverEveryMs: false });
 
   async function put(message: ReceivedMessage): Promise<MovedMessage> {
     const { tenant, session, id, interrupt, payload: raw } = message;
