@@ -39,8 +39,8 @@ const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> 
   ],
   "inbox.ts": [
     [
-      "{ status, decidedAt, decidedBy, comment, editedInput, updatedAt }));",
-      '{ status, decidedAt, decidedBy, comment, editedInput, updatedAt, mood: { by: "decider" } } as never));',
+      "updatedAt,\n    }),\n  );\n  return decided;",
+      'updatedAt,\n      mood: { by: "decider" },\n    } as never),\n  );\n  return decided;',
     ],
   ],
   "upcast.ts": [

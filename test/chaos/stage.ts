@@ -14,6 +14,7 @@ import {
   type Runtime,
   type RuntimeConfig,
 } from "@hebra/thread/runtime";
+import { dialogueFile } from "./dialogue-data.ts";
 import { createBuilds, type Builds } from "./build.ts";
 import { openDatabase } from "./database.ts";
 import { openLog } from "./event-log.ts";
@@ -87,6 +88,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     closers.push(() => builds.remove());
     // This process too runs what is published: a loader of sources costs more than some of what is measured.
     const present = await builds.release("present");
+    // A bundle lies elsewhere, and does not find what lies beside the repository.
+    process.env["CHAOS_DIALOGUES"] = dialogueFile;
     const { openRuntime } = (await import(pathToFileURL(present.library).href)) as typeof import("./library.ts");
     const { threads } = (await import(pathToFileURL(present.app).href)) as typeof import("./app.ts");
     const database = await openDatabase(namespace, directory);

@@ -1,4 +1,4 @@
-import { assertId, createIdGenerator, HebraError, parseOptions } from "@hebra/core";
+import { assertId, createIdGenerator, errorCode, HebraError, parseOptions } from "@hebra/core";
 import * as z from "zod";
 import { assertFence } from "./fence.ts";
 import { HeldLease, type LeaseBackend } from "./held-lease.ts";
@@ -36,6 +36,9 @@ interface Handle {
   keys: LockKeys;
   token: string;
 }
+
+/** Milliseconds between two tries to give something back while the server does not answer, at most. */
+const GIVE_BACK_EVERY_MS = 500;
 
 const anObject = z.custom<object>((value) => typeof value === "object" && value !== null, "must be an object");
 
@@ -106,12 +109,27 @@ export function redisLocks(options: RedisLocksOptions): LockManager {
   let closed = false;
   let subscription: Promise<void> | undefined;
 
-  /** Gives back what a token holds or stands in line for. Only `close` waits for it: both end by themselves as well. */
+  /**
+   * Gives back what a token holds or stands in line for. While the server does not answer it is asked again, as a
+   * request that was given up may still be executed. Only `close` waits for this; both end by themselves as well.
+   */
   function giveBack(keys: LockKeys, token: string): void {
-    const request: Promise<unknown> = run(scripts.release, keys, [token])
+    const request: Promise<unknown> = giveBackBefore(keys, token, clock.monotonic() + defaults.ttlMs)
       .catch(() => {})
       .finally(() => givingBack.delete(request));
     givingBack.add(request);
+  }
+
+  async function giveBackBefore(keys: LockKeys, token: string, giveUpAt: number): Promise<void> {
+    for (let waitMs = 50; ; waitMs = Math.min(2 * waitMs, GIVE_BACK_EVERY_MS)) {
+      try {
+        await run(scripts.release, keys, [token]);
+        return;
+      } catch (error) {
+        if (closed || clock.monotonic() + waitMs > giveUpAt || errorCode(error) !== "UNREACHABLE") throw error;
+        await new Promise<void>((resolve) => void clock.after(waitMs, resolve));
+      }
+    }
   }
 
   const backend: LeaseBackend<Handle> = {
