@@ -51,7 +51,14 @@ export async function createProject(
   writeFileSync(join(directory, ".npmrc"), "hoist=false\nauto-install-peers=false\n");
   const installed = await run(
     "pnpm",
-    ["install", "--ignore-workspace", "--no-frozen-lockfile", "--prefer-offline", "--reporter=append-only"],
+    [
+      "install",
+      "--ignore-workspace",
+      "--no-frozen-lockfile",
+      "--config.engine-strict=false",
+      "--prefer-offline",
+      "--reporter=append-only",
+    ],
     { cwd: directory, output: "quiet" },
   );
   if (!installed.ok) throw new Error("The packed packages could not be installed in an empty project.");

@@ -134,7 +134,7 @@ export const stages = [
     name: "lint",
     title: "eslint: style and dependency direction",
     slice: "lint, types, build, pack",
-    run: () => check(bin("eslint"), [".", "--max-warnings", "0"]),
+    run: () => check(bin("eslint"), [".", "--max-warnings", "0", "--concurrency", "2"]),
   },
   {
     name: "types",
