@@ -22,16 +22,16 @@ test("the stages of a slice add up, and slices of which nothing ran are not show
   );
 });
 
-test("a slice is over above its allowance, and too long above one and a half times of it", () => {
+test("a slice is over above its allowance, and too long above three times of it", () => {
   const verdict = (seconds: number) => judgeSlices([took("quick", seconds)], table)[0]?.verdict;
-  assert.deepEqual([10, 10.1, 15, 15.1].map(verdict), ["ok", "over", "over", "too long"]);
+  assert.deepEqual([10, 10.1, 30, 30.1].map(verdict), ["ok", "over", "over", "too long"]);
 });
 
 test("the seconds are printed against the allowance, and the tolerance only when a slice is over", () => {
   assert.deepEqual(describeSlices(judgeSlices([took("quick", 4)], table)), [
     "quick                           4 of   10 s   ok",
   ]);
-  assert.match(describeSlices(judgeSlices([took("quick", 12)], table)).join("\n"), /over\n.*1\.5 times an allowance/);
+  assert.match(describeSlices(judgeSlices([took("quick", 12)], table)).join("\n"), /over\n.*3 times an allowance/);
 });
 
 test("every stage of a whole run belongs to a slice of the table", () => {

@@ -125,6 +125,7 @@ describe.each(stores)("two builds of the package, one schema version apart, over
         ).toEqual([
           { version: 1, compatible_from: 1 },
           { version: 2, compatible_from: 1 },
+          { version: 3, compatible_from: 2 },
         ]);
         expect(
           (

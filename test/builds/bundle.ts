@@ -18,6 +18,8 @@ const storeSource = join(root, "packages", "thread", "src", "store");
 
 /** The version that the sources have, and so the older build. */
 const version = Number(/ROW_VERSION = (\d+);/.exec(readFileSync(join(storeSource, "rows.ts"), "utf8"))![1]);
+const schema = Number(/SCHEMA_VERSION = (\d+);/.exec(readFileSync(join(storeSource, "sql/ddl.ts"), "utf8"))![1]);
+const next = schema + 1;
 
 /**
  * What the next version changes, as its authors would: the number, a nullable column in every table, an index over it,
@@ -26,6 +28,8 @@ const version = Number(/ROW_VERSION = (\d+);/.exec(readFileSync(join(storeSource
  */
 const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   "rows.ts": [[`ROW_VERSION = ${version};`, `ROW_VERSION = ${version + 1};`]],
+  "table.ts": [["SCHEMAS_OF_ROWS = [1];", `SCHEMAS_OF_ROWS = [1, ${next}];`]],
+  "ddl.ts": [[`SCHEMA_VERSION = ${schema};`, `SCHEMA_VERSION = ${next};`]],
   "tables.ts": [
     [
       'import { table, type Table } from "./table.ts";',
@@ -57,14 +61,17 @@ const changes: Readonly<Record<string, readonly (readonly [string, string])[]>> 
 const nextVersion = {
   name: "next-version",
   setup(build: Loading) {
-    build.onLoad({ filter: /packages\/thread\/src\/store\/(rows|tables|upcast|verbs\/inbox)\.ts$/ }, ({ path }) => {
-      let contents = readFileSync(path, "utf8");
-      for (const [from, to] of changes[path.slice(path.lastIndexOf("/") + 1)]!) {
-        if (!contents.includes(from)) throw new Error(`${path} no longer holds ${from}`);
-        contents = contents.replace(from, to);
-      }
-      return { contents, loader: "ts" };
-    });
+    build.onLoad(
+      { filter: /packages\/thread\/src\/store\/(rows|table|tables|upcast|sql\/ddl|verbs\/inbox)\.ts$/ },
+      ({ path }) => {
+        let contents = readFileSync(path, "utf8");
+        for (const [from, to] of changes[path.slice(path.lastIndexOf("/") + 1)]!) {
+          if (!contents.includes(from)) throw new Error(`${path} no longer holds ${from}`);
+          contents = contents.replace(from, to);
+        }
+        return { contents, loader: "ts" };
+      },
+    );
   },
 };
 

@@ -18,7 +18,7 @@ export interface Column {
   nullable: boolean;
   /** Columns that a holder's whole-row write never touches once the row exists. */
   keep: boolean;
-  /** The schema version that brought it; a later one than 1 only for nullable columns. */
+  /** The version of rows that brought it; a later one than 1 only for nullable columns. */
   since: number;
   /** Columns that only stores see; they stay out of rows and digests. */
   hidden: boolean;
@@ -98,6 +98,14 @@ export function columnName(field: string): string {
   return renamed[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** For each version of rows, from 1 on, the schema version that brought it. Others changed only indexes. */
+const SCHEMAS_OF_ROWS = [1];
+
+/** The schema version that brought the columns of a version of rows. */
+export function schemaOfRows(version: number): number {
+  return SCHEMAS_OF_ROWS[version - 1]!;
+}
+
 const plain = (name: string, since: number): Access => ({
   name,
   by: [],
@@ -143,7 +151,10 @@ export function table<R extends object>(
     const fields = new Set([...made.by, ...made.order, ...made.only.map(({ field }) => field)]);
     accesses[access] = {
       ...made,
-      since: Math.max(made.since, ...columns.filter(({ field }) => fields.has(field)).map(({ since }) => since)),
+      since: Math.max(
+        made.since,
+        ...columns.filter(({ field }) => fields.has(field)).map(({ since }) => schemaOfRows(since)),
+      ),
     };
   }
   return {

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import type { Access, Column, Table } from "../table.ts";
+import { schemaOfRows, type Access, type Column, type Table } from "../table.ts";
 import { columnsOf, where } from "./text.ts";
 
 /** How a database declares columns and names. */
@@ -46,7 +46,7 @@ export function migrationsFor(
   return Array.from({ length: newest }, (_, i) => {
     const version = i + 1;
     const statements = tables.flatMap((table) => [
-      ...(table.since === version ? [create(table, dialect)] : extend(table, version, dialect)),
+      ...(schemaOfRows(table.since) === version ? [create(table, dialect)] : extend(table, version, dialect)),
       ...indexes(table, version, dialect),
       ...dropped(table, version, dialect),
       ...filled(table, version, dialect),
@@ -64,7 +64,7 @@ function create(table: Table<object>, dialect: DdlDialect): string {
 
 function extend(table: Table<object>, version: number, dialect: DdlDialect): string[] {
   return table.columns
-    .filter((column) => column.since === version)
+    .filter((column) => schemaOfRows(column.since) === version)
     .map((column) => `ALTER TABLE ${dialect.table(table.name)} ADD COLUMN ${declare(column, dialect)}`);
 }
 
