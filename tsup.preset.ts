@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig, type Options } from "tsup";
+import { writeDeclarations } from "./scripts/lib/declarations.mjs";
 
 type Manifest = {
   exports: Record<string, string | Record<string, string>>;
@@ -14,9 +15,11 @@ type Manifest = {
 export function preset(directory: string): ReturnType<typeof defineConfig> {
   const manifest = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
   const entry: Record<string, string> = {};
+  const typed: Record<string, string> = {};
   for (const target of Object.values(manifest.exports)) {
     if (typeof target === "string" || target["@hebra/source"] === undefined) continue;
-    entry[target["default"]!.replace(/^\.\/dist\//, "").replace(/\.js$/, "")] = target["@hebra/source"];
+    const name = target["default"]!.replace(/^\.\/dist\//, "").replace(/\.js$/, "");
+    entry[name] = typed[name] = target["@hebra/source"];
   }
   for (const target of Object.values(manifest.bin ?? {})) {
     const name = target.replace(/^\.\/dist\//, "").replace(/\.js$/, "");
@@ -31,7 +34,7 @@ export function preset(directory: string): ReturnType<typeof defineConfig> {
     treeshake: true,
     clean: true,
     outDir: "dist",
-    dts: { compilerOptions: { composite: false, ignoreDeprecations: "6.0" } },
+    onSuccess: () => writeDeclarations(directory, typed),
   };
   return defineConfig(options);
 }
