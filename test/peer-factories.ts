@@ -103,6 +103,13 @@ export const peerFactories: readonly PeerFactory[] = [
   },
   {
     package: "@hebra/flags",
+    subpath: "./sqlite",
+    peer: "libsql",
+    factory: "sqliteIncidents",
+    call: `module.sqliteIncidents({ path: ":memory:" })`,
+  },
+  {
+    package: "@hebra/flags",
     subpath: "./openfeature",
     peer: "@openfeature/flagd-core",
     factory: "openFeatureProvider",

@@ -91,6 +91,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   IMPORT_CONFLICT: drift,
   DIGEST_MISMATCH: differs,
   FLAG_NOT_FOUND: usage,
+  INCIDENT_NOT_FOUND: usage,
   FLAG_INVALID: usage,
   PARSE_ERROR: usage,
   PROVIDER_NOT_READY: away,

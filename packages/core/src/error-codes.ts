@@ -190,6 +190,7 @@ export const errorCodes = {
   DIGEST_MISMATCH: entry("Counts or digests differ after a copy.", "Compare both sides; do not switch over."),
 
   // @hebra/flags
+  INCIDENT_NOT_FOUND: entry("There is no incident with this id.", "List the incidents and take an id from there."),
   FLAG_NOT_FOUND: entry("There is no flag with this key.", "Check the key; the coded default was served."),
   FLAG_INVALID: entry(
     "A flag document is not valid.",

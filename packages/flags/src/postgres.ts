@@ -9,3 +9,8 @@ export {
   type RolloutPostgresClient,
   type RolloutPostgresPool,
 } from "./rollout/store/postgres.ts";
+export {
+  postgresIncidents,
+  type IncidentsPostgresPool,
+  type PostgresIncidentsOptions,
+} from "./incident/postgres-incidents.ts";

@@ -10,6 +10,7 @@ import type { AdminContext, CallContext } from "./context.ts";
 import type { FlagDocumentStore } from "./documents.ts";
 import { createChangeStream } from "./events.ts";
 import { flagRoutes } from "./flag-routes.ts";
+import { incidentRoutes } from "./incident-routes.ts";
 import { json, matchPath, problem, type RouteEntry } from "./http.ts";
 import { ofrepRoutes } from "./ofrep-routes.ts";
 import { rolloutRoutes } from "./rollout-routes.ts";
@@ -125,11 +126,9 @@ export function createAdminHandler(options: AdminHandlerOptions): AdminHandler {
     changed: () => stream.changed(),
   };
   const routes: readonly RouteEntry<CallContext>[] = [
-    ...[...flagRoutes, ...rolloutRoutes, ...ofrepRoutes].map(([method, pattern, serve]): RouteEntry<CallContext> => [
-      method,
-      `${parsed.basePath}${pattern}`,
-      serve,
-    ]),
+    ...[...flagRoutes, ...rolloutRoutes, ...incidentRoutes, ...ofrepRoutes].map(
+      ([method, pattern, serve]): RouteEntry<CallContext> => [method, `${parsed.basePath}${pattern}`, serve],
+    ),
     [
       "GET",
       `${parsed.basePath}/v1/events`,

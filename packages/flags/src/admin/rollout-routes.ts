@@ -1,6 +1,5 @@
 import { didYouMean, errorMessage, HebraError } from "@hebra/core";
 import { postmortemDocument } from "../incident/postmortem.ts";
-import type { IncidentQuery } from "../incident/incident.ts";
 import type { RolloutCommand } from "../rollout/commands.ts";
 import { rolloutEvents } from "../rollout/machine.ts";
 import { rolloutPlan, type ApprovalRole, type RolloutPlan, type RolloutPlanInput } from "../rollout/plan.ts";
@@ -140,15 +139,7 @@ function count(body: Readonly<Record<string, unknown>>, name: string): number {
   return value;
 }
 
-/** @throws HebraError `INVALID_OPTIONS` */
-function limitOf(given: string | null): number {
-  const limit = Number(given ?? 100);
-  if (!Number.isInteger(limit) || limit < 1)
-    throw new HebraError("INVALID_OPTIONS", "`limit` must be a whole number from 1 on.");
-  return Math.min(1_000, limit);
-}
-
-/** Rollouts, the policy over them, their evidence, incidents and postmortems. */
+/** Rollouts, the policy over them, their evidence and postmortems. */
 export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
   [
     "GET",
@@ -229,26 +220,6 @@ export const rolloutRoutes: readonly RouteEntry<CallContext>[] = [
         postmortemDocument({ flag: key, postmortem, evidence: await context.service.store.evidence(key), incidents }),
         { headers: { "content-type": "text/markdown; charset=utf-8" } },
       );
-    },
-  ],
-  [
-    "GET",
-    "/v1/incidents",
-    async ({ context, url }) => {
-      requireRole(context.principal, "read");
-      if (context.incidents === undefined) return json({ incidents: [] });
-      const { searchParams } = url;
-      const given = (name: string) => searchParams.get(name);
-      const query: IncidentQuery = {
-        ...Object.fromEntries(
-          ["flag", "org", "fingerprint", "code", "since"].flatMap((name) =>
-            given(name) === null ? [] : [[name, given(name)]],
-          ),
-        ),
-        ...(given("matched") === null ? {} : { matched: given("matched") === "true" }),
-        limit: limitOf(given("limit")),
-      };
-      return json({ incidents: await context.incidents.list(query) });
     },
   ],
 ];

@@ -136,7 +136,7 @@ async function wholeLife(): Promise<void> {
   await served("new");
   expect(await ok("watch engine-v2 --once")).toMatch(/engine-v2 {3}shadow[\s\S]*postmortem engine-v2-\d+ due/);
   expect(await ok("audit engine-v2")).toMatch(/rollback[\s\S]*reset[\s\S]*intact/);
-  expect(await ok("incidents")).toContain("There is no such incident");
+  expect(await ok("incidents list --code NO_SUCH")).toContain("There is no such incident");
 }
 
 describe("hebra-flags as processes of their own", () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { serveAdmin, type AdminServer } from "../admin/admin.fixture.ts";
 import { memoryIncidents } from "../incident/stores.ts";
+import { errorSignature } from "@hebra/core";
 import { createIncidentRecorder } from "../incident/recorder.ts";
 import { createDecisionTable } from "../incident/decision-table.ts";
 import { bare, FLAG } from "../rollout/rollout-world.fixture.ts";
@@ -104,9 +105,50 @@ describe("flags", () => {
     recorder.record({ code: "TIMEOUT" }, { flag: FLAG });
     recorder.record(new Error("odd"), { flag: FLAG });
     await recorder.close();
-    expect((await run(`incidents --flag ${FLAG}`)).out).toMatch(/TIMEOUT +retry/);
-    expect((await run("incidents --unmatched")).out).not.toContain("TIMEOUT");
-    expect((await run("incidents --code NO_SUCH")).out).toContain("There is no such incident");
+    expect((await run(`incidents list --flag ${FLAG}`)).out).toMatch(/TIMEOUT +retry/);
+    expect((await run("incidents list --unmatched")).out).not.toContain("TIMEOUT");
+    expect((await run("incidents list --code NO_SUCH")).out).toContain("There is no such incident");
+  });
+
+  it("have incidents that are shown with everything they know, and closed with a reason", async () => {
+    await incidents.write([
+      {
+        id: "i-1",
+        kind: "rollback",
+        at: "2026-11-30T10:00:00.000Z",
+        org: "acme",
+        executionId: "e1",
+        contextId: "c1",
+        traceId: "t1",
+        signature: errorSignature({ code: "GUARD_ERRORS", message: "\u001b]0;pwned\u0007" }, { component: FLAG }),
+        decision: { action: "rollback", matched: true, reason: "E = 120", rule: "guard:errors" },
+        versions: {},
+        context: { evidence: 7 },
+        runbook: null,
+        postmortem: "# Postmortem i-1\n\n\u001b]0;pwned\u0007",
+      },
+    ]);
+    const shown = await run("incidents show i-1", "reader");
+    expect(shown.out).toMatch(/i-1 +rollback +open/);
+    for (const fact of ["GUARD_ERRORS", "org acme", "execution e1", "context c1", "trace t1", "# Postmortem i-1"])
+      expect(shown.out).toContain(fact);
+    // eslint-disable-next-line no-control-regex -- what a terminal would obey
+    expect(shown.out).not.toMatch(/[\u0000-\u0009\u001b]/);
+    expect(await run("incidents show i-2", "reader")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("INCIDENT_NOT_FOUND") as string,
+    });
+    expect(await run("incidents close i-1 --reason fixed", "reader")).toMatchObject({ code: 3 });
+    expect(await run("incidents close i-1")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--reason") as string,
+    });
+    expect((await run("incidents close i-1 --reason fixed --link https://x.example/1")).out).toBe(
+      "i-1 is closed by ana.\n",
+    );
+    expect((await run("incidents show i-1 --json", "reader")).out).toContain('"reason":"fixed"');
+    expect((await run("incidents list --open", "reader")).out).not.toContain("i-1");
+    expect((await run("incidents list --kind rollback", "reader")).out).toMatch(/i-1 .* closed/);
   });
 });
 

@@ -73,7 +73,7 @@ describe("what is not understood", () => {
     ["get", "Missing required argument 'flag'"],
     ["watch x --every soon", "--every must be a number from 0.5 on"],
     ["watch x --every 0", "--every must be a number from 0.5 on"],
-    ["incidents --limit none", "--limit must be a number from 1 on"],
+    ["incidents list --limit none", "--limit must be a number from 1 on"],
     ["simulate --errors many", "--errors must be a number"],
     ["simulate --url http://x", "Unknown option '--url'"],
     ["set x --file nowhere.json --reason y", "PARSE_ERROR: nowhere.json cannot be read (ENOENT)"],

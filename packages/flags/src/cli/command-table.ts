@@ -84,11 +84,6 @@ export const flagEntries = {
     options: [],
     examples: [["audit engine-v2", "who changed it, when and why"]],
   },
-  incidents: {
-    summary: "Lists the latest incidents.",
-    options: ["flag", "code", "unmatched", "limit"],
-    examples: [["incidents --flag engine-v2 --unmatched", "those that need a rule"]],
-  },
   simulate: {
     summary: "Runs the real controller over simulated traffic on a virtual clock.",
     options: ["plan", "errors", "legacy-errors", "latency", "sessions", "seed"],
@@ -231,3 +226,30 @@ export const rolloutEntries: Readonly<Record<string, Entry>> = {
     examples: [["rollout status engine-v2", "the same view as `watch`, once"]],
   },
 };
+
+/** The commands about incidents. */
+export const incidentEntries = {
+  list: {
+    summary: "Lists incidents, the latest first.",
+    options: ["open", "kind", "flag", "org", "code", "unmatched", "limit"],
+    details: [
+      "Kinds are failed-turn, rollback, critical-operation, unknown-growth, guard, rehearsal, and error for those that the host recorded itself. The same failure of the same flag, engine and tenant opens one incident an hour.",
+    ],
+    examples: [
+      ["incidents list --open", "those that nobody closed"],
+      ["incidents list --flag engine-v2 --unmatched", "those that need a rule"],
+    ],
+  },
+  show: {
+    summary: "Shows one incident: signature, decision, ids, context, and the draft of a rollback's postmortem.",
+    operands: "<id>",
+    options: [],
+    examples: [["incidents show engine-v2-7", "a rollback has the id of its postmortem"]],
+  },
+  close: {
+    summary: "Closes an incident.",
+    operands: "<id>",
+    options: ["reason", "link"],
+    examples: [["incidents close engine-v2-7 --reason 'fixed in 2.0.1' --link https://…", "it stays in the list"]],
+  },
+} as const satisfies Record<string, Entry>;

@@ -7,7 +7,14 @@ import {
   type Report,
 } from "@hebra/cli-kit";
 import { flagCall, type FlagCall } from "./call.ts";
-import { flagEntries, lookingVerbs, rolloutEntries, type Entry, type FlagCommand } from "./command-table.ts";
+import {
+  flagEntries,
+  incidentEntries,
+  lookingVerbs,
+  rolloutEntries,
+  type Entry,
+  type FlagCommand,
+} from "./command-table.ts";
 import { optionTable, type Given, type OptionName } from "./option-table.ts";
 
 type Run = (call: FlagCall) => Promise<Report | undefined>;
@@ -21,7 +28,6 @@ const runs: Readonly<Record<FlagCommand, Run>> = {
   unkill: async (call) => (await import("./flag-commands.ts")).unkill(call),
   explain: async (call) => (await import("./flag-commands.ts")).explain(call),
   audit: async (call) => (await import("./flag-commands.ts")).audit(call),
-  incidents: async (call) => (await import("./flag-commands.ts")).incidents(call),
   watch: async (call) => (await import("./watch.ts")).watch(call),
   simulate: async (call) => (await import("./local-commands.ts")).simulate(call),
   "validate-no-regression": async (call) =>
@@ -69,4 +75,18 @@ export const rolloutTable: CommandTable = Object.fromEntries(
     };
     return [verb, build(own, "", !looks, async (call) => (await import("./rollout-command.ts")).rollout(verb, call))];
   }),
+);
+
+const incidentRuns: Readonly<Record<keyof typeof incidentEntries, Run>> = {
+  list: async (call) => (await import("./incident-commands.ts")).list(call),
+  show: async (call) => (await import("./incident-commands.ts")).showOne(call),
+  close: async (call) => (await import("./incident-commands.ts")).close(call),
+};
+
+/** The commands about incidents. */
+export const incidentTable: CommandTable = Object.fromEntries(
+  Object.entries<Entry>(incidentEntries).map(([name, entry]) => [
+    name,
+    build(entry, "", false, incidentRuns[name as keyof typeof incidentEntries]),
+  ]),
 );

@@ -3,9 +3,8 @@ import { didYouMean, errorCode, HebraError } from "@hebra/core";
 import type { AuditEntry } from "../admin/audit.ts";
 import type { Explanation } from "../admin/view.ts";
 import type { Kill } from "../evaluate/types.ts";
-import type { Incident } from "../incident/incident.ts";
 import type { EvidenceRecord } from "../rollout/evidence.ts";
-import { ask, needed, numberOption, readJsonFile, reasonOf, show, type FlagCall } from "./call.ts";
+import { ask, needed, readJsonFile, reasonOf, show, type FlagCall } from "./call.ts";
 
 const encode = encodeURIComponent;
 const flagPath = ({ operand }: FlagCall): string => `/v1/flags/${encode(operand)}`;
@@ -183,28 +182,4 @@ export async function audit(call: FlagCall): Promise<Report> {
     return `${rows.length === 0 ? "Nothing happened to this flag yet." : table([["at", "event", "where", "by", "reason"], ...rows])}\n\n${verdict}`;
   });
   return body.intact ? report : { ...report, exitCode: exitCodes.differs };
-}
-
-export async function incidents(call: FlagCall): Promise<Report> {
-  const { given } = call;
-  const query = new URLSearchParams();
-  for (const name of ["flag", "code"] as const) if (typeof given[name] === "string") query.set(name, given[name]);
-  if (given.limit !== undefined) query.set("limit", String(numberOption(given, "limit", 100, 1)));
-  if (given.unmatched === true) query.set("matched", "false");
-  const { body } = await ask<{ incidents: readonly Incident[] }>(call, "GET", `/v1/incidents?${query.toString()}`);
-  return show(body, (body) =>
-    body.incidents.length === 0
-      ? "There is no such incident."
-      : table([
-          ["at", "code", "action", "fingerprint", "org", "message"],
-          ...body.incidents.map(({ at, signature, decision, org }) => [
-            at,
-            signature.code,
-            decision.matched ? decision.action : paint("yellow", decision.action),
-            signature.fingerprint.slice(0, 12),
-            org ?? "–",
-            signature.message.slice(0, 60),
-          ]),
-        ]),
-  );
 }

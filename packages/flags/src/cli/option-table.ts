@@ -8,7 +8,7 @@ export const optionTable = {
   ahead: { help: "kill a flag that does not exist yet" },
   session: { argument: "ID", help: "the session that asks" },
   project: { argument: "ID", help: "its project" },
-  org: { argument: "ID", help: "its organisation" },
+  org: { argument: "ID", help: "its organisation; of incidents, only those of this one" },
   plan: { argument: "FILE", help: "JSON: the plan; only `owner` is required" },
   role: { argument: "ROLE", help: "technical or operational" },
   item: {
@@ -28,6 +28,8 @@ export const optionTable = {
   once: { help: "one view, without redrawing" },
   flag: { argument: "FLAG", help: "only of this flag" },
   code: { argument: "CODE", help: "only with this error code" },
+  kind: { argument: "KIND", help: "only of this kind: failed-turn, rollback …" },
+  open: { help: "only those that nobody closed" },
   unmatched: { help: "only those that no rule matches" },
   limit: { argument: "N", help: "how many, the latest first", default: "100" },
   errors: { argument: "PERCENT", help: "sessions that fail on the new engine", default: "as on the old one" },

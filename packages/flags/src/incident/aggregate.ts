@@ -28,7 +28,7 @@ export interface IncidentWindow {
 
 /** Counts incidents and successes by window. */
 export interface IncidentAggregator {
-  add(incident: Incident): void;
+  add(incident: Pick<Incident, "id" | "at" | "signature" | "decision">): void;
   /** Something of the component went well. @param count - @defaultValue 1 */
   success(component: string, count?: number): void;
   /** Rows of all windows kept, oldest first. */

@@ -11,9 +11,34 @@ export interface IncidentDecision {
   readonly rule?: string;
 }
 
-/** One error that somebody may have to look at. */
+/** What opened an incident. `error` is one that the host recorded itself. */
+export type IncidentKind =
+  | "error"
+  /** A turn failed or ended without its answer, with a signature that is new to its flag, engine and tenant. */
+  | "failed-turn"
+  | "rollback"
+  /** A declared operation, or an action, without any success. */
+  | "critical-operation"
+  /** Errors that no rule knows become more frequent. */
+  | "unknown-growth"
+  /** Another guard of a rollout found something wrong. */
+  | "guard"
+  | "rehearsal";
+
+/** Who closed an incident, and why. */
+export interface IncidentClosing {
+  /** ISO 8601 instant. */
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+  /** Where it was worked out. */
+  readonly link?: string;
+}
+
+/** One thing that went wrong and that somebody may have to look at. */
 export interface Incident {
   readonly id: string;
+  readonly kind: IncidentKind;
   /** ISO 8601 instant. */
   readonly at: string;
   readonly org?: string;
@@ -33,10 +58,19 @@ export interface Incident {
   readonly context: JsonValue;
   /** Where the way out is written down; `null` when nobody wrote it. */
   readonly runbook: string | null;
+  /** Of a rollback: the draft of its postmortem, Markdown. */
+  readonly postmortem?: string;
+  /** Absent while it is open. */
+  readonly closed?: IncidentClosing;
 }
 
 /** What the caller knows when an error happens. */
 export interface IncidentContext {
+  /** @defaultValue "error" */
+  readonly kind?: IncidentKind;
+  /** Of the incident. Whoever gives the same id for the same event opens it once. @defaultValue a new one */
+  readonly id?: string;
+  readonly postmortem?: string;
   readonly org?: string;
   readonly project?: string;
   readonly session?: string;
@@ -54,6 +88,9 @@ export interface IncidentContext {
 
 /** Which incidents are asked for. */
 export interface IncidentQuery {
+  readonly kind?: IncidentKind;
+  /** `true`: those that nobody closed. */
+  readonly open?: boolean;
   readonly flag?: string;
   readonly org?: string;
   readonly fingerprint?: string;
@@ -75,6 +112,13 @@ export interface IncidentSink {
 export interface IncidentStore extends IncidentSink {
   /** Newest first. */
   list(query?: IncidentQuery): Promise<Incident[]>;
+  read(id: string): Promise<Incident | undefined>;
+  /**
+   * Closes an incident. One that is closed already stays as it is.
+   *
+   * @returns the incident as it is kept; `undefined` when there is none
+   */
+  close(id: string, closing: IncidentClosing): Promise<Incident | undefined>;
 }
 
 /** The action of incidents that no rule knows. */

@@ -8,8 +8,10 @@ export { createDecisionTable, type DecisionRule, type DecisionTable } from "./de
 export { createFaultSwitch } from "./fault-switch.ts";
 export {
   type Incident,
+  type IncidentClosing,
   type IncidentContext,
   type IncidentDecision,
+  type IncidentKind,
   type IncidentQuery,
   type IncidentSink,
   type IncidentStore,
@@ -26,3 +28,4 @@ export {
   type GrowthLimits,
   type TriggerResult,
 } from "./triggers.ts";
+export { createIncidentWatch, type IncidentWatch, type IncidentWatchOptions } from "./watch.ts";

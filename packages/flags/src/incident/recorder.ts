@@ -154,10 +154,11 @@ export function createIncidentRecorder(options: IncidentRecorderOptions): Incide
 
   return {
     record(error, about = {}) {
-      const { component = parsed.component, context, ...known } = about;
+      const { component = parsed.component, context, kind = "error", id = newId(), ...known } = about;
       const signature = errorSignature(error, { component });
       const incident: Incident = {
-        id: newId(),
+        id,
+        kind,
         at: new Date(clock.now()).toISOString(),
         ...known,
         signature,

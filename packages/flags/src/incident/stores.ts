@@ -1,11 +1,14 @@
 import { errorMessage, HebraError } from "@hebra/core";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { takeLockFile } from "../rollout/store/lock-file.ts";
 import type { Incident, IncidentQuery, IncidentStore } from "./incident.ts";
 
 /** Whether an incident answers a query; without regard to `limit`. */
 export function answers(query: IncidentQuery, incident: Incident): boolean {
   return (
+    (query.kind === undefined || incident.kind === query.kind) &&
+    (query.open === undefined || (incident.closed === undefined) === query.open) &&
     (query.flag === undefined || incident.flag === query.flag) &&
     (query.org === undefined || incident.org === query.org) &&
     (query.fingerprint === undefined || incident.signature.fingerprint === query.fingerprint) &&
@@ -34,47 +37,84 @@ export function memoryIncidents(most = 10_000): IncidentStore {
       }
     },
     list: async (query = {}) => select([...incidents.values()], query),
+    read: async (id) => incidents.get(id),
+    async close(id, closed) {
+      const found = incidents.get(id);
+      if (found !== undefined && found.closed === undefined) incidents.set(id, { ...found, closed });
+      return incidents.get(id);
+    },
   };
 }
 
+/** A line of the file: an incident, or the closing of one. */
+type Line = Incident | { readonly id: string; readonly closed: Incident["closed"] };
+
 /**
- * Incidents in a file, a JSON line each: enough for one host, and easy to ship elsewhere.
+ * Incidents in a file, a JSON line each. The processes of one host may share it: each write holds a lock file, and a
+ * line that a crash tore is left out.
  *
  * @throws HebraError `STORE_FAILED` from its methods.
  */
 export function fileIncidents(path: string): IncidentStore {
   let last: Promise<unknown> = Promise.resolve();
+  const guard = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      if (HebraError.isInstance(error)) throw error;
+      throw new HebraError("STORE_FAILED", `The incident file failed: ${errorMessage(error)}`, { cause: error });
+    });
+
   async function read(): Promise<Map<string, Incident>> {
     const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
       error.code === "ENOENT" ? "" : Promise.reject(error),
     );
-    const incidents = text
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as Incident);
-    return new Map(incidents.map((incident) => [incident.id, incident]));
+    const incidents = new Map<string, Incident>();
+    for (const line of text.split("\n").flatMap(parseLine)) {
+      const before = incidents.get(line.id);
+      if ("signature" in line) {
+        if (before === undefined) incidents.set(line.id, line);
+      } else if (before !== undefined && before.closed === undefined)
+        incidents.set(line.id, { ...before, closed: line.closed! });
+    }
+    return incidents;
   }
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const run = last.then(work).catch((error: unknown) => {
-      throw new HebraError("STORE_FAILED", `The incident file failed: ${errorMessage(error)}`, { cause: error });
+
+  /** Appends what `work` makes of what is known, with everybody else kept out. */
+  function append<T>(work: (known: ReadonlyMap<string, Incident>) => readonly [lines: readonly Line[], result: T]) {
+    const run = last.then(async () => {
+      await mkdir(dirname(path), { recursive: true });
+      const lock = await takeLockFile(`${path}.lock`);
+      try {
+        const [lines, result] = work(await read());
+        await lock.assertHeld();
+        // The break first ends a line that a crash tore.
+        if (lines.length > 0)
+          await appendFile(path, lines.map((line) => `\n${JSON.stringify(line)}\n`).join(""), { flush: true });
+        return result;
+      } finally {
+        await lock.release();
+      }
     });
     last = run.catch(() => undefined);
-    return run;
-  };
+    return guard(run);
+  }
+
   return {
-    write: (fresh) =>
-      inTurn(async () => {
-        await mkdir(dirname(path), { recursive: true });
-        const known = await read();
-        await appendFile(
-          path,
-          fresh
-            .filter(({ id }) => !known.has(id))
-            .map((incident) => `${JSON.stringify(incident)}\n`)
-            .join(""),
-          { flush: true },
-        );
+    write: (fresh) => append((known) => [fresh.filter(({ id }) => !known.has(id)), undefined]),
+    list: (query = {}) => guard(read().then((known) => select([...known.values()], query))),
+    read: (id) => guard(read().then((known) => known.get(id))),
+    close: (id, closed) =>
+      append((known) => {
+        const found = known.get(id);
+        if (found === undefined || found.closed !== undefined) return [[], found];
+        return [[{ id, closed }], { ...found, closed }];
       }),
-    list: (query = {}) => inTurn(async () => select([...(await read()).values()], query)),
   };
+}
+
+function parseLine(text: string): Line[] {
+  try {
+    return text === "" ? [] : [JSON.parse(text) as Line];
+  } catch {
+    return [];
+  }
 }

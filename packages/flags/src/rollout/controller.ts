@@ -114,8 +114,21 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
     if (state === undefined) return { flag, action: "none", phase: "off", reason: "There is no rollout." };
     const facts = await service.facts(state);
     await announceOverdue(state, facts.now);
-    const signature = { facts, ...(fence === undefined ? {} : { fence }) };
     const { report } = facts;
+    const found = await decide(state, facts, fence);
+    // After the rollback, which must wait for nothing.
+    await service.openIncidents(state, report);
+    return found;
+  }
+
+  async function decide(
+    state: RolloutState,
+    facts: Awaited<ReturnType<RolloutService["facts"]>>,
+    fence: number | undefined,
+  ): Promise<TickResult> {
+    const { flag } = state;
+    const { report } = facts;
+    const signature = { facts, ...(fence === undefined ? {} : { fence }) };
     const result = (action: TickResult["action"], after: { readonly phase: Phase }, reason: string): TickResult => ({
       flag,
       action,

@@ -7,6 +7,8 @@ import { gather, observedInput, type Gathered } from "./counter-row.ts";
 import { seal, type Cause, type EvidenceRecord, type Judgement } from "./evidence.ts";
 import { evaluateGuards, type GuardReport } from "./guards/evaluate.ts";
 import type { GuardInput } from "./guards/types.ts";
+import type { IncidentSink } from "../incident/incident.ts";
+import { rolloutIncidents } from "./incidents.ts";
 import { legalEvents, nextPhase, type RolloutEvent } from "./machine.ts";
 import { notifyAll, type Notifier } from "./notifier.ts";
 import { activePhase, isRandomised, phaseLabel } from "./phase.ts";
@@ -47,7 +49,12 @@ export interface RolloutServiceOptions {
    * `FlagPolicy`
    */
   readonly policy?: RolloutPolicy;
-  /** Told when a notifier fails. @defaultValue nobody */
+  /**
+   * Where a rollback opens its incident with the draft of its postmortem, and a controller those of guards that find
+   * something: `fileIncidents`, `sqliteIncidents`, `postgresIncidents`, or the host's. @defaultValue none
+   */
+  readonly incidents?: IncidentSink;
+  /** Told when a notifier or the incident sink fails. @defaultValue nobody */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
 }
@@ -75,6 +82,11 @@ export interface RolloutService {
   status(flag: string): Promise<RolloutStatus>;
   /** What edges and guards are judged by at this moment. Counters that cannot be read are none. */
   facts(state: RolloutState): Promise<Facts & { readonly judgement?: Judgement }>;
+  /**
+   * Writes the incidents that the state and the guards' report speak of and that this process has not written yet.
+   * Never throws.
+   */
+  openIncidents(state: RolloutState, report: GuardReport): Promise<void>;
   readonly store: RolloutStore;
   /** The policy that it was given. */
   readonly policy: RolloutPolicy | undefined;
@@ -98,6 +110,9 @@ const schema = z.strictObject({
     .default({}),
   policy: z
     .custom<RolloutPolicy>((value) => typeof value === "object" && value !== null, "must be a policy")
+    .optional(),
+  incidents: z
+    .custom<IncidentSink>((value) => typeof (value as IncidentSink | null)?.write === "function", "must have write()")
     .optional(),
   onError: z
     .custom<(error: unknown) => void>((value) => typeof value === "function", "must be a function")
@@ -131,6 +146,13 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
   const { store, notifiers, onError } = parsed;
   const clock = parsed.clock ?? systemClock;
   const policy = parsed.policy === undefined ? undefined : parsePolicy(parsed.policy);
+  const incidents = rolloutIncidents({
+    sink: parsed.incidents,
+    store,
+    onError,
+    clock,
+    ...(options.engines === undefined ? {} : { engines: options.engines }),
+  });
 
   async function known(flag: string): Promise<RolloutState> {
     const state = await store.read(flag);
@@ -290,12 +312,14 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
         onError,
         clock,
       );
+    await incidents.open(after, undefined);
     return after;
   }
 
   return {
     act,
     facts,
+    openIncidents: (state, report) => incidents.open(state, report),
     store,
     policy,
     async status(flag) {

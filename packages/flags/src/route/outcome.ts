@@ -24,6 +24,10 @@ export interface TurnOutcome {
   readonly calls?: readonly ActionCallOutcome[];
   /** It failed with something that nobody classified. @defaultValue a failed turn whose error has no code */
   readonly unknown?: boolean;
+  /** Names the turn in incidents: its execution, the context it ran in, and its trace. */
+  readonly executionId?: string;
+  readonly contextId?: string;
+  readonly traceId?: string;
 }
 
 /** One action call. */
@@ -34,6 +38,7 @@ export interface ActionCallOutcome {
 
 /** How a turn of an engine ended, as `@hebra/thread` has it. The router reads nothing else of it. */
 export interface EngineResult {
+  readonly executionId?: string;
   /** `completed`, `failed`, `incomplete` and `cancelled` are understood; anything else is `unknown`. */
   readonly status: string;
   readonly error?: unknown;
@@ -49,6 +54,9 @@ export interface EngineResult {
 
 /** A turn in flight, as `@hebra/thread` hands it out. It is judged when `result` settles. */
 export interface EngineTurn {
+  readonly executionId?: string;
+  readonly contextId?: string;
+  readonly traceId?: string;
   readonly result: PromiseLike<EngineResult>;
 }
 
@@ -64,7 +72,7 @@ const ELSEWHERE: readonly string[] = ["CLOSED", "LOCK_LOST", "STALE_FENCE"];
 
 /** The outcome of an engine's result. */
 export function outcomeOfResult(result: EngineResult): TurnOutcome {
-  const { error, usage, parts } = result;
+  const { error, usage, parts, executionId } = result;
   const tokens = sum(usage?.inputTokens, usage?.outputTokens);
   return {
     status: Object.hasOwn(STATUS, result.status) ? STATUS[result.status]! : "unknown",
@@ -73,6 +81,7 @@ export function outcomeOfResult(result: EngineResult): TurnOutcome {
     ...(usage?.steps === undefined ? {} : { steps: usage.steps }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(parts === undefined ? {} : { calls: parts.flatMap(callOf) }),
+    ...idsOf({ executionId }),
   };
 }
 
@@ -95,11 +104,26 @@ export function outcomeOfFailure(error: unknown): TurnOutcome {
   return { status: ELSEWHERE.includes(code as string) ? "unknown" : "failed", error };
 }
 
+/** The ids that are texts. */
+function idsOf(from: object): Pick<TurnOutcome, "executionId" | "contextId" | "traceId"> {
+  const given = from as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    ["executionId", "contextId", "traceId"].flatMap((name) =>
+      typeof given[name] === "string" ? [[name, given[name]]] : [],
+    ),
+  );
+}
+
 /** What an answer says about its turn; `undefined` when the router does not understand it. */
 export function outcomeOfAnswer(answer: unknown): TurnOutcome | Promise<TurnOutcome> | undefined {
   if (typeof answer !== "object" || answer === null) return undefined;
   const { result, status } = answer as { readonly result?: unknown; readonly status?: unknown };
-  if (isThenable<unknown>(result)) return Promise.resolve(result).then(ofSettled, outcomeOfFailure);
+  if (isThenable<unknown>(result)) {
+    const ids = idsOf(answer);
+    return Promise.resolve(result)
+      .then(ofSettled, outcomeOfFailure)
+      .then((outcome) => ({ ...ids, ...outcome }));
+  }
   const isResult = typeof status === "string" && ("usage" in answer || "parts" in answer || "executionId" in answer);
   return isResult ? outcomeOfResult(answer as EngineResult) : undefined;
 }

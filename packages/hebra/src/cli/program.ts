@@ -1,5 +1,5 @@
 import type { Program } from "@hebra/cli-kit";
-import { flagCommands, rolloutCommands } from "@hebra/flags/cli";
+import { flagCommands, incidentCommands, rolloutCommands } from "@hebra/flags/cli";
 import { migrateCommands } from "@hebra/migrate/cli";
 import { commands } from "./commands.ts";
 
@@ -14,10 +14,11 @@ export const program = {
       summary: "Moves a rollout, or records evidence for its next step.",
       commands: rolloutCommands,
     },
+    incidents: { summary: "Lists, shows and closes incidents.", commands: incidentCommands },
     migrate: { summary: "Moves conversations from the old engine's rows to threads.", commands: migrateCommands },
   },
   details: [
-    "`flags` and `rollout` talk to the admin handler of @hebra/flags/admin: set HEBRA_FLAGS_URL and HEBRA_FLAGS_TOKEN.",
+    "`flags`, `rollout` and `incidents` talk to the admin handler of @hebra/flags/admin: set HEBRA_FLAGS_URL and HEBRA_FLAGS_TOKEN.",
   ],
   examples: [
     ["chat --app ./app.js", "talk to an app"],

@@ -1,0 +1,101 @@
+import { didYouMean, HebraError } from "@hebra/core";
+import type { IncidentQuery, IncidentStore } from "../incident/incident.ts";
+import type { CallContext } from "./context.ts";
+import { bodyOf, json, text, type RouteEntry } from "./http.ts";
+import { requireRole } from "./tokens.ts";
+
+/** @throws HebraError `INVALID_OPTIONS` */
+function limitOf(given: string | null): number {
+  const limit = Number(given ?? 100);
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new HebraError("INVALID_OPTIONS", "`limit` must be a whole number from 1 on.");
+  return Math.min(1_000, limit);
+}
+
+/** `true` or `false` in a query. @throws HebraError `INVALID_OPTIONS` */
+function yesOrNo<K extends string>(parameters: URLSearchParams, name: K): { readonly [P in K]?: boolean } {
+  const given = parameters.get(name);
+  if (given === null) return {};
+  if (given !== "true" && given !== "false")
+    throw new HebraError("INVALID_OPTIONS", `\`${name}\` must be true or false.`);
+  return { [name]: given === "true" } as { readonly [P in K]?: boolean };
+}
+
+const texts = ["kind", "flag", "org", "fingerprint", "code", "since"] as const;
+const known: readonly string[] = [...texts, "matched", "open", "limit"];
+
+/** @throws HebraError `INVALID_OPTIONS` for a parameter that would be left aside */
+function queryOf({ searchParams }: URL): IncidentQuery {
+  for (const name of searchParams.keys()) {
+    if (known.includes(name)) continue;
+    const near = didYouMean(name, known);
+    const meant = near === undefined ? "" : `; did you mean \`${near}\`?`;
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `There is no parameter \`${name}\`${meant} There are: ${known.join(", ")}.`,
+    );
+  }
+  const given = texts.flatMap((name) => {
+    const value = searchParams.get(name);
+    return value === null ? [] : [[name, value] as const];
+  });
+  return {
+    ...Object.fromEntries(given),
+    ...yesOrNo(searchParams, "matched"),
+    ...yesOrNo(searchParams, "open"),
+    limit: limitOf(searchParams.get("limit")),
+  };
+}
+
+const notFound = (id: string) => new HebraError("INCIDENT_NOT_FOUND", `There is no incident ${id}.`);
+
+/** @throws HebraError `INCIDENT_NOT_FOUND` where the host keeps none */
+function storeOf({ incidents }: CallContext, id: string): IncidentStore {
+  if (incidents === undefined) throw notFound(id);
+  return incidents;
+}
+
+/** Incidents: listed, shown, closed. */
+export const incidentRoutes: readonly RouteEntry<CallContext>[] = [
+  [
+    "GET",
+    "/v1/incidents",
+    async ({ context, url }) => {
+      requireRole(context.principal, "read");
+      const query = queryOf(url);
+      return json({ incidents: (await context.incidents?.list(query)) ?? [] });
+    },
+  ],
+  [
+    "GET",
+    "/v1/incidents/:id",
+    async ({ context, params }) => {
+      requireRole(context.principal, "read");
+      const id = params["id"]!;
+      const incident = await storeOf(context, id).read(id);
+      if (incident === undefined) throw notFound(id);
+      return json({ incident });
+    },
+  ],
+  [
+    "POST",
+    "/v1/incidents/:id/close",
+    async ({ context, params, request }) => {
+      requireRole(context.principal, "operate");
+      const id = params["id"]!;
+      const body = await bodyOf(request);
+      const stranger = Object.keys(body).find((name) => name !== "reason" && name !== "link");
+      if (stranger !== undefined)
+        throw new HebraError("INVALID_OPTIONS", `\`close\` takes no \`${stranger}\`. It takes: reason, link.`);
+      const incident = await storeOf(context, id).close(id, {
+        at: new Date(context.clock.now()).toISOString(),
+        by: context.principal.name,
+        reason: text(body, "reason"),
+        ...(body["link"] === undefined ? {} : { link: text(body, "link") }),
+      });
+      if (incident === undefined) throw notFound(id);
+      context.changed();
+      return json({ incident });
+    },
+  ],
+];

@@ -1,0 +1,5 @@
+export {
+  sqliteIncidents,
+  type IncidentsSqliteDatabase,
+  type SqliteIncidentsOptions,
+} from "./incident/sqlite-incidents.ts";
