@@ -9,6 +9,8 @@ export interface TestProxy {
   silence(): void;
   /** New connections go to this port. Open ones stay where they are. */
   pointAt(port: number): void;
+  /** New connections carry nothing for so many milliseconds, as over a slow network. */
+  openAfter(ms: number): void;
   /** Connections accepted so far. */
   readonly accepted: number;
   stop(): Promise<void>;
@@ -19,6 +21,7 @@ export async function startProxy(target: number): Promise<TestProxy> {
   const pairs = new Set<[Socket, Socket]>();
   let to = target;
   let accepted = 0;
+  let openAfterMs = 0;
   const server = createServer((inner) => {
     accepted++;
     const outer = connect(to, "127.0.0.1");
@@ -30,7 +33,15 @@ export async function startProxy(target: number): Promise<TestProxy> {
         pairs.delete(pair);
         into.destroy();
       });
-      from.pipe(into);
+    }
+    const carry = () => {
+      inner.pipe(outer);
+      outer.pipe(inner);
+    };
+    if (openAfterMs === 0) carry();
+    else {
+      const timer = setTimeout(carry, openAfterMs);
+      inner.on("close", () => clearTimeout(timer));
     }
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -47,6 +58,7 @@ export async function startProxy(target: number): Promise<TestProxy> {
       }
     },
     pointAt: (next) => void (to = next),
+    openAfter: (ms) => void (openAfterMs = ms),
     get accepted() {
       return accepted;
     },

@@ -9,6 +9,7 @@ export { assertPeer, loadPeer, type PeerRequest } from "./optional-peer.ts";
 export { describeOptionIssue, didYouMean, parseOptions } from "./options.ts";
 export { createRedactor, redactText, type Redactor, type RedactorOptions } from "./redact.ts";
 export type { RedactionPattern } from "./redact-text.ts";
+export { createRedisCalls, type RedisCalls, type RedisCallsOptions } from "./redis-calls.ts";
 export { dropRedisConnections, redisFailover, type DroppableRedis } from "./redis-failover.ts";
 export { anySignal, throwIfAborted, type CombinedSignal } from "./abort.ts";
 export {

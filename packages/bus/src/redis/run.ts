@@ -67,8 +67,14 @@ export function createRunner({ commands, timeoutMs, heard, closing }: RunnerOpti
   /** Whether the server knows flags of scripts. */
   let flags = true;
 
+  const silenceMs = Math.min(timeoutMs, SILENCE_MS);
+  let replacedAt = -Infinity;
+  // A new connection gets as long as the old one to answer: it may need a while to open, and many calls wait.
   const replaceIfSilent = (sentAt: number) => {
-    if (heardAt < sentAt && !closing.aborted) commands.reconnect?.();
+    const now = performance.now();
+    if (heardAt >= sentAt || now - replacedAt < 0.9 * silenceMs || closing.aborted) return;
+    replacedAt = now;
+    commands.reconnect?.();
   };
 
   /** The server may have been demoted, with another one at its address: the command is sent there. */
@@ -89,7 +95,7 @@ export function createRunner({ commands, timeoutMs, heard, closing }: RunnerOpti
 
   const bound = async <T>(call: () => Promise<T>): Promise<T> => {
     const sentAt = performance.now();
-    const watchdog = setTimeout(() => replaceIfSilent(sentAt), Math.min(timeoutMs, SILENCE_MS));
+    const watchdog = setTimeout(() => replaceIfSilent(sentAt), silenceMs);
     try {
       const reply = await within(timeoutMs, persist(call));
       heardAt = performance.now();

@@ -32,8 +32,13 @@ const FAILOVER_MS = 2_000;
  */
 export function createScriptRunner(commands: RedisCommands, timers: TimerSlots, timeoutMs: number): RunScript {
   let heardAt = -Infinity;
+  let replacedAt = -Infinity;
+  // A new connection gets as long as the old one to answer: it may need a while to open, and many scripts wait.
   const replaceIfSilent = (sentAt: number) => {
-    if (heardAt < sentAt) commands.reconnect?.();
+    const now = performance.now();
+    if (heardAt >= sentAt || now - replacedAt < 0.9 * Math.min(timeoutMs, SILENCE_MS)) return;
+    replacedAt = now;
+    commands.reconnect?.();
   };
   /** Whether the server knows flags of scripts. */
   let flags = true;

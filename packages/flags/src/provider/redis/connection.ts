@@ -1,4 +1,4 @@
-import { assertPeer, loadPeer } from "@hebra/core";
+import { assertPeer, createRedisCalls, dropRedisConnections, loadPeer, type DroppableRedis } from "@hebra/core";
 import * as z from "zod";
 
 const peer = { name: "ioredis", range: "^5.0.0 || ^6.0.0", neededBy: "@hebra/flags/redis" };
@@ -14,7 +14,7 @@ export interface RedisConnection {
 }
 
 /** What is used of an ioredis `Redis`, 5 or 6; iovalkey's is the same. */
-export interface IoredisClient {
+export interface IoredisClient extends DroppableRedis {
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
   hget(key: string, field: string): Promise<string | null>;
   hgetall(key: string): Promise<Record<string, string>>;
@@ -23,6 +23,8 @@ export interface IoredisClient {
   smembers(key: string): Promise<string[]>;
   get(key: string): Promise<string | null>;
   eval(source: string, keyCount: number, ...keysAndArgs: string[]): Promise<unknown>;
+  call(command: string, ...args: string[]): Promise<unknown>;
+  ping(): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
   duplicate(override?: Record<string, unknown>): IoredisClient;
   on(event: "message", listener: (channel: string, message: string) => void): unknown;
@@ -53,14 +55,26 @@ export const oneConnection = {
   message: "exactly one of `url`, `connection` and `client` is needed",
 };
 
+/** What a subscription calls back. */
+export interface Listeners {
+  readonly onMessage: (message: string) => void;
+  /** Messages may have been missed. */
+  readonly onGap: () => void;
+}
+
 /** A connection that is opened at first use. */
 export interface LazyRedis {
-  open(): Promise<IoredisClient>;
   /**
    * Asks the server, within the time that a command may take. Throws what the client threw, an error that says so when
-   * the time is over, or that it was closed.
+   * the time is over, or that it was closed. Connections that stay silent for that time, at most 4 s, are replaced, and
+   * so are those to a server that was demoted or is loading: `work` is then done again.
    */
   ask<T>(work: (client: IoredisClient) => Promise<T>): Promise<T>;
+  /**
+   * Opens a connection that listens to a channel. both connections are asked every second whether they
+   * still live and lead to a master. It is closed with the others.
+   */
+  listen(channel: string, listeners: Listeners): Promise<void>;
   /** Resolves when no socket and no timer is left, except a client of the host's own. */
   close(): Promise<void>;
 }
@@ -69,20 +83,37 @@ export interface LazyRedis {
  * Milliseconds that a closed connection may wait for its server's goodbye: a server that is gone must not keep the
  * process.
  */
-export const DISCONNECT_MS = 50;
+const DISCONNECT_MS = 50;
+
+/** Milliseconds of silence after which connections are replaced, where commands may take longer. */
+const SILENCE_MS = 4_000;
+
+/** Milliseconds between two looks at the connections of one who listens. */
+const LOOK_MS = 1_000;
 
 /** A command that waits for a lost server fails soon: flags are served from memory meanwhile. */
 const resilience = {
   lazyConnect: true,
+  connectTimeout: 4_000,
   maxRetriesPerRequest: 1,
   disconnectTimeout: DISCONNECT_MS,
   retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
 };
 
+/** A connection that listens waits for ever, and its channels are not prefixed. */
+const listening = {
+  lazyConnect: true,
+  maxRetriesPerRequest: null,
+  commandTimeout: undefined,
+  disconnectTimeout: DISCONNECT_MS,
+  keyPrefix: "",
+  autoResubscribe: true,
+};
+
 /**
  * Closes a client for good. Where the server is gone the client never says that it ended; its own timer has run then.
  */
-export async function disconnect(client: IoredisClient): Promise<void> {
+async function disconnect(client: IoredisClient): Promise<void> {
   if (client.status === "end") return;
   let over = () => {};
   const ended = new Promise<void>((resolve) => {
@@ -116,10 +147,28 @@ export function lazyRedis(where: RedisConnection, commandTimeoutMs: number): Laz
       made.on("error", () => {});
       return made;
     }));
+  let client: IoredisClient | undefined;
+  let subscriber: IoredisClient | undefined;
+  let stopLooking = () => {};
+  let closed = false;
+  const drop = (one: IoredisClient | undefined) => one !== undefined && dropRedisConnections(one);
+  const silenceMs = Math.min(commandTimeoutMs, SILENCE_MS);
+  const calls = createRedisCalls({
+    silenceMs,
+    reconnect: () => [client, subscriber].forEach(drop),
+    role: async () => (client?.isCluster === true ? undefined : client?.call("ROLE")),
+  });
+  const subscription = createRedisCalls({ silenceMs, reconnect: () => drop(subscriber) });
+
+  function look(): void {
+    if (client?.status === "ready") void calls.checkRole();
+    const heard = subscriber;
+    if (heard?.status === "ready") void subscription.run(() => heard.ping()).catch(() => undefined);
+  }
+
   return {
-    open,
     async ask(work) {
-      const client = await open();
+      const using = (client = await open());
       let settle = () => {};
       const limit = new Promise<never>((_, reject) => {
         const timer = setTimeout(() => reject(new Error(`no answer within ${commandTimeoutMs} ms`)), commandTimeoutMs);
@@ -130,15 +179,32 @@ export function lazyRedis(where: RedisConnection, commandTimeoutMs: number): Laz
         };
       });
       try {
-        return await Promise.race([work(client), limit]);
+        return await Promise.race([calls.run(() => work(using)), limit]);
       } finally {
         settle();
       }
     },
+    async listen(channel, { onMessage, onGap }) {
+      client = await open();
+      if (closed) return;
+      const made = (subscriber = client.duplicate(listening));
+      made.on("error", () => {});
+      made.on("message", (_, message) => onMessage(message));
+      // Messages that were sent while the connection was down are lost.
+      made.on("ready", onGap);
+      made.on("close", onGap);
+      made.subscribe(channel).catch(() => {});
+      const timer = setInterval(look, LOOK_MS);
+      timer.unref();
+      stopLooking = () => clearInterval(timer);
+    },
     async close() {
+      closed = true;
+      stopLooking();
       for (const reject of waiting) reject(new Error("closed"));
-      const client = own ? await opened?.catch(() => undefined) : undefined;
-      if (client !== undefined) await disconnect(client);
+      if (subscriber !== undefined) await disconnect(subscriber);
+      const mine = own ? await opened?.catch(() => undefined) : undefined;
+      if (mine !== undefined) await disconnect(mine);
     },
   };
 }

@@ -4,15 +4,7 @@ import { parseFlagDocument, parseFlagText, readFlagText } from "../../evaluate/d
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
-import {
-  connectionShape,
-  disconnect,
-  DISCONNECT_MS,
-  lazyRedis,
-  oneConnection,
-  type IoredisClient,
-  type RedisConnection,
-} from "./connection.ts";
+import { connectionShape, lazyRedis, oneConnection, type IoredisClient, type RedisConnection } from "./connection.ts";
 
 /** Where flags are in Redis. */
 export interface RedisFlagsOptions extends RedisConnection {
@@ -79,7 +71,7 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
   } = parseOptions("redisProvider", providerSchema, options);
   const { key, channel } = names(namespace);
   const redis = lazyRedis(where as RedisConnection, commandTimeoutMs);
-  let subscriber: Promise<IoredisClient> | undefined;
+  let subscribed = false;
   let seen = false;
   const refresher = createRefresher({
     name: `redis ${key}`,
@@ -106,43 +98,24 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
     },
   });
 
-  async function subscribe(): Promise<IoredisClient> {
-    const client = (await redis.open()).duplicate({
-      lazyConnect: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
-      disconnectTimeout: DISCONNECT_MS,
-      keyPrefix: "",
-      autoResubscribe: true,
-    });
-    client.on("error", () => {});
-    client.on("message", () => refresher.refresh());
-    // Messages that were sent while the connection was down are lost: read again.
-    client.on("ready", () => refresher.refresh());
-    client.on("close", () => refresher.refresh());
-    if (refresher.closed()) client.disconnect();
-    else client.subscribe(channel).catch(() => {});
-    return client;
-  }
-
   return {
     name: "redis",
     load: () => refresher.load(),
     watch(listener: (event: ProviderEvent) => void) {
-      if (subscriber === undefined && !refresher.closed()) {
-        subscriber = subscribe();
-        subscriber.catch((error: unknown) =>
-          refresher.lost(
-            new HebraError("UNREACHABLE", `Redis cannot be listened to: ${errorMessage(error)}.`, { cause: error }),
-          ),
-        );
+      if (!subscribed && !refresher.closed()) {
+        subscribed = true;
+        redis
+          .listen(channel, { onMessage: refresher.refresh, onGap: refresher.refresh })
+          .catch((error: unknown) =>
+            refresher.lost(
+              new HebraError("UNREACHABLE", `Redis cannot be listened to: ${errorMessage(error)}.`, { cause: error }),
+            ),
+          );
       }
       return refresher.watch(listener);
     },
     async close() {
       refresher.close();
-      const listening = await subscriber?.catch(() => undefined);
-      if (listening !== undefined) await disconnect(listening);
       await redis.close();
     },
   };

@@ -2,8 +2,6 @@ import { errorMessage, HebraError, parseOptions } from "@hebra/core";
 import * as z from "zod";
 import {
   connectionShape,
-  disconnect,
-  DISCONNECT_MS,
   lazyRedis,
   oneConnection,
   type IoredisClient,
@@ -87,7 +85,7 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
   const key = (...parts: string[]) => `${namespace}:{rollout}:${parts.join(":")}`;
   const channel = key("changes");
   const listeners = new Set<(flag: string) => void>();
-  let subscriber: Promise<IoredisClient> | undefined;
+  let subscribed = false;
   let closed = false;
 
   async function call<T>(work: (client: IoredisClient) => Promise<T>): Promise<T> {
@@ -100,22 +98,6 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
         cause: error,
       });
     }
-  }
-
-  async function subscribe(): Promise<IoredisClient> {
-    const client = (await redis.open()).duplicate({
-      lazyConnect: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
-      disconnectTimeout: DISCONNECT_MS,
-      keyPrefix: "",
-      autoResubscribe: true,
-    });
-    client.on("error", () => {});
-    client.on("message", (_, flag) => listeners.forEach((tell) => tell(flag)));
-    if (closed) client.disconnect();
-    else client.subscribe(channel).catch(() => {});
-    return client;
   }
 
   return {
@@ -178,10 +160,11 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
       }),
     watch(listener) {
       listeners.add(listener);
-      if (subscriber === undefined && !closed) {
-        subscriber = subscribe();
+      if (!subscribed && !closed) {
+        subscribed = true;
+        const onMessage = (flag: string) => listeners.forEach((tell) => tell(flag));
         // A lost subscription shows as staleness of whoever polls beside it; it must not end the process.
-        subscriber.catch(() => {});
+        redis.listen(channel, { onMessage, onGap: () => {} }).catch(() => {});
       }
       return () => void listeners.delete(listener);
     },
@@ -189,8 +172,6 @@ export function redisRolloutStore(options: RedisRolloutStoreOptions): RolloutSto
       if (closed) return;
       closed = true;
       listeners.clear();
-      const listening = await subscriber?.catch(() => undefined);
-      if (listening !== undefined) await disconnect(listening);
       await redis.close();
     },
   };

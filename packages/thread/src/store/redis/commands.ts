@@ -1,3 +1,4 @@
+import { createRedisCalls, dropRedisConnections, type DroppableRedis } from "@hebra/core";
 import { isWrongDatabase, wrapped } from "./errors.ts";
 
 /** The few things that the store needs of a Redis client; any library can stand behind them. */
@@ -10,19 +11,24 @@ export interface RedisCommands {
    * @param onGap - messages may have been missed
    */
   subscribe(channel: string, onMessage: (message: string) => void, onGap: () => void): Promise<void>;
+  /**
+   * Drops the connections and opens others, on which commands without an answer are sent again. Called when the server
+   * was silent for 4 s, and when it is no longer the one to write to. Without it the client must do so by itself.
+   */
+  reconnect?(): void;
   /** Closes the connections that this object opened, not those it was given. */
   close(): Promise<void>;
 }
 
 /** What is used of an ioredis `Redis` or `Cluster`, 5 or 6. */
-export interface IoredisClient {
+export interface IoredisClient extends DroppableRedis {
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
+  ping(): Promise<unknown>;
   on(event: "message", listener: (channel: string, message: string) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "ready", listener: () => void): unknown;
   disconnect(): void;
-  readonly isCluster?: boolean;
   readonly status: string;
 }
 
@@ -39,10 +45,27 @@ export function ioredisCommands(client: IoredisClient, owned: boolean): RedisCom
     });
     client.on("ready", () => (lastFailure = undefined));
   }
+  const calls = createRedisCalls({
+    reconnect() {
+      dropRedisConnections(client);
+      if (subscriber !== undefined) dropRedisConnections(subscriber);
+    },
+    // The nodes of a cluster say by themselves where a slot has gone.
+    role: client.isCluster === true ? undefined : askRole,
+  });
+  const subscription = createRedisCalls({
+    reconnect: () => subscriber !== undefined && dropRedisConnections(subscriber),
+  });
+  function askRole(): Promise<unknown> {
+    // Nobody sends on a subscription, so that its silence shows only when it is asked.
+    const own = subscriber;
+    if (own?.status === "ready") void subscription.run(() => own.ping()).catch(() => undefined);
+    return client.call("ROLE");
+  }
   return {
     async call(command, ...args) {
       try {
-        return await client.call(command, ...args);
+        return await calls.run(() => client.call(command, ...args));
       } catch (error) {
         throw wrapped(error, lastFailure);
       }
@@ -89,10 +112,11 @@ function duplicate(client: IoredisClient): IoredisClient {
 
 /** Commands of another library, with its errors as ours. */
 export function otherCommands(commands: RedisCommands): RedisCommands {
+  const calls = createRedisCalls({ reconnect: () => commands.reconnect?.() });
   return {
     async call(command, ...args) {
       try {
-        return await commands.call(command, ...args);
+        return await calls.run(() => commands.call(command, ...args));
       } catch (error) {
         throw wrapped(error);
       }

@@ -37,6 +37,7 @@ export const connectionShape = {
 /** Gives up a command after a few attempts, so that a caller hears of a lost server; goes on reconnecting for ever. */
 const resilience = {
   maxRetriesPerRequest: 2,
+  connectTimeout: 4_000,
   retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
 };
 
