@@ -48,4 +48,5 @@ export type {
   RouteObserver,
   Router,
   RouteTurn,
+  Verification,
 } from "./route/router.ts";

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import { murmur3 } from "../evaluate/murmur.ts";
 import type { Arm } from "../evaluate/types.ts";
-import type { Exposure, Outcome, RouteObserver } from "../route/router.ts";
+import type { Exposure, Outcome, RouteObserver, Verification } from "../route/router.ts";
 import { noArm, noShadow, type CounterRow, type ShadowCounts } from "./counter-row.ts";
 import { bucketOf } from "./histogram.ts";
 import type { RolloutStore } from "./store/store.ts";
@@ -43,10 +43,13 @@ export interface CollectorOptions {
 /** Counts sessions for the guards. */
 export interface Collector {
   /** For `createRouter`. */
-  readonly observer: Required<Pick<RouteObserver, "exposed" | "finished">>;
+  readonly observer: Required<Pick<RouteObserver, "exposed" | "finished" | "verified">>;
   /** What the host knows besides. Unknown sessions and sessions of no arm are ignored. `org` as in the context. */
   record(flag: string, session: string, facts: SessionFacts, org?: string): void;
-  /** Finished executions of the new arm whose rows were verified. */
+  /**
+   * A finished execution of the new arm whose rows were verified. The turn handle of an engine is verified by the
+   * router, without this call.
+   */
   verified(flag: string, complete: boolean): void;
   /** What the shadow runner found. */
   compared(flag: string, counts: Partial<ShadowCounts>): void;
@@ -91,6 +94,8 @@ const schema = z.strictObject({
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
+/** Names of operations in a row. */
+const MAX_OPERATIONS = 200;
 /** Rows are kept for sessions that fail late. */
 const KEEP_MS = 6 * 3_600_000;
 
@@ -234,10 +239,27 @@ export function createCollector(options: CollectorOptions): Collector {
           failures,
         ],
       );
+      if (known.arm === "new") for (const { name, ok } of calls ?? []) attempted(known.row, name, ok);
       if (status === "failed" && known.arm === "new" && classes.has(code))
         known.row.errorClasses.set(code, (known.row.errorClasses.get(code) ?? 0) + 1);
     },
+    verified({ flag, complete }: Verification) {
+      verified(flag, complete);
+    },
   };
+
+  /** Action calls are operations too. Names come from models: they are bounded. */
+  function attempted({ operations }: Row, name: string, ok: boolean): void {
+    const { attempts, successes } = operations.get(name) ?? { attempts: 0, successes: 0 };
+    if (attempts === 0 && operations.size >= MAX_OPERATIONS) return;
+    operations.set(name, { attempts: attempts + 1, successes: successes + (ok ? 1 : 0) });
+  }
+
+  function verified(flag: string, complete: boolean): void {
+    const { persistence } = rowAt(flag, clock.now());
+    persistence.checked++;
+    if (!complete) persistence.missing++;
+  }
 
   function toRow(row: Row): CounterRow {
     return {
@@ -305,15 +327,10 @@ export function createCollector(options: CollectorOptions): Collector {
         [known.mark, 0, 0, -1, ...measured, 0, 0] as unknown as UnitRow,
       );
       if (facts.operation === undefined || known.arm !== "new") return;
-      const { name, ok } = facts.operation;
-      const { attempts, successes } = known.row.operations.get(name) ?? { attempts: 0, successes: 0 };
-      known.row.operations.set(name, { attempts: attempts + 1, successes: successes + (ok ? 1 : 0) });
+      attempted(known.row, facts.operation.name, facts.operation.ok);
+      known.row.dirty = true;
     },
-    verified(flag, complete) {
-      const { persistence } = rowAt(flag, clock.now());
-      persistence.checked++;
-      if (!complete) persistence.missing++;
-    },
+    verified,
     compared(flag, counts) {
       const { shadow } = rowAt(flag, clock.now());
       for (const [name, count] of Object.entries(counts)) shadow[name] = (shadow[name] ?? 0) + count;

@@ -117,6 +117,7 @@ export function combineObservers(...observers: readonly RouteObserver[]): RouteO
   return {
     exposed: tell("exposed"),
     finished: tell("finished"),
+    verified: tell("verified"),
     cut: tell("cut"),
     breakerOpened: tell("breakerOpened"),
     breakerClosed: tell("breakerClosed"),

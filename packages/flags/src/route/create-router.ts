@@ -5,8 +5,15 @@ import { createBreaker, type Breaker } from "./breaker.ts";
 import { assignmentKey } from "./encode-assignment.ts";
 import { createKeyedMutex } from "./keyed-mutex.ts";
 import { parseRouterOptions, type RouterOptions } from "./options.ts";
-import { isThenable, outcomeOfAnswer, outcomeOfFailure, type TurnOutcome, type TurnStatus } from "./outcome.ts";
-import { planTurn, planWithoutSession, within, type Plan } from "./plan.ts";
+import {
+  isThenable,
+  outcomeOfAnswer,
+  outcomeOfFailure,
+  verification,
+  type TurnOutcome,
+  type TurnStatus,
+} from "./outcome.ts";
+import { planInFlight, planTurn, planWithoutSession, toLegacy, within, type Plan } from "./plan.ts";
 import type { EngineHandlers, JudgeAnswer, RouteHandlers, RouteObserver, Router, RouteTurn } from "./router.ts";
 import { createTurns, type RunningTurn } from "./turns.ts";
 
@@ -129,8 +136,15 @@ export function createRouter(input: RouterOptions): Router {
     return sessions.run(JSON.stringify([flag, context.org, session]), async () => {
       for (let attempt = 1; ; attempt++) {
         const { stored, lost } = await read(flag, session, context.org);
+        if (handlers.inFlight === true && !onlyLegacy)
+          return {
+            plan: planInFlight(options, flag, known, stored),
+            running: turns.begin(flag, known, "new", handlers.signal),
+          };
         let plan = await planTurn(options, flag, known, handlers, stored);
         if (onlyLegacy) plan = toLegacy(plan, stored);
+        if (plan.catchUpDue && !(await caughtUp(flag, known, handlers, plan)))
+          plan = { ...toLegacy(plan, stored), cut: false };
         await turns.boundary(flag, known, plan.mode === "new" ? "new" : "legacy");
         // Waiting may have taken long: what was decided before it may no longer hold.
         if (!onlyLegacy && moved(plan.decision, flag, known) && attempt < WRITE_ATTEMPTS) continue;
@@ -183,6 +197,26 @@ export function createRouter(input: RouterOptions): Router {
           { cause: error },
         ),
       );
+      return false;
+    }
+  }
+
+  /** @returns `false` when the new engine could not get the session's history: the turn stays on legacy */
+  async function caughtUp<L, N>(
+    flag: string,
+    context: FlagContext & { readonly session: string },
+    { catchUp }: EngineHandlers<L, N>,
+    { assignment }: Plan,
+  ): Promise<boolean> {
+    const { session } = context;
+    const since = assignment?.newSince;
+    const id = `catch-up:${flag}:${assignmentKey(session, context.org)}:${since ?? "unknown"}`;
+    try {
+      await catchUp?.({ flag, session, context, since, id });
+      return true;
+    } catch (cause) {
+      const message = `The history of a session could not be brought to the new engine; its turn stays on legacy: ${errorMessage(cause)}.`;
+      warn(flag, session, new HebraError("GENERAL", message, { cause }));
       return false;
     }
   }
@@ -327,6 +361,8 @@ export function createRouter(input: RouterOptions): Router {
       const { outcome: judged } = served;
       if (isThenable(judged)) void judged.then((outcome) => finished(outcome, false));
       else finished(judged, false);
+      if (mode === "new")
+        void verification(served.answer)?.then((complete) => tell("verified", { ...exposure, complete }));
       if (mode === "shadow") shadow(handlers, turn, served.answer as L);
       return served.answer;
     },
@@ -346,27 +382,6 @@ export function createRouter(input: RouterOptions): Router {
     close() {
       turns.close();
       for (const breaker of breakers.values()) breaker.close();
-    },
-  };
-}
-
-/**
- * The same turn, taken away from the new engine: the session is cut, because the new engine will not have this turn.
- */
-function toLegacy(plan: Plan, stored: Assignment | undefined): Plan {
-  if (plan.assignment === undefined || plan.mode !== "new") return { ...plan, mode: "legacy" };
-  const handoverDue = stored?.newSince !== undefined;
-  return {
-    ...plan,
-    mode: "legacy",
-    cut: true,
-    handoverDue,
-    assignment: {
-      ...plan.assignment,
-      mode: "legacy",
-      arm: undefined,
-      newSince: stored?.newSince,
-      servedByLegacy: true,
     },
   };
 }

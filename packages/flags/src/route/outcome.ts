@@ -58,6 +58,8 @@ export interface EngineTurn {
   readonly contextId?: string;
   readonly traceId?: string;
   readonly result: PromiseLike<EngineResult>;
+  /** Whether the store has every row of the turn, read once it has ended. Other answers than booleans are no data. */
+  readonly verified?: PromiseLike<unknown>;
 }
 
 const STATUS: Readonly<Record<string, TurnStatus>> = {
@@ -126,6 +128,22 @@ export function outcomeOfAnswer(answer: unknown): TurnOutcome | Promise<TurnOutc
   }
   const isResult = typeof status === "string" && ("usage" in answer || "parts" in answer || "executionId" in answer);
   return isResult ? outcomeOfResult(answer as EngineResult) : undefined;
+}
+
+/** Settles when the rows of a finished turn were read back; never for a turn of which nobody can tell. */
+export function verification(answer: unknown): Promise<boolean> | undefined {
+  if (typeof answer !== "object" || answer === null) return undefined;
+  const { verified } = answer as { readonly verified?: unknown };
+  if (!isThenable<unknown>(verified)) return undefined;
+  return new Promise((resolve) => {
+    verified.then(
+      (complete) => {
+        if (typeof complete === "boolean") resolve(complete);
+      },
+      // The rows could not be read: no data.
+      () => undefined,
+    );
+  });
 }
 
 function ofSettled(result: unknown): TurnOutcome {

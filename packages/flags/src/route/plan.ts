@@ -15,13 +15,15 @@ export interface Plan {
   readonly fresh: boolean;
   /** The new engine may have written turns that legacy does not know. */
   readonly handoverDue: boolean;
+  /** The new engine may lack turns that legacy served. */
+  readonly catchUpDue: boolean;
   /** A session that the new engine served goes to legacy. */
   readonly cut: boolean;
   /** Why `new` was not given. */
   readonly refusal: HebraError | undefined;
 }
 
-type Handlers = Pick<EngineHandlers<never>, "handover" | "withoutHandover">;
+type Handlers = Pick<EngineHandlers<never>, "handover" | "catchUp" | "withoutHandover">;
 type Options = Pick<
   ParsedRouterOptions,
   "flags" | "target" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock"
@@ -53,6 +55,7 @@ export async function planWithoutSession(
     assignment: undefined,
     fresh: true,
     handoverDue: false,
+    catchUpDue: false,
     cut: false,
     refusal,
   };
@@ -143,6 +146,8 @@ async function mayGoOver(
     (options.hasLegacyHistory === undefined ? stored === undefined : await options.hasLegacyHistory(session, context));
   const wayBack = handlers.handover !== undefined || handlers.withoutHandover === true;
   if (history && !wayBack) return { allowed: false, refusal: refused(flag, session) };
+  // The history comes along before the turn.
+  if (handlers.catchUp !== undefined) return { allowed: true, refusal: undefined };
   // In the middle of a session only a proven copy of the history will do; at its start the host may leave that open.
   if (live && options.migrated === undefined) return { allowed: false, refusal: undefined };
   if (history && options.migrated !== undefined && !(await options.migrated(session, context)))
@@ -192,7 +197,54 @@ function finish(input: {
     revision: (stored?.revision ?? 0) + 1,
   };
   const handoverDue = engine === "legacy" && (stored?.newSince !== undefined || input.recovered);
-  return { mode, decision, assignment, fresh, handoverDue, cut, refusal: input.refusal };
+  const catchUpDue = engine === "new" && (stored?.mode !== "new" || input.recovered);
+  return { mode, decision, assignment, fresh, handoverDue, catchUpDue, cut, refusal: input.refusal };
+}
+
+/** A turn that began on the new engine goes on there: nothing is decided, and nothing is written. */
+export function planInFlight(
+  options: Options,
+  flag: string,
+  context: FlagContext & { readonly session: string },
+  stored: Assignment | undefined,
+): Plan {
+  const decided = options.flags.decide(flag, context, { mode: "new", arm: stored?.arm });
+  const decision: Decision =
+    decided.mode === "new" ? decided : { ...decided, mode: "new", reason: "ASSIGNED", ruleId: "assigned" };
+  const plan = finish({
+    stored,
+    flag,
+    context,
+    now: options.clock.now(),
+    mode: "new",
+    decision,
+    fresh: false,
+    cut: false,
+    recovered: stored === undefined,
+    refusal: undefined,
+  });
+  return { ...plan, catchUpDue: false };
+}
+
+/**
+ * The same turn, taken away from the new engine: the session is cut, because the new engine will not have this turn.
+ */
+export function toLegacy(plan: Plan, stored: Assignment | undefined): Plan {
+  if (plan.assignment === undefined || plan.mode !== "new") return { ...plan, mode: "legacy" };
+  return {
+    ...plan,
+    mode: "legacy",
+    cut: true,
+    handoverDue: stored?.newSince !== undefined,
+    catchUpDue: false,
+    assignment: {
+      ...plan.assignment,
+      mode: "legacy",
+      arm: undefined,
+      newSince: stored?.newSince,
+      servedByLegacy: true,
+    },
+  };
 }
 
 /** Waits for a store, but not for ever. @throws HebraError `UNREACHABLE` */

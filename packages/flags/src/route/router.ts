@@ -40,8 +40,15 @@ export interface EngineHandlers<L, N = L> {
    * Maps the new engine's turns into legacy rows, once, before the first legacy turn after a cut. Idempotent by `id`.
    */
   readonly handover?: (request: HandoverRequest) => void | Promise<void>;
+  /**
+   * Brings the session's legacy history into the new engine, before its first turn there. Idempotent by `id`. With it a
+   * session may move in mid-session without `migrated`. If it throws, the turn stays on legacy.
+   */
+  readonly catchUp?: (request: HandoverRequest) => void | Promise<void>;
   /** The host accepts that after a cut legacy does not know the new engine's turns. */
   readonly withoutHandover?: boolean;
+  /** The turn began on the new engine before, as after a crash or an approval: it goes on there. @defaultValue false */
+  readonly inFlight?: boolean;
   /** Whether a turn on which `next` failed may be run again on legacy. @defaultValue false */
   readonly safeToRepeat?: boolean | ((failure: unknown) => boolean);
   readonly signal?: AbortSignal;
@@ -98,10 +105,17 @@ export interface Outcome extends Exposure, TurnOutcome {
   readonly fellBack: boolean;
 }
 
+/** The rows of a finished turn of the new engine, read back. */
+export interface Verification extends Exposure {
+  /** Every row is there. */
+  readonly complete: boolean;
+}
+
 /** Told what the router does. What it throws goes to the log. */
 export interface RouteObserver {
   exposed?(exposure: Exposure): void;
   finished?(outcome: Outcome): void;
+  verified?(verification: Verification): void;
   /** A session went back from the new engine to legacy. */
   cut?(event: {
     readonly flag: string;

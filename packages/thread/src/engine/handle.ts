@@ -5,6 +5,7 @@ import { createSubscription } from "../stream/subscription.ts";
 import { hasNews } from "./turn/inbox.ts";
 import type { LocalTurns } from "./drive/local-turns.ts";
 import { documented } from "./turn/turn-errors.ts";
+import { missingRows } from "./rows/missing-rows.ts";
 import { turnResult, type TurnResult } from "./rows/turn-result.ts";
 
 /** A turn that was accepted: it is stored, and will run even if this process does not live to see it. */
@@ -36,6 +37,11 @@ export interface TurnHandle<Output = JsonValue> {
    * also `LOCK_LOST`, `LEASE_LOST` and what the store throws. The turn is then resumed, or goes on elsewhere.
    */
   readonly result: Promise<TurnResult<Output>>;
+  /**
+   * Whether the store has every row of the turn, read back when this is asked for, once the turn has ended. `undefined`
+   * when it waits for a person. Rejects as `result`, and with what the store throws.
+   */
+  readonly verified: Promise<boolean | undefined>;
 }
 
 const POLL_MS = 250;
@@ -72,10 +78,22 @@ export function createHandle(options: HandleOptions): TurnHandle {
     reactionItemId: execution.reactionItemId,
     duplicate,
     result,
+    get verified() {
+      return verify(options, result);
+    },
     stream: eventsOf(options, "waiting"),
     events: ({ until = "waiting" } = {}) => eventsOf(options, until),
     textStream: wordsOf(eventsOf(options, "waiting")),
   };
+}
+
+async function verify(
+  { store, tenant, execution }: HandleOptions,
+  result: Promise<TurnResult>,
+): Promise<boolean | undefined> {
+  const ended = await result;
+  if (ended.status === "waiting") return undefined;
+  return missingRows(ended, await store.execution(tenant, execution.id)).length === 0;
 }
 
 function eventsOf(

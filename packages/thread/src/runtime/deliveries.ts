@@ -5,6 +5,7 @@ import type { Snapshot } from "../store/store.ts";
 import { busyReply } from "./busy-reply.ts";
 import { publishDeltas } from "./deltas.ts";
 import { deliveryLease } from "./leases.ts";
+import type { LegacyResult } from "./legacy-engine.ts";
 import { listenForMore, routed, watched } from "./mid-turn.ts";
 import { settledCount, type Taken } from "./taken.ts";
 import { asJson, readInbound, type InboundPayload, type ReplyTo } from "./payloads.ts";
@@ -60,7 +61,7 @@ export async function handleDelivery(services: RuntimeServices, delivery: Delive
 }
 
 async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ status: string; definition: string }> {
-  const { store, engine, handover, route } = services;
+  const { store, engine, engineSwitch, handover, route } = services;
   const [first] = delivery.messages;
   const payload = readInbound(first!.payload);
   const lease = deliveryLease(delivery);
@@ -70,7 +71,9 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
 
   if (payload.kind === "wake") {
     taken.push({ message: first!, executionId: undefined, refused: false, failure: undefined });
-    await engine.resume({ tenant: delivery.tenant, contextId: payload.contextId }, { lease });
+    await (engineSwitch === undefined
+      ? engine.resume({ tenant: delivery.tenant, contextId: payload.contextId }, { lease })
+      : engineSwitch.resume(delivery, payload.contextId, lease));
   } else {
     const message = routed(delivery, payload);
     const answer = await route(message);
@@ -83,13 +86,18 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
       );
     definition = answer.thread;
     const address = { tenant: delivery.tenant, key: delivery.session };
+    const trigger = triggerOf(message, payload.replyTo);
+    const whenBusy = message.interrupt === true ? { whenBusy: "interrupt" as const } : {};
     let handle: TurnHandle;
     try {
-      handle = await engine.react(answer.thread, triggerOf(message, payload.replyTo), {
-        address,
-        lease,
-        ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
-      });
+      if (engineSwitch === undefined) handle = await engine.react(definition, trigger, { address, lease, ...whenBusy });
+      else {
+        const turn = await engineSwitch.begin({ tenure: delivery, lease, definition, trigger, ...whenBusy });
+        if (turn.engine === "busy") throw turn.error;
+        if (turn.engine === "legacy")
+          return answerOtherwise(services, delivery, payload.replyTo, legacyTexts(services, await turn.result));
+        handle = turn.handle;
+      }
     } catch (error) {
       // A turn that waits for a person keeps its thread busy, and is nothing to wait for.
       if (errorCode(error) === "THREAD_BUSY") return answerBusy(services, delivery, payload, definition);
@@ -160,6 +168,9 @@ async function answerBusy(
   services.carried.settled("inbound", delivery.messages);
   return { status: "busy", definition };
 }
+
+const legacyTexts = ({ failureText }: RuntimeServices, { status, texts }: LegacyResult): readonly string[] =>
+  status === "failed" && texts.length === 0 && failureText !== "" ? [failureText] : texts;
 
 async function answerOtherwise(
   services: RuntimeServices,

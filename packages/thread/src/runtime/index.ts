@@ -22,6 +22,16 @@ export type { TerminalOutput } from "./channels/terminal/screen.ts";
 export { whatsappChannel, type WhatsappChannel, type WhatsappChannelOptions } from "./channels/whatsapp.ts";
 export type { ReplyPiece } from "./reply-pieces.ts";
 export type { PendingApproval } from "./pending-approval.ts";
+export type {
+  EngineRouter,
+  RoutedTurn,
+  RouterContext,
+  RouterHandlers,
+  RouterOutcome,
+  RouterTurn,
+  SwitchRequest,
+} from "./engine-router.ts";
+export type { HandBack, LegacyEngine, LegacyResult, LegacyTurn } from "./legacy-engine.ts";
 export type { Gateway, GatewayOptions } from "./gateway.ts";
 export type { HealthCheck, RuntimeHealth } from "./health.ts";
 export type { Route, RoutedMessage, Router } from "./route.ts";

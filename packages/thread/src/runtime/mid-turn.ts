@@ -34,6 +34,8 @@ export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: 
   let broken = false;
   const take = async (interrupt: boolean) => {
     if (stopped || broken || !(wanted || interrupt)) return;
+    // The interrupting message begins a turn, for which the router chooses again.
+    if (interrupt && services.engineSwitch !== undefined) return cancelRunning(services, tenure);
     for (const message of await tenure.take({ max: TAKE }))
       taken.push(await insideTrace(services.telemetry, message.trace, () => takeIn(services, tenure, message)));
   };
@@ -54,6 +56,11 @@ export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: 
   };
 }
 
+async function cancelRunning({ store, engine }: RuntimeServices, { tenant, session }: Tenure): Promise<void> {
+  const running = (await store.load(tenant, { key: session }))?.active?.execution;
+  if (running?.status === "running") await engine.cancel(running.id, { tenant, reason: "interrupted" });
+}
+
 async function takeIn(services: RuntimeServices, tenure: Tenure, message: ReceivedMessage): Promise<Taken> {
   const { engine, bus } = services;
   const payload = readInbound(message.payload);
@@ -72,10 +79,14 @@ async function takeIn(services: RuntimeServices, tenure: Tenure, message: Receiv
     services.metrics.turn("busy", answer.thread, 0, services.clock.now() - message.enqueuedAt);
     return { message, executionId: undefined, refused: true, failure: undefined };
   }
-  const handle = await engine.react(answer.thread, triggerOf(input, payload.replyTo), {
-    address: { tenant: tenure.tenant, key: tenure.session },
-    whenBusy: policy,
-  });
+  const trigger = triggerOf(input, payload.replyTo);
+  const handle =
+    services.engineSwitch === undefined
+      ? await engine.react(answer.thread, trigger, {
+          address: { tenant: tenure.tenant, key: tenure.session },
+          whenBusy: policy,
+        })
+      : await services.engineSwitch.join({ tenure, definition: answer.thread, trigger, whenBusy: policy });
   return watched(message, handle);
 }
 

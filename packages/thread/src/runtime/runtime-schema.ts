@@ -10,6 +10,13 @@ export const runtimeSchema = z.strictObject({
   bus: instance.optional(),
   locks: instance.optional(),
   route: callable.optional(),
+  router: z
+    .custom<object>((value) => typeof (value as { route?: unknown } | null)?.route === "function", "has no route()")
+    .optional(),
+  flag: z.string().min(1).optional(),
+  legacy: z
+    .custom<object>((value) => typeof (value as { answer?: unknown } | null)?.answer === "function", "has no answer()")
+    .optional(),
   reply: callable.optional(),
   failureText: z.string().default("Something went wrong on our side. Please try again."),
   busyText: z.string().default("One moment, please: your last message is still being worked on."),

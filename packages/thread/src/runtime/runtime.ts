@@ -22,6 +22,10 @@ import type { Trigger } from "../engine/trigger.ts";
 import type { ThreadStore } from "../store/store.ts";
 import { openTelemetry } from "../telemetry/open-telemetry.ts";
 import { type ThreadTelemetryOptions } from "../engine/telemetry-options.ts";
+import { directTurn } from "./direct-turn.ts";
+import type { EngineRouter, RoutedTurn } from "./engine-router.ts";
+import { createEngineSwitch, switchOptions } from "./engine-switch.ts";
+import type { LegacyEngine } from "./legacy-engine.ts";
 import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 import { carriedMessages } from "./carried.ts";
 import { createHandover } from "./handover.ts";
@@ -51,6 +55,15 @@ export interface RuntimeOptions {
   bus?: Bus;
   /** For leaders and for who is alive; conversations are the bus's. @defaultValue locks of this process */
   locks?: LockManager;
+  /**
+   * Decides for each turn which of two engines serves it, and hears how it came out: a router of `@hebra/flags`. With
+   * it, `flag` and `legacy` are needed too, and accepted messages rest on the bus.
+   */
+  router?: EngineRouter;
+  /** The flag by which the router decides. */
+  flag?: string;
+  /** The engine that answers while the router says so. */
+  legacy?: LegacyEngine;
   /** Who answers a message. @defaultValue the definition that the message names, or the only one */
   route?: Router;
   /**
@@ -125,9 +138,17 @@ export interface Runtime {
    * Its
    * answer goes to the caller and to nobody else.
    *
-   * @throws HebraError as `Engine.react`
+   * @throws HebraError as `Engine.react`; `UNSUPPORTED` with a router, which `turn` asks
    */
   react(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<TurnHandle>;
+  /**
+   * A direct call as `react`, served by the engine that the router chooses; without a router always by this one. The
+   * turn waits in the conversation's line.
+   *
+   * @throws HebraError as `Engine.react`; `THREAD_NOT_FOUND` for an address that is no key and leads nowhere; what the
+   * old engine's `handBack` throws
+   */
+  turn(definition: AnyThreadDefinition | string, trigger: Trigger, options: ReactOptions): Promise<RoutedTurn>;
   /** Starts channels, and a worker beside them. @throws HebraError `INVALID_OPTIONS` */
   gateway(options: GatewayOptions): Promise<Gateway>;
   /** Starts a worker. @throws HebraError `INVALID_OPTIONS` */
@@ -190,7 +211,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   assertSafe({ busIsLocal, locksGiven: options.locks !== undefined, store: store.scope, workers, oneHost });
   const bus = options.bus ?? (localBus({ clock, leaseMs: leaseTtlMs }) as Bus);
   const locks = options.locks ?? localLocks({ clock });
-  const intake = options.intake ?? (store.scope === "process" ? "bus" : "store");
+  const switched = switchOptions(options);
+  const intake = options.intake ?? (store.scope === "process" || switched !== undefined ? "bus" : "store");
   if (intake === "store" && store.scope === "process")
     throw new HebraError(
       "UNSUPPORTED",
@@ -275,6 +297,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     bus,
     locks,
     threads,
+    engineSwitch: undefined,
+    failureText,
     route: options.route ?? defaultRouter(threads),
     routesByName: options.route === undefined,
     handover,
@@ -292,6 +316,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     maxReplyBytes,
     sweepMs,
   };
+  if (switched !== undefined) services.engineSwitch = createEngineSwitch(services, switched);
   const started: { workers: Worker[]; gateways: Gateway[]; schedulers: Scheduler[] } = {
     workers: [],
     gateways: [],
@@ -313,9 +338,20 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     bus,
     async react(definition, trigger, reactOptions) {
       assertOpen();
+      if (switched !== undefined)
+        throw new HebraError(
+          "UNSUPPORTED",
+          "`react` would pass by the router of this runtime. Call `turn`, which serves with the engine that the session has.",
+        );
       await phase.begin();
       phase.assertOpen();
       return engine.react(definition, trigger, reactOptions);
+    },
+    async turn(definition, trigger, reactOptions) {
+      assertOpen();
+      await phase.begin();
+      phase.assertOpen();
+      return directTurn(services, attend, definition, trigger, reactOptions);
     },
     async gateway(gatewayOptions) {
       assertOpen();

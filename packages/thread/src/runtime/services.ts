@@ -5,6 +5,7 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { Engine } from "../engine/api.ts";
 import type { ApprovalTokens } from "../engine/approval-tokens.ts";
 import type { ThreadStore } from "../store/store.ts";
+import type { EngineSwitch } from "./engine-switch.ts";
 import type { Carried } from "./carried.ts";
 import type { Handover } from "./handover.ts";
 import type { RuntimeMetrics } from "./metrics.ts";
@@ -31,6 +32,10 @@ export interface RuntimeServices {
   clock: Clock;
   ids: IdGenerator;
   logger: Logger;
+  /** Chooses between this engine and an older one; none where there is one engine. */
+  engineSwitch: EngineSwitch | undefined;
+  /** What is sent when a turn has failed. */
+  failureText: string;
   /** Signs approvals for those who wait for them. */
   approvalTokens: Pick<ApprovalTokens, "sign"> | undefined;
   /** What a message gets that found its thread busy and its policy is `reject`. */

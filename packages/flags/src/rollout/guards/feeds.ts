@@ -17,5 +17,6 @@ export const feeds: Readonly<Partial<Record<GuardName, string>>> = {
   "action-failures": "Return the engine's turn, or give `calls` in the outcome, on both engines.",
   cost: "Report `usage.costUsd` in the engine's result, or give `cost` in the outcome, on both engines.",
   steps: "Report `usage.steps` in the engine's result, or give `steps` in the outcome, on both engines.",
-  persistence: "Call `verified(flag, complete)` of the collector for finished executions whose rows were compared.",
+  persistence:
+    "Return the engine's turn handle from `next`, or call `verified(flag, complete)` of the collector for finished executions.",
 };
