@@ -1,7 +1,7 @@
 import type { JsonObject } from "@hebra/core";
 import { storyBundle } from "@hebra/migrate";
 import type { LegacyEngine, LegacyResult, LegacyTurn } from "@hebra/thread/runtime";
-import { memoryReader, type LegacyRows } from "@hebra/thread/legacy";
+import { bothWays, memoryReader, type LegacyRows } from "@hebra/thread/legacy";
 
 type Entity = "context_contexts" | keyof LegacyRows;
 
@@ -39,6 +39,13 @@ export function createOldEngine(
   /** Sessions that came back, in order. */
   const handedBack: string[] = [];
 
+  const reader = memoryReader(() => ({
+    context_contexts: [...tables.context_contexts.values()],
+    context_events: [...tables.context_events.values()],
+    story_executions: [...tables.story_executions.values()],
+    story_steps: [...tables.story_steps.values()],
+    story_parts: [...tables.story_parts.values()],
+  }));
   const legacy: LegacyEngine = {
     async answer(turn) {
       const { id, session, text = "" } = turn;
@@ -70,24 +77,18 @@ export function createOldEngine(
       put("story_parts", { id: `${id}-part`, key: `${step}:0`, step, idx: 0, type: "text", part, ...stamp() });
       return result;
     },
-    async handBack({ session, rows }) {
-      handedBack.push(session);
-      const context = rows.context_events[0]?.["context"];
-      if (context !== undefined && !tables.context_contexts.has(String(context)))
-        put("context_contexts", { id: context, key: session, status: "open", content: {}, ...stamp() });
-      for (const [entity, some] of Object.entries(rows))
-        for (const row of some) put(entity as Entity, row as JsonObject);
-    },
-    history: {
-      reader: memoryReader(() => ({
-        context_contexts: [...tables.context_contexts.values()],
-        context_events: [...tables.context_events.values()],
-        story_executions: [...tables.story_executions.values()],
-        story_steps: [...tables.story_steps.values()],
-        story_parts: [...tables.story_parts.values()],
-      })),
+    ...bothWays({
+      reader,
       toBundle: storyBundle,
-    },
+      accept(rows, { session }) {
+        handedBack.push(session);
+        const context = rows.context_events[0]?.["context"];
+        if (context !== undefined && !tables.context_contexts.has(String(context)))
+          put("context_contexts", { id: context, key: session, status: "open", content: {}, ...stamp() });
+        for (const [entity, some] of Object.entries(rows))
+          for (const row of some) put(entity as Entity, row as JsonObject);
+      },
+    }),
   };
   return {
     legacy,

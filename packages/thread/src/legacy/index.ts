@@ -1,3 +1,4 @@
+export { bothWays, type BothWaysOptions } from "./both-ways.ts";
 export { catchUp, type CatchUpOptions } from "./catch-up.ts";
 export { handover, type LegacyRows } from "./handover.ts";
 export { jsonLinesReader } from "./read-through/json-lines-reader.ts";

@@ -5,7 +5,7 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { Address, ReactOptions } from "../engine/api.ts";
 import type { Trigger } from "../engine/trigger.ts";
 import type { RoutedTurn } from "./engine-router.ts";
-import type { EngineSwitch } from "./engine-switch.ts";
+import type { EngineSwitch } from "./switched-turn.ts";
 import { policyOf } from "./mid-turn.ts";
 import type { RuntimeServices } from "./services.ts";
 

@@ -1,6 +1,7 @@
 import type { TurnHandle } from "../engine/handle.ts";
 import type { TurnResult } from "../engine/rows/turn-result.ts";
 import type { LegacyResult } from "./legacy-engine.ts";
+import type { RouterOutcome } from "./router-outcome.ts";
 
 /** Whose turn it is. */
 export interface RouterContext {
@@ -23,20 +24,6 @@ export interface SwitchRequest {
   readonly since: number | undefined;
   /** Stable for this switch. */
   readonly id: string;
-}
-
-/** How a turn came out, for the guards of a rollout. */
-export interface RouterOutcome {
-  readonly status: "ok" | "failed" | "incomplete" | "stopped" | "unknown";
-  readonly error?: unknown;
-  /** Of the whole turn, in one unit for both engines, such as dollars. */
-  readonly cost?: number;
-  /** Answers of the model. */
-  readonly steps?: number;
-  /** Input and output together. */
-  readonly tokens?: number;
-  /** Every action call of the turn; an empty list says that there was none. */
-  readonly calls?: readonly { readonly name: string; readonly ok: boolean }[];
 }
 
 /** A turn that an engine has begun. */

@@ -1,31 +1,16 @@
 import { errorCode, HebraError } from "@hebra/core";
 import type { Tenure } from "@hebra/bus";
-import type { Lease } from "@hebra/lock";
-import type { BusyPolicy } from "../definition/policy.ts";
 import type { TurnHandle } from "../engine/handle.ts";
 import { executionIdOf } from "../engine/rows/new-rows.ts";
 import type { Trigger } from "../engine/trigger.ts";
-import { catchUp } from "../legacy/catch-up.ts";
-import { handover } from "../legacy/handover.ts";
 import type { Snapshot } from "../store/store.ts";
 import { chunkLog } from "./chunk-log.ts";
 import { deliveryLease } from "./leases.ts";
-import type { EngineRouter, RoutedTurn, RouterHandlers, RouterOutcome, RouterTurn } from "./engine-router.ts";
-import type { LegacyEngine } from "./legacy-engine.ts";
+import type { EngineRouter, RouterHandlers, RouterTurn, SwitchRequest } from "./engine-router.ts";
+import type { EngineChange, LegacyEngine } from "./legacy-engine.ts";
+import type { RouterOutcome } from "./router-outcome.ts";
 import type { RuntimeServices } from "./services.ts";
-
-/** A turn that is to begin under a conversation's lease. */
-export interface TurnRequest {
-  readonly tenure: Tenure;
-  /** For the new engine, which releases it. */
-  readonly lease: Lease;
-  /** The new engine's definition. */
-  readonly definition: string;
-  readonly trigger: Trigger;
-  readonly whenBusy?: BusyPolicy;
-  /** Ends the turn when it aborts: the caller has gone. */
-  readonly signal?: AbortSignal;
-}
+import type { EngineSwitch, SwitchedTurn, TurnRequest } from "./switched-turn.ts";
 
 /** Who decides, about what, and what it decides between. */
 export interface SwitchOptions {
@@ -51,19 +36,6 @@ export function switchOptions(options: Partial<SwitchOptions> & { intake?: "stor
   return { router, flag, legacy };
 }
 
-/** A turn that has begun, or one that a busy thread has refused. */
-export type SwitchedTurn = RoutedTurn | { readonly engine: "busy"; readonly error: unknown };
-
-/** Begins each turn with the engine that its session has. */
-export interface EngineSwitch {
-  /** @throws HebraError what the chosen engine throws */
-  begin(request: TurnRequest): Promise<SwitchedTurn>;
-  /** A message reached the conversation in mid-turn: it goes to the engine that runs. */
-  join(request: Omit<TurnRequest, "lease">): Promise<TurnHandle>;
-  /** Resumes what the new engine has left open in a context, and reports how it comes out. */
-  resume(tenure: Tenure, contextId: string, lease: Lease): Promise<void>;
-}
-
 type Answer = SwitchedTurn & {
   readonly result: Promise<{ readonly status: string }>;
   readonly outcome?: RouterOutcome | Promise<RouterOutcome>;
@@ -82,7 +54,16 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
 
   function route(tenure: Tenure, inFlight: boolean, handlers: Pick<RouterHandlers<Answer>, "legacy" | "next">) {
     const { tenant, session } = tenure;
-    const { handBack, history, withoutHandBack = false } = legacy;
+    const { withoutHandBack = false } = legacy;
+    const change = ({ id, since }: SwitchRequest): EngineChange => ({
+      ...{ tenant, session, id, since, store, locks },
+      lease: deliveryLease(tenure),
+    });
+    const handover = async (request: SwitchRequest) => {
+      await endOpenTurns(tenure);
+      await legacy.handBack!(change(request));
+    };
+    const catchUp = (request: SwitchRequest) => legacy.catchUp!(change(request));
     return router.route<Answer>(
       flag,
       { session, org: tenant },
@@ -91,25 +72,8 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
         inFlight,
         outcome: (turn) => turn.outcome,
         withoutHandover: withoutHandBack,
-        ...(handBack === undefined
-          ? {}
-          : {
-              async handover({ id, since }) {
-                await endOpenTurns(tenure);
-                const rows = await handover(store, { tenant, key: session });
-                await legacy.handBack!({ tenant, session, rows, id, since });
-              },
-            }),
-        ...(history === undefined
-          ? {}
-          : {
-              async catchUp() {
-                const address = { tenant, key: session };
-                const { reader, toBundle } = history;
-                const lease = deliveryLease(tenure);
-                await catchUp({ store, locks, legacy: reader, toBundle, address, lease, clock, logger });
-              },
-            }),
+        ...(legacy.handBack === undefined ? {} : { handover }),
+        ...(legacy.catchUp === undefined ? {} : { catchUp }),
       },
     );
   }

@@ -27,11 +27,11 @@ export type {
   RoutedTurn,
   RouterContext,
   RouterHandlers,
-  RouterOutcome,
   RouterTurn,
   SwitchRequest,
 } from "./engine-router.ts";
-export type { HandBack, LegacyEngine, LegacyResult, LegacyTurn } from "./legacy-engine.ts";
+export type { EngineChange, LegacyEngine, LegacyResult, LegacyTurn } from "./legacy-engine.ts";
+export type { RouterOutcome } from "./router-outcome.ts";
 export type { Gateway, GatewayOptions } from "./gateway.ts";
 export type { HealthCheck, RuntimeHealth } from "./health.ts";
 export type { Route, RoutedMessage, Router } from "./route.ts";

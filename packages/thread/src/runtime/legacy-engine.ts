@@ -1,9 +1,8 @@
 import type { JsonObject } from "@hebra/core";
+import type { Lease, LockManager } from "@hebra/lock";
 import type { Trigger } from "../engine/trigger.ts";
-import type { LegacyRows } from "../legacy/handover.ts";
-import type { MappedGroup } from "../legacy/read-through/legacy-store.ts";
-import type { LegacyGroup, LegacyReader } from "../legacy/read-through/reader.ts";
-import type { RouterOutcome } from "./engine-router.ts";
+import type { ThreadStore } from "../store/store.ts";
+import type { RouterOutcome } from "./router-outcome.ts";
 
 /** A turn that the old engine is to run, under the conversation's lease. */
 export interface LegacyTurn {
@@ -30,36 +29,35 @@ export interface LegacyResult extends RouterOutcome {
   readonly texts: readonly string[];
 }
 
-/** What the new engine has written in a conversation that goes back. */
-export interface HandBack {
+/** A conversation that changes its engine, before its first turn on the other one. */
+export interface EngineChange {
   readonly tenant: string;
   readonly session: string;
-  /** Rows of every turn that the new engine ended there. Write them by id: they may come again. */
-  readonly rows: LegacyRows;
-  /** Stable for this switch. */
+  /** Stable for this change: it may be asked for again after a crash. */
   readonly id: string;
   /** When the session came to the new engine, in milliseconds since the epoch; `undefined` when nobody knows. */
   readonly since: number | undefined;
+  /** The runtime's own. */
+  readonly store: ThreadStore;
+  readonly locks: LockManager;
+  /** The conversation's, held by the runtime. */
+  readonly lease: Lease;
 }
 
-/** The engine that a rollout replaces. */
+/** The engine that a rollout replaces. `bothWays` of `@hebra/thread/legacy` makes `handBack` and `catchUp`. */
 export interface LegacyEngine {
   /**
-   * Runs one turn. When it rejects, the message is delivered again; a turn that failed for good resolves with the status
-   * `failed`.
+   * Runs one turn. When it rejects, the message is delivered again; a turn that failed for good resolves with the
+   * status `failed`.
    */
   answer(turn: LegacyTurn): Promise<LegacyResult>;
   /** Takes over what the new engine wrote, before the first turn after a kill or a rollback. */
-  handBack?(request: HandBack): Promise<void>;
+  handBack?(change: EngineChange): Promise<void>;
   /**
-   * The old engine's rows, from which a conversation gets its history before its first turn on the new engine. Without
-   * it only conversations change to the new engine for which the router's `migrated` says so.
+   * Brings the conversation's history into the thread store, before its first turn there. Without it only those
+   * conversations change to the new engine for which the router's `migrated` says so.
    */
-  history?: {
-    readonly reader: LegacyReader;
-    /** Maps the rows of one context: `storyBundle` of `@hebra/migrate`. */
-    toBundle(group: LegacyGroup): MappedGroup | Promise<MappedGroup>;
-  };
+  catchUp?(change: EngineChange): Promise<void>;
   /**
    * Accepts that after a rollback the old engine does not know what the new one wrote, in place of `handBack`.
    * @defaultValue false

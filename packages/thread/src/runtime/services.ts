@@ -5,7 +5,7 @@ import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { Engine } from "../engine/api.ts";
 import type { ApprovalTokens } from "../engine/approval-tokens.ts";
 import type { ThreadStore } from "../store/store.ts";
-import type { EngineSwitch } from "./engine-switch.ts";
+import type { EngineSwitch } from "./switched-turn.ts";
 import type { Carried } from "./carried.ts";
 import type { Handover } from "./handover.ts";
 import type { RuntimeMetrics } from "./metrics.ts";
