@@ -114,6 +114,7 @@ export const sampled = [
   "packages/migrate/src/run/killed.test.ts",
   "packages/hebra/src/cli/to-local.killed.test.ts",
   "test/provider-streams/interrupted.test.ts",
+  "test/strands/",
 ];
 
 /** @type {readonly Stage[]} */

@@ -173,9 +173,14 @@ export async function tryLease({ locks, settings }: EngineCore, key: string): Pr
   }
 }
 
+/** @throws HebraError `CLOSED` */
+export function assertOpen({ closing }: EngineCore): void {
+  if (closing.signal.aborted) throw new HebraError("CLOSED", "The engine is closed.");
+}
+
 /** @throws HebraError `DEFINITION_MISSING`, `CLOSED` */
 export function definitionOf(core: EngineCore, named: AnyThreadDefinition | string): AnyThreadDefinition {
-  if (core.closing.signal.aborted) throw new HebraError("CLOSED", "The engine is closed.");
+  assertOpen(core);
   const name = typeof named === "string" ? named : named.name;
   const definition = core.definitions.get(name);
   if (definition === undefined)

@@ -24,11 +24,16 @@ export function isTriedAgain(error: unknown, attempt: number, { signal, patient 
   return attempt < TRIES || (patient && isOutage(error));
 }
 
-/** Waits before the next try. @throws the signal's reason */
-export function pause(attempt: number, { clock, random, signal }: RetryOptions): Promise<void> {
+/** Waits before the next try. @throws the signal's reason: why the lease is gone, or that the engine was closed */
+export async function pause(attempt: number, { clock, random, signal }: RetryOptions): Promise<void> {
   const delay = backoffDelay({ attempt, baseMs: BASE_MS, maxMs: MAX_MS, random });
-  // An outage outlasts the first tries: without a floor they would be a busy loop.
-  return sleep(clock, attempt < TRIES ? delay : Math.max(BASE_MS, delay), signal);
+  try {
+    // An outage outlasts the first tries: without a floor they would be a busy loop.
+    await sleep(clock, attempt < TRIES ? delay : Math.max(BASE_MS, delay), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
 }
 
 const reads = ["load", "execution", "history", "journal", "stateAt", "approval", "takeOver"] as const;

@@ -6,6 +6,8 @@ import { ENVELOPE_VERSION, isDurable, type AnyEvent, type ThreadEvent } from "./
 export interface Subscription extends AsyncIterable<ThreadEvent> {
   /** Offers an event of this process. Never blocks: what a slow reader misses comes from the journal. */
   offer(event: AnyEvent): void;
+  /** Looks once more where the turn runs: it has left this process. */
+  lookAgain(): void;
   close(): void;
 }
 
@@ -159,6 +161,7 @@ export function createSubscription(options: {
       }
       wake();
     },
+    lookAgain: () => wake(),
     close,
     // What an event of a type tells is said in one place, `EventData`, and made by the engine alone.
     [Symbol.asyncIterator]: () => read() as AsyncGenerator<ThreadEvent, void, void>,

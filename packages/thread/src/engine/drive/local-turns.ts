@@ -31,16 +31,21 @@ export function createLocalTurns(): LocalTurns {
     };
   };
 
+  function leave(executionId: string): void {
+    running.delete(executionId);
+    for (const reader of readers.get(executionId) ?? []) reader.lookAgain();
+  }
+
   return {
     isRunning: (executionId) => running.has(executionId),
     begin: (executionId) => void running.add(executionId),
     end(executionId, outcome) {
-      running.delete(executionId);
+      leave(executionId);
       const waiting = waiters.get(executionId);
       waiters.delete(executionId);
       for (const callback of waiting ?? []) callback(outcome);
     },
-    leave: (executionId) => void running.delete(executionId),
+    leave,
     onEnd: (executionId, callback) => add(waiters, executionId, callback),
     publish(event) {
       if (event.executionId === null) return;

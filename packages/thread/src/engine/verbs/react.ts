@@ -4,7 +4,7 @@ import { defaultReactor } from "../../definition/default-reactor.ts";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { Snapshot } from "../../store/store.ts";
 import type { Address, ReactOptions } from "../api.ts";
-import { definitionOf, find, locate, tenantOf, tryLease, type EngineCore } from "../engine-core.ts";
+import { assertOpen, definitionOf, find, locate, tenantOf, tryLease, type EngineCore } from "../engine-core.ts";
 import type { TurnHandle } from "../handle.ts";
 import { executionIdOf } from "../rows/new-rows.ts";
 import { parseTrigger, type ParsedTrigger, type Trigger } from "../trigger.ts";
@@ -116,6 +116,8 @@ async function takeOnce(
   { whenBusy, lease: given }: ReactOptions,
 ): Promise<Accepted> {
   const { tenant, snapshot, definition } = arrival;
+  // Closed while the thread was read: a turn that began now would wait for another engine to find it.
+  assertOpen(core);
   const idle = snapshot.active === undefined && snapshot.queued.length === 0;
   if (lease !== undefined && idle) return beginNow(core, lease, arrival, { given: given !== undefined });
   const policy = whenBusy ?? definition.policy.whenBusy;
