@@ -1,6 +1,6 @@
 import { digest, HebraError } from "@hebra/core";
 import { totals, type StepTotals } from "./counters.ts";
-import { freeze } from "./counter-row.ts";
+import { freeze } from "./observed.ts";
 import type { RolloutCommand } from "./commands.ts";
 import { nextPhase, rolloutEvents, type RolloutEvent } from "./machine.ts";
 import { isRandomised, phaseLabel, type Phase } from "./phase.ts";

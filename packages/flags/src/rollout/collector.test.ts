@@ -5,7 +5,7 @@ import { staticProvider } from "../provider/static.ts";
 import { createRouter } from "../route/create-router.ts";
 import type { Outcome } from "../route/router.ts";
 import { createCollector } from "./collector.ts";
-import { gather } from "./counter-row.ts";
+import { gather } from "./gather.ts";
 import { countOver, histogramMean, histogramTotal } from "./histogram.ts";
 import { defaultGuardLimits } from "./guards/types.ts";
 import { rolloutPlan } from "./plan.ts";

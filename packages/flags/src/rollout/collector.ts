@@ -133,6 +133,7 @@ export function createCollector(options: CollectorOptions): Collector {
   const sessions = new Map<string, Known>();
   let cancel = () => {};
   let closed = false;
+  let swept: number | undefined;
 
   function rowAt(flag: string, time: number): Row {
     const start = Math.floor(time / blockMs) * blockMs;
@@ -294,6 +295,10 @@ export function createCollector(options: CollectorOptions): Collector {
       for (const row of due) row.dirty = true;
       onError(error);
     }
+    // Once a block is enough: it walks over everything that is kept.
+    const block = Math.floor(clock.now() / blockMs);
+    if (block === swept) return;
+    swept = block;
     const oldest = clock.now() - KEEP_MS;
     for (const [key, row] of rows) if (!row.dirty && row.start + blockMs < oldest) rows.delete(key);
     for (const [key, { row }] of sessions) if (row.start + blockMs < oldest) sessions.delete(key);

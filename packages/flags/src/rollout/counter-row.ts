@@ -1,15 +1,6 @@
-import { compactBlocks, noCounts, type ArmCounts, type CounterBlock, type OperationCounts } from "./counters.ts";
-import type { ArmPair, GuardInput } from "./guards/types.ts";
-import {
-  BUCKETS,
-  countOver,
-  histogramMean,
-  histogramTotal,
-  mergeHistograms,
-  quantile,
-  type Histogram,
-} from "./histogram.ts";
-import { costBucket, histogramOf, mergeUnits, stepsBucket, unitFlags, type UnitRow } from "./unit-row.ts";
+import type { ArmCounts, CounterBlock, OperationCounts } from "./counters.ts";
+import { countOver, histogramTotal, mergeHistograms, type Histogram } from "./histogram.ts";
+import { costBucket, histogramOf, stepsBucket, unitFlags, type UnitRow } from "./unit-row.ts";
 
 /** Units by a 32-bit hash of their id. */
 export type SessionMarks = readonly number[];
@@ -157,8 +148,14 @@ export function addArms(a: ArmRow, b: ArmRow): ArmRow {
   };
 }
 
+/** One arm of one block, whole. */
+export interface FoldedArm extends ArmRow {
+  readonly calls: number;
+  readonly callFailures: number;
+}
+
 /** Units that are listed, added to the sums of the others. */
-function fold({ rest, units }: ArmBlock): ArmRow & { readonly calls: number; readonly callFailures: number } {
+export function foldArm({ rest, units }: ArmBlock): FoldedArm {
   if (units.length === 0) return { ...rest, calls: 0, callFailures: 0 };
   const marked = (bit: number): number[] => units.filter((unit) => (unit[1] & bit) !== 0).map((unit) => unit[0]);
   const sum = addArms(rest, {
@@ -178,44 +175,8 @@ function fold({ rest, units }: ArmBlock): ArmRow & { readonly calls: number; rea
   return { ...sum, calls: total(8), callFailures: total(9) };
 }
 
-/** Sums many rows without merging the histograms over and over. */
-function createSum(): { readonly add: (row: ArmRow) => void; readonly sum: () => ArmSum } {
-  const total = { assigned: 0, exposed: 0, judged: 0, failed: 0, incomplete: 0, unknown: 0, actionFailed: 0 };
-  const histograms = {
-    durations: new Float64Array(BUCKETS),
-    costs: new Float64Array(BUCKETS),
-    steps: new Float64Array(BUCKETS),
-  };
-  const kinds = ["durations", "costs", "steps"] as const;
-  const sorted = (counts: Float64Array): Histogram => {
-    const pairs: [number, number][] = [];
-    for (let bucket = 0; bucket < BUCKETS; bucket++) if (counts[bucket]! > 0) pairs.push([bucket, counts[bucket]!]);
-    return pairs;
-  };
-  return {
-    add(row) {
-      total.assigned += row.assigned;
-      total.exposed += row.exposed;
-      total.judged += row.judged ?? row.assigned;
-      total.failed += row.failed.length;
-      total.incomplete += row.incomplete?.length ?? 0;
-      total.unknown += row.unknown.length;
-      total.actionFailed += row.actionFailed.length;
-      for (const kind of kinds) {
-        const into = histograms[kind];
-        for (const pair of row[kind]) into[pair[0]]! += pair[1];
-      }
-    },
-    sum: () => ({
-      ...total,
-      durations: sorted(histograms.durations),
-      costs: sorted(histograms.costs),
-      steps: sorted(histograms.steps),
-    }),
-  };
-}
-
-function counts(arm: ReturnType<typeof fold>, frozen: FrozenLimits, latencyCeilingMs: number): ArmCounts {
+/** What the guards count of an arm, against the frozen limits. */
+export function countsOf(arm: FoldedArm, frozen: FrozenLimits, latencyCeilingMs: number): ArmCounts {
   const { assigned, exposed, judged = assigned, called = assigned, calls, callFailures } = arm;
   // What is counted against no limit is no data.
   const against = (histogram: Histogram, limit: number | undefined) =>
@@ -246,156 +207,23 @@ function counts(arm: ReturnType<typeof fold>, frozen: FrozenLimits, latencyCeili
   };
 }
 
-const merge = (a: Record<string, number>, b: Readonly<Record<string, number>> = {}): Record<string, number> => {
-  const sum = { ...a };
-  for (const [name, value] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + value;
-  return sum;
-};
+/** Whether a unit started in an arm. */
+export const hasTraffic = (arm: ArmRow): boolean => arm.assigned > 0 || (arm.units?.length ?? 0) > 0;
 
-/** How many blocks evidence carries at most. */
-const MOST_BLOCKS = 32;
-
-type Side = "new" | "legacy";
-
-/** Each unit once, in the block in which it first started, with what all processes know of it. */
-function unitsByBlock(rows: readonly CounterRow[], side: Side): ReadonlyMap<number, readonly UnitRow[]> {
-  const known = new Map<number, { readonly start: number; unit: UnitRow }>();
-  for (const row of rows) {
-    for (const unit of row[side].units ?? []) {
-      const before = known.get(unit[0]);
-      if (before === undefined) known.set(unit[0], { start: row.start, unit });
-      else before.unit = mergeUnits(before.unit, unit);
-    }
-  }
-  const blocks = new Map<number, UnitRow[]>();
-  for (const { start, unit } of known.values()) {
-    const block = blocks.get(start);
-    if (block === undefined) blocks.set(start, [unit]);
-    else block.push(unit);
-  }
-  return blocks;
-}
-
-/** What {@link gather} counts, and how. */
-export interface GatherOptions {
-  readonly frozen: FrozenLimits;
-  readonly latencyCeilingMs: number;
-  /** Blocks that began earlier are left out, milliseconds since the epoch. */
-  readonly from: number;
-  readonly now: number;
-  /** Durations of units that started within so many milliseconds are left out. @defaultValue 0 */
-  readonly warmUpMs?: number;
-}
-
-/**
- * Adds up the rows of all processes whose block began at `from` or later. Empty blocks are put at the end for the time
- * since the last report, so that silence is seen.
- */
-export function gather(all: readonly CounterRow[], options: GatherOptions): Gathered {
-  const { frozen, latencyCeilingMs, from, now, warmUpMs = 0 } = options;
-  const rows = all.filter((row) => row.start >= from).sort((a, b) => a.start - b.start);
-  const units = { new: unitsByBlock(rows, "new"), legacy: unitsByBlock(rows, "legacy") };
-  const byStart = new Map<number, CounterRow[]>();
-  for (const row of rows) {
-    const same = byStart.get(row.start);
-    if (same === undefined) byStart.set(row.start, [row]);
-    else same.push(row);
-  }
-  const blocks: CounterBlock[] = [];
-  const sums = { new: createSum(), legacy: createSum() };
-  let shadow: Record<string, number> = { ...noShadow };
-  let persistence: Record<string, number> = { checked: 0, missing: 0 };
-  let observedMs = 0;
-  let limits = frozen;
-  for (const [start, same] of byStart) {
-    const armOf = (side: Side) => {
-      const rest = same.map((row) => row[side]).reduce(addArms);
-      const arm = fold({ rest, units: units[side].get(start) ?? [] });
-      const counted = start < from + warmUpMs ? { ...arm, durations: [] } : arm;
-      sums[side].add(counted);
-      return counts(counted, limits, latencyCeilingMs);
-    };
-    let block: CounterBlock = { start, end: start, new: armOf("new"), legacy: armOf("legacy") };
-    for (const row of same) {
-      block = addExtras(block, row);
-      shadow = merge(shadow, row.shadow as Readonly<Record<string, number>> | undefined);
-      persistence = merge(persistence, row.persistence);
-    }
-    if (same.some((row) => hasTraffic(row.new) || hasTraffic(row.legacy)))
-      observedMs += Math.max(0, Math.min(block.end, now) - block.start);
-    blocks.push(block);
-    // Without a step before it, a step's first legacy units set the limits that the later ones are held against.
-    if (Object.keys(limits).length < 3) limits = { ...freeze(sums.legacy.sum(), {}), ...limits };
-  }
-  const last = blocks.at(-1);
-  if (last !== undefined && now >= last.end + (last.end - last.start)) {
-    const half = (now - last.end) / 2;
-    for (const start of [last.end, last.end + half])
-      blocks.push({ start, end: start + half, new: noCounts, legacy: noCounts });
-  }
-  return {
-    blocks: compactBlocks(blocks, MOST_BLOCKS),
-    new: sums.new.sum(),
-    legacy: sums.legacy.sum(),
-    observedMs,
-    shadow: shadow as unknown as ShadowCounts,
-    persistence: persistence as { checked: number; missing: number },
-  };
-}
-
-const hasTraffic = (arm: ArmRow): boolean => arm.assigned > 0 || (arm.units?.length ?? 0) > 0;
-
-function addExtras(block: CounterBlock, row: CounterRow): CounterBlock {
+/** A block with what one row knows besides its arms. */
+export function addExtras(block: CounterBlock, row: CounterRow): CounterBlock {
   const operations: Record<string, OperationCounts> = { ...block.operations };
   for (const [name, { attempts, successes }] of Object.entries(row.operations ?? {})) {
     const before = operations[name] ?? { attempts: 0, successes: 0 };
     operations[name] = { attempts: before.attempts + attempts, successes: before.successes + successes };
   }
-  const errorClasses = merge({ ...block.errorClasses }, row.errorClasses);
+  const errorClasses: Record<string, number> = { ...block.errorClasses };
+  for (const [name, count] of Object.entries(row.errorClasses ?? {}))
+    errorClasses[name] = (errorClasses[name] ?? 0) + count;
   return {
     ...block,
     end: Math.max(block.end, row.end),
     ...(Object.keys(operations).length > 0 ? { operations } : {}),
     ...(Object.keys(errorClasses).length > 0 ? { errorClasses } : {}),
-  };
-}
-
-function pair(gathered: Pick<Gathered, "new" | "legacy">, of: (arm: ArmSum) => number | undefined): ArmPair {
-  const fresh = of(gathered.new);
-  const legacy = of(gathered.legacy);
-  return { ...(fresh === undefined ? {} : { new: fresh }), ...(legacy === undefined ? {} : { legacy }) };
-}
-
-/** The part of a {@link GuardInput} that comes from counters. */
-export function observedInput(
-  gathered: Gathered,
-): Pick<GuardInput, "blocks" | "p95" | "meanCost" | "meanSteps" | "persistence"> {
-  return {
-    blocks: gathered.blocks,
-    p95: pair(gathered, (arm) => quantile(arm.durations, 0.95)),
-    meanCost: pair(gathered, (arm) => histogramMean(arm.costs)),
-    meanSteps: pair(gathered, (arm) => histogramMean(arm.steps)),
-    persistence: gathered.persistence,
-  };
-}
-
-/** Fewest sampled turns from which a 95th percentile is frozen. */
-const LEAST_SAMPLES = 50;
-
-/**
- * What the next step freezes: the legacy arm's 95th percentiles, where enough was sampled; else what was frozen before.
- */
-export function freeze(legacy: ArmSum, before: FrozenLimits): FrozenLimits {
-  const of = (histogram: Histogram, old: number | undefined) =>
-    histogramTotal(histogram) < LEAST_SAMPLES ? old : quantile(histogram, 0.95);
-  const [slowOver, costOver, stepsOver] = [
-    of(legacy.durations, before.slowOver),
-    of(legacy.costs, before.costOver),
-    of(legacy.steps, before.stepsOver),
-  ];
-  return {
-    ...(slowOver === undefined ? {} : { slowOver }),
-    ...(costOver === undefined ? {} : { costOver }),
-    ...(stepsOver === undefined ? {} : { stepsOver }),
   };
 }

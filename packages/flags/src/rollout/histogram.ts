@@ -40,7 +40,7 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
 /** How many values there are. */
 export function histogramTotal(histogram: Histogram): number {
   let total = 0;
-  for (const pair of histogram) total += pair[1];
+  for (let at = 0; at < histogram.length; at++) total += histogram[at]![1];
   return total;
 }
 
@@ -48,7 +48,7 @@ export function histogramTotal(histogram: Histogram): number {
 export function countOver(histogram: Histogram, limit: number): number {
   const first = firstBucketOver(limit);
   let over = 0;
-  for (const pair of histogram) if (pair[0] >= first) over += pair[1];
+  for (let at = histogram.length - 1; at >= 0 && histogram[at]![0] >= first; at--) over += histogram[at]![1];
   return over;
 }
 
@@ -57,9 +57,10 @@ export function quantile(histogram: Histogram, q: number): number | undefined {
   const total = histogramTotal(histogram);
   if (total === 0) return undefined;
   let seen = 0;
-  for (const [bucket, count] of histogram) {
-    seen += count;
-    if (seen >= q * total) return upperEdge(bucket);
+  for (let at = 0; at < histogram.length; at++) {
+    const pair = histogram[at]!;
+    seen += pair[1];
+    if (seen >= q * total) return upperEdge(pair[0]);
   }
   return undefined;
 }
@@ -69,7 +70,10 @@ export function histogramMean(histogram: Histogram): number | undefined {
   const total = histogramTotal(histogram);
   if (total === 0) return undefined;
   let sum = 0;
-  for (const [bucket, count] of histogram) sum += count * middles[bucket]!;
+  for (let at = 0; at < histogram.length; at++) {
+    const pair = histogram[at]!;
+    sum += pair[1] * middles[pair[0]]!;
+  }
   return sum / total;
 }
 

@@ -3,14 +3,16 @@ import * as z from "zod";
 import { addRecord, isEdge, takeEdge } from "./apply.ts";
 import { runChecks, type RolloutCheck } from "./check.ts";
 import type { RolloutCommand } from "./commands.ts";
-import { gather, observedInput, type Gathered } from "./counter-row.ts";
+import type { Gathered } from "./counter-row.ts";
 import { seal, type Cause, type EvidenceRecord, type Judgement } from "./evidence.ts";
+import { createGatherer, type Gatherer } from "./gather.ts";
 import { evaluateGuards, type GuardReport } from "./guards/evaluate.ts";
 import type { GuardInput } from "./guards/types.ts";
 import type { IncidentSink } from "../incident/incident.ts";
 import { rolloutIncidents } from "./incidents.ts";
 import { legalEvents, nextPhase, type RolloutEvent } from "./machine.ts";
 import { notifyAll, type Notifier } from "./notifier.ts";
+import { observedInput } from "./observed.ts";
 import { activePhase, isRandomised, phaseLabel } from "./phase.ts";
 import { gateOf, shareOf } from "./plan.ts";
 import { checkCommand, checkPlan, parsePolicy, type RolloutPolicy } from "./policy.ts";
@@ -154,6 +156,8 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
     ...(options.engines === undefined ? {} : { engines: options.engines }),
   });
 
+  const gatherers = new Map<string, Gatherer>();
+
   async function known(flag: string): Promise<RolloutState> {
     const state = await store.read(flag);
     if (state === undefined)
@@ -169,7 +173,9 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
       unreadable = error instanceof Error ? error.message : String(error);
       return [];
     });
-    const gathered = gather(rows, {
+    let gatherer = gatherers.get(state.flag);
+    if (gatherer === undefined) gatherers.set(state.flag, (gatherer = createGatherer()));
+    const gathered = gatherer(rows, {
       frozen: state.frozen,
       latencyCeilingMs: limits.latencyCeilingMs,
       from: state.enteredAt,

@@ -1,4 +1,4 @@
-import type { ArmCounts } from "../counters.ts";
+import type { ArmCounts, CounterBlock, StepTotals } from "../counters.ts";
 import { addConditional, averagedLogE, noEvidence } from "./mixture.ts";
 import type { GuardInput } from "./types.ts";
 
@@ -20,22 +20,37 @@ export interface Comparison {
   readonly measured: { readonly new: number; readonly legacy: number };
 }
 
+/** Blocks do not change, and a look finds the same ones as the look before it: their logarithms are kept. */
+const known = new WeakMap<CounterBlock | StepTotals, Map<Measure, readonly number[]>>();
+
+function evidenceOf(counts: CounterBlock | StepTotals, measure: Measure): readonly number[] {
+  let own = known.get(counts);
+  if (own === undefined) known.set(counts, (own = new Map()));
+  let row = own.get(measure);
+  if (row === undefined) {
+    const { new: fresh, legacy } = counts;
+    const { failures, trials } = measure;
+    const made = noEvidence();
+    addConditional(made, fresh[failures], fresh[trials], legacy[failures], legacy[trials]);
+    own.set(measure, (row = made));
+  }
+  return row;
+}
+
 /** Compares the new arm with the legacy traffic of the same population and the same time. */
 export function compareArms(input: GuardInput, measure: Measure): Comparison {
   const { failures, trials } = measure;
   const perStep: number[][] = [];
-  for (const step of input.completed) {
-    const row = noEvidence();
-    addConditional(row, step.new[failures], step.new[trials], step.legacy[failures], step.legacy[trials]);
-    perStep.push(row);
-  }
+  for (const step of input.completed) perStep.push([...evidenceOf(step, measure)]);
   const running = noEvidence();
   let newFailures = 0;
   let newTrials = 0;
   let legacyFailures = 0;
   let legacyTrials = 0;
-  for (const { new: fresh, legacy } of input.blocks) {
-    addConditional(running, fresh[failures], fresh[trials], legacy[failures], legacy[trials]);
+  for (const block of input.blocks) {
+    const { new: fresh, legacy } = block;
+    const own = evidenceOf(block, measure);
+    for (let at = 0; at < own.length; at++) running[at]! += own[at]!;
     newFailures += fresh[failures];
     newTrials += fresh[trials];
     legacyFailures += legacy[failures];
