@@ -1,11 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-
-interface Esbuild {
-  build(options: object): Promise<unknown>;
-}
+import { bundle } from "@hebra/test-servers/bundle";
 
 interface Loading {
   onLoad(options: { filter: RegExp }, load: (at: { path: string }) => { contents: string; loader: "ts" }): void;
@@ -77,25 +73,12 @@ const nextVersion = {
 
 /** Builds the program with the packages as they are, or one schema version later. @returns the file */
 export async function bundleBuild(which: "older" | "newer"): Promise<string> {
-  const outfile = join(folder, `${which}.mjs`);
-  const tsx = createRequire(join(root, "package.json")).resolve("tsx");
-  const { build } = createRequire(tsx)("esbuild") as Esbuild;
-  await build({
-    entryPoints: [join(here, "program.ts")],
-    outfile,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    conditions: ["@hebra/source"],
-    external: ["libsql", "pg", "ioredis", "ai", "better-sqlite3", "@electric-sql/pglite"],
-    banner: {
-      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
-    },
-    plugins: which === "newer" ? [nextVersion] : [],
-    logLevel: "error",
-  });
-  return outfile;
+  const { program } = await bundle(
+    join(folder, which),
+    { program: join(here, "program.ts") },
+    which === "newer" ? [nextVersion] : [],
+  );
+  return program;
 }
 
 export function removeBuilds(): void {

@@ -1,14 +1,10 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "@hebra/test-servers/bundle";
 import type { Job, Said } from "./program.ts";
-
-interface Esbuild {
-  build(options: object): Promise<unknown>;
-}
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = join(dirname(here), "node_modules", ".cache", `crash-${process.pid}`);
@@ -16,27 +12,10 @@ const folder = join(dirname(here), "node_modules", ".cache", `crash-${process.pi
 /** How long any process may take, in milliseconds: a hung one is a violation, and the machine may be busy. */
 const PATIENCE = 60_000;
 
-/** Makes one file of a program of this folder and our packages, so that a process starts fast. @returns the file */
+/** Makes plain JavaScript of a program of this folder and our packages. @returns the file */
 export async function bundleProgram(name = "program"): Promise<string> {
-  const output = join(folder, `${name}.mjs`);
-  const root = dirname(dirname(here));
-  const tsx = createRequire(join(root, "package.json")).resolve("tsx");
-  const { build } = createRequire(tsx)("esbuild") as Esbuild;
-  await build({
-    entryPoints: [join(here, `${name}.ts`)],
-    outfile: output,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    conditions: ["@hebra/source"],
-    external: ["libsql", "pg", "ioredis", "ai", "better-sqlite3", "@electric-sql/pglite"],
-    banner: {
-      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
-    },
-    logLevel: "error",
-  });
-  return output;
+  const { program } = await bundle(folder, { program: join(here, `${name}.ts`) });
+  return program;
 }
 
 export function removeProgram(): void {

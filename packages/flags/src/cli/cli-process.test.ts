@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { eventually } from "@hebra/test-servers/eventually";
 import { startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
+import { bundle } from "@hebra/test-servers/bundle";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { tokens } from "../admin/admin.fixture.ts";
 import { fileAudit } from "../admin/audit.ts";
@@ -23,7 +24,6 @@ import { createRolloutService } from "../rollout/service.ts";
 import { fileRolloutStore } from "../rollout/store/file.ts";
 import { redisRolloutStore } from "../rollout/store/redis.ts";
 import type { RolloutStore } from "../rollout/store/store.ts";
-import { bundleMain } from "./bundle-main.fixture.ts";
 import { wordsOf } from "./cli.fixture.ts";
 
 /** What the admin writes and what processes read, in one kind of place. */
@@ -40,7 +40,10 @@ let server: Server;
 let handler: AdminHandler;
 let backend: Backend;
 let flags: Flags;
-beforeAll(async () => void (program = await bundleMain(await mkdtemp(join(tmpdir(), "cli-main-")))));
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cli-main-"));
+  program = (await bundle(folder, { main: join(import.meta.dirname, "main.ts") })).main;
+});
 afterAll(() => rm(dirname(program), { recursive: true }));
 beforeEach(async () => void (directory = await mkdtemp(join(tmpdir(), "cli-"))));
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { eventually } from "@hebra/test-servers/eventually";
 import { afterAll, describe, expect, it } from "vitest";
-import { app, nodeArgs, PATIENCE, root, workbench } from "./testing/spawn.fixture.ts";
+import { app, main, PATIENCE, root, workbench } from "./testing/spawn.fixture.ts";
 
 const TIME = 120_000;
 const bench = workbench();
@@ -81,11 +81,10 @@ describe("hebra chat on a pipe", () => {
 describe.skipIf(withoutPty !== undefined)("hebra chat in a terminal", () => {
   function open() {
     const config = bench.config({ store: { backend: "memory" } });
-    const child = spawn(
-      "python3",
-      ["-c", PTY, process.execPath, ...nodeArgs, "chat", "--app", app, "--config", config],
-      { cwd: root, env: { ...process.env, TERM: "xterm", HEBRA_TEST_LOG: bench.log } },
-    );
+    const child = spawn("python3", ["-c", PTY, process.execPath, main, "chat", "--app", app, "--config", config], {
+      cwd: root,
+      env: { ...process.env, TERM: "xterm", HEBRA_TEST_LOG: bench.log },
+    });
     let raw = "";
     child.stdout.on("data", (chunk) => (raw += String(chunk)));
     child.stderr.on("data", (chunk) => (raw += String(chunk)));

@@ -3,14 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "@hebra/test-servers/bundle";
 import { eventually } from "@hebra/test-servers/eventually";
 
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-/** The module that the commands of the tests load. */
-export const app = fileURLToPath(new URL("app.fixture.ts", import.meta.url));
-/** How node is started, so that it runs from source. */
-export const nodeArgs = ["--conditions=@hebra/source", "--import", "tsx", main];
-/** Where it is started: `tsx` is found from here. */
+/** As deep as `dist/cli`: from here the program finds its manifest and its peers. */
+const folder = fileURLToPath(new URL(`../../../.cache/cli-${process.pid}/`, import.meta.url));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+/** `app` is the module that the commands of the tests load. */
+export const { main, app } = await bundle(folder, {
+  main: fileURLToPath(new URL("../main.ts", import.meta.url)),
+  app: fileURLToPath(new URL("app.fixture.ts", import.meta.url)),
+});
 export const root = fileURLToPath(new URL("../../../../../", import.meta.url));
 
 /** A real `hebra` in a process of its own. */
@@ -29,7 +33,7 @@ export interface Spawned {
 export const PATIENCE = 60_000;
 
 export function hebra(args: readonly string[], env: Record<string, string | undefined> = {}): Spawned {
-  const child = spawn(process.execPath, [...nodeArgs, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
