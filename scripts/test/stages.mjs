@@ -115,6 +115,7 @@ export const sampled = [
   "packages/hebra/src/cli/to-local.killed.test.ts",
   "test/provider-streams/interrupted.test.ts",
   "test/strands/",
+  "packages/thread/src/engine/prompt-budget.test.ts",
 ];
 
 /** @type {readonly Stage[]} */

@@ -58,6 +58,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   REACTOR_PROTOCOL: internal,
   SCRIPT_EXHAUSTED: internal,
   MODEL_UNSUPPORTED: usage,
+  PROMPT_TOO_LONG: usage,
   STALE_FENCE: drift,
   VERSION_CONFLICT: drift,
   TRIGGER_MISMATCH: usage,

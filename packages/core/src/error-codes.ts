@@ -97,6 +97,10 @@ export const errorCodes = {
     "A reactor broke the order of events of its contract.",
     "Fix the reactor; run the contract kit of @hebra/reactor/testing against it.",
   ),
+  PROMPT_TOO_LONG: entry(
+    "A prompt has more tokens than the model or the definition's `prompt.maxTokens` allows, also after shortening.",
+    "Shorten the message, the instructions or the actions, or raise the limit; the thread stays usable.",
+  ),
   SCRIPT_EXHAUSTED: entry(
     "A scripted reactor was asked for more steps than its script has.",
     "Add steps, or set `repeatLast`.",

@@ -76,7 +76,8 @@ export interface ReactorInput {
 /**
  * What thinks: one call is one step, that is one model answer. The events must keep the order that the contract kit of
  * `@hebra/reactor/testing` checks: parts open, grow and close; `usage` before `finish`; `finish` last, exactly once.
- * A failure is thrown, never an event.
+ * A failure is thrown, never an event. `PROMPT_TOO_LONG` makes the engine ask once more with a shorter transcript, by
+ * `details.promptTokens` and `details.maxTokens` where they are known.
  */
 export interface Reactor {
   /** The version of this contract. */

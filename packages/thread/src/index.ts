@@ -7,6 +7,7 @@ export {
   type AnyAction,
   type ApprovalRequirement,
   type CallIds,
+  type ModelOutput,
   type StateChange,
 } from "./definition/define-action.ts";
 export {
@@ -22,6 +23,7 @@ export {
   type ThreadOptions,
   type ToolLike,
 } from "./definition/define-thread.ts";
+export type { CountedPrompt, PromptBudget, ResolvedPromptBudget } from "./definition/prompt-budget.ts";
 export type { BusyPolicy, LoopPolicy, ResolvedPolicy } from "./definition/policy.ts";
 export type {
   Address,
@@ -32,6 +34,8 @@ export type {
   ReactOptions,
   SendOptions,
 } from "./engine/api.ts";
+export type { BlobName, BlobStore } from "./engine/blobs/blob-store.ts";
+export { fileBlobs, type FileBlobsOptions } from "./engine/blobs/file-blobs.ts";
 export type { EngineHealth, StuckConversation } from "./engine/engine-health.ts";
 export type { HistoryOptions } from "./engine/history-options.ts";
 export { approvalTokens, type ApprovalTokens, type ApprovalTokensOptions } from "./engine/approval-tokens.ts";

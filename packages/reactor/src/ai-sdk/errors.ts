@@ -1,5 +1,6 @@
 import { HebraError, parseRetryAfter, type JsonValue } from "@hebra/core";
 import { abortedError } from "../aborted.ts";
+import { overflowOf } from "./overflow.ts";
 import { briefCause, cleanText, messageOf } from "./clean-error.ts";
 
 /** Errors that the same call would meet again, by the AI SDK's name for them. */
@@ -47,6 +48,12 @@ export function toModelError(error: unknown, signal: AbortSignal, now: () => num
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
   const text = cleanText(messageOf(found), name);
+  const overflow = overflowOf(found, status);
+  if (overflow !== undefined)
+    return new HebraError("PROMPT_TOO_LONG", `The model's provider refused the prompt as too long: ${text}`, {
+      cause: briefCause(found),
+      details: { ...details, ...overflow },
+    });
   return new HebraError(
     "REACTOR_FAILED",
     `The model call failed${status === undefined ? "" : ` with status ${status}`}: ${text}`,

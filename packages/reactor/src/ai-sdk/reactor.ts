@@ -28,7 +28,8 @@ const peer = { name: "ai", range: ">=6.0.298 <8", neededBy: "@hebra/reactor/ai-s
  *
  * Failures come as `REACTOR_FAILED`, with `retryable`, `details.status` and `details.retryAfterMs` where the provider
  * says
- * them, and without anything of the request.
+ * them, and without anything of the request. A prompt that the provider refuses as too long is `PROMPT_TOO_LONG`, with
+ * `details.promptTokens` and `details.maxTokens` where it says them; the engine then shortens it and asks once more.
  *
  * @throws HebraError `PEER_MISSING` without `ai`, `INVALID_OPTIONS`, `MODEL_UNSUPPORTED` for a model of another
  * specification than v2, v3 or v4.

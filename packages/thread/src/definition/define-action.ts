@@ -1,4 +1,5 @@
 import type { JsonValue } from "@hebra/core";
+import type { ModelOutputPart } from "@hebra/reactor";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { ActionEffect } from "../store/rows.ts";
 
@@ -37,6 +38,9 @@ export interface ApprovalRequirement {
   expiresInMs?: number;
 }
 
+/** What a model is shown of a result: a text, or pieces in order. */
+export type ModelOutput = string | readonly ModelOutputPart[];
+
 /** How often a failed call is tried again before the model is told. */
 export interface ActionRetry {
   /** Tries in all. */
@@ -69,6 +73,15 @@ export interface Action<Input = unknown, Output = unknown, State = unknown, Serv
     input: Input,
     context: ActionContext<State, Services>,
   ): Output | StateChange<Output, Partial<State>> | Promise<Output | StateChange<Output, Partial<State>>>;
+  /**
+   * What the model is shown in place of the output's JSON: text, pictures and files. A file is given by reference: an
+   * `https:` or `data:` URL, or a `blob:` reference that `readFile` turns into one. It is made once, kept with the
+   * result, and shown in every later turn too. When it throws, the model is shown the output.
+   *
+   * @param output - what `execute` returned; of a result that a person gave, its JSON
+   * @defaultValue the output as JSON
+   */
+  toModelOutput?(output: Output, input: Input): ModelOutput | Promise<ModelOutput>;
   /**
    * Ask a person first; a function decides by the input, and asks unless it returns `false`. @defaultValue false
    */

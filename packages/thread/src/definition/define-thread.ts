@@ -4,6 +4,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { PartRow } from "../store/rows.ts";
 import { defineAction, type Action } from "./define-action.ts";
 import { resolvePolicy, type LoopPolicy, type ResolvedPolicy } from "./policy.ts";
+import { resolvePromptBudget, type PromptBudget, type ResolvedPromptBudget } from "./prompt-budget.ts";
 
 /** What instructions and phased actions are chosen by. */
 export interface StepContext<State, Services> {
@@ -51,12 +52,17 @@ export interface ToolLike {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the AI SDK's own type is generic
   execute?: ((input: any, options: any) => unknown) | undefined;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+  toModelOutput?: ((options: any) => unknown) | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
   needsApproval?: boolean | ((input: any, options: any) => unknown) | undefined;
 }
 
 /** How long histories are kept short for the model. The items themselves stay. */
 export interface Compaction<Services> {
-  /** Items since the last summary that make a new one; keep it under the engine's `historyItems`. @defaultValue 30 */
+  /**
+   * Items since the last summary that make a new one; keep it under the engine's `historyItems`. With
+   * `prompt.maxTokens`, items that fill half of it make one too. @defaultValue 30
+   */
   everyItems?: number;
   /**
    * Sums up a piece of the conversation. It is kept as an item, and shown to the model before the newest items.
@@ -117,6 +123,8 @@ export interface ThreadOptions<
   /** What thinks. @defaultValue the AI SDK reactor with `model` */
   reactor?: Reactor;
   policy?: LoopPolicy<Output>;
+  /** How large a prompt may get, and how much of an action's result the model is shown. */
+  prompt?: PromptBudget;
   /** Sums up long histories. @defaultValue the model sees the newest items alone */
   compaction?: Compaction<Services>;
   /** Made for each turn in each process: database handles, clients, tokens. Never stored. */
@@ -137,6 +145,7 @@ export interface ThreadDefinition<State = unknown, Services = unknown, Output = 
   actions(context: StepContext<State, Services>): ActionMap;
   readonly reactor: Reactor | undefined;
   readonly policy: ResolvedPolicy;
+  readonly prompt: ResolvedPromptBudget;
   readonly compaction: Required<Compaction<Services>> | undefined;
   services(context: ServicesContext): Services | Promise<Services>;
   /** The type of a turn's `output`; there is no such member. */
@@ -206,6 +215,7 @@ export function defineThread<
         : () => actions ?? {},
     reactor: options.reactor,
     policy: resolvePolicy(options.policy ?? {}, `${where} policy`),
+    prompt: resolvePromptBudget(options.prompt ?? {}, `${where} prompt`),
     compaction: options.compaction && {
       summarize: options.compaction.summarize.bind(options.compaction),
       everyItems: positiveInteger(

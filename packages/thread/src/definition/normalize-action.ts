@@ -1,5 +1,5 @@
 import { assertJson, errorMessage, HebraError, type JsonObject, type JsonValue } from "@hebra/core";
-import { toJsonSchema, validateAgainst, type ActionSpec } from "@hebra/reactor";
+import { toJsonSchema, validateAgainst, type ActionSpec, type ModelOutputPart } from "@hebra/reactor";
 import type { ActionEffect } from "../store/rows.ts";
 import {
   isStateChange,
@@ -9,6 +9,7 @@ import {
   type ApprovalRequirement,
 } from "./define-action.ts";
 import type { ActionMap, ToolLike } from "./define-thread.ts";
+import { makeModelOutput, type MadeModelOutput } from "./model-output.ts";
 import { storableLine, storableText, toStorable } from "./storable.ts";
 
 /** What an action did. */
@@ -18,6 +19,8 @@ export interface ActionOutput {
   note?: string;
   /** The output is not kept. */
   notKept?: true;
+  /** What the model is shown in place of the output. */
+  modelOutput?: readonly ModelOutputPart[];
   /** Members of the state to replace. */
   state: Record<string, unknown> | undefined;
 }
@@ -36,6 +39,8 @@ export interface NormalAction {
   parse(input: unknown): Promise<unknown>;
   /** What a person says that it gave. @throws HebraError `ACTION_OUTPUT_INVALID` */
   checkOutput(output: unknown): Promise<JsonValue>;
+  /** What the model is shown of an output that a person gave. Never throws. */
+  toModelOutput(output: JsonValue, input: JsonValue): Promise<MadeModelOutput>;
   /** Undefined when no person needs to be asked. */
   approval(input: unknown): Promise<ApprovalRequirement | undefined>;
   /** @throws whatever the action throws; never after it has returned */
@@ -73,8 +78,15 @@ function fromAction(name: string, action: AnyAction): NormalAction {
       const { approval } = action;
       return requirement(typeof approval === "function" ? await approval(input) : (approval ?? false));
     },
+    toModelOutput: (output, input) =>
+      makeModelOutput(action.toModelOutput && (() => action.toModelOutput!(output, input))),
     async run(input, context) {
-      return keepReturned(action.output, await action.execute(input, context));
+      const returned: unknown = await action.execute(input, context);
+      return keepReturned(
+        action.output,
+        returned,
+        action.toModelOutput && ((output) => action.toModelOutput!(output, input)),
+      );
     },
   };
 }
@@ -93,6 +105,8 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
       const { needsApproval } = tool;
       return requirement(typeof needsApproval === "function" ? await needsApproval(input, {}) : needsApproval === true);
     },
+    toModelOutput: (output, input) =>
+      makeModelOutput(tool.toModelOutput && (() => tool.toModelOutput!({ toolCallId: "", input, output }))),
     async run(input, context) {
       if (tool.execute === undefined)
         throw new HebraError("ACTION_FAILED", `The tool ${name} has no \`execute\`: it cannot run on the server.`);
@@ -102,7 +116,12 @@ function fromTool(name: string, tool: ToolLike): NormalAction {
         abortSignal: context.signal,
         experimental_context: context,
       };
-      return keepReturned(tool.outputSchema, await lastOf(tool.execute(input, options)));
+      const { toolCallId } = options;
+      return keepReturned(
+        tool.outputSchema,
+        await lastOf(tool.execute(input, options)),
+        tool.toModelOutput && ((output) => tool.toModelOutput!({ toolCallId, input, output })),
+      );
     },
   };
 }
@@ -122,12 +141,23 @@ function requirement(asked: unknown): ApprovalRequirement | undefined {
 }
 
 /** What an action returned, in the form in which it is kept. Never throws: the action has run. */
-async function keepReturned(schema: unknown, returned: unknown): Promise<ActionOutput> {
+async function keepReturned(
+  schema: unknown,
+  returned: unknown,
+  show: ((output: unknown) => unknown) | undefined,
+): Promise<ActionOutput> {
   let state: ActionOutput["state"];
   try {
     const change = isStateChange(returned) ? returned : { output: returned, state: undefined };
     state = change.state as ActionOutput["state"];
-    return { ...(await keepOutput(schema, change.output ?? null)), state };
+    const kept = await keepOutput(schema, change.output ?? null);
+    const { modelOutput, note } = await makeModelOutput(show && (() => show(change.output)));
+    return {
+      ...kept,
+      ...(note === undefined ? {} : { note: kept.note === undefined ? note : `${kept.note}; ${note}` }),
+      ...(modelOutput === undefined || kept.notKept ? {} : { modelOutput }),
+      state,
+    };
   } catch (error) {
     return { output: null, notKept: true, note: storableText(errorMessage(error)), state };
   }

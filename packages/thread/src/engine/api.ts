@@ -1,6 +1,7 @@
 import type { Clock, JsonValue, Logger, Telemetry } from "@hebra/core";
 import type { Lease, LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition, ThreadDefinition } from "../definition/define-thread.ts";
+import type { BlobStore } from "./blobs/blob-store.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { ApprovalRow, ContextRow } from "../store/rows.ts";
 import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
@@ -52,6 +53,11 @@ export interface EngineOptions {
    * are so kept by reference, and never in the rows. @defaultValue references are passed on as they are
    */
   readFile?: (url: string) => Promise<string>;
+  /**
+   * Keeps results of actions that are longer than the definition's `prompt.maxResultCharacters`; rows and events then
+   * hold their beginning as `{ $blob, characters, head }`. @defaultValue rows hold them whole
+   */
+  blobs?: BlobStore;
   clock?: Clock;
   /** From 0 to 1, for back-off. @defaultValue Math.random */
   random?: () => number;

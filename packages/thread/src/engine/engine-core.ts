@@ -87,7 +87,7 @@ export function createEngineCore(options: EngineOptions, sweep: (core: EngineCor
 
 function createEngineDriver(core: Omit<EngineCore, "driver" | "sweeper">): Driver {
   const { options, settings, steady, locks, clock, logger, telemetry, definitions, turns, stuck, closing } = core;
-  const { outbox, random = Math.random, readFile, wake } = options;
+  const { outbox, random = Math.random, readFile, blobs, wake } = options;
   return createDriver({
     ...settings,
     store: steady,
@@ -100,6 +100,7 @@ function createEngineDriver(core: Omit<EngineCore, "driver" | "sweeper">): Drive
     telemetry,
     turns,
     readFile,
+    blobs,
     definition: (name) => definitions.get(name),
     reactor: (definition) => definition.reactor ?? defaultReactor(definition),
     outgoing:

@@ -32,6 +32,9 @@ const schema = z.strictObject({
     .prefault({}),
   recoverEveryMs: z.number().min(100).or(z.literal(false)).optional(),
   readFile: callable.optional(),
+  blobs: z
+    .custom<object>((value) => typeof (value as { put?: unknown } | null)?.put === "function", "must be a blob store")
+    .optional(),
   clock: instance.optional(),
   random: callable.optional(),
   logger: instance.optional(),

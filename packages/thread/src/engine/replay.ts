@@ -1,11 +1,12 @@
 import { canonicalJson, HebraError, type JsonValue } from "@hebra/core";
 import { scriptedReactor, type ScriptedStep } from "@hebra/reactor";
-import type { AnyThreadDefinition, ActionMap } from "../definition/define-thread.ts";
-import type { AnyAction } from "../definition/define-action.ts";
+import type { AnyThreadDefinition, ActionMap, ToolLike } from "../definition/define-thread.ts";
+import * as z from "zod";
+import { defineAction, type AnyAction, type ModelOutput } from "../definition/define-action.ts";
 import { memoryStore } from "../store/memory.ts";
-import type { CallRow } from "../store/rows.ts";
 import type { ContextBundle, ExecutionGraph, StateDocument, ThreadStore } from "../store/store.ts";
 import { createEngine } from "./engine.ts";
+import { READ_MORE } from "./prompt/references.ts";
 
 /** How a replayed turn compares with the recorded one. */
 export interface Replayed {
@@ -118,30 +119,68 @@ function before(bundle: ContextBundle, { execution, items }: ExecutionGraph, doc
 
 /** The definition with a model that says what was said, and actions that give what was given. */
 function played(definition: AnyThreadDefinition, recorded: ExecutionGraph): AnyThreadDefinition {
-  const calls = new Map(recorded.calls.map((call) => [call.callId, call]));
   const steps = recorded.steps.map((step) => script(recorded, step.id));
+  const readMore = given(
+    READ_MORE,
+    defineAction({
+      description: "Gives what was read.",
+      input: z.record(z.string(), z.unknown()),
+      execute: () => null,
+    }),
+    recorded,
+  );
   return {
     ...definition,
     compaction: undefined,
     reactor: scriptedReactor({ steps: steps.length > 0 ? steps : [{ text: "" }] }),
-    actions: (context) =>
-      Object.fromEntries(
+    actions: (context) => ({
+      ...(recorded.calls.some(({ name }) => name === READ_MORE) ? { [READ_MORE]: readMore } : {}),
+      ...Object.fromEntries(
         Object.entries(definition.actions(context) as ActionMap).map(([name, action]) => [
           name,
-          "input" in action ? given(action as AnyAction, calls) : action,
+          given(name, action, recorded),
         ]),
       ),
+    }),
   };
 }
 
-function given(action: AnyAction, calls: ReadonlyMap<string, CallRow>): AnyAction {
+/** The action, giving what it gave. */
+function given(name: string, action: AnyAction | ToolLike, recorded: ExecutionGraph): AnyAction | ToolLike {
+  const { resultOf, shownOf } = recordedResults(name, recorded);
+  if (!("input" in action)) {
+    const { needsApproval: _needsApproval, outputSchema: _outputSchema, ...rest } = action;
+    return {
+      ...rest,
+      execute: (_input: unknown, { toolCallId }: { toolCallId: string }) => resultOf(toolCallId),
+      toModelOutput: ({ output, input }: { output: JsonValue; input: JsonValue }) => shownOf(output, input),
+    };
+  }
   const { approval: _approval, output: _output, retry: _retry, ...rest } = action;
   return {
     ...rest,
-    execute(_input: unknown, { ids }: { ids: { callId: string } }) {
-      const call = calls.get(ids.callId);
+    execute: (_input: unknown, { ids }: { ids: { callId: string } }) => resultOf(ids.callId),
+    toModelOutput: shownOf,
+  };
+}
+
+function recordedResults(name: string, { calls, parts }: ExecutionGraph) {
+  const mine = calls.filter((call) => call.name === name);
+  const shown = new Map(
+    parts.flatMap(({ content }) => (content.kind === "action" ? [[content.callId, content.modelOutput] as const] : [])),
+  );
+  return {
+    resultOf(callId: string): JsonValue {
+      const call = mine.find((one) => one.callId === callId);
       if (call?.status === "succeeded") return call.output;
       throw new HebraError("ACTION_FAILED", call?.error?.message ?? "It was not called in the recorded turn.");
+    },
+    shownOf(output: JsonValue, input: JsonValue): ModelOutput {
+      const call = mine.find(
+        (one) =>
+          canonicalJson(one.input) === canonicalJson(input) && canonicalJson(one.output) === canonicalJson(output),
+      );
+      return (call && shown.get(call.callId)) ?? [];
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Clock, Logger } from "@hebra/core";
 import { silentLogger, systemClock } from "@hebra/core";
 import * as z from "zod";
 import type { Engine } from "../engine/api.ts";
+import type { BlobStore } from "../engine/blobs/blob-store.ts";
 import type { ThreadStore } from "../store/store.ts";
 import type { ThreadCaller } from "./caller.ts";
 
@@ -27,6 +28,8 @@ export interface ThreadHandlerOptions {
   engine: Pick<Engine, "react" | "follow" | "cancel" | "approve" | "deny" | "fork">;
   /** The engine's store. */
   store: ThreadStore;
+  /** The engine's blob store: a deleted conversation's long results go with it. @defaultValue none */
+  blobs?: BlobStore;
   /** Names of the definitions that a message may start. The first answers when a message names none. */
   threads: readonly [string, ...string[]];
   /**
@@ -54,6 +57,7 @@ const count = (usual: number) => z.number().int().min(1).default(usual);
 export const optionsSchema = z.strictObject({
   engine: having<ThreadHandlerOptions["engine"]>("react", "follow", "cancel", "approve", "deny", "fork"),
   store: having<ThreadStore>("load", "history", "list", "deleteThread"),
+  blobs: having<BlobStore>("deleteContext").optional(),
   threads: z.array(z.string().min(1)).min(1).readonly(),
   authorize: z.union(
     [

@@ -31,6 +31,7 @@ export const runtimeSchema = z.strictObject({
   intake: z.enum(["store", "bus"]).optional(),
   maxReplyBytes: z.number().int().min(64).default(65_536),
   readFile: callable.optional(),
+  blobs: z.custom<object>((value) => typeof (value as { put?: unknown } | null)?.put === "function").optional(),
   approvalTokens: instance.optional(),
   telemetry: telemetryOption.optional(),
   clock: instance.optional(),

@@ -14,6 +14,7 @@ import { localBus, type Bus, type Claim } from "@hebra/bus";
 import { localLocks, type LockManager } from "@hebra/lock";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { ApprovalTokens } from "../engine/approval-tokens.ts";
+import type { BlobStore } from "../engine/blobs/blob-store.ts";
 import type { EndedTurn } from "../engine/ended-turn.ts";
 import type { Engine, ReactOptions } from "../engine/api.ts";
 import { createEngine } from "../engine/engine.ts";
@@ -113,6 +114,8 @@ export interface RuntimeOptions {
    * see the gateway's disk. @defaultValue references are passed on as they are
    */
   readFile?: (url: string) => Promise<string>;
+  /** Keeps long results of actions, as for `createEngine`: every worker has to reach the same ones. */
+  blobs?: BlobStore;
   /**
    * Signs approvals for the chat that waits for them: whoever has such a token may decide it. Leave it out where those
    * who ask must not decide. @defaultValue a chat is told the ids only
@@ -286,6 +289,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     outbox: outgoing,
     wake,
     ...(options.readFile === undefined ? {} : { readFile: options.readFile }),
+    ...(options.blobs === undefined ? {} : { blobs: options.blobs }),
     ...(given === undefined ? {} : { telemetry: given }),
   });
   const { telemetry } = openTelemetry(given, "@hebra/thread/runtime");

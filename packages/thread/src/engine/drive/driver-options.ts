@@ -3,6 +3,7 @@ import type { LockManager } from "@hebra/lock";
 import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { ThreadStore } from "../../store/store.ts";
+import type { BlobStore } from "../blobs/blob-store.ts";
 import type { EngineTelemetry } from "../engine-telemetry.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import type { AnswerLimits } from "../turn/answer.ts";
@@ -25,6 +26,7 @@ export interface DriverOptions {
   maxAttempts: number;
   answerLimits: AnswerLimits;
   readFile: ((url: string) => Promise<string>) | undefined;
+  blobs: BlobStore | undefined;
   leaseTtlMs: number;
   /** Outages are waited out by this process, as no other one is there to go on. */
   patient: boolean;

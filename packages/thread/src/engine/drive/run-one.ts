@@ -53,7 +53,7 @@ async function runInSpan(
 async function environmentOf(options: DriverOptions, target: DriveTarget, work: TurnWork): Promise<TurnEnvironment> {
   const { execution } = work.rows;
   const definition = options.definition(execution.definition) ?? goneDefinition(execution.definition);
-  const { clock, random, historyItems, settleWindowMs, maxAttempts, answerLimits, readFile, patient } = options;
+  const { clock, random, historyItems, settleWindowMs, maxAttempts, answerLimits, readFile, blobs, patient } = options;
   return {
     tenant: target.tenant,
     threadKey: target.threadKey,
@@ -68,6 +68,7 @@ async function environmentOf(options: DriverOptions, target: DriveTarget, work: 
     maxAttempts,
     answerLimits,
     readFile,
+    blobs,
     patient,
     publish: (event) => options.turns.publish(event),
     outgoing: options.outgoing && ((rows) => options.outgoing!(target, rows)),

@@ -6,7 +6,9 @@ import type { HistoryEntry, ThreadStore } from "../../store/store.ts";
 import type { AnyEvent } from "../../stream/envelope.ts";
 import { createEventWriter } from "../rows/event-writer.ts";
 import { itemData } from "../rows/start.ts";
-import { toTranscript } from "./transcript.ts";
+import { estimateMessages } from "./estimate.ts";
+import { capResults } from "./fit.ts";
+import { toShown } from "./transcript.ts";
 
 /** Where and under which lease a history is summed up. */
 export interface CompactOptions {
@@ -39,11 +41,15 @@ export async function compact(options: CompactOptions): Promise<void> {
     const previous = history.find(({ item }) => item.kind === "summary");
     const covered = Number(previous?.item.metadata["coversSeq"] ?? 0);
     const fresh = history.filter(({ item }) => item.kind !== "summary" && (item.seq ?? 0) > covered);
-    if (fresh.length < compaction.everyItems) return;
+    if (fresh.length === 0) return;
+    const transcript = capResults(toShown(fresh), definition.prompt).shown.map(({ message }) => message);
+    const { maxTokens } = definition.prompt;
+    const isLarge = maxTokens !== Infinity && estimateMessages(transcript) > maxTokens / 2;
+    if (fresh.length < compaction.everyItems && !isLarge) return;
     const services: unknown = await definition.services({ tenant, threadKey: options.threadKey, contextId });
     const text = await compaction.summarize({
       previous: textOf(previous),
-      transcript: toTranscript(fresh),
+      transcript,
       services,
       signal: options.signal,
     });

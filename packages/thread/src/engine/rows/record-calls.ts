@@ -36,11 +36,15 @@ export function settleCall(draft: Draft, call: CallRow, result: CallResult): voi
   const part = draft.rows.parts[draft.partAt.get(call.partId) ?? -1];
   if (part?.content.kind === "action") {
     // A person may settle a call anew: what it was before is not kept beside it.
-    const { error: _error, output: _output, ...shown } = part.content;
+    const { error: _error, output: _output, modelOutput: _modelOutput, ...shown } = part.content;
     const content = { ...shown, input: call.input };
     const outcome =
       result.status === "succeeded"
-        ? { status: "succeeded" as const, output: result.output ?? null }
+        ? {
+            status: "succeeded" as const,
+            output: result.output ?? null,
+            ...(result.modelOutput === undefined ? {} : { modelOutput: result.modelOutput }),
+          }
         : { status: "failed" as const, error: result.explanation ?? result.error?.message ?? result.status };
     putPart(draft, { ...part, content: { ...content, ...outcome }, updatedAt: settled.updatedAt });
   }

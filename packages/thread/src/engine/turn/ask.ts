@@ -1,10 +1,13 @@
 import { backoffDelay, errorMessage, HebraError, sleep, type JsonValue } from "@hebra/core";
-import type { ActionChoice, ReactorInput, TranscriptMessage } from "@hebra/reactor";
-import { normalizeActions, outputSchemaOf, specsOf } from "../../definition/normalize-action.ts";
+import type { ActionChoice, ReactorInput } from "@hebra/reactor";
+import { normalizeActions, outputSchemaOf, specsOf, type NormalAction } from "../../definition/normalize-action.ts";
 import type { TurnTelemetry } from "../engine-telemetry.ts";
 import { emptyAnswer, readAnswer, type Answer, type AnswerListener, type AnswerPart } from "./answer.ts";
 import { decisionsFor } from "./owned-calls.ts";
 import { prepareCalls, type PreparedCall } from "./prepare-calls.ts";
+import { makePrompt, type Conversation, type Refused, type SummaryCache } from "../prompt/prompt.ts";
+import { withFiles } from "../prompt/with-files.ts";
+import { withReadMore } from "../prompt/read-more.ts";
 import { checkOutput, reaskOf, type CheckedOutput } from "../prompt/reask.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import { preparedState } from "../rows/state.ts";
@@ -29,7 +32,8 @@ export interface AskOptions {
   /** Filled while the answer comes. */
   answer: Answer;
   live: AnswerListener & { reset(): void };
-  transcript(): Promise<TranscriptMessage[]>;
+  conversation(): Promise<Conversation>;
+  summaries: SummaryCache;
   /** The step begins with new input. */
   hasNewInput: boolean;
 }
@@ -48,7 +52,9 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       ? undefined
       : await preparedState(definition, { ...before, answered: rows.parts.map(({ content }) => content) });
   const context = prepared === undefined ? before : { ...before, state: prepared };
-  const actions = normalizeActions(definition.actions(context));
+  const own = normalizeActions(definition.actions(context));
+  const all = currentActions(environment, context);
+  const specs = { own: specsOf(own), withReadMore: specsOf(all) };
   const instructions = await definition.instructions(context);
   const { output } = definition.policy;
   const outputSchema = outputSchemaOf(output);
@@ -59,11 +65,25 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   const allowed = new Set(decisions.flatMap(({ callId, decision }) => (decision === "approved" ? [callId] : [])));
   const earlier = rows.calls.map(({ callId }) => [callId, allowed.has(callId) ? "owned" : "settled"] as const);
 
+  let actions: typeof own;
+  let refused: Refused | undefined;
   for (let attempt = 1; ; attempt++) {
-    const transcript = await withFiles(await options.transcript(), environment.readFile);
+    const prompt = await makePrompt({
+      definition,
+      conversation: await options.conversation(),
+      reask: reask?.message,
+      instructions,
+      specs,
+      services: options.services,
+      signal,
+      logger: environment.logger,
+      summaries: options.summaries,
+      refused,
+    });
+    actions = prompt.readsMore ? all : own;
     const input: ReactorInput = {
-      transcript: reask === undefined ? transcript : [...transcript, reask.message],
-      actions: specsOf(actions),
+      transcript: await withFiles(prompt.transcript, environment),
+      actions: prompt.readsMore ? specs.withReadMore : specs.own,
       actionChoice,
       ids: {
         tenant,
@@ -90,11 +110,17 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
       break;
     } catch (error) {
       call.failed(error, answer, signal.aborted);
-      if (signal.aborted || attempt >= MODEL_TRIES || !(HebraError.isInstance(error) && error.retryable)) throw error;
+      if (signal.aborted || !HebraError.isInstance(error)) throw error;
+      const tooLong = refused === undefined && error.code === "PROMPT_TOO_LONG";
+      if (!tooLong && (attempt >= MODEL_TRIES || !error.retryable)) throw error;
       telemetry.retried("model");
       environment.logger.warn("A reactor failed and is asked again.", { attempt, message: errorMessage(error) });
       Object.assign(answer, emptyAnswer());
       live.reset();
+      if (tooLong) {
+        refused = refusedBy(error, prompt.estimated());
+        continue;
+      }
       const retryAfterMs = error.details["retryAfterMs"];
       await sleep(
         clock,
@@ -118,25 +144,23 @@ export async function askReactor(options: AskOptions): Promise<AskedAnswer> {
   };
 }
 
-/** Attachments are kept by reference; a model gets what the reference stands for. */
-async function withFiles(
-  transcript: TranscriptMessage[],
-  readFile: ((url: string) => Promise<string>) | undefined,
-): Promise<TranscriptMessage[]> {
-  if (readFile === undefined || !transcript.some(({ parts }) => parts.some(isReference))) return transcript;
-  return Promise.all(
-    transcript.map(async (message) => ({
-      ...message,
-      parts: await Promise.all(
-        message.parts.map(async (part) =>
-          part.kind === "file" && isReference(part) ? { ...part, url: await readFile(part.url) } : part,
-        ),
-      ),
-    })),
-  );
+/** What a step's model may call, with what reads on in what it is shown in part. */
+export function currentActions(
+  { definition, store, blobs }: Pick<TurnEnvironment, "definition" | "store" | "blobs">,
+  context: { state: JsonValue; iteration: number; services: unknown },
+): ReadonlyMap<string, NormalAction> {
+  const { maxResultCharacters } = definition.prompt;
+  return normalizeActions(withReadMore(definition.actions(context), { store, blobs, maxResultCharacters }));
 }
 
-const isReference = (part: TranscriptMessage["parts"][number]) => part.kind === "file" && part.url.startsWith("blob:");
+function refusedBy({ details }: HebraError, estimated: number): Refused {
+  const { promptTokens, maxTokens } = details;
+  return {
+    estimated,
+    ...(typeof promptTokens === "number" ? { counted: promptTokens } : {}),
+    ...(typeof maxTokens === "number" ? { allowed: maxTokens } : {}),
+  };
+}
 
 const textOf = (parts: readonly AnswerPart[]) =>
   parts.flatMap((part) => ("part" in part && part.part.kind === "text" ? [part.part.text] : [])).join("");

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
+import type { ModelOutputPart } from "@hebra/reactor";
 import type { CallRow, StoredError } from "../../store/rows.ts";
 import type { CallStatus } from "../../store/states.ts";
 import { storedMessage } from "../rows/stored-error.ts";
@@ -8,6 +9,8 @@ import type { OwnedResult } from "./answer.ts";
 export interface CallResult {
   status: Extract<CallStatus, "succeeded" | "failed" | "interrupted" | "denied" | "expired" | "cancelled">;
   output?: JsonValue;
+  /** What the model is shown in place of the output. */
+  modelOutput?: readonly ModelOutputPart[];
   error?: StoredError;
   /** Of a call that succeeded: why its output is not kept, or not as it was. */
   note?: StoredError;

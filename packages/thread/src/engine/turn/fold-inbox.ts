@@ -1,3 +1,4 @@
+import { currentActions } from "./ask.ts";
 import { readDecisions, type FoundDecision } from "./inbox.ts";
 import { push, type RunningTurn } from "./running-turn.ts";
 import type { TurnEvent } from "./turn-state.ts";
@@ -21,7 +22,21 @@ async function readInbox(turn: RunningTurn): Promise<void> {
   });
   waitingInput.push(...found.input);
   if (found.cancelled) push(turn, () => ({ type: "cancel-requested" }));
-  for (const decision of found.decisions) push(turn, () => applyDecision(turn, decision));
+  for (const decision of found.decisions) {
+    await showGiven(turn, decision);
+    push(turn, () => applyDecision(turn, decision));
+  }
+}
+
+/** A result that a person gave is shown to the model as one that the action returned. */
+async function showGiven(turn: RunningTurn, found: FoundDecision): Promise<void> {
+  if (!("result" in found) || found.result.output === undefined) return;
+  const { environment, rows, services } = turn;
+  const call = rows.calls.find((row) => row.callId === found.callId && row.stepId === rows.step.id);
+  const at = { state: rows.context.state, iteration: rows.step.iteration, services };
+  const action = call && currentActions(environment, at).get(call.name);
+  const { modelOutput } = (await action?.toModelOutput(found.result.output, call!.input)) ?? {};
+  if (modelOutput !== undefined) found.result = { ...found.result, modelOutput };
 }
 
 function applyDecision({ rows, recorder, runnable }: RunningTurn, found: FoundDecision): TurnEvent {

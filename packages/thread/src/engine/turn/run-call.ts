@@ -82,11 +82,12 @@ async function runOnce({
   }
 }
 
-function succeeded({ output, note, notKept }: ActionOutput): CallResult {
-  if (note === undefined) return { status: "succeeded", output };
+function succeeded({ output, modelOutput, note, notKept }: ActionOutput): CallResult {
+  const shown = modelOutput === undefined ? {} : { modelOutput };
+  if (note === undefined) return { status: "succeeded", output, ...shown };
   const message = storedMessage(notKept ? `It succeeded. Its output is not kept: ${note}.` : `${note}.`);
   const told = { code: "ACTION_OUTPUT_INVALID", message, retryable: false };
-  return { status: "succeeded", output: notKept ? message : output, note: told };
+  return { status: "succeeded", output: notKept ? message : output, note: told, ...shown };
 }
 
 /** The turn waits until somebody gives the result: the same as for a call of which nobody knows what became of it. */

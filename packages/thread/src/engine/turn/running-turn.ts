@@ -1,11 +1,14 @@
 import { HebraError, type Clock, type JsonValue, type Logger } from "@hebra/core";
-import type { Reactor, TranscriptMessage } from "@hebra/reactor";
+import type { Reactor } from "@hebra/reactor";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { NormalAction } from "../../definition/normalize-action.ts";
 import type { ItemRow } from "../../store/rows.ts";
 import type { ThreadStore } from "../../store/store.ts";
 import type { AnyEvent } from "../../stream/envelope.ts";
 import type { TurnTelemetry } from "../engine-telemetry.ts";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import type { SummaryCache } from "../prompt/prompt.ts";
+import type { Shown } from "../prompt/transcript.ts";
 import type { TurnRows } from "../rows/draft.ts";
 import { createRecorder, type Recorder } from "../rows/recorder.ts";
 import type { Answer, AnswerLimits } from "./answer.ts";
@@ -33,6 +36,8 @@ export interface TurnEnvironment {
   answerLimits: AnswerLimits;
   /** Turns a `blob:` reference into what a model can read. */
   readFile: ((url: string) => Promise<string>) | undefined;
+  /** Keeps results that are too long for rows. */
+  blobs: BlobStore | undefined;
   /** Outages of the store are waited out. */
   patient: boolean;
   /** Why this process could not go on with the conversation before, if so. */
@@ -106,8 +111,10 @@ export interface RunningTurn {
   readonly runnable: Map<string, { action: NormalAction; input: unknown }>;
   /** The answer that is being read. */
   growing: Answer | undefined;
-  /** The transcript of earlier turns, read once. */
-  history: Promise<TranscriptMessage[]> | undefined;
+  /** The history before the turn, read once. */
+  history: Promise<Shown[]> | undefined;
+  /** What was left out of prompts, in words. */
+  readonly summaries: SummaryCache;
   /** The last reading of the inbox. */
   folding: Promise<void>;
   readonly queue: NextEvent[];
@@ -137,6 +144,7 @@ export function createRunningTurn(environment: TurnEnvironment, work: TurnWork):
     runnable: new Map(),
     growing: undefined,
     history: undefined,
+    summaries: {},
     folding: Promise.resolve(),
     queue: [],
     wake: () => {},

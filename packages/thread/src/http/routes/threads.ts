@@ -1,8 +1,8 @@
-import { deriveId, HebraError } from "@hebra/core";
+import { deriveId, errorMessage, HebraError } from "@hebra/core";
 import { commonPrefix, reaches } from "../caller.ts";
 import { executionIn, keyOf, threadAt } from "../lookup.ts";
 import { json } from "../problem.ts";
-import { route } from "../route.ts";
+import { route, type Host } from "../route.ts";
 import {
   cancelAnswer,
   cancelBody,
@@ -142,6 +142,20 @@ export const deleteThread = route({
   async serve(call) {
     const deleted = await call.host.store.deleteThread(call.caller.tenant, { key: keyOf(call) });
     if (deleted === undefined) throw new HebraError("THREAD_NOT_FOUND", "There is no conversation with this key.");
+    await deleteBlobs(call.host, call.caller.tenant, deleted.contextIds);
     return json(200, deleted);
   },
 });
+
+/** The rows are gone, so that a request cannot be sent again: what stays behind is logged for an operator. */
+async function deleteBlobs({ blobs, logger }: Host, tenant: string, contextIds: readonly string[]): Promise<void> {
+  for (const contextId of contextIds)
+    try {
+      await blobs?.deleteContext(tenant, contextId);
+    } catch (error) {
+      logger.error("The long results of a deleted conversation are still in the blob store.", {
+        contextId,
+        error: errorMessage(error),
+      });
+    }
+}

@@ -1,6 +1,6 @@
-import type { TranscriptMessage } from "@hebra/reactor";
 import { isStoreError } from "../turn-errors.ts";
-import { toTranscript, turnTranscript } from "../../prompt/transcript.ts";
+import type { Conversation } from "../../prompt/prompt.ts";
+import { toShown, turnShown } from "../../prompt/transcript.ts";
 import { storedError } from "../../rows/stored-error.ts";
 import { emptyAnswer } from "../answer.ts";
 import { askReactor, type AskedAnswer } from "../ask.ts";
@@ -19,7 +19,8 @@ export function ask(turn: RunningTurn): void {
     signal: stop.signal,
     answer: turn.growing,
     live: turn.live.step(rows.step, rows.parts.length),
-    transcript: () => transcriptOf(turn),
+    conversation: () => conversationOf(turn),
+    summaries: turn.summaries,
     hasNewInput: steered.some(({ iteration }) => iteration === rows.step.iteration),
   });
   task.then(
@@ -30,15 +31,15 @@ export function ask(turn: RunningTurn): void {
   );
 }
 
-async function transcriptOf(turn: RunningTurn): Promise<TranscriptMessage[]> {
+async function conversationOf(turn: RunningTurn): Promise<Conversation> {
   const { environment, rows, steered } = turn;
   turn.history ??= environment.store
     .history(environment.tenant, rows.context.id, {
       items: environment.historyItems,
       upToSeq: (rows.trigger.seq ?? 1) - 1,
     })
-    .then(toTranscript);
-  return [...(await turn.history), ...turnTranscript(rows.trigger, rows.reaction, rows.parts, steered)];
+    .then(toShown);
+  return { history: await turn.history, own: turnShown(rows.trigger, rows.reaction, rows.parts, steered) };
 }
 
 function failed(turn: RunningTurn, error: unknown): TurnEvent {

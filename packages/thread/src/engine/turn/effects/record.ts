@@ -1,4 +1,5 @@
 import type { CallRow } from "../../../store/rows.ts";
+import { spill } from "../../blobs/spilled.ts";
 import { mergeState } from "../../rows/state.ts";
 import type { CallResult } from "../call-result.ts";
 import { commitWithRetry } from "../commit-with-retry.ts";
@@ -54,14 +55,22 @@ async function stageResults(turn: RunningTurn): Promise<void> {
         action: call.name,
         note: finished.result.note.message,
       });
+    const result = await spill(finished.result, {
+      blobs: environment.blobs,
+      tenant: environment.tenant,
+      contextId: rows.context.id,
+      partId: call.partId,
+      maxCharacters: environment.definition.prompt.maxResultCharacters,
+      logger: environment.logger,
+    });
     if (finished.state === undefined) {
-      settle(turn, call, finished.result);
+      settle(turn, call, result);
       if (finished.result.asksPerson === true) recorder.askOutcome(call.callId, finished.result.question);
       continue;
     }
     const merged = await mergeState(environment.definition, document, finished.state);
     if (merged.ok) document = merged.state;
-    settle(turn, call, merged.ok ? finished.result : { status: "failed", error: merged.error });
+    settle(turn, call, merged.ok ? result : { status: "failed", error: merged.error });
   }
   if (document !== rows.context.state) recorder.setState(document);
   settleInterrupted(turn);

@@ -1,8 +1,9 @@
 import type { JsonValue } from "@hebra/core";
 import type { ActionContext } from "../../../definition/define-action.ts";
-import { normalizeActions, type NormalAction } from "../../../definition/normalize-action.ts";
+import type { NormalAction } from "../../../definition/normalize-action.ts";
 import type { CallRow } from "../../../store/rows.ts";
 import { storedError } from "../../rows/stored-error.ts";
+import { currentActions } from "../ask.ts";
 import { runCall, type FinishedCall } from "../run-call.ts";
 import { push, type RunningTurn } from "../running-turn.ts";
 
@@ -18,12 +19,12 @@ export function callsToAskAbout(turn: RunningTurn): string[] {
     ({ stepId, status, effect }) => stepId === rows.step.id && status === "running" && effect === "write",
   );
   if (cutOff.length === 0) return [];
-  const actions = currentActions(turn);
+  const actions = actionsOf(turn);
   return cutOff.filter(({ name }) => actions.get(name)?.asksWhenInterrupted).map(({ callId }) => callId);
 }
 
-const currentActions = ({ environment: { definition }, rows, services }: RunningTurn) =>
-  normalizeActions(definition.actions({ state: rows.context.state, iteration: rows.step.iteration, services }));
+const actionsOf = ({ environment, rows, services }: RunningTurn) =>
+  currentActions(environment, { state: rows.context.state, iteration: rows.step.iteration, services });
 
 async function start(turn: RunningTurn, callId: string): Promise<void> {
   const { rows, live, environment, work } = turn;
@@ -48,7 +49,7 @@ async function lookUp(
   turn: RunningTurn,
   call: CallRow,
 ): Promise<{ action: NormalAction; input: unknown } | FinishedCall> {
-  const action = currentActions(turn).get(call.name);
+  const action = actionsOf(turn).get(call.name);
   if (action === undefined) {
     const error = { code: "ACTION_NOT_FOUND", message: `There is no action ${call.name} any more.`, retryable: false };
     return { result: { status: "failed", error }, state: undefined };
