@@ -23,7 +23,7 @@ export interface Plan {
   readonly refusal: HebraError | undefined;
 }
 
-type Handlers = Pick<EngineHandlers<never>, "handover" | "catchUp" | "withoutHandover">;
+type Handlers = Pick<EngineHandlers<never>, "handover" | "catchUp" | "servedByNew" | "withoutHandover">;
 type Options = Pick<
   ParsedRouterOptions,
   "flags" | "target" | "idleMs" | "migrated" | "hasLegacyHistory" | "servedByNew" | "clock"
@@ -78,7 +78,7 @@ export async function planTurn(
   // Revision 0: nobody wrote it, the new engine's own rows tell.
   const recovered =
     stored === undefined
-      ? (await options.servedByNew?.(context.session, context)) === true
+      ? (await (handlers.servedByNew?.() ?? options.servedByNew?.(context.session, context))) === true
       : current && stored.revision === 0;
   const live = current || recovered;
   const onNew = recovered || (live && stored?.mode === "new");

@@ -45,6 +45,8 @@ export interface EngineHandlers<L, N = L> {
    * session may move in mid-session without `migrated`. If it throws, the turn stays on legacy.
    */
   readonly catchUp?: (request: HandoverRequest) => void | Promise<void>;
+  /** As the router's option of this name, for whoever can tell only here. It goes before the option. */
+  readonly servedByNew?: () => boolean | Promise<boolean>;
   /** The host accepts that after a cut legacy does not know the new engine's turns. */
   readonly withoutHandover?: boolean;
   /** The turn began on the new engine before, as after a crash or an approval: it goes on there. @defaultValue false */

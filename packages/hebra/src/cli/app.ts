@@ -9,6 +9,7 @@ import {
   type Channel,
   type HttpChannelOptions,
   type Job,
+  type LegacyEngine,
   type RuntimeConfig,
   type RuntimeParts,
 } from "@hebra/thread/runtime";
@@ -19,6 +20,8 @@ export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText
   /** Made once, in the gateway. */
   channels?: readonly Channel[] | (() => readonly Channel[] | Promise<readonly Channel[]>);
   jobs?: readonly Job[];
+  /** The engine that a rollout replaces; it answers while the flag of the configuration says so. */
+  legacy?: LegacyEngine | (() => LegacyEngine | Promise<LegacyEngine>);
   /** Who may post to the gateway's `--port`, as for `httpChannel`. */
   authorize?: HttpChannelOptions["authorize"];
 }
@@ -53,18 +56,29 @@ export function partsOf({ threads, route, reply, failureText, busyText, readFile
 
 /** @throws HebraError `INVALID_OPTIONS` */
 export async function loadConfig(path: string | undefined): Promise<RuntimeConfig> {
-  if (path === undefined) return {};
-  let config: RuntimeConfig;
+  return (await loadConfigFile(path)).runtime;
+}
+
+/**
+ * A configuration file: the runtime, and the flags between it and an older engine.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ */
+export async function loadConfigFile(
+  path: string | undefined,
+): Promise<{ runtime: RuntimeConfig; flags: object | undefined }> {
+  if (path === undefined) return { runtime: {}, flags: undefined };
+  let file: RuntimeConfig & { flags?: object };
   try {
-    config = JSON.parse(await readFile(path, "utf8")) as RuntimeConfig;
+    file = JSON.parse(await readFile(path, "utf8")) as RuntimeConfig;
   } catch (error) {
     throw new HebraError("INVALID_OPTIONS", `The configuration ${path} cannot be read: ${errorMessage(error)}`, {
       cause: error,
     });
   }
-  config = expand(config, process.env) as RuntimeConfig;
-  parseRuntimeConfig(config);
-  return config;
+  const { flags, ...runtime } = expand(file, process.env) as typeof file;
+  parseRuntimeConfig(runtime);
+  return { runtime, flags };
 }
 
 /** `"${NAME}"` as a whole value is the environment's: secrets stay out of files. */

@@ -4,12 +4,12 @@ import type { OptionTable, OptionValues } from "@hebra/cli-kit";
 export const optionTable = {
   config: {
     argument: "FILE",
-    help: "JSON: bus, locks, store and the rest",
+    help: "JSON: bus, locks, store, flags and the rest",
     default: "everything local",
   },
   app: {
     argument: "MODULE",
-    help: "exports `threads`, and optionally `channels`, `route`, `reply`, `jobs`",
+    help: "exports `threads`, and optionally `channels`, `route`, `reply`, `jobs`, `legacy`",
   },
   concurrency: { argument: "N", help: "conversations at once", default: "10" },
   port: { argument: "N", help: "serve the HTTP channel on this port" },

@@ -9,7 +9,8 @@ import {
   type HttpChannel,
   type Runtime,
 } from "@hebra/thread/runtime";
-import { loadApp, loadConfig, partsOf, type App } from "./app.ts";
+import { loadApp, loadConfigFile, partsOf, type App } from "./app.ts";
+import { betweenEngines, type BetweenEngines } from "./flags/between-engines.ts";
 import type { CliOptions } from "./options.ts";
 import { serve, type Serving } from "./serve.ts";
 
@@ -24,7 +25,7 @@ export async function runProcess(
   signal: AbortSignal,
 ): Promise<Report> {
   const app = await loadApp(options.app);
-  const config = await loadConfig(options.config);
+  const { runtime: config, flags } = await loadConfigFile(options.config);
   const logger = consoleLogger({ write: (line) => output.log(line) });
   const host = options.host ?? "127.0.0.1";
   const deadlineMs = wholeNumber("deadline", options.deadline, 30_000);
@@ -35,7 +36,8 @@ export async function runProcess(
       "A worker of its own needs a bus that it shares with a gateway, and the bus of this configuration is local. Set bus.backend to redis, or run hebra gateway, which works too.",
     );
   }
-  const runtime = await openRuntime(config, { ...partsOf(app), logger });
+  const between = await betweenEngines(app, flags, parseRuntimeConfig(config).bus.backend !== "local", logger);
+  const runtime = await openWith(between, config, { ...partsOf(app), ...between?.parts, logger });
   const servers: Serving[] = [];
   let probes: Serving | undefined;
   try {
@@ -81,13 +83,27 @@ export async function runProcess(
     const stoppedAt = performance.now();
     await runtime.drain({ deadlineMs });
     await runtime.close();
+    await between?.close();
     const ms = Math.round(performance.now() - stoppedAt);
     return { report: { stopped: kind, ms }, text: `${kind} stopped in ${ms} ms` };
   } catch (error) {
     await runtime.close().catch(() => undefined);
+    await between?.close().catch(() => undefined);
     throw error;
   } finally {
     await Promise.all([...servers, ...(probes === undefined ? [] : [probes])].map((server) => server.close()));
+  }
+}
+
+async function openWith(
+  between: BetweenEngines | undefined,
+  ...parts: Parameters<typeof openRuntime>
+): Promise<Runtime> {
+  try {
+    return await openRuntime(...parts);
+  } catch (error) {
+    await between?.close().catch(() => undefined);
+    throw error;
   }
 }
 

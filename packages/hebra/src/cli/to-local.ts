@@ -41,7 +41,8 @@ export async function toLocal(options: CliOptions, output: Output, signal: Abort
       deadlineMs: wholeNumber("deadline", options.deadline, 300_000),
       signal,
       onProgress: (progress) => (json ? output.json(progress) : output.print(lineOf(progress))),
-      switchOver: (local) => writeWhole(out, `${JSON.stringify(local, null, 2)}\n`),
+      switchOver: async (local) =>
+        writeWhole(out, `${JSON.stringify(await withFlags(local, place.before), null, 2)}\n`),
     });
     return {
       report: { ok: true, config: out, directory: place.directory, ...report },
@@ -52,6 +53,12 @@ export async function toLocal(options: CliOptions, output: Output, signal: Abort
     // Not finished is not the same as away.
     throw new CommandError("TIMEOUT", (error as Error).message, exitCodes.unfinished);
   }
+}
+
+/** The flags stay as they are, secrets unread. */
+async function withFlags(local: RuntimeConfig, before: string): Promise<RuntimeConfig & { flags?: object }> {
+  const { flags } = JSON.parse(await readFile(before, "utf8")) as { flags?: object };
+  return flags === undefined ? local : { ...local, flags };
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;

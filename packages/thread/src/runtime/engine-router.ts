@@ -47,6 +47,8 @@ export interface RouterHandlers<Turn> {
   next(turn: RouterTurn): Promise<Turn>;
   handover?(request: SwitchRequest): Promise<void>;
   catchUp?(request: SwitchRequest): Promise<void>;
+  /** Asked for a session whose assignment is not known. */
+  servedByNew(): Promise<boolean>;
   readonly withoutHandover: boolean;
   readonly inFlight: boolean;
   /** `undefined` leaves the judgement to the router. */

@@ -36,6 +36,9 @@ export function switchOptions(options: Partial<SwitchOptions> & { intake?: "stor
   return { router, flag, legacy };
 }
 
+/** A summary stands after the turn that made it necessary, and belongs to none. */
+const NEWEST_ITEMS = 10;
+
 type Answer = SwitchedTurn & {
   readonly result: Promise<{ readonly status: string }>;
   readonly outcome?: RouterOutcome | Promise<RouterOutcome>;
@@ -72,10 +75,22 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
         inFlight,
         outcome: (turn) => turn.outcome,
         withoutHandover: withoutHandBack,
+        servedByNew: () => servedHere(tenant, session),
         ...(legacy.handBack === undefined ? {} : { handover }),
         ...(legacy.catchUp === undefined ? {} : { catchUp }),
       },
     );
+  }
+
+  /** Whether the conversation's newest turn is this engine's own: what was imported says where it came from. */
+  async function servedHere(tenant: string, session: string): Promise<boolean> {
+    const snapshot = await store.load(tenant, { key: session });
+    if (snapshot === undefined) return false;
+    if (snapshot.active !== undefined) return snapshot.active.execution.provenance === null;
+    const newest = (await store.history(tenant, snapshot.context.id, { items: NEWEST_ITEMS })).findLast(
+      ({ item }) => item.executionId !== null,
+    );
+    return newest?.item.provenance === null;
   }
 
   /** Turns that wait, for a person or in line, end here: whoever decides them later finds another engine. */

@@ -1,10 +1,11 @@
 /** What the commands of the tests run: an echo that takes as long as it is told to. */
 import { setTimeout as wait } from "node:timers/promises";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { HebraError } from "@hebra/core";
 import { defineThread } from "@hebra/thread";
 import type { Reactor } from "@hebra/thread/reactor";
-import type { Channel, ChannelContext, ChannelReply, Job } from "@hebra/thread/runtime";
+import { handover } from "@hebra/thread/legacy";
+import type { Channel, ChannelContext, ChannelReply, Job, LegacyEngine } from "@hebra/thread/runtime";
 
 const log = process.env["HEBRA_TEST_LOG"];
 
@@ -68,3 +69,27 @@ export const jobs: readonly Job[] =
   every === undefined
     ? []
     : [{ id: "beat", everyMs: Number(every), missed: "all", message: { session: "beats", text: "beat" } }];
+
+/** An old engine whose answers are in a file, one a line: shared by all processes. */
+const oldLog = process.env["HEBRA_TEST_OLD"];
+const oldLines = () =>
+  readFileSync(oldLog!, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { session: string; text: string });
+
+export const legacy: LegacyEngine | undefined =
+  oldLog === undefined
+    ? undefined
+    : {
+        async answer({ session, text = "" }) {
+          const before = oldLines().filter((line) => line.session === session).length;
+          appendFileSync(oldLog, `${JSON.stringify({ session, text })}\n`);
+          return { status: "ok", texts: [`old ${before}: ${text}`], calls: [] };
+        },
+        async handBack({ tenant, session, store }) {
+          const { context_events: events } = await handover(store, { tenant, key: session });
+          for (const { id } of events) appendFileSync(oldLog, `${JSON.stringify({ session, text: id })}\n`);
+        },
+        async catchUp() {},
+      };
