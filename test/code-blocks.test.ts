@@ -25,7 +25,12 @@ function mistakes(blocks: readonly CodeBlock[]): string[] {
     root,
   );
   assert.deepEqual(errors, []);
-  const byFile = new Map(blocks.map((block, index) => [join(block.directory, `example-${index}.ts`), block]));
+  const byFile = new Map(
+    blocks.map((block, index) => [
+      join(block.directory, `example-${index}.${block.jsx === true ? "tsx" : "ts"}`),
+      block,
+    ]),
+  );
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists, readFile } = host;
   host.getSourceFile = (name, language) => {

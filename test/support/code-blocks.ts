@@ -11,15 +11,18 @@ export interface CodeBlock {
   /** The line of its first line of code. */
   line: number;
   code: string;
+  /** Has elements of React. */
+  jsx?: boolean;
   /** The directory whose dependencies it sees, absolute. */
   directory: string;
 }
 
+const jsx = (mark: string | undefined) => (mark === "x" ? { jsx: true } : {});
 const lineOf = (text: string, index: number): number => text.slice(0, index).split("\n").length;
 
 /** The `ts` blocks that stand under an `@example` of a documentation comment. */
-export function exampleBlocks(text: string): { line: number; code: string }[] {
-  const found: { line: number; code: string }[] = [];
+export function exampleBlocks(text: string): Pick<CodeBlock, "line" | "code" | "jsx">[] {
+  const found: Pick<CodeBlock, "line" | "code" | "jsx">[] = [];
   for (const comment of text.matchAll(/\/\*\*[\s\S]*?\*\//g)) {
     const bare = comment[0]
       .split("\n")
@@ -28,9 +31,9 @@ export function exampleBlocks(text: string): { line: number; code: string }[] {
     const examples = bare.split(/^(?=@\w)/m).filter((part) => part.startsWith("@example"));
     for (const example of examples) {
       const offset = bare.indexOf(example);
-      for (const block of example.matchAll(/^```tsx?\n([\s\S]*?)^```/gm)) {
+      for (const block of example.matchAll(/^```ts(x?)\n([\s\S]*?)^```/gm)) {
         const line = lineOf(text, comment.index) + lineOf(bare, offset + block.index);
-        found.push({ line, code: block[1] ?? "" });
+        found.push({ line, code: block[2] ?? "", ...jsx(block[1]) });
       }
     }
   }
@@ -38,10 +41,11 @@ export function exampleBlocks(text: string): { line: number; code: string }[] {
 }
 
 /** The blocks of a document that are marked as complete: ` ```ts complete `. */
-export function completeBlocks(text: string): { line: number; code: string }[] {
-  return [...text.matchAll(/^```tsx? complete\n([\s\S]*?)^```/gm)].map((block) => ({
+export function completeBlocks(text: string): Pick<CodeBlock, "line" | "code" | "jsx">[] {
+  return [...text.matchAll(/^```ts(x?) complete\n([\s\S]*?)^```/gm)].map((block) => ({
     line: lineOf(text, block.index) + 1,
-    code: block[1] ?? "",
+    code: block[2] ?? "",
+    ...jsx(block[1]),
   }));
 }
 

@@ -79,6 +79,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   ACTION_FAILED: internal,
   ACTION_TIMEOUT: internal,
   ACTION_INTERRUPTED: internal,
+  ACTION_AWAITS_RESULT: internal,
   STATE_INVALID: usage,
   APPROVAL_NOT_FOUND: usage,
   APPROVAL_DECIDED: usage,

@@ -158,6 +158,10 @@ export const errorCodes = {
     "The process ended while an action with side effects ran; whether it took effect is unknown.",
     "Check the outside system; the model is told.",
   ),
+  ACTION_AWAITS_RESULT: entry(
+    "An action runs elsewhere, such as in a browser, and its result has not come.",
+    "Give the result with `provideResult` or `POST /calls/{id}/result`.",
+  ),
   STATE_INVALID: entry(
     "A state document did not fit the definition's schema.",
     "Fix the patch or the migration of the state.",

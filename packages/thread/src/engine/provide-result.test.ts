@@ -34,6 +34,8 @@ test("a tool without `execute` waits, and goes on with the result that is provid
   const { status, approvals } = await turn.result;
   assert.deepEqual([status, approvals.length], ["waiting", 1]);
   const { callRowId } = approvals[0]!;
+  const awaited = (await store.execution("default", turn.executionId))!.calls[0]!;
+  assert.equal(awaited.error?.code, "ACTION_AWAITS_RESULT");
   await assert.rejects(engine.provideResult(callRowId, { town: "Rome" }), { code: "ACTION_OUTPUT_INVALID" });
   await engine.provideResult(callRowId, { city: "Rome" });
   assert.equal((await (await engine.follow(turn.executionId)).result).text, "You are in Rome.");

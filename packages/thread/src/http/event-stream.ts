@@ -8,32 +8,57 @@ export interface ServerSentEvent {
   data: object;
 }
 
+/** How a stream of server-sent events is kept open, and how it ends. */
+export interface StreamOptions {
+  clock: Clock;
+  heartbeatMs: number;
+  /** Called once, however the stream ends. @param left - the client went away before the end */
+  onEnd(left: boolean): void;
+}
+
 const encoder = new TextEncoder();
 const encoded = ({ id, event, data }: ServerSentEvent) =>
-  encoder.encode(`${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 const HEARTBEAT = encoder.encode(": keep-alive\n\n");
 
+/** Events as an answer. A source that fails ends with `stream-closed`. */
+export function eventStream(source: AsyncIterable<ServerSentEvent>, options: StreamOptions): Response {
+  return textStream(mapped(source, encoded), {
+    ...options,
+    failed: (error) => encoded({ event: "stream-closed", data: { code: errorCode(error) ?? "INTERNAL" } }),
+  });
+}
+
 /**
- * Events as an answer. The source is read as fast as the client reads, so a slow client holds no more than one event
- * here. A source that fails ends with `stream-closed`.
+ * Texts of the form of server-sent events as an answer. The source is read as fast as the client reads, so a slow
+ * client holds no more than one text here.
  *
- * @param options - `onEnd`: called once, however the stream ends
+ * @param options - `failed`: the last text of a source that fails
  */
-export function eventStream(
-  source: AsyncIterable<ServerSentEvent>,
-  { clock, heartbeatMs, onEnd }: { clock: Clock; heartbeatMs: number; onEnd(): void },
+export function textStream(
+  source: AsyncIterable<string>,
+  {
+    clock,
+    heartbeatMs,
+    onEnd,
+    failed,
+    headers = {},
+  }: StreamOptions & {
+    failed(error: unknown): string;
+    headers?: Record<string, string>;
+  },
 ): Response {
-  const events = source[Symbol.asyncIterator]();
-  let next: Promise<IteratorResult<ServerSentEvent>> | undefined;
+  const texts = source[Symbol.asyncIterator]();
+  let next: Promise<IteratorResult<string>> | undefined;
 
   async function pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    next ??= events.next();
+    next ??= texts.next();
     const found = await orHeartbeat(next, clock, heartbeatMs);
     if (found === undefined) return controller.enqueue(HEARTBEAT);
     next = undefined;
-    if (found.done !== true) return controller.enqueue(encoded(found.value));
+    if (found.done !== true) return controller.enqueue(encoder.encode(found.value));
     controller.close();
-    onEnd();
+    onEnd(false);
   }
 
   const body = new ReadableStream<Uint8Array>({
@@ -41,20 +66,29 @@ export function eventStream(
       try {
         await pull(controller);
       } catch (error) {
-        controller.enqueue(encoded({ event: "stream-closed", data: { code: errorCode(error) ?? "INTERNAL" } }));
+        controller.enqueue(encoder.encode(failed(error)));
         controller.close();
-        onEnd();
+        onEnd(false);
       }
     },
     cancel() {
-      onEnd();
+      onEnd(true);
       next?.catch(() => undefined);
-      void events.return?.().catch(() => undefined);
+      void texts.return?.().catch(() => undefined);
     },
   });
   return new Response(body, {
-    headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+      ...headers,
+    },
   });
+}
+
+async function* mapped<T, U>(source: AsyncIterable<T>, map: (value: T) => U): AsyncGenerator<U, void, void> {
+  for await (const value of source) yield map(value);
 }
 
 /** @returns nothing when the time is up first */

@@ -115,6 +115,22 @@ const routes: Record<
     path: `/threads/${pick(keys, random)}`,
     body: undefined,
   }),
+  postChat: ({ keys }, tenant, random) => {
+    const id = `c${random() < 0.3 ? Math.floor(random() * serial) : serial++}`;
+    const trigger = pick(["submit-message", "submit-message", "regenerate-message"], random);
+    const message = { id, role: "user", parts: [{ type: "text", text: `${markOf[tenant]} hello` }] };
+    return {
+      method: "POST",
+      path: "/chat",
+      body: JSON.stringify({ id: decodeURIComponent(pick(keys, random)), trigger, messages: [message] }),
+    };
+  },
+  getChat: ({ keys }, _, random) => ({ method: "GET", path: `/chat/${pick(keys, random)}?limit=5`, body: undefined }),
+  getChatStream: ({ keys, executions }, _, random) => ({
+    method: "GET",
+    path: `/chat/${pick(keys, random)}/stream${pick(["", `?executionId=${pick(executions, random)}`], random)}`,
+    body: undefined,
+  }),
   getOpenApi: () => ({ method: "GET", path: "/openapi.json", body: undefined }),
 };
 
@@ -166,6 +182,9 @@ const mutations: ((draft: Draft, theirs: Known, random: Random) => void)[] = [
       "input",
       "output",
       "comment",
+      "messages",
+      "messageId",
+      "trigger",
     ] as const
   ).map((name) => (draft: Draft, theirs: Known, random: Random) => {
     if (draft.body === undefined) return;

@@ -9,6 +9,7 @@ import { remoteAddressOf } from "./remote-address.ts";
 import { route, type Host, type Route } from "./route.ts";
 import { matchRoute } from "./router.ts";
 import { decideApproval, listApprovals } from "./routes/approvals.ts";
+import { getChat, getChatStream, postChat } from "./routes/chat.ts";
 import { getEvents } from "./routes/events.ts";
 import { postMessage } from "./routes/messages.ts";
 import { cancelTurn, deleteThread, forkThread, getItems, getThread, listThreads } from "./routes/threads.ts";
@@ -26,6 +27,9 @@ const threadRoutes: readonly Route[] = [
   deleteThread,
   listApprovals,
   decideApproval,
+  postChat,
+  getChat,
+  getChatStream,
 ];
 
 /**
@@ -113,7 +117,8 @@ async function serve(
     assertId(key, "key in the path");
     requireKey(caller, key);
   }
-  const body = wanted.body === undefined ? undefined : await jsonBody(request, host.limits.bodyBytes);
+  const body =
+    wanted.body === undefined ? undefined : await jsonBody(request, host.limits[wanted.limit ?? "bodyBytes"]);
   if (body instanceof Response) return body;
   return wanted.serve({ host, request, caller, params, query: queryOf(url), body });
 }

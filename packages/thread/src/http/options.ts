@@ -10,6 +10,8 @@ import type { ThreadCaller } from "./caller.ts";
 export interface ThreadHandlerLimits {
   /** Bytes of a body. @defaultValue 262 144 */
   bodyBytes?: number;
+  /** Bytes of a body of `POST /chat`, which carries a whole conversation. @defaultValue 4 194 304 */
+  chatBytes?: number;
   /** Milliseconds of `?wait=`. @defaultValue 60 000 */
   waitMs?: number;
   /** Parts of a message. @defaultValue 100 */
@@ -25,7 +27,7 @@ export interface ThreadHandlerLimits {
 /** How {@link createThreadHandler} is made. */
 export interface ThreadHandlerOptions {
   /** Runs the turns. */
-  engine: Pick<Engine, "react" | "follow" | "cancel" | "approve" | "deny" | "fork">;
+  engine: Pick<Engine, "react" | "follow" | "cancel" | "approve" | "deny" | "provideResult" | "fork">;
   /** The engine's store. */
   store: ThreadStore;
   /** The engine's blob store: a deleted conversation's long results go with it. @defaultValue none */
@@ -38,6 +40,11 @@ export interface ThreadHandlerOptions {
    */
   authorize: ((request: Request) => Promise<ThreadCaller | undefined> | ThreadCaller | undefined) | "everybody";
   limits?: ThreadHandlerLimits;
+  /**
+   * What becomes of a turn whose `POST /chat` the client leaves: `stop()` of `useChat` looks the same as a page that is
+   * closed. With `"cancel"` the turn is cancelled. @defaultValue "continue"
+   */
+  onChatLeft?: "continue" | "cancel";
   /** What stands before every path, without a trailing slash: `/api`. @defaultValue "" */
   basePath?: string;
   /** Milliseconds between two comments that keep an idle event stream open. @defaultValue 15 000 */
@@ -55,7 +62,15 @@ const having = <T>(...methods: (keyof T & string)[]) =>
 const count = (usual: number) => z.number().int().min(1).default(usual);
 
 export const optionsSchema = z.strictObject({
-  engine: having<ThreadHandlerOptions["engine"]>("react", "follow", "cancel", "approve", "deny", "fork"),
+  engine: having<ThreadHandlerOptions["engine"]>(
+    "react",
+    "follow",
+    "cancel",
+    "approve",
+    "deny",
+    "provideResult",
+    "fork",
+  ),
   store: having<ThreadStore>("load", "history", "list", "deleteThread"),
   blobs: having<BlobStore>("deleteContext").optional(),
   threads: z.array(z.string().min(1)).min(1).readonly(),
@@ -69,6 +84,7 @@ export const optionsSchema = z.strictObject({
   limits: z
     .strictObject({
       bodyBytes: count(262_144),
+      chatBytes: count(4_194_304),
       waitMs: z.number().int().min(0).default(60_000),
       parts: count(100),
       pageRows: count(200),
@@ -76,6 +92,7 @@ export const optionsSchema = z.strictObject({
       streams: count(1_000),
     })
     .prefault({}),
+  onChatLeft: z.enum(["continue", "cancel"]).default("continue"),
   basePath: z
     .string()
     .regex(/^(\/[^/?#]+)*$/, "must begin with a slash and not end with one")

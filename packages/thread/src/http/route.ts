@@ -46,6 +46,8 @@ export interface Route {
   right: ThreadRight | undefined;
   query: z.ZodType;
   body: z.ZodType | undefined;
+  /** Whose limit the body has. @defaultValue "bodyBytes" */
+  limit?: "bodyBytes" | "chatBytes";
   answers: Readonly<Record<number, RouteAnswer>>;
   serve(call: RawCall): Promise<Response>;
 }

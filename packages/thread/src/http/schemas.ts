@@ -27,6 +27,8 @@ export const itemsQuery = z.strictObject({
   limit: positive.optional(),
 });
 export const eventsQuery = z.strictObject({ ...line, after: number.optional(), executionId: id.optional() });
+export const chatStreamQuery = z.strictObject({ executionId: id.optional() });
+export const chatQuery = z.strictObject({ before: number.optional(), limit: positive.optional() });
 export const messageQuery = z.strictObject({ wait: number.optional() });
 
 const text = z.string();
@@ -142,6 +144,12 @@ export const itemsAnswer = z.object({
       createdAt: time,
     }),
   ),
+});
+export const chatAnswer = z.object({
+  messages: z.array(z.object({ id: text, role: text, parts: z.array(anyObject), metadata: anyObject })).meta({
+    description: "Messages of the AI SDK. The answer of a turn that runs is left out: the stream brings it.",
+  }),
+  before: seq.nullable().meta({ description: "Names the page before this one; null when there is none." }),
 });
 export const cancelAnswer = z.object({ executionIds: z.array(text) });
 export const forkAnswer = z.object({ threadKey: text, contextId: text, parentContextId: text.nullable(), seq });

@@ -43,8 +43,8 @@ async function* shown(
   } else yield { event: "stream-closed", data: { executionId: turn.executionId } };
 }
 
-/** Asks for the first event at once. */
-function started<T>(source: AsyncIterable<T>): AsyncIterable<T> {
+/** Asks for the first event at once: deltas are not kept. */
+export function started<T>(source: AsyncIterable<T>): AsyncIterable<T> {
   const iterator = source[Symbol.asyncIterator]();
   let first: Promise<IteratorResult<T>> | undefined = iterator.next();
   first.catch(() => undefined);

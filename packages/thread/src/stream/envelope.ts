@@ -74,12 +74,20 @@ export interface EventData {
   "execution-ended": { status: string; reason: string };
   "step-started": { iteration: number; attempt: number };
   "step-ended": { iteration: number; status: string };
-  "part-created": { partId: string; itemId: string; index: number };
+  "part-created": { partId: string; itemId: string; index: number; part: JsonObject };
   "call-requested": { callId: string; name: string; partId: string };
-  "call-changed": { callId: string; name: string; status: string; attempt: number };
+  "call-changed": {
+    callId: string;
+    name: string;
+    status: string;
+    attempt: number;
+    output: JsonValue;
+    error: JsonValue;
+  };
   "approval-requested": { approvalId: string; callId: string; name: string; reason: string | null };
   "approval-changed": { approvalId: string; callId: string; status: string };
-  "part-started": { kind: "text" | "reasoning" | "file" | "source" | "data" | "action" };
+  /** `part` of one that comes whole; of an action, its call without a result. */
+  "part-started": { kind: "text" | "reasoning" | "file" | "source" | "data" | "action"; part?: JsonObject };
   "part-delta": { delta: string };
   "call-started": { callId: string; name: string; attempt: number };
   "call-progress": { callId: string; progress: JsonValue };

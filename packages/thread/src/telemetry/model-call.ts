@@ -92,10 +92,10 @@ export function startModelCall(
     run: (fn) => span.run(fn),
     listen: (listener) => ({
       ...listener,
-      started(slot, kind, name) {
+      started(slot, kind, whole) {
         if (!begun) span.setAttributes({ [genAi.responseTimeToFirstChunk]: (clock.monotonic() - startedAt) / 1000 });
         begun = true;
-        listener.started(slot, kind, name);
+        listener.started(slot, kind, whole);
       },
     }),
     answered: (answer) => end(answer, undefined),

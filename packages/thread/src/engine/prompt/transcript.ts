@@ -2,6 +2,7 @@ import type { TranscriptMessage, TranscriptPart } from "@hebra/reactor";
 import type { ItemRow, PartRow } from "../../store/rows.ts";
 import type { HistoryEntry } from "../../store/store.ts";
 import { referenceOf } from "./references.ts";
+import { withoutReplaced } from "./replaced.ts";
 
 const UNSETTLED = "The call was cut off; whether it took effect is unknown.";
 
@@ -24,7 +25,8 @@ export interface Shown {
  * model
  * providers refuse a call without a result, and would refuse every later turn of the thread with it.
  */
-export function toShown(entries: readonly HistoryEntry[]): Shown[] {
+export function toShown(history: readonly HistoryEntry[]): Shown[] {
+  const entries = withoutReplaced(history);
   // A summary stands for what came before everything else, wherever it was written.
   const summaries = entries.filter(({ item }) => item.kind === "summary");
   return [...summaries, ...entries.filter(({ item: { kind } }) => kind !== "summary")]

@@ -49,9 +49,15 @@ export interface Answer {
   finishReason: FinishReason | undefined;
 }
 
+/** A part that comes whole; a call has no result yet. */
+export type WholePart =
+  | Exclude<TranscriptPart, { kind: "action" | "text" | "reasoning" }>
+  | { kind: "action"; callId: string; name: string; input: JsonValue; ownedByReactor?: true };
+
 /** What is seen of an answer while it comes. `slot` is the part's place in the answer, from 0. */
 export interface AnswerListener {
-  started(slot: number, kind: TranscriptPart["kind"], name?: string): void;
+  /** @param whole - of a part that does not grow: what it holds. Of a call: its id, name and input. */
+  started(slot: number, kind: TranscriptPart["kind"], whole?: WholePart): void;
   delta(slot: number, delta: string): void;
   ended(slot: number): void;
 }
@@ -191,11 +197,13 @@ function accept(
       listener.ended(growing.slot);
       return;
     }
-    case "part":
-      answer.parts.push({ slot, partId: event.partId, part: plain(event.part, "part") });
-      listener.started(slot, event.part.kind);
+    case "part": {
+      const part = plain(event.part, "part");
+      answer.parts.push({ slot, partId: event.partId, part });
+      listener.started(slot, part.kind, part);
       listener.ended(slot);
       return;
+    }
     case "action-request": {
       const callId = keptCallId(event.callId);
       const name = storableLine(event.name, MAX_NAME);
@@ -209,7 +217,8 @@ function accept(
         call.providerMetadata = plain(event.providerMetadata, "providerMetadata");
       calls.set(event.callId, call);
       answer.parts.push({ slot, partId: callId, call });
-      listener.started(slot, "action", name);
+      const owned = call.owned ? { ownedByReactor: true as const } : {};
+      listener.started(slot, "action", { kind: "action", callId, name, input: call.input, ...owned });
       return;
     }
     case "action-result": {

@@ -37,8 +37,12 @@ export function createLiveWriter(options: {
   };
   return {
     step: (step, firstIndex) => ({
-      started: (slot, kind, name) =>
-        send(step, "part-started", firstIndex + slot, name === undefined ? { kind } : { kind, name }),
+      started: (slot, kind, whole) =>
+        send(step, "part-started", firstIndex + slot, {
+          kind,
+          ...(whole?.kind === "action" ? { name: whole.name } : {}),
+          ...(whole === undefined ? {} : { part: whole as unknown as JsonObject }),
+        }),
       delta: (slot, delta) => send(step, "part-delta", firstIndex + slot, { delta }),
       ended: (slot) => send(step, "part-ended", firstIndex + slot, {}),
       reset: () => send(step, "step-reset", -1, {}),

@@ -95,7 +95,7 @@ function awaited({ spec: { name } }: NormalAction): CallResult {
   const message = `The result of ${name} comes from elsewhere and is not there yet.`;
   return {
     status: "interrupted",
-    error: { code: "ACTION_INTERRUPTED", message, retryable: false },
+    error: { code: "ACTION_AWAITS_RESULT", message, retryable: false },
     asksPerson: true,
     question: `${name} runs elsewhere. What is its result?`,
   };

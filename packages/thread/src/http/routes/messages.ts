@@ -3,7 +3,9 @@ import type { TurnHandle } from "../../engine/handle.ts";
 import type { TurnResult } from "../../engine/rows/turn-result.ts";
 import type { Trigger } from "../../engine/trigger.ts";
 import type * as z from "zod";
+import { REPLACES_FROM } from "../../engine/prompt/replaced.ts";
 import { requireRight } from "../caller.ts";
+import { MESSAGE_ID } from "../chat/message-ids.ts";
 import { keyOf, threadAt } from "../lookup.ts";
 import { json } from "../problem.ts";
 import { route, type Call } from "../route.ts";
@@ -77,8 +79,9 @@ function triggerOf({ body, caller, host }: MessageCall): Trigger {
       "INVALID_OPTIONS",
       `The message is refused: it has ${count} parts; at most ${host.limits.parts} are accepted.`,
     );
-  if (Object.hasOwn(metadata, "sender"))
-    throw new HebraError("FORBIDDEN", "`metadata.sender` is set from the credentials. Leave it out.");
+  for (const name of ["sender", REPLACES_FROM, MESSAGE_ID])
+    if (Object.hasOwn(metadata, name))
+      throw new HebraError("FORBIDDEN", `\`metadata.${name}\` is set by the server. Leave it out.`);
   return {
     id,
     ...(text === undefined ? {} : { text }),

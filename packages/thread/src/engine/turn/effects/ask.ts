@@ -1,6 +1,7 @@
 import { isStoreError } from "../turn-errors.ts";
 import type { Conversation } from "../../prompt/prompt.ts";
 import { toShown, turnShown } from "../../prompt/transcript.ts";
+import { replacesFrom } from "../../prompt/replaced.ts";
 import { storedError } from "../../rows/stored-error.ts";
 import { emptyAnswer } from "../answer.ts";
 import { askReactor, type AskedAnswer } from "../ask.ts";
@@ -36,7 +37,7 @@ async function conversationOf(turn: RunningTurn): Promise<Conversation> {
   turn.history ??= environment.store
     .history(environment.tenant, rows.context.id, {
       items: environment.historyItems,
-      upToSeq: (rows.trigger.seq ?? 1) - 1,
+      upToSeq: (replacesFrom(rows.trigger) ?? rows.trigger.seq ?? 1) - 1,
     })
     .then(toShown);
   return { history: await turn.history, own: turnShown(rows.trigger, rows.reaction, rows.parts, steered) };
