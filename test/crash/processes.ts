@@ -12,9 +12,14 @@ const folder = join(dirname(here), "node_modules", ".cache", `crash-${process.pi
 /** How long any process may take, in milliseconds: a hung one is a violation, and the machine may be busy. */
 const PATIENCE = 60_000;
 
-/** Makes plain JavaScript of a program of this folder and our packages. @returns the file */
-export async function bundleProgram(name = "program"): Promise<string> {
-  const { program } = await bundle(folder, { program: join(here, `${name}.ts`) });
+/**
+ * Makes plain JavaScript of a program and our packages.
+ *
+ * @param from - the program's folder. @defaultValue this one
+ * @returns the file
+ */
+export async function bundleProgram(name = "program", from = here): Promise<string> {
+  const { program } = await bundle(folder, { program: join(from, `${name}.ts`) });
   return program;
 }
 

@@ -7,6 +7,10 @@ export interface TestProxy {
   readonly url: string;
   /** From now on, open connections carry nothing in either direction and stay open. New ones work. */
   silence(): void;
+  /** Silenced connections carry again, what was sent meanwhile included. */
+  resume(): void;
+  /** Ends every open connection. New ones work. */
+  cut(): void;
   /** New connections go to this port. Open ones stay where they are. */
   pointAt(port: number): void;
   /** New connections carry nothing for so many milliseconds, as over a slow network. */
@@ -46,6 +50,9 @@ export async function startProxy(target: number): Promise<TestProxy> {
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
+  const cut = () => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+  };
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -57,13 +64,20 @@ export async function startProxy(target: number): Promise<TestProxy> {
         outer.pause();
       }
     },
+    resume() {
+      for (const [inner, outer] of pairs) {
+        inner.pipe(outer);
+        outer.pipe(inner);
+      }
+    },
+    cut,
     pointAt: (next) => void (to = next),
     openAfter: (ms) => void (openAfterMs = ms),
     get accepted() {
       return accepted;
     },
     async stop() {
-      for (const pair of pairs) for (const socket of pair) socket.destroy();
+      cut();
       server.close();
       await once(server, "close");
     },

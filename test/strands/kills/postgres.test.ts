@@ -1,0 +1,3 @@
+import { surviveKillsAndOutages } from "./kills.fixture.ts";
+
+surviveKillsAndOutages("postgres");
