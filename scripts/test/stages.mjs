@@ -113,6 +113,7 @@ export const sampled = [
   "test/crash/catch-up.",
   "packages/migrate/src/run/killed.test.ts",
   "packages/hebra/src/cli/to-local.killed.test.ts",
+  "packages/hebra/src/cli/to-shared.killed.test.ts",
   "test/provider-streams/interrupted.test.ts",
   "test/strands/",
   "packages/thread/src/engine/prompt-budget.test.ts",

@@ -91,6 +91,7 @@ const exitOf: Readonly<Record<ErrorCode, ExitCode>> = {
   SCHEMA_NOT_APPLIED: usage,
   SCHEMA_TOO_NEW: usage,
   IMPORT_CONFLICT: drift,
+  LOCAL_STORE_LEFT: usage,
   DIGEST_MISMATCH: differs,
   FLAG_NOT_FOUND: usage,
   INCIDENT_NOT_FOUND: usage,

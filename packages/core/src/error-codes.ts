@@ -195,6 +195,10 @@ export const errorCodes = {
     "An import met rows that it did not write.",
     "Import into an empty address, or remove the rows.",
   ),
+  LOCAL_STORE_LEFT: entry(
+    "A local store holds conversations that the shared store lacks.",
+    "Move them with `hebra to-shared`, or set `store.ignoreLocal`.",
+  ),
   DIGEST_MISMATCH: entry("Counts or digests differ after a copy.", "Compare both sides; do not switch over."),
 
   // @hebra/flags

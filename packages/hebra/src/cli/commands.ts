@@ -141,6 +141,21 @@ export const commands = {
     ],
     run: async ({ options, output, io }) => (await import("./to-local.ts")).toLocal(options, output, io.signal),
   }),
+  "to-shared": command({
+    summary: "Moves the conversations of a local process to a shared bus and store, losing nothing.",
+    options: ["config", "path", "drain", "deadline", "undo", "json"],
+    details: [
+      "--config names the shared bus, locks and store to move to, --path the SQLite file of the local process; by default it is store.path of the configuration, or .hebra/threads.sqlite. It pauses the local intake (channels refuse what comes in, so senders retry), waits for running turns, stops the local process, copies every conversation with its history, compares counts and digests, marks the local store as moved, and gives waiting turns and unsent replies to the shared bus.",
+      "Run it on the host of the local process, which may be up or down. Start no process of the shared deployment before it has finished. Apply `hebra migrations` first where the store is PostgreSQL.",
+      "--deadline is for the whole move here, 300000 ms by default. A move that was interrupted, also by a crash, continues when you run it again. Until it has switched, --undo removes the copies and opens the local intake. Notes and an export of all threads are kept in <config>.to-shared, readable only by you.",
+    ],
+    examples: [
+      ["to-shared --config shared.json", "from .hebra/threads.sqlite"],
+      ["to-shared --config shared.json --path /data/threads.sqlite --json", "from another file, for a script"],
+      ["gateway --config shared.json --app ./app.js --port 8080", "afterwards"],
+    ],
+    run: async ({ options, output, io }) => (await import("./to-shared.ts")).toShared(options, output, io.signal),
+  }),
   migrations: command({
     summary: "Shows the version of PostgreSQL's tables, or brings them to this build's version.",
     options: ["config", "apply", "json"],

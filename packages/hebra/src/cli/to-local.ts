@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CommandError, exitCodes, wholeNumber, type Output, type Report } from "@hebra/cli-kit";
-import { errorCode, HebraError } from "@hebra/core";
+import { wholeNumber, type Output, type Report } from "@hebra/cli-kit";
+import { HebraError } from "@hebra/core";
 import {
   moveToLocal,
   parseRuntimeConfig,
   undoMoveToLocal,
-  type MoveProgress,
   type MoveReport,
   type RuntimeConfig,
 } from "@hebra/thread/runtime";
 import { loadApp, loadConfig } from "./app.ts";
+import { lineOf, seconds, unfinished } from "./move-progress.ts";
 import type { CliOptions } from "./options.ts";
 
 /** `hebra to-local` */
@@ -49,9 +49,7 @@ export async function toLocal(options: CliOptions, output: Output, signal: Abort
       text: summary(report, out, place.directory),
     };
   } catch (error) {
-    if (errorCode(error) !== "TIMEOUT") throw error;
-    // Not finished is not the same as away.
-    throw new CommandError("TIMEOUT", (error as Error).message, exitCodes.unfinished);
+    throw unfinished(error);
   }
 }
 
@@ -59,13 +57,6 @@ export async function toLocal(options: CliOptions, output: Output, signal: Abort
 async function withFlags(local: RuntimeConfig, before: string): Promise<RuntimeConfig & { flags?: object }> {
   const { flags } = JSON.parse(await readFile(before, "utf8")) as { flags?: object };
   return flags === undefined ? local : { ...local, flags };
-}
-
-const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
-
-function lineOf({ step, state, ms, text }: MoveProgress): string {
-  if (state === "begun") return `${step} …`;
-  return state === "going" ? `  ${seconds(ms)}  ${text}` : `${step} done in ${seconds(ms)}: ${text}`;
 }
 
 function summary({ ms, moved, contexts, deadLetters }: MoveReport, out: string, directory: string): string {

@@ -6,6 +6,7 @@ import type { RedisLocksOptions } from "@hebra/lock/redis";
 import type { ThreadStore } from "../store/store.ts";
 import { addressOf, configSchema, given, type ParsedConfig } from "./config/schema.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+import { assertNothingLeftBehind } from "./to-shared/left-behind.ts";
 import type { sqliteDriverNames } from "../store/sqlite/driver-names.ts";
 
 export type { ParsedConfig } from "./config/schema.ts";
@@ -77,8 +78,13 @@ export interface RuntimeConfig {
   store?: RedisAddress & {
     /** `local` is SQLite in `path`. @defaultValue "local" */
     backend?: "local" | "memory" | "sqlite" | "postgres" | "redis";
-    /** For SQLite. @defaultValue ".hebra/threads.sqlite" */
+    /**
+     * For SQLite. With PostgreSQL or Redis it names the file of the local deployment before, which must not hold
+     * conversations that the shared store lacks. @defaultValue ".hebra/threads.sqlite"
+     */
     path?: string;
+    /** For PostgreSQL and Redis: start although the file in `path` holds other conversations. @defaultValue false */
+    ignoreLocal?: boolean;
     /** For PostgreSQL. @defaultValue "public" */
     schema?: string;
     /** For PostgreSQL: connections that each process may hold. @defaultValue 10 */
@@ -203,7 +209,7 @@ export async function openStore(settings: ParsedConfig["store"]): Promise<Thread
 }
 
 /** A piece of a reply has to fit into a message of the bus, beside its envelope. */
-function replyBytes({ maxReplyBytes, bus }: ParsedConfig): number | undefined {
+export function replyBytes({ maxReplyBytes, bus }: ParsedConfig): number | undefined {
   if (maxReplyBytes !== undefined || bus.maxMessageBytes === undefined) return maxReplyBytes;
   return Math.max(64, Math.min(65_536, Math.floor(bus.maxMessageBytes / 4)));
 }
@@ -212,7 +218,8 @@ function replyBytes({ maxReplyBytes, bus }: ParsedConfig): number | undefined {
  * Opens what a configuration names, and a runtime over it. From local to distributed and back is a change of the
  * configuration alone. Its `close` closes everything.
  *
- * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`; `UNSUPPORTED` for a mix in which conversations could get lost
+ * @throws HebraError `INVALID_OPTIONS`, `PEER_MISSING`; `LOCAL_STORE_LEFT` for a shared store while the local one
+ * holds conversations that it lacks; `UNSUPPORTED` for a mix in which conversations could get lost
  * or mixed up; and what a store throws that cannot be opened
  *
  * @example
@@ -242,6 +249,10 @@ export async function openRuntime(config: RuntimeConfig, parts: RuntimeParts): P
     if (locks !== undefined) closers.push(() => locks.close());
     const store = await openStore(parsed.store);
     closers.push(() => store.close());
+    if (parsed.store.ignoreLocal !== true)
+      await assertNothingLeftBehind(parsed.store.path, store, (path) =>
+        openStore(parseRuntimeConfig({ store: { backend: "sqlite", path } }).store),
+      );
     const { workers, oneHost, sweepMs, intake, historyItems, targets, failureText, busyText } = parsed;
     const runtime = createRuntime({
       ...given({ historyItems, failureText, busyText, targets, intake, maxReplyBytes: replyBytes(parsed) }),

@@ -96,6 +96,8 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   async function publish(channelName: string, message: ChannelMessage): Promise<Publication> {
     if (stopping.signal.aborted)
       throw new HebraError("CLOSED", "The gateway stops: it takes in no more.", { retryable: true });
+    const refreshing = services.phase.refresh();
+    if (refreshing !== undefined) await refreshing;
     intake.assertOpen();
     const published = takeIn(channelName, message);
     intake.count(published);
@@ -175,7 +177,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
   const intake = startIntake(services);
   await services.phase.begin();
   // Replies and messages that a move has brought along come before everything that is new.
-  if (services.busIsLocal) await services.carried.restore(bus);
+  if (services.busIsLocal && services.phase.phase() !== "stopped") await services.carried.restore(bus);
   const worker =
     embeddedWorker === false ? undefined : startWorker(services, embeddedWorker === true ? {} : embeddedWorker);
   const dispatcher = startDispatcher(services, { gatewayId: id, channels, concurrency: sendConcurrency });

@@ -38,6 +38,8 @@ export type { Route, RoutedMessage, Router } from "./route.ts";
 export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 export { localConfig } from "./to-local/local-config.ts";
 export { moveToLocal, undoMoveToLocal } from "./to-local/move-to-local.ts";
+export { moveToShared, undoMoveToShared } from "./to-shared/move-to-shared.ts";
+export type { MoveToSharedOptions, MoveToSharedReport } from "./to-shared/types.ts";
 export type { MoveProgress, MoveReport, MoveStep, MoveToLocalOptions } from "./to-local/types.ts";
 export type { Job, Scheduler, SchedulerOptions } from "./scheduler.ts";
 export type { SendOutcome } from "./send-outcome.ts";

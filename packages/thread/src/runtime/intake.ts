@@ -10,9 +10,9 @@ export interface Intake {
   close(): Promise<void>;
 }
 
-export function startIntake({ phase, locks, clock, busIsLocal }: RuntimeServices): Intake {
+export function startIntake({ phase, locks, clock, busIsLocal, member }: RuntimeServices): Intake {
   const taking = new Set<Promise<unknown>>();
-  const show = () => (busIsLocal ? undefined : showPresence(presences.intakes, locks, clock));
+  const show = () => (busIsLocal ? member?.showIntake() : showPresence(presences.intakes, locks, clock));
   let presence = show();
   const leave = async () => {
     while (taking.size > 0) await Promise.allSettled(taking);

@@ -8,7 +8,7 @@ describe("the phase of a runtime", () => {
   it("is open until it is written, and seen by every process within a second", async () => {
     const [store, clock] = [memoryStore(), createManualClock()];
     const control = phaseControl(store, clock);
-    const watches = [0, 1].map(() => watchPhase({ store, clock, logger: silentLogger, shared: true }));
+    const watches = [0, 1].map(() => watchPhase({ store, clock, logger: silentLogger, shared: true, alone: false }));
     const seen: string[] = [];
     for (const [n, watch] of watches.entries()) {
       expect(() => watch.assertOpen()).toThrow(expect.objectContaining({ code: "CLOSED", retryable: true }));
@@ -34,7 +34,7 @@ describe("the phase of a runtime", () => {
       ...inner,
       load: (...given) => (away ? Promise.reject(new HebraError("UNREACHABLE", "away")) : inner.load(...given)),
     };
-    const watch = watchPhase({ store, clock, logger: silentLogger, shared: true });
+    const watch = watchPhase({ store, clock, logger: silentLogger, shared: true, alone: false });
     await watch.begin();
     expect(watch.phase()).toBeUndefined();
     expect(() => watch.assertOpen()).toThrow(/while the store is away/);
@@ -51,7 +51,7 @@ describe("the phase of a runtime", () => {
   it("is open where nobody else could write it, and costs no look", async () => {
     const store: ThreadStore = { ...memoryStore(), load: () => Promise.reject(new Error("nobody looks")) };
     const clock = createManualClock();
-    const watch = watchPhase({ store, clock, logger: silentLogger, shared: false });
+    const watch = watchPhase({ store, clock, logger: silentLogger, shared: false, alone: false });
     await watch.begin();
     watch.assertOpen();
     expect(clock.pending()).toBe(0);

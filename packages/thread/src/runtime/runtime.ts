@@ -30,6 +30,8 @@ import type { LegacyEngine } from "./legacy-engine.ts";
 import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 import { carriedMessages } from "./carried.ts";
 import { createHandover } from "./handover.ts";
+import { keepWaiting } from "./keep-waiting.ts";
+import { localMember } from "./local-member.ts";
 import { createHealth, type RuntimeHealth } from "./health.ts";
 import { busLocks } from "./leases.ts";
 import { createRuntimeMetrics } from "./metrics.ts";
@@ -230,7 +232,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   });
 
   const carried = carriedMessages(store, clock, logger);
-  const phase = watchPhase({ store, clock, logger, shared: !busIsLocal });
+  const isMovable = busIsLocal && store.scope !== "process";
+  const phase = watchPhase({ store, clock, logger, shared: !busIsLocal || isMovable, alone: isMovable });
+  const member = isMovable ? localMember({ store, clock, logger, id: ids() }) : undefined;
 
   /** What a channel's turn sends, to be stored with its last write. */
   function outgoing(turn: EndedTurn): JsonValue[] {
@@ -308,6 +312,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     handover,
     carried,
     phase,
+    member,
     metrics,
     telemetry,
     clock,
@@ -329,6 +334,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let state: "open" | "draining" | "closed" = "open";
   const health = createHealth(services, started, () => state === "open" && (phase.phase() ?? "open") === "open");
   let drained: Promise<void> | undefined;
+  let kept = true;
 
   let stopWatching: (() => void) | undefined;
   const watch = () => {
@@ -348,6 +354,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
           "`react` would pass by the router of this runtime. Call `turn`, which serves with the engine that the session has.",
         );
       await phase.begin();
+      await phase.refresh();
       phase.assertOpen();
       return engine.react(definition, trigger, reactOptions);
     },
@@ -388,6 +395,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         const left = () => Math.max(0, deadlineMs - (clock.monotonic() - startedAt));
         await Promise.all(started.schedulers.map((scheduler) => scheduler.stop()));
         await Promise.all([...started.gateways, ...started.workers].map((part) => part.stop({ deadlineMs })));
+        if (member !== undefined && phase.phase() === "stopped") kept = await keepWaiting(services);
         // Gives back what is still held: its turns stop here, and go on elsewhere.
         await bus.drain({ deadlineMs: left() });
         await handover.flush();
@@ -404,13 +412,19 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await engine.close();
       await handover.flush();
       await carried.flush();
+      await member?.close();
       if (options.bus === undefined) await bus.close();
       if (options.locks === undefined) await locks.close();
     },
   };
-  // The conversations have been moved away: what is held is finished, and the process waits for its end.
+  // The conversations move away: what is held is finished, and the process waits for its end.
   phase.onChange((next) => {
-    if (next === "stopped") void runtime.drain();
+    void member?.follow(next);
+    if (next !== "stopped") return;
+    void runtime.drain().then(async () => {
+      await carried.flush();
+      if (kept) await member?.stopped();
+    });
   });
   return runtime;
 }

@@ -8,6 +8,7 @@ import type { ThreadStore } from "../store/store.ts";
 import type { EngineSwitch } from "./switched-turn.ts";
 import type { Carried } from "./carried.ts";
 import type { Handover } from "./handover.ts";
+import type { LocalMember } from "./local-member.ts";
 import type { RuntimeMetrics } from "./metrics.ts";
 import type { PhaseWatch } from "./phase.ts";
 import type { Router } from "./route.ts";
@@ -27,6 +28,8 @@ export interface RuntimeServices {
   carried: Carried;
   /** What all processes of the store are asked to do. */
   phase: PhaseWatch;
+  /** Reports this process to a move, where its locks cannot. */
+  member: LocalMember | undefined;
   metrics: RuntimeMetrics;
   telemetry: Telemetry;
   clock: Clock;

@@ -72,6 +72,7 @@ const locks = z.strictObject({
 const store = z.strictObject({
   backend: z.enum(["local", "memory", "sqlite", "postgres", "redis"]).default("local"),
   path: z.string().min(1).default(".hebra/threads.sqlite"),
+  ignoreLocal: z.boolean().optional(),
   ...address,
   connectionString: z.string().min(1).optional(),
   schema: z.string().optional(),

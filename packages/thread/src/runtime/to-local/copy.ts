@@ -5,13 +5,16 @@ import { pipeline } from "node:stream/promises";
 import { HebraError } from "@hebra/core";
 import { exportJsonLines, importJsonLines, type TransferReport } from "../../store/transfer.ts";
 import type { ThreadStore } from "../../store/store.ts";
+import { processesKey } from "../local-processes.ts";
 import { OWN_TENANT } from "../own-thread.ts";
 import { phaseKey } from "../phase.ts";
 
 /** What is in a store. */
 export type Tally = Pick<TransferReport, "contexts" | "counts" | "digest">;
 
-/** A store without the phase of its runtime: that is not taken along. */
+const ofRuntime: ReadonlySet<string> = new Set([phaseKey, processesKey]);
+
+/** A store without the phase and the processes of its runtime: those are not taken along. */
 export function withoutPhase(store: ThreadStore): ThreadStore {
   return {
     ...store,
@@ -21,7 +24,7 @@ export function withoutPhase(store: ThreadStore): ThreadStore {
         ...system,
         async *export(options) {
           for await (const one of system.export(options))
-            if (one.tenant !== OWN_TENANT || one.bundle.thread.key !== phaseKey) yield one;
+            if (one.tenant !== OWN_TENANT || !ofRuntime.has(one.bundle.thread.key)) yield one;
         },
       };
     },

@@ -22,7 +22,7 @@ export interface MovedMessage {
 }
 
 /** A point that a move has passed. */
-export type MoveMark = "placed" | "switched" | "done";
+export type MoveMark = "copying" | "placed" | "switched" | "done";
 
 /** What a move has written down, so that it can be repeated after a crash at any point. */
 export interface MoveJournal {
@@ -33,7 +33,7 @@ export interface MoveJournal {
   /** Every message once, in the order in which each was noted first. */
   noted(): MovedMessage[];
   /**
-   * Whether a point of no return was passed: the copy is in its place, the configuration is local, all of it is
+   * Whether a point was passed: copying has begun, the copy is in its place, the move has switched, all of it is
    * verified.
    */
   has(mark: MoveMark): boolean;

@@ -17,9 +17,11 @@ export interface Movers {
   threads: readonly AnyThreadDefinition[];
   route: Router;
   carried: Carried;
-  journal: MoveJournal;
+  journal: Pick<MoveJournal, "note">;
   clock: Clock;
   logger: Logger;
+  /** The messages come from the bus over this very store, which therefore needs no wakes and holds the replies. */
+  withinStore?: boolean;
 }
 
 /** Messages of one conversation that are moved together. */
@@ -48,7 +50,7 @@ export async function moveInbound(movers: Movers, isOver: () => Promise<boolean>
       return { kind: "other", tenant, session, id };
     };
     const payload = readInbound(raw);
-    if (payload.kind === "wake") return carry();
+    if (payload.kind === "wake") return movers.withinStore === true ? { kind: "other", tenant, session, id } : carry();
     const input = { ...payload.message, tenant, session, channel: payload.replyTo.channel };
     const answer = await movers.route(input);
     if ("answer" in answer) return carry();
@@ -66,6 +68,10 @@ export async function moveInbound(movers: Movers, isOver: () => Promise<boolean>
       for (const message of delivery.messages) done.push(await put(message));
       movers.journal.note(done);
       await delivery.ack();
+      movers.carried.settled(
+        "inbound",
+        done.filter(({ kind }) => kind === "queued"),
+      );
     } catch (error) {
       if (done.length > 0) {
         movers.journal.note(done);
@@ -111,13 +117,16 @@ export async function moveScheduled({ bus, carried, journal }: Movers): Promise<
 
 /** Takes the replies of a gateway that no channel has got. What only showed how they grew is dropped. */
 export async function moveOutbound(
-  { bus, carried, journal }: Movers,
+  { bus, carried, journal, withinStore = false }: Movers,
   gatewayId: string,
   isOver: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<void> {
   async function move(delivery: Delivery): Promise<void> {
-    const replies = delivery.messages.filter(({ payload }) => readOutbound(payload).kind === "reply");
+    const replies = delivery.messages.filter(({ payload }) => {
+      const read = readOutbound(payload);
+      return read.kind === "reply" && !(withinStore && read.row !== undefined);
+    });
     const { tenant, session } = delivery;
     await carried.add(
       replies.map(({ id, seq, payload }) => ({ direction: "outbound", tenant, session, id, gatewayId, seq, payload })),

@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from "node:fs";
-import { errorCode, HebraError, silentLogger, sleep, systemClock } from "@hebra/core";
+import { HebraError, silentLogger, sleep, systemClock } from "@hebra/core";
 import type { Bus } from "@hebra/bus";
-import type { Lease, LockManager } from "@hebra/lock";
+import type { LockManager } from "@hebra/lock";
 import type { ThreadStore } from "../../store/store.ts";
 import { carriedMessages } from "../carried.ts";
 import { openBus, openLocks, openStore, parseRuntimeConfig } from "../config.ts";
@@ -12,6 +12,8 @@ import { exportTo, importInto, tallyOf, withoutPhase, type Tally } from "./copy.
 import { openJournal, type MoveJournal } from "./journal.ts";
 import { localConfig } from "./local-config.ts";
 import { moveInbound, moveOutbound, moveScheduled, type Movers } from "./mailboxes.ts";
+import { onlyMove } from "./only-move.ts";
+import { assertFree, setAside } from "./set-aside.ts";
 import { createSteps, type Steps } from "./steps.ts";
 import type { MoveReport, MoveToLocalOptions } from "./types.ts";
 import { verifyEmpty, verifyMoved } from "./verify.ts";
@@ -64,12 +66,11 @@ export async function moveToLocal(options: MoveToLocalOptions): Promise<MoveRepo
         "UNSUPPORTED",
         "A store in memory ends with its process: there is nothing to move. Drain, and start again with a local configuration.",
       );
-    if (!stays && existsSync(target) && !journal.has("placed"))
-      throw new HebraError("INVALID_OPTIONS", `There is a file ${target} already. Move it away, or name another path.`);
+    if (!stays && !journal.has("placed")) await assertFree(target, openFile, clock);
     const bus = opened((await openBus(config.bus, { clock }))!);
     const locks = opened((await openLocks(config.locks))!);
     const source = opened(await openStore(config.store));
-    const alone = await onlyOne(locks);
+    const alone = await onlyMove(locks, "to-local");
     closers.push(() => alone.release());
     const into =
       journal.has("switched") && !stays
@@ -144,17 +145,6 @@ interface Move extends MoveToLocalOptions {
   /** The store is a file already. */
   stays: boolean;
   drainMs: number;
-}
-
-/** Two moves at once would not know of each other. @throws HebraError `LOCK_TIMEOUT` */
-async function onlyOne(locks: LockManager): Promise<Lease> {
-  const ttlMs = 5_000;
-  try {
-    return await locks.acquire("leader/to-local", { ttlMs, waitMs: 2 * ttlMs });
-  } catch (error) {
-    if (errorCode(error) !== "LOCK_TIMEOUT") throw error;
-    throw new HebraError("LOCK_TIMEOUT", "Another move back to local is under way.", { cause: error });
-  }
 }
 
 async function check({ bus, source }: Move): Promise<string> {
@@ -311,8 +301,9 @@ async function copy({ source, journal, steps, target, movers }: Move): Promise<T
   await steps.run("import", async (say) => {
     // A copy that a run before has placed, and that nothing was switched to: what has happened since is not in it.
     if (journal.has("placed")) for (const suffix of ["", "-wal", "-shm"]) rmSync(target + suffix, { force: true });
+    else if (existsSync(target)) setAside(target, movers.clock);
     await importInto(target, file, () => journal.mark("placed"), counting(say));
-    const copied = await openStore({ backend: "sqlite", path: target });
+    const copied = await openFile(target);
     try {
       const [there, here] = [await tallyOf(from), await tallyOf(copied)];
       if (there.digest !== here.digest || there.contexts !== here.contexts) {
@@ -331,6 +322,8 @@ async function copy({ source, journal, steps, target, movers }: Move): Promise<T
   });
   return tally!;
 }
+
+const openFile = (path: string) => openStore(parseRuntimeConfig({ store: { backend: "sqlite", path } }).store);
 
 /** That the configuration as it is now leads to what was copied, and that nothing has reached the old bus. */
 async function verify(

@@ -3,8 +3,18 @@ import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
 import type { RuntimeConfig } from "../config.ts";
 import type { Router } from "../route.ts";
 
-/** What a move does, in this order. */
-export type MoveStep = "check" | "pause" | "drain" | "stop" | "move" | "export" | "import" | "switch" | "verify";
+/** What a move does, in this order: `move` only back to local, `publish` only to shared backends. */
+export type MoveStep =
+  | "check"
+  | "pause"
+  | "drain"
+  | "stop"
+  | "move"
+  | "export"
+  | "import"
+  | "switch"
+  | "publish"
+  | "verify";
 
 /** How far a move is. */
 export interface MoveProgress {
