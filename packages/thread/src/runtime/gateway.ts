@@ -230,8 +230,12 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
 
   async function outboundIsEmpty(deadlineMs: number): Promise<void> {
     const until = clock.monotonic() + deadlineMs;
+    let quiet = 0;
     while (clock.monotonic() < until) {
-      if (!(await bus.stats()).gateways.includes(id)) return;
+      const { gateways, outbound } = await bus.stats();
+      // What is left waits for a retry, which may be hours away. One look could just miss a reply that arrives.
+      quiet = outbound.inFlight === 0 && outbound.oldestWaitingAgeMs === 0 ? quiet + 1 : 0;
+      if (!gateways.includes(id) || quiet > 2) return;
       await sleep(clock, 20);
     }
   }
