@@ -70,7 +70,7 @@ export interface PhaseWatch {
   begin(): Promise<void>;
   /** Calls back with each new phase, and at once when it is not `open` already. @returns stops the calls */
   onChange(listener: (phase: Phase) => void): () => void;
-  /** Reads the phase first where the process has stood still, so that it knows of a move. Await it only if it is one. */
+  /** Reads the phase again where the process has stood still, so that it knows of a move. Otherwise returns nothing. */
   refresh(): Promise<void> | undefined;
   /** @throws HebraError `CLOSED`, `retryable`, while nothing new is taken in */
   assertOpen(): void;

@@ -50,7 +50,7 @@ async function* contextsOf(file: string): AsyncGenerator<Line> {
   }
 }
 
-/** @throws HebraError `DIGEST_MISMATCH` when a context of the export is not in the store. @returns how many there are */
+/** @returns how many contexts there are. @throws HebraError `DIGEST_MISMATCH` when one is not in the store */
 export async function verifyThere(store: ThreadStore, file: string): Promise<number> {
   let count = 0;
   for await (const { tenant, bundle } of contextsOf(file)) {
