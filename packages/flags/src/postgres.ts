@@ -14,3 +14,6 @@ export {
   type IncidentsPostgresPool,
   type PostgresIncidentsOptions,
 } from "./incident/postgres-incidents.ts";
+export type { FlagsPostgresClient, FlagsPostgresPool, PostgresFlagsOptions } from "./provider/postgres/connection.ts";
+export { postgresProvider, type PostgresProviderOptions } from "./provider/postgres/postgres-provider.ts";
+export { postgresFlagWriter, type PostgresFlagWriter } from "./provider/postgres/postgres-writer.ts";

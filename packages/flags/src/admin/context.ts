@@ -60,18 +60,19 @@ export async function changeFlag(
   context: CallContext,
   key: string,
   about: { readonly action: AuditEntry["action"]; readonly reason: string; readonly ifMatch?: string | null },
-  change: (document: FlagDocument) => FlagDocument,
+  /** @param rejected - keys of flags that are stored and cannot be used */
+  change: (document: FlagDocument, rejected: readonly string[]) => FlagDocument,
 ): Promise<{ readonly document: FlagDocument; readonly revision: number; readonly audited: boolean }> {
   const { documents, audit, principal, clock } = context;
   for (let attempt = 1; ; attempt++) {
-    const { document, revision } = await documents.read();
+    const { document, revision, rejected } = await documents.read();
     const etag = etagOf(document, key);
     if (about.ifMatch !== undefined && about.ifMatch !== null && !ifMatches(about.ifMatch, etag, etag !== '"none"')) {
       throw new HebraError("REVISION_CONFLICT", `The flag ${key} was changed since it was read.`, {
         details: { etag },
       });
     }
-    const next = change(document);
+    const next = change(document, Object.keys(rejected ?? {}));
     try {
       const written = await documents.write(next, revision);
       const digestOf = (of: FlagDocument) => (entriesOf(of, key) === undefined ? "" : digest(entriesOf(of, key)));

@@ -1,13 +1,24 @@
 import { errorMessage, HebraError } from "@hebra/core";
 import { open, readFile, rename } from "node:fs/promises";
-import { parseFlagDocument, parseFlagText } from "../evaluate/document.ts";
+import { parseFlagDocument } from "../evaluate/document.ts";
+import { changedDocument, readStored, replacedDocument } from "../evaluate/stored-document.ts";
 import type { FlagDocument } from "../evaluate/types.ts";
 import { takeLockFile } from "../rollout/store/lock-file.ts";
 
-/** Where the admin reads and writes the flag document; `redisFlagWriter` fits. */
+/** The document as its writer sees it. */
+export interface StoredFlags {
+  readonly document: FlagDocument;
+  /** 0 when nothing is stored. */
+  readonly revision: number;
+  /** Flags that are stored and cannot be used, with the reason. A write leaves them as they are. */
+  readonly rejected?: Readonly<Record<string, string>>;
+}
+
+/** Where the admin reads and writes the flag document; `redisFlagWriter` and `postgresFlagWriter` fit. */
 export interface FlagDocumentStore {
-  read(): Promise<{ readonly document: FlagDocument; readonly revision: number }>;
-  /** @throws HebraError `REVISION_CONFLICT`, `FLAG_INVALID` */
+  /** @throws HebraError `STORE_FAILED` when what is stored is no flag document, `UNREACHABLE` */
+  read(): Promise<StoredFlags>;
+  /** @throws HebraError `REVISION_CONFLICT`; `FLAG_INVALID` for an entry that the write changes */
   write(document: FlagDocument, expected?: number): Promise<number>;
 }
 
@@ -57,22 +68,34 @@ export function fileFlagDocuments(path: string): FlagDocumentStore {
     last = run.catch(() => undefined);
     return run;
   };
-  async function read(): Promise<{ document: FlagDocument; revision: number }> {
-    const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
+  const textOf = (): Promise<string> =>
+    readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
       error.code === "ENOENT" ? '{"flags":{}}' : Promise.reject(error),
     );
-    const document = parseFlagText(text);
-    return { document, revision: Number(document.metadata?.[REVISION] ?? 0) };
+  function stored(text: string): StoredFlags {
+    const { document, rejected } = readStored(text);
+    return { document, rejected, revision: Number(document.metadata?.[REVISION] ?? 0) };
   }
+  /** Of whatever is there: a write without a revision also replaces what is no document. */
+  const revisionOf = (text: string): number => {
+    try {
+      return stored(text).revision;
+    } catch {
+      return 0;
+    }
+  };
   return {
-    read: () => inTurn(read),
+    read: () => inTurn(async () => stored(await textOf())),
     write: (document, expected) =>
       inTurn(async () => {
         const lock = await takeLockFile(`${path}.lock`);
         try {
-          const { revision } = await read();
+          const before = await textOf();
+          const revision = expected === undefined ? revisionOf(before) : stored(before).revision;
           if (expected !== undefined && expected !== revision) throw conflict(revision, expected);
-          const next = parseFlagDocument({ ...document, metadata: { ...document.metadata, [REVISION]: revision + 1 } });
+          const metadata = { ...document.metadata, [REVISION]: revision + 1 };
+          const changed = expected === undefined ? replacedDocument : changedDocument;
+          const next = changed(before, { ...document, metadata });
           const handle = await open(`${path}.${process.pid}.next`, "w");
           await handle.writeFile(`${JSON.stringify(next, null, 2)}\n`);
           await handle.sync();

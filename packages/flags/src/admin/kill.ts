@@ -29,8 +29,8 @@ const unavailable = (error: unknown): boolean =>
  * A misspelt key in a document that was read would kill nothing and say that it did. @throws HebraError
  * `FLAG_NOT_FOUND`
  */
-function assertKnown(document: FlagDocument, rollouts: readonly string[], key: string): void {
-  const known = [...Object.keys(document.flags), ...Object.keys(document.rollouts ?? {}), ...rollouts];
+function assertKnown(document: FlagDocument, others: readonly string[], key: string): void {
+  const known = [...Object.keys(document.flags), ...Object.keys(document.rollouts ?? {}), ...others];
   if (key === ALL_FLAGS || known.includes(key)) return;
   const near = didYouMean(key, known);
   throw new HebraError(
@@ -64,8 +64,8 @@ export async function kill(context: CallContext, key: string, request: KillReque
   const rollouts = await service.store.list().catch(() => [key]);
   let audited: boolean;
   try {
-    ({ audited } = await changeFlag(context, key, { action: "kill", reason }, (document) => {
-      if (!ahead) assertKnown(document, rollouts, key);
+    ({ audited } = await changeFlag(context, key, { action: "kill", reason }, (document, rejected) => {
+      if (!ahead) assertKnown(document, [...rollouts, ...rejected], key);
       return withRollout(document, key, (rollout) =>
         withKill(rollout, { at, by: principal.name, reason }, environment),
       );

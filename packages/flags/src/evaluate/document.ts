@@ -92,7 +92,7 @@ function sameType(values: readonly unknown[]): boolean {
 export const rolloutsSchema = z.object({ [ALL_FLAGS]: globalSchema.optional() }).catchall(rolloutSchema);
 
 /** The daemon's schema also knows a list of flags, each with its key; providers' documents, the default, do not. */
-function fromList(input: unknown): unknown {
+export function fromList(input: unknown): unknown {
   const { $schema, flags } = (input ?? {}) as { $schema?: unknown; flags?: unknown };
   if (typeof $schema !== "string" || !/(^|\/)flagd\.json$/.test($schema) || !Array.isArray(flags)) return input;
   const keyed = flags.map((flag: unknown) => [(flag as { key?: unknown } | null)?.key, flag] as const);

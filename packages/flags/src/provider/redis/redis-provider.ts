@@ -1,6 +1,7 @@
 import { errorMessage, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
-import { parseFlagDocument, parseFlagText, readFlagText } from "../../evaluate/document.ts";
+import { readFlagText } from "../../evaluate/document.ts";
+import { changedDocument, readStored, replacedDocument } from "../../evaluate/stored-document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
@@ -123,8 +124,17 @@ export function redisProvider(options: RedisProviderOptions): FlagProvider {
 
 /** Writes the document that {@link redisProvider} reads. */
 export interface RedisFlagWriter {
-  /** The document and its revision; revision 0 when there is none. @throws HebraError `UNREACHABLE` */
-  read(): Promise<{ readonly document: FlagDocument; readonly revision: number }>;
+  /**
+   * The document and its revision, 0 when there is none; `rejected` has the flags that cannot be used, which a write
+   * leaves as they are.
+   *
+   * @throws HebraError `UNREACHABLE`; `STORE_FAILED` when what is stored is no flag document
+   */
+  read(): Promise<{
+    readonly document: FlagDocument;
+    readonly revision: number;
+    readonly rejected?: Readonly<Record<string, string>>;
+  }>;
   /**
    * Puts a document in force and tells every process.
    *
@@ -160,26 +170,31 @@ export function redisFlagWriter(options: RedisFlagsOptions): RedisFlagWriter {
       throw new HebraError("UNREACHABLE", `Redis did not take the flags: ${errorMessage(cause)}.`, { cause });
     }
   };
+  const stored = () =>
+    reach(async (client) => {
+      const [revision, text] = await client.hmget(key, "revision", "document");
+      return { revision: Number(revision ?? 0), text: typeof text === "string" ? text : undefined };
+    });
+  const conflict = (revision: number, expected: number) =>
+    new HebraError("REVISION_CONFLICT", `The flags are at revision ${revision}, not ${expected}.`, {
+      details: { revision, expected },
+    });
   return {
-    read: () =>
-      reach(async (client) => {
-        const [revision, text] = await client.hmget(key, "revision", "document");
-        return {
-          document: typeof text === "string" ? parseFlagText(text) : { flags: {} },
-          revision: Number(revision ?? 0),
-        };
-      }),
+    async read() {
+      const { revision, text } = await stored();
+      return text === undefined ? { document: { flags: {} }, revision } : { ...readStored(text), revision };
+    },
     async write(document, expected) {
-      const text = JSON.stringify(parseFlagDocument(document));
-      const result = Number(
-        await reach((client) =>
-          client.eval(WRITE, 1, key, text, expected === undefined ? "" : String(expected), channel),
-        ),
-      );
-      if (result > 0) return result;
-      throw new HebraError("REVISION_CONFLICT", `The flags are at revision ${-1 - result}, not ${expected}.`, {
-        details: { revision: -1 - result, expected: expected ?? null },
-      });
+      for (;;) {
+        const { revision, text } = await stored();
+        if (expected !== undefined && expected !== revision) throw conflict(revision, expected);
+        const changed = expected === undefined ? replacedDocument : changedDocument;
+        const next = JSON.stringify(changed(text, document));
+        const result = Number(await reach((client) => client.eval(WRITE, 1, key, next, String(revision), channel)));
+        if (result > 0) return result;
+        // Somebody wrote in between: whoever named a revision hears of it, whoever named none writes over it.
+        if (expected !== undefined) throw conflict(-1 - result, expected);
+      }
     },
     close: () => redis.close(),
   };
