@@ -9,6 +9,7 @@ export {
   type OptionValues,
   type Report,
 } from "./command.ts";
+export { expandEnvironment } from "./environment.ts";
 export { exitCodeOf, exitCodes, exitCodeTable, type ExitCode } from "./exit-codes.ts";
 export type { Io } from "./io.ts";
 export { main } from "./main.ts";

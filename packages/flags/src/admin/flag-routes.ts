@@ -2,7 +2,7 @@ import { digest, HebraError } from "@hebra/core";
 import { ALL_FLAGS } from "../evaluate/document.ts";
 import type { FlagContext } from "../evaluate/types.ts";
 import { entriesOf, etagOf, type CallContext } from "./context.ts";
-import { bodyOf, json, text, type RouteEntry } from "./http.ts";
+import { bodyOf, json, onlyKnown, text, type RouteEntry } from "./http.ts";
 import { noneMatches } from "./etags.ts";
 import { kill, unkill, type KillRequest } from "./kill.ts";
 import { setFlag } from "./set-flag.ts";
@@ -106,6 +106,7 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
         );
       const body = await bodyOf(request);
       const reason = text(body, "reason");
+      onlyKnown("PUT", body, ["reason", "rollout", "flag"]);
       const { flag, rollout } = body;
       const document = await setFlag(context, key, { flag, rollout, reason, ifMatch });
       return json({ key, ...entriesOf(document, key) }, 200, { etag: etagOf(document, key) });

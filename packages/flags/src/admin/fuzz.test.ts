@@ -4,7 +4,8 @@ import { FLAG } from "../rollout/rollout-world.fixture.ts";
 import { serveAdmin, tokens } from "./admin.fixture.ts";
 
 const SEED = 20_261_130;
-const REQUESTS = 10_000;
+/** All of them in the soak; enough of each route in every run. */
+const REQUESTS = process.env["HEBRA_SOAK"] === "1" ? 10_000 : 3_000;
 
 /** One valid request of each route. */
 const routes: readonly (readonly [method: string, path: string, who: keyof typeof tokens, body?: object])[] = [
@@ -27,6 +28,8 @@ const routes: readonly (readonly [method: string, path: string, who: keyof typeo
   ["GET", "/v1/incidents/i-1", "reader"],
   ["POST", "/v1/incidents/i-1/close", "ana", { reason: "r", link: "https://x.example" }],
   ["GET", "/v1/policy", "reader"],
+  ["GET", "/", "reader"],
+  ["GET", "/v1/openapi.json", "reader"],
   ["POST", `/ofrep/v1/evaluate/flags/${FLAG}`, "reader", { context: { targetingKey: "s" } }],
   ["POST", "/ofrep/v1/evaluate/flags", "reader", { context: { targetingKey: "s" } }],
   ["GET", "/api/v2/admin/flags", "reader"],

@@ -13,13 +13,19 @@ import { flagRoutes } from "./flag-routes.ts";
 import { incidentRoutes } from "./incident-routes.ts";
 import { json, matchPath, problem, type RouteEntry } from "./http.ts";
 import { ofrepRoutes } from "./ofrep-routes.ts";
+import { describedRoutes, openApiOf } from "./openapi.ts";
 import { rolloutRoutes } from "./rollout-routes.ts";
-import { authenticator, requireRole, type AdminToken } from "./tokens.ts";
+import { authenticator, requireRole, type AdminToken, type Principal } from "./tokens.ts";
 
 /** Options of {@link createAdminHandler}. */
 export interface AdminHandlerOptions {
-  /** Who may call; there are no default credentials. */
-  readonly tokens: readonly AdminToken[];
+  /** Who may call; there are no default credentials. Needed without `authenticate`. */
+  readonly tokens?: readonly AdminToken[];
+  /**
+   * Who calls, as the host knows it (a session, a JWT, a client certificate): asked for requests without one of the
+   * tokens. `undefined` and a throw refuse.
+   */
+  readonly authenticate?: (request: Request) => Principal | undefined | Promise<Principal | undefined>;
   readonly documents: FlagDocumentStore;
   readonly service: RolloutService;
   /** @defaultValue in memory */
@@ -56,7 +62,13 @@ const has = <T>(method: keyof T) =>
   z.custom<T>((value) => typeof (value as T | null)?.[method] === "function", `must have ${String(method)}()`);
 const path = z.string().regex(/^(\/[^/?#]+)*$/, "must begin with a slash and not end with one");
 const schema = z.strictObject({
-  tokens: z.array(z.unknown()),
+  tokens: z.array(z.unknown()).optional(),
+  authenticate: z
+    .custom<NonNullable<AdminHandlerOptions["authenticate"]>>(
+      (value) => typeof value === "function",
+      "must be a function",
+    )
+    .optional(),
   documents: has<FlagDocumentStore>("write"),
   service: has<RolloutService>("act"),
   audit: has<AuditLog>("append").optional(),
@@ -108,7 +120,7 @@ const schema = z.strictObject({
  */
 export function createAdminHandler(options: AdminHandlerOptions): AdminHandler {
   const parsed = parseOptions("createAdminHandler", schema, options);
-  const authenticate = authenticator(options.tokens);
+  const authenticate = authenticator(options.tokens, parsed.authenticate, parsed.onError);
   const clock = parsed.clock ?? systemClock;
   const stream = createChangeStream(clock);
   const stopWatching = parsed.service.store.watch?.(() => stream.changed());
@@ -125,7 +137,18 @@ export function createAdminHandler(options: AdminHandlerOptions): AdminHandler {
     onError: parsed.onError,
     changed: () => stream.changed(),
   };
+  const described = describedRoutes(parsed.basePath, parsed.alias?.basePath);
+  const index = described.map(({ method, path, role, summary }) => ({ method, path, role, summary }));
+  const api = openApiOf(described, `${parsed.basePath}/healthz`);
+  const reading = (body: object): RouteEntry<CallContext>[2] => {
+    return async ({ context: { principal } }) => {
+      requireRole(principal, "read");
+      return json(body);
+    };
+  };
   const routes: readonly RouteEntry<CallContext>[] = [
+    ["GET", `${parsed.basePath}/`, reading({ openapi: `${parsed.basePath}/v1/openapi.json`, routes: index })],
+    ["GET", `${parsed.basePath}/v1/openapi.json`, reading(api)],
     ...[...flagRoutes, ...rolloutRoutes, ...incidentRoutes, ...ofrepRoutes].map(
       ([method, pattern, serve]): RouteEntry<CallContext> => [method, `${parsed.basePath}${pattern}`, serve],
     ),
@@ -149,7 +172,7 @@ export function createAdminHandler(options: AdminHandlerOptions): AdminHandler {
   async function serve(request: Request): Promise<Response> {
     const url = new URL(request.url);
     if (url.pathname === `${parsed.basePath}/healthz` && request.method === "GET") return json({ ok: true });
-    const principal = authenticate(request);
+    const principal = await authenticate(request);
     const fitting = routes.flatMap(([method, pattern, handle]) => {
       const params = matchPath(pattern, url.pathname);
       return params === undefined ? [] : [{ method, params, handle }];

@@ -59,6 +59,22 @@ describe("malformed requests", () => {
     expect(body).toMatchObject({ decision: { mode: "legacy", ruleId: "not-found" } });
   });
 
+  it.each([
+    [{ version: 1, allow: { org: { constructor: 1 } } }],
+    [{ version: 1, canary: { percent: "10" } }],
+    [[]],
+    [7],
+    ["x"],
+    [null],
+  ])("an entry that cannot be decided by is 400, before anything is sampled: %j", async (rollout) => {
+    admin = await serveAdmin();
+    const answer = await admin.call("ana", "PUT", `/v1/flags/${FLAG}`, { reason: "r", rollout }, { "if-match": "*" });
+    expect([answer.status, (answer.body as { code: string }).code]).toEqual([400, "FLAG_INVALID"]);
+    const misspelt = { reason: "r", rolout: { version: 1 } };
+    const refused = await admin.call("ana", "PUT", `/v1/flags/${FLAG}`, misspelt, { "if-match": "*" });
+    expect(refused).toMatchObject({ status: 400, body: { detail: expect.stringContaining("`rollout`") as string } });
+  });
+
   it("a body over the limit gets 413 after a megabyte, whoever sends it and whether or not it says its length [FL-17]", async () => {
     admin = await serveAdmin();
     const path = `/v1/flags/${FLAG}/rollout/start`;

@@ -1,4 +1,4 @@
-import { errorMessage, HebraError, type ErrorCode } from "@hebra/core";
+import { didYouMean, errorMessage, HebraError, type ErrorCode } from "@hebra/core";
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
@@ -99,6 +99,21 @@ export function text(body: Readonly<Record<string, unknown>>, name: string): str
   if (typeof value !== "string" || value.trim() === "")
     throw new HebraError("INVALID_OPTIONS", `The body needs a text \`${name}\`.`);
   return value;
+}
+
+/**
+ * A member that a request does not take is a mistake of whoever sent it: left aside it would be missed.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ */
+export function onlyKnown(what: string, body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
+  const stranger = Object.keys(body).find((name) => !known.includes(name));
+  if (stranger === undefined) return;
+  const near = didYouMean(stranger, known);
+  throw new HebraError(
+    "INVALID_OPTIONS",
+    `\`${what}\` takes no \`${stranger}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} It takes: ${known.join(", ")}.`,
+  );
 }
 
 /** What a route gets. */

@@ -1,7 +1,7 @@
 import { didYouMean, HebraError } from "@hebra/core";
 import type { IncidentQuery, IncidentStore } from "../incident/incident.ts";
 import type { CallContext } from "./context.ts";
-import { bodyOf, json, text, type RouteEntry } from "./http.ts";
+import { bodyOf, json, onlyKnown, text, type RouteEntry } from "./http.ts";
 import { requireRole } from "./tokens.ts";
 
 /** @throws HebraError `INVALID_OPTIONS` */
@@ -84,9 +84,7 @@ export const incidentRoutes: readonly RouteEntry<CallContext>[] = [
       requireRole(context.principal, "operate");
       const id = params["id"]!;
       const body = await bodyOf(request);
-      const stranger = Object.keys(body).find((name) => name !== "reason" && name !== "link");
-      if (stranger !== undefined)
-        throw new HebraError("INVALID_OPTIONS", `\`close\` takes no \`${stranger}\`. It takes: reason, link.`);
+      onlyKnown("close", body, ["reason", "link"]);
       const incident = await storeOf(context, id).close(id, {
         at: new Date(context.clock.now()).toISOString(),
         by: context.principal.name,

@@ -7,7 +7,7 @@ import { checkCommand, checkPlan } from "../rollout/policy.ts";
 import { verifyEvidence } from "../rollout/evidence.ts";
 import { verifyAudit } from "./audit.ts";
 import { policyIn, type CallContext } from "./context.ts";
-import { bodyOf, json, text, type RouteEntry } from "./http.ts";
+import { bodyOf, json, onlyKnown, text, type RouteEntry } from "./http.ts";
 import { requireRole, type AdminRole, type Principal } from "./tokens.ts";
 
 const records = ["amend", "approve", "attest", "smoke", "legacy-usage", "remove", "close-postmortem"] as const;
@@ -28,7 +28,7 @@ export function commandOf(
   headers: Headers,
 ): RolloutCommand {
   requireRole(principal, roleFor(verb, body));
-  onlyKnown(verb, body);
+  onlyKnownOf(verb, body);
   const given = headers.get("if-match");
   const ifMatch = given === null || given.trim() === "*" ? undefined : /^"?(\d+)"?$/.exec(given.trim())?.[1];
   // A precondition that cannot be read is not met: leaving it aside would write what its sender wanted to prevent.
@@ -113,19 +113,9 @@ const members: Readonly<Record<string, readonly string[]>> = {
   "close-postmortem": ["id", "link"],
 };
 
-/**
- * A member that a verb does not know is a mistake of whoever sent it: left aside it would be missed. @throws HebraError
- * `INVALID_OPTIONS`
- */
-function onlyKnown(verb: string, body: Readonly<Record<string, unknown>>): void {
-  const known = ["reason", ...(Object.hasOwn(members, verb) ? members[verb]! : [])];
-  const stranger = Object.keys(body).find((name) => !known.includes(name));
-  if (stranger === undefined || ![...rolloutEvents, ...records].some((one) => one === verb)) return;
-  const near = didYouMean(stranger, known);
-  throw new HebraError(
-    "INVALID_OPTIONS",
-    `\`${verb}\` takes no \`${stranger}\`${near === undefined ? "" : `; did you mean \`${near}\`?`} It takes: ${known.join(", ")}.`,
-  );
+function onlyKnownOf(verb: string, body: Readonly<Record<string, unknown>>): void {
+  if (![...rolloutEvents, ...records].some((one) => one === verb)) return;
+  onlyKnown(verb, body, ["reason", ...(Object.hasOwn(members, verb) ? members[verb]! : [])]);
 }
 
 function optional<K extends string>(body: Readonly<Record<string, unknown>>, name: K): { readonly [P in K]?: string } {

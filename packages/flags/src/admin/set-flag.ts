@@ -1,6 +1,7 @@
 import { HebraError } from "@hebra/core";
 import { randomUUID } from "node:crypto";
 import type { FlagdFlag, FlagDocument, RolloutConfig } from "../evaluate/types.ts";
+import { parseFlagDocument } from "../evaluate/document.ts";
 import { checkCommand, policyOf } from "../rollout/policy.ts";
 import { changeFlag, policyIn, withRollout, type CallContext } from "./context.ts";
 import { keepKills } from "./kill.ts";
@@ -28,6 +29,8 @@ async function shareOf(context: CallContext, key: string, document: FlagDocument
   return share;
 }
 
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** Twice the sampling error of a share, so that a permitted percentage is never refused by chance. */
 const margin = (share: number): number => 4 * Math.sqrt((share * (1 - share)) / SAMPLE) + 1e-9;
 
@@ -52,8 +55,15 @@ export async function setFlag(
     if (given.rollout === undefined) return next;
     return withRollout(next, key, (rollout) => keepKills(rollout, given.rollout as RolloutConfig));
   };
+  if (given.rollout !== undefined && !isObject(given.rollout))
+    throw new HebraError("FLAG_INVALID", `\`rollouts.${key}\` must be an object.`);
   const { document: before } = await context.documents.read();
   const after = change(before);
+  // A sample of decisions needs an entry that can be decided by.
+  parseFlagDocument({
+    flags: given.flag === undefined ? {} : { [key]: given.flag },
+    rollouts: given.rollout === undefined ? {} : { [key]: after.rollouts?.[key] },
+  });
   const limit = policyOf(policy, key).maxPercent / 100;
   const share = await shareOf(context, key, after);
   if (share > limit + margin(limit) && share > (await shareOf(context, key, before)) + margin(share))

@@ -39,25 +39,62 @@ const schema = z
 
 const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
 
+const principalSchema = z.object({
+  name: z.string().min(1),
+  roles: z.array(z.enum(["read", "operate", "approve"])),
+  approves: z.array(z.enum(["technical", "operational"])).default([]),
+});
+
+const unauthenticated = () => new HebraError("UNAUTHENTICATED", "This request has no valid bearer token.");
+
+/** Who the host says it is; what is no principal is nobody. @throws HebraError `UNAUTHENTICATED` */
+async function asked(
+  host: (request: Request) => Principal | undefined | Promise<Principal | undefined>,
+  request: Request,
+  onError: (error: unknown) => void,
+): Promise<Principal> {
+  let found: unknown;
+  try {
+    // The host gets a copy: the body stays for the route.
+    found = await host(new Request(request.url, { method: request.method, headers: request.headers }));
+  } catch (error) {
+    onError(error);
+    throw unauthenticated();
+  }
+  if (found === undefined) throw unauthenticated();
+  const parsed = principalSchema.safeParse(found);
+  if (parsed.success) return parsed.data;
+  onError(
+    new HebraError("INVALID_OPTIONS", "`authenticate` gave something that is no principal: name, roles, approves."),
+  );
+  throw unauthenticated();
+}
+
 /**
  * Finds out who calls. All tokens are compared, each in constant time over digests of equal length, so that the time of
  * a refusal tells nothing.
  *
  * @throws HebraError `INVALID_OPTIONS`; the result throws `UNAUTHENTICATED`.
  */
-export function authenticator(tokens: readonly AdminToken[]): (request: Request) => Principal {
-  const known = parseOptions("adminHandler", schema, tokens).map(({ token, name, roles, approves = [] }) => ({
+export function authenticator(
+  tokens: readonly AdminToken[] | undefined,
+  host?: (request: Request) => Principal | undefined | Promise<Principal | undefined>,
+  onError: (error: unknown) => void = () => {},
+): (request: Request) => Promise<Principal> {
+  const known = (
+    tokens === undefined && host !== undefined ? [] : parseOptions("adminHandler", schema, tokens ?? [])
+  ).map(({ token, name, roles, approves = [] }) => ({
     digest: hash(token),
     principal: { name, roles, approves },
   }));
-  return (request) => {
+  return async (request) => {
     const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
     let found: Principal | undefined;
     const digest = hash(given ?? "");
     for (const { digest: own, principal } of known) if (timingSafeEqual(own, digest)) found = principal;
-    if (given === undefined || found === undefined)
-      throw new HebraError("UNAUTHENTICATED", "This request has no valid bearer token.");
-    return found;
+    if (given !== undefined && found !== undefined) return found;
+    if (host === undefined) throw unauthenticated();
+    return asked(host, request, onError);
   };
 }
 

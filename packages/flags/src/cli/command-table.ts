@@ -84,6 +84,20 @@ export const flagEntries = {
     options: [],
     examples: [["audit engine-v2", "who changed it, when and why"]],
   },
+  serve: {
+    summary: "Serves the admin: flags, rollouts, incidents and the controller that watches them.",
+    options: ["config", "app", "port", "host"],
+    local: true,
+    details: [
+      "Without --config everything is in files below .hebra/flags, and HEBRA_FLAGS_TOKEN is the one token, which reads and operates. The configuration names stores in files, Redis, PostgreSQL or SQLite, and people with their tokens and roles; `${NAME}` as a value is an environment variable, or the file that NAME_FILE names. There are no default credentials.",
+      "--app is a module with the parts that are code: `authenticate(request)` says who calls, `checks` are asked before a step, `usage` counts calls of the old endpoints.",
+      "GET / lists the routes, GET /v1/openapi.json describes them, /healthz needs no token. On SIGTERM or Ctrl-C it ends what it answers and exits with 0.",
+    ],
+    examples: [
+      ["serve", "files below .hebra/flags, on port 4100 of this host"],
+      ["serve --config admin.json --host 0.0.0.0 --port 8080", "for others, behind TLS"],
+    ],
+  },
   simulate: {
     summary: "Runs the real controller over simulated traffic on a virtual clock.",
     options: ["plan", "errors", "legacy-errors", "latency", "sessions", "seed"],

@@ -29,6 +29,7 @@ const runs: Readonly<Record<FlagCommand, Run>> = {
   explain: async (call) => (await import("./flag-commands.ts")).explain(call),
   audit: async (call) => (await import("./flag-commands.ts")).audit(call),
   watch: async (call) => (await import("./watch.ts")).watch(call),
+  serve: async (call) => (await import("./serve.ts")).serve(call),
   simulate: async (call) => (await import("./local-commands.ts")).simulate(call),
   "validate-no-regression": async (call) =>
     (await import("./local-commands.ts")).verdict("validate-no-regression", call),

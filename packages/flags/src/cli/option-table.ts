@@ -39,6 +39,10 @@ export const optionTable = {
   seed: { argument: "N", help: "seed of the random traffic", default: "1" },
   baseline: { argument: "FILE", help: "an earlier report to compare with" },
   out: { argument: "FILE", help: "where the report is written" },
+  config: { argument: "FILE", help: "JSON: stores, tokens, policy and the rest", default: "files below .hebra/flags" },
+  app: { argument: "MODULE", help: "exports `authenticate`, `checks`, `usage`" },
+  port: { argument: "N", help: "port to serve on; 0 for a free one", default: "4100" },
+  host: { argument: "ADDRESS", help: "address to listen on", default: "127.0.0.1" },
   url: { argument: "URL", help: "the admin's address", default: "HEBRA_FLAGS_URL" },
   token: {
     argument: "TOKEN",

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { expandEnvironment } from "@hebra/cli-kit";
 import { errorMessage, HebraError } from "@hebra/core";
 import type { AnyThreadDefinition } from "@hebra/thread";
 import {
@@ -76,38 +76,7 @@ export async function loadConfigFile(
       cause: error,
     });
   }
-  const { flags, ...runtime } = expand(file, process.env) as typeof file;
+  const { flags, ...runtime } = expandEnvironment(file, process.env) as typeof file;
   parseRuntimeConfig(runtime);
   return { runtime, flags };
-}
-
-/** `"${NAME}"` as a whole value is the environment's: secrets stay out of files. */
-function expand(value: unknown, environment: NodeJS.ProcessEnv): unknown {
-  if (typeof value === "string") {
-    const name = /^\$\{(\w+)\}$/.exec(value)?.[1];
-    return name === undefined ? value : fromEnvironment(name, environment);
-  }
-  if (Array.isArray(value)) return value.map((item) => expand(item, environment));
-  if (typeof value === "object" && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expand(item, environment)]));
-  return value;
-}
-
-/** The variable itself, or else the file that `NAME_FILE` names, as secrets are mounted into containers. */
-function fromEnvironment(name: string, environment: NodeJS.ProcessEnv): string {
-  const found = environment[name];
-  if (found !== undefined) return found;
-  const file = environment[`${name}_FILE`];
-  if (file === undefined)
-    throw new HebraError(
-      "INVALID_OPTIONS",
-      `The configuration names the environment variable ${name}, which is not set, nor is ${name}_FILE.`,
-    );
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (error) {
-    throw new HebraError("INVALID_OPTIONS", `${name}_FILE names a file that cannot be read: ${errorMessage(error)}`, {
-      cause: error,
-    });
-  }
 }

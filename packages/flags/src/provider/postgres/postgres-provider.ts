@@ -13,7 +13,10 @@ import {
 
 /** Options of {@link postgresProvider}. */
 export interface PostgresProviderOptions extends PostgresFlagsOptions {
-  /** Milliseconds between two looks. Behind a pooler, which passes no notifications on, this is the delay. @defaultValue 1,000 */
+  /**
+   * Milliseconds between two looks. Behind a pooler, which passes no notifications on, this is the delay. @defaultValue
+   * 1,000
+   */
   readonly pollMs?: number;
   /** Whether to hold one connection that listens for changes. @defaultValue true */
   readonly listen?: boolean;
