@@ -1,10 +1,11 @@
 // Imports every packed entry under other versions of Node.js, and has each resume a turn that SIGKILL cut off and play
-// turns over a model of the AI SDK 7.
+// turns over models of the AI SDK 7 and its provider packages.
 //   tsx scripts/packed/nodes.ts --tarballs DIRECTORY [--project DIRECTORY] [--tally FILE]
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argumentsOf } from "../lib/arguments.mjs";
 import { removeDirectory, temporaryDirectory } from "../lib/guard.mjs";
+import { root } from "../lib/paths.mjs";
 import { run } from "../lib/run.mjs";
 import { packedEntries, readTarballs } from "../ship/tarball.ts";
 import { judgeImport } from "./judge.ts";
@@ -12,11 +13,15 @@ import {
   findNode,
   judgeModelled,
   judgeResumed,
+  judgeStreamed,
   newerSdk,
   otherNodes,
   programOf,
+  recordedStreams,
+  streamFixtures,
   type Modelled,
   type Resumed,
+  type Streamed,
 } from "./other-node.ts";
 import { importProbe, runProbes } from "./probe.ts";
 import { createProject, peersOf } from "./project.ts";
@@ -44,8 +49,15 @@ try {
   if (there.length > 0 && !existsSync(project))
     await createProject(project, tarballs, peersOf(tarballs, { optional: true }));
   const newer = join(scratch, "newer-sdk");
+  const recordings = recordedStreams();
+  if (recordings === undefined)
+    console.log("skipped the recorded answers, which need ../shared/suites/provider-streams");
   if (there.length > 0)
-    await createProject(newer, tarballs, { ...peersOf(tarballs, { optional: false }), ai: newerSdk() });
+    await createProject(newer, tarballs, {
+      ...peersOf(tarballs, { optional: false }),
+      ...newerSdk(),
+      zod: zodVersion(),
+    });
   for (const one of found) {
     if ("absent" in one) {
       tally.skipped += 1;
@@ -57,8 +69,11 @@ try {
     imports.forEach((probe, index) => note(`${probe.title} on Node.js ${major}`, judgeImport(results[index])));
     note(`a turn that is cut off and resumed on Node.js ${major}`, await crash(project, major, command));
     note(`turns over a model of the AI SDK 7 on Node.js ${major}`, await model(newer, major, command));
+    if (recordings === undefined) tally.skipped += 1;
+    else
+      note(`recorded answers over the AI SDK 7 on Node.js ${major}`, await streams(newer, major, command, recordings));
     console.log(
-      `Node.js ${major}: ${imports.length} entries, a turn that was cut off and resumed, and turns over ai ${newerSdk()}`,
+      `Node.js ${major}: ${imports.length} entries, a turn that was cut off and resumed, and turns over ai ${newerSdk()["ai"]}`,
     );
   }
 } finally {
@@ -91,4 +106,29 @@ async function model(project: string, major: number, command: string): Promise<s
     env: { PATH: process.env["PATH"] },
   });
   return ok ? judgeModelled(major, JSON.parse(output) as Modelled) : `they did not run: ${output}`;
+}
+
+const INTERRUPTIONS = 60;
+
+/** @returns what is wrong, if anything */
+async function streams(
+  project: string,
+  major: number,
+  command: string,
+  recordings: string,
+): Promise<string | undefined> {
+  writeFileSync(join(project, "streams.mjs"), programOf("streams.mjs"));
+  for (const { name, source } of streamFixtures) writeFileSync(join(project, name), source);
+  const { ok, output } = await run(command, ["--no-warnings", "streams.mjs", recordings, String(INTERRUPTIONS)], {
+    cwd: project,
+    output: "capture",
+    env: { PATH: process.env["PATH"] },
+  });
+  return ok ? judgeStreamed(major, JSON.parse(output) as Streamed) : `they did not run: ${output}`;
+}
+
+/** The fixtures make schemas. */
+function zodVersion(): string {
+  const manifest = join(root, "packages", "core", "node_modules", "zod", "package.json");
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
 }

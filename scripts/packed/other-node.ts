@@ -68,13 +68,44 @@ export function judgeModelled(major: number, { node, turns }: Modelled): string 
     : `they came to ${JSON.stringify(turns)}, not twice ${JSON.stringify(turn)}`;
 }
 
+/** What test/nodes/streams.mjs says of the recorded answers. */
+export interface Streamed {
+  node: string;
+  recordings: number;
+  interrupted: number;
+  problems: string[];
+}
+
+/** What is wrong with the recorded answers over the provider packages of the AI SDK 7, if anything. */
+export function judgeStreamed(
+  major: number,
+  { node, recordings, interrupted, problems }: Streamed,
+): string | undefined {
+  if (!node.startsWith(`${major}.`)) return `they ran on Node.js ${node}`;
+  if (recordings === 0 || interrupted === 0) return "none was played";
+  return problems.length === 0 ? undefined : problems.join("; ");
+}
+
 /** The source of a program of test/nodes. */
-export const programOf = (name: "crash.mjs" | "model.mjs"): string =>
+export const programOf = (name: "crash.mjs" | "model.mjs" | "streams.mjs"): string =>
   readFileSync(join(root, "test", "nodes", name), "utf8");
 
-/** The version of the AI SDK 7 that is tried. It is not installed where Node.js 20 runs, which it refuses. */
-export function newerSdk(): string {
-  const version = /^ {2}ai-7: npm:ai@(\S+)$/m.exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8"))?.[1];
-  if (version === undefined) throw new Error("The catalog of pnpm-workspace.yaml has no ai-7.");
-  return version;
+/** What streams.mjs runs beside, as the tests of test/provider-streams do. */
+export const streamFixtures = ["play.fixture.ts", "providers.fixture.ts", "rules.fixture.ts"].map((name) => ({
+  name,
+  source: readFileSync(join(root, "test", "provider-streams", name), "utf8"),
+}));
+
+/** The recorded answers beside the repository, where they are there. */
+export function recordedStreams(): string | undefined {
+  const path = join(process.env["HEBRA_SHARED"] ?? join(root, "../shared"), "suites/provider-streams");
+  return existsSync(path) ? path : undefined;
+}
+
+/** The packages of the AI SDK 7 that are tried. They are not installed where Node.js 20 runs, which they refuse. */
+export function newerSdk(): Record<string, string> {
+  const catalog = readFileSync(join(root, "pnpm-workspace.yaml"), "utf8");
+  const found = [...catalog.matchAll(/^ {2}ai-7(?:-\w+)?: npm:(.+)@(\S+)$/gm)];
+  if (found.length !== 4) throw new Error("The catalog of pnpm-workspace.yaml has no ai-7 and its three providers.");
+  return Object.fromEntries(found.map(([, name = "", version = ""]) => [name, version]));
 }

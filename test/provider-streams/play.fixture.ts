@@ -8,7 +8,10 @@ import {
   limitEvents,
   modelOf,
   plainAnswer,
+  plainAnswerAgain,
+  providers,
   serve,
+  unstored,
   type ProviderName,
   type Recording,
   type Served,
@@ -36,7 +39,8 @@ export async function hostTools({ provider, events }: Recording): Promise<string
 }
 
 /** The recorded answer, then one of words alone. */
-export const served = ({ provider, events }: Recording): Served[] => [{ events }, { events: plainAnswer[provider] }];
+export const served = ({ provider, events, more = [] }: Recording): Served[] =>
+  [events, ...more, plainAnswer[provider]].map((each) => ({ events: each }));
 
 /** The AI SDK's own loop. */
 export async function playStreamText(recording: Recording, names: readonly string[]): Promise<Played> {
@@ -45,7 +49,7 @@ export async function playStreamText(recording: Recording, names: readonly strin
     model: modelOf(recording.provider, fetch),
     prompt: question,
     maxRetries: 0,
-    stopWhen: stepCountIs(3),
+    stopWhen: stepCountIs(20),
     onError: () => {},
     tools: Object.fromEntries(
       names.map((name) => [
@@ -68,12 +72,16 @@ export function createDesk(provider: ProviderName, fetch: typeof globalThis.fetc
   return deskOf(() => model, names);
 }
 
-function deskOf(selectModel: () => LanguageModel, names: readonly string[], approval = false) {
+function deskOf(
+  selectModel: () => LanguageModel,
+  names: readonly string[],
+  { approval = false, store = true }: { approval?: boolean; store?: boolean } = {},
+) {
   const desk = defineThread({
     name: "desk",
     // The AI SDK's loop has no limit for equal calls.
-    policy: { maxIterations: 3, maxRepeatedCalls: 1_000 },
-    reactor: aiSdkReactor({ selectModel }),
+    policy: { maxIterations: 20, maxRepeatedCalls: 1_000 },
+    reactor: aiSdkReactor({ selectModel, ...(store ? {} : { providerOptions: { openai: { store } } }) }),
     actions: Object.fromEntries(
       names.map((name) => [
         name,
@@ -117,27 +125,35 @@ export async function playEngine(
   };
 }
 
-/** How an answer does not come to its end: or does, and a person denies its calls. */
+/** How an answer does not come to its end; with `denial`, a person denies the calls that it has made until then. */
 export type Interruption = "stop" | "cut" | "limit" | "error" | "denial";
 
 /** A question to a provider, and what it had said until then. */
 export type Asked = readonly [provider: ProviderName, request: Record<string, unknown>, served: readonly string[]];
 
-/**
- * Plays an answer up to one of its events and interrupts it there; then the next message goes to the same provider, and
- * the one after it to another.
- *
- * @returns both questions
- */
-export async function playInterrupted(options: {
+/** Where an answer is interrupted, and how. */
+export interface InterruptedAt {
   recording: Recording;
   names: readonly string[];
+  /** How many events of it come. */
   after: number;
   how: Interruption;
-}): Promise<Asked[]> {
-  const { recording, names, after, how } = options;
+  /** Whether OpenAI stores its answers. @defaultValue true */
+  store?: boolean;
+}
+
+/**
+ * Plays an answer up to one of its events and interrupts it there. Then a message goes to the same provider, one to
+ * each of
+ * the others, and one to the first again.
+ *
+ * @returns the questions
+ */
+export async function playInterrupted({ recording, names, after, how, store = true }: InterruptedAt): Promise<Asked[]> {
   const { provider } = recording;
-  const events = recording.events.slice(0, after);
+  const said = (store ? recording.events : unstored(recording.events)).slice(0, after);
+  const events =
+    how === "limit" || (how === "denial" && after < recording.events.length) ? limited(provider, said) : said;
   let reached = (): void => {};
   const stopped = new Promise<void>((resolve) => (reached = resolve));
   const own = serve([
@@ -145,12 +161,15 @@ export async function playInterrupted(options: {
     ...Array.from({ length: how === "cut" || how === "error" ? 3 : 1 }, () =>
       interrupted(provider, events, how, reached),
     ),
+    // A denied call, and a pause, are followed by another answer of the same turn.
     { events: plainAnswer[provider] },
+    { events: plainAnswerAgain(provider) },
+    { events: plainAnswerAgain(provider) },
   ]);
-  const other = provider === "anthropic" ? "openai" : "anthropic";
-  const foreign = serve([{ events: plainAnswer[other] }]);
+  const others = providers.filter((other) => other !== provider);
+  const foreign = others.map((other) => serve([{ events: plainAnswer[other] }]));
   let model = modelOf(provider, own.fetch);
-  const { engine, say } = deskOf(() => model, names, how === "denial");
+  const { engine, say } = deskOf(() => model, names, { approval: how === "denial", store });
   const turn = await say("m1", question);
   if (how === "stop") {
     await stopped;
@@ -158,21 +177,22 @@ export async function playInterrupted(options: {
   }
   for (const { id } of (await turn.result).approvals) await engine.deny(id);
   await engine.idle();
-  await (
-    await say("m2", "And now?")
-  ).result;
-  model = modelOf(other, foreign.fetch);
-  await (
-    await say("m3", "And you?")
-  ).result;
+  const ask = async (id: string, next: typeof model): Promise<void> => {
+    model = next;
+    await (
+      await say(id, "And now?")
+    ).result;
+  };
+  await ask("m2", modelOf(provider, own.fetch));
+  const own2 = own.asked.at(-1)!;
+  for (const [i, other] of others.entries()) await ask(`m3-${other}`, modelOf(other, foreign[i]!.fetch));
+  await ask("m4", modelOf(provider, own.fetch));
   await engine.close();
+  const known = [...events, ...plainAnswer[provider], ...plainAnswerAgain(provider)];
   return [
-    [
-      provider,
-      own.asked.at(-1)!,
-      [...(how === "limit" ? limited(provider, events) : events), ...plainAnswer[provider]],
-    ],
-    [other, foreign.asked.at(-1)!, plainAnswer[other]],
+    [provider, own2, known],
+    ...others.map((other, i): Asked => [other, foreign[i]!.asked.at(-1)!, plainAnswer[other]]),
+    [provider, own.asked.at(-1)!, known],
   ];
 }
 
@@ -182,10 +202,9 @@ function interrupted(provider: ProviderName, events: readonly string[], how: Int
       return { events, ending: "hang", read };
     case "cut":
       return { events, ending: "break" };
-    case "limit":
-      return { events: limited(provider, events) };
     case "error":
       return { events: [...events, ...errorEvents[provider]], ending: "break" };
+    case "limit":
     case "denial":
       return { events };
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "vitest";
 import { createDesk, hostTools, playEngine, playStreamText } from "./play.fixture.ts";
-import { plainAnswer, present, recordings, serve } from "./providers.fixture.ts";
+import { plainAnswer, serve } from "./providers.fixture.ts";
+import { present, recordings } from "./recordings.fixture.ts";
 import { violations } from "./rules.fixture.ts";
 
 describe.skipIf(!present)("every recorded answer, which needs ../shared/suites/provider-streams", () => {

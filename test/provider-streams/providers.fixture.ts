@@ -4,7 +4,6 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import type { LanguageModel } from "ai";
-import { shared } from "@hebra/test-servers/shared";
 
 /** The providers whose answers were recorded. */
 export type ProviderName = "openai" | "anthropic" | "google";
@@ -17,25 +16,38 @@ export interface Recording {
   provider: ProviderName;
   name: string;
   events: string[];
+  /** Answers to the questions that follow. @defaultValue none */
+  more?: string[][];
 }
 
-const suite = shared("suites/provider-streams");
+export const providers: readonly ProviderName[] = ["openai", "anthropic", "google"];
 
-/** Whether the recordings are there. */
-export const present = suite.present;
-
-/** All recordings. Some files end with an answer's whole object instead of events: those have no stream. */
-export function recordings(): Recording[] {
-  if (!suite.present) return [];
-  return (["openai", "anthropic", "google"] as const).flatMap((provider) =>
-    readdirSync(join(suite.path, provider)).map((file) => ({
+/** All recordings of a folder. Some files end with an answer's whole object instead of events: those have no stream. */
+export function readRecordings(path: string): Recording[] {
+  return providers.flatMap((provider) =>
+    readdirSync(join(path, provider)).map((file) => ({
       provider,
       name: file.replace(".jsonl", ""),
-      events: readFileSync(join(suite.path, provider, file), "utf8")
+      events: readFileSync(join(path, provider, file), "utf8")
         .split("\n")
         .filter((line) => line.trim() !== ""),
     })),
   );
+}
+
+/**
+ * Three files hold the answers of a whole turn one after the other, as no provider sends them: each becomes the answer
+ * to a question of its own.
+ */
+export function splitAnswers(recording: Recording): Recording {
+  const answers: string[][] = [[]];
+  for (const event of recording.events) {
+    if (event.includes('"type":"message_start"') && answers.at(-1)!.some((line) => line.includes('"message_stop"')))
+      answers.push([]);
+    answers.at(-1)!.push(event);
+  }
+  const [events = [], ...more] = answers;
+  return { ...recording, events, more };
 }
 
 /** How a served stream goes on after its events: it ends, breaks off, or says nothing more. */
@@ -122,6 +134,22 @@ export const plainAnswer: Readonly<Record<ProviderName, readonly string[]>> = {
     },
   ].map((event) => JSON.stringify(event)),
 };
+
+/** The same answer with other ids, as no provider gives an id twice. */
+export const plainAnswerAgain = (provider: ProviderName): string[] =>
+  plainAnswer[provider].map((event) => event.replaceAll(/"(resp|msg)_p"/g, '"$1_q"'));
+
+/** The answer as OpenAI gives it when it stores nothing: what was thought comes encrypted with its item. */
+export function unstored(events: readonly string[]): string[] {
+  return events.map((line) => {
+    const event = JSON.parse(line) as { type?: string; item?: Record<string, unknown> };
+    if (event.type !== "response.output_item.done" || event.item?.["type"] !== "reasoning") return line;
+    return JSON.stringify({
+      ...event,
+      item: { ...event.item, encrypted_content: `sealed ${String(event.item["id"])}` },
+    });
+  });
+}
 
 /** What the provider says when its limit of output tokens is reached: what it has begun is ended as it is. */
 export function limitEvents(provider: ProviderName, events: readonly string[]): string[] {

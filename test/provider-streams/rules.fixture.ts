@@ -69,7 +69,8 @@ const isEmpty = (content: unknown): boolean =>
 /**
  * Responses API: https://platform.openai.com/docs/guides/reasoning ("Keeping reasoning items in context"),
  * .../guides/function-calling (each call has one output with its `call_id`), .../api-reference/responses/create
- * (`item_reference` names a stored item).
+ * (`item_reference` names a stored item; with `store: false` there is none, and reasoning has to come back encrypted).
+ * An item that reasoning led to is refused without it ("was provided without its required 'reasoning' item").
  */
 function openaiViolations(request: Block, served: readonly string[]): string[] {
   const found: string[] = [];
@@ -78,8 +79,17 @@ function openaiViolations(request: Block, served: readonly string[]): string[] {
   const kindOf = (item: Block): string =>
     item["type"] === "item_reference" ? (known.get(text(item["id"])) ?? "unknown") : text(item["type"]) || "message";
   const seen = new Set<string>();
+  const thoughts = new Set(input.filter((item) => kindOf(item) === "reasoning").map(({ id }) => text(id)));
+  const reasonOf = requiredReasoning(served);
   input.forEach((item, index) => {
     const id = text(item["id"]);
+    if (request["store"] === false && item["type"] === "item_reference")
+      found.push(`input.${index}: a reference to ${id}, and nothing is stored`);
+    if (request["store"] === false && item["type"] === "reasoning" && text(item["encrypted_content"]) === "")
+      found.push(`input.${index}: reasoning ${id} without its encrypted content`);
+    const reason = item["type"] === "item_reference" ? reasonOf.get(id) : undefined;
+    if (reason !== undefined && !thoughts.has(reason))
+      found.push(`input.${index}: ${kindOf(item)} ${id} without its required reasoning ${reason}`);
     if (item["type"] === "item_reference") {
       if (!known.has(id)) found.push(`input.${index}: item ${id} not found`);
       if (seen.has(id)) found.push(`input.${index}: item ${id} is there twice`);
@@ -107,6 +117,21 @@ function openaiViolations(request: Block, served: readonly string[]): string[] {
     }
   });
   return found;
+}
+
+/** Of each item that came right after reasoning in its answer: the reasoning, without which it is refused. */
+function requiredReasoning(served: readonly string[]): Map<string, string> {
+  const reasons = new Map<string, string>();
+  let before: Block | undefined;
+  for (const event of served) {
+    const { type, item } = JSON.parse(event) as { type?: string; item?: Block };
+    if (type === "response.created") before = undefined;
+    if (type !== "response.output_item.done" || item === undefined) continue;
+    if (before?.["type"] === "reasoning" && item["type"] !== "reasoning")
+      reasons.set(text(item["id"]), text(before["id"]));
+    before = item;
+  }
+  return reasons;
 }
 
 /** The items that were finished, with their types. */

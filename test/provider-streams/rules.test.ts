@@ -38,6 +38,24 @@ test.each<[string, ProviderName, Record<string, unknown>, RegExp]>([
     { input: Array.from({ length: 2 }, () => ({ type: "item_reference", id: "msg_1" })) },
     /twice/,
   ],
+  [
+    "a reference where nothing is stored",
+    "openai",
+    { store: false, input: [{ type: "item_reference", id: "msg_1" }] },
+    /nothing is stored/,
+  ],
+  [
+    "reasoning that is neither stored nor encrypted",
+    "openai",
+    { store: false, input: [{ type: "reasoning", id: "rs_1", summary: [] }, asks] },
+    /without its encrypted content/,
+  ],
+  [
+    "a message without the reasoning that led to it",
+    "openai",
+    { input: [asks, { type: "item_reference", id: "msg_1" }] },
+    /without its required reasoning/,
+  ],
   ["a call without its output", "openai", { input: [asks, { type: "function_call", call_id: "c" }] }, /0 outputs/],
   [
     "an output without its call",
