@@ -115,6 +115,7 @@ export const sampled = [
   "packages/hebra/src/cli/to-local.killed.test.ts",
   "packages/hebra/src/cli/to-shared.killed.test.ts",
   "test/provider-streams/interrupted.test.ts",
+  "test/flags-runtime/",
   "test/strands/",
   "packages/thread/src/engine/prompt-budget.test.ts",
 ];

@@ -94,6 +94,8 @@ const schema = z.strictObject({
   clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === "function", "must be a clock").optional(),
 });
 
+/** Codes that stand for whatever nobody classified. An engine stores an error without a code under `REACTOR_FAILED`. */
+const CATCH_ALL = new Set(["UNKNOWN", "GENERAL", "INTERNAL", "REACTOR_FAILED"]);
 /** Names of operations in a row. */
 const MAX_OPERATIONS = 200;
 /** Rows are kept for sessions that fail late. */
@@ -225,7 +227,7 @@ export function createCollector(options: CollectorOptions): Collector {
           judged,
           failed: status === "failed",
           incomplete: status === "incomplete",
-          unknown: outcome.unknown ?? code === "UNKNOWN",
+          unknown: outcome.unknown ?? CATCH_ALL.has(code),
           called: calls !== undefined,
           actionFailed: failures > 0,
         },
