@@ -203,7 +203,7 @@ export interface Backend {
   /** Inbound envelopes for later, soonest first within a part; `after` is a cursor of an earlier call, or empty. */
   scheduled(limit: number, after: string): Promise<{ entries: RawScheduled[]; cursor: string | undefined }>;
   /** Makes ready what waits for a retry, in every space. */
-  hurry(): Promise<number>;
+  retryNow(): Promise<number>;
   seedFence(conversation: string, fence: number): Promise<void>;
   /** From kept counts; ages are of about the first hundred in line. `gateways`: those whose spaces hold something. */
   stats(): Promise<{ inbound: RawStats; outbound: RawStats; dead: number; now: number; gateways: string[] }>;

@@ -49,10 +49,15 @@ export interface BusOptions {
   /** Messages that one conversation may have waiting. @defaultValue 10 000 */
   maxBacklog?: number;
   /**
-   * `reject` answers `full`; `drop-oldest` moves the oldest that nobody holds to the dead letters. @defaultValue
-   * `reject`
+   * What happens to a message whose conversation has `maxBacklog` messages waiting. `reject`: its receipt is `full`, and
+   * it can be published again. `drop-oldest`: the oldest message that nobody holds moves to the dead letters.
+   * `block`: the publish waits for room, up to `overflowWaitMs`, with later messages of the conversation behind it; then
+   * the receipt is `full`. `shed`: the message is dropped, its receipt is `shed`, and nobody has to repeat it. Replies of
+   * an ack always fit; other messages for gateways never wait. @defaultValue `reject`
    */
-  overflow?: "reject" | "drop-oldest";
+  overflow?: "reject" | "drop-oldest" | "block" | "shed";
+  /** With `overflow: "block"`: how long a publish waits for room, in milliseconds. @defaultValue 5 000 */
+  overflowWaitMs?: number;
   /**
    * Milliseconds for which duplicates are recognised, at least; not less than `retry.maxAgeMs`. @defaultValue 3 600 000
    */
@@ -101,7 +106,8 @@ export const busOptionsShape = {
     })
     .prefault({}),
   maxBacklog: whole(1).default(10_000),
-  overflow: z.enum(["reject", "drop-oldest"]).default("reject"),
+  overflow: z.enum(["reject", "drop-oldest", "block", "shed"]).default("reject"),
+  overflowWaitMs: whole(1).default(5_000),
   dedupWindowMs: whole(1).default(3_600_000),
   maxMessageBytes: whole(256).default(262_144),
   maxDeadLetters: whole(1).default(10_000),

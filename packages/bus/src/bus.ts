@@ -132,7 +132,7 @@ export interface NackOptions {
 }
 
 /** A conversation on lease: its holder alone may settle it. */
-export interface Tenure<Payload = JsonValue> {
+export interface ConversationLease<Payload = JsonValue> {
   /** The conversation's tenant. */
   readonly tenant: string;
   /** The conversation. */
@@ -182,7 +182,7 @@ export interface Tenure<Payload = JsonValue> {
 }
 
 /** What a consumer gets: one conversation with its oldest messages, at least one. */
-export interface Delivery<Payload = JsonValue> extends Tenure<Payload> {
+export interface Delivery<Payload = JsonValue> extends ConversationLease<Payload> {
   /** How often the first message has been delivered, this time included. */
   readonly attempt: number;
   /**
@@ -193,7 +193,7 @@ export interface Delivery<Payload = JsonValue> extends Tenure<Payload> {
 }
 
 /** A conversation held by a direct call. It begins with no messages; `take` leases those that wait behind. */
-export type Claim<Payload = JsonValue> = Tenure<Payload>;
+export type Claim<Payload = JsonValue> = ConversationLease<Payload>;
 
 /** How a conversation is claimed. */
 export interface ClaimOptions {
@@ -325,7 +325,7 @@ export interface Bus<Inbound = JsonValue, Outbound = JsonValue> {
    *
    * @returns how many there were
    */
-  hurry(): Promise<number>;
+  retryNow(): Promise<number>;
   /** Tells the bus the last fence that a store accepted for a conversation, so that the next one is larger. */
   seedFence(address: ConversationAddress, lastFence: number): Promise<void>;
   /** What waits, is held and is dead, over all processes. */

@@ -28,7 +28,7 @@ export type {
   PublishOptions,
   ReceivedMessage,
   Reply,
-  Tenure,
+  ConversationLease,
 } from "./bus.ts";
 export type { TraceContext } from "./trace-context.ts";
 export type { Durability } from "./durability.ts";

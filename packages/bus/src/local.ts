@@ -97,7 +97,7 @@ export function localBackends(settings: BusSettings): () => Backend {
         const entries = all.slice(from, from + limit).map(({ body, dueAt }) => ({ body, at: dueAt }));
         return { entries, cursor: from + limit < all.length ? `0:${from + limit}` : undefined };
       },
-      hurry: async () => mailboxes.hurry(now()),
+      retryNow: async () => mailboxes.retryNow(now()),
       stats: async () => ({ ...figures(mailboxes, now()), dead: mailboxes.dead.size, now: now() }),
       listDead: async (limit, before) => mailboxes.dead.list(limit, before),
       getDead: async (id) => mailboxes.dead.get(id),

@@ -25,6 +25,8 @@ export interface BusCore {
   readonly held: ReadonlySet<HeldConversation>;
   /** Absent when nobody listens: what would be told is then not even made. */
   readonly emit: ((event: BusEvent) => void) | undefined;
+  /** Publishes as the `overflow` policy says. */
+  readonly publish: Backend["publish"];
   /** A message of a newer version was met: this process is not fit to serve. */
   upgradeRequired(version: number): void;
 }

@@ -14,11 +14,18 @@ export type BusEvent =
       readonly id: string;
     }
   | {
-      readonly type: "message-refused";
+      /** A mailbox was full: the receipt is `full` or `shed`. */
+      readonly type: "message-refused" | "message-shed";
       readonly direction: "inbound" | "outbound";
       readonly tenant: string;
       readonly session: string;
       readonly id: string;
+    }
+  | {
+      /** With `overflow: "block"`: a publish has waited for room. */
+      readonly type: "publish-blocked";
+      readonly direction: "inbound" | "outbound";
+      readonly waitedMs: number;
     }
   | {
       readonly type: "delivery-started";
@@ -42,7 +49,7 @@ export type BusEvent =
       readonly code: string;
     }
   | {
-      readonly type: "message-buried";
+      readonly type: "message-dead-lettered";
       readonly direction: "inbound" | "outbound";
       readonly tenant: string;
       readonly session: string;

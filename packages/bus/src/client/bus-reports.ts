@@ -8,10 +8,10 @@ export interface PublishReceipt {
   readonly id: string;
   /**
    * `accepted`; `duplicate`: one with this idempotency key was accepted within the window, and this one was dropped;
-   * `full`:
-   * the conversation's backlog has reached its limit, and this one was dropped.
+   * `full`: the conversation's backlog has reached its limit, and this one was not taken: publish it again later;
+   * `shed`: likewise, and by policy it is dropped for good.
    */
-  readonly status: "accepted" | "duplicate" | "full";
+  readonly status: "accepted" | "duplicate" | "full" | "shed";
   /** Whether the message outlives this process, at the durability asked for. Always false on the local bus. */
   readonly durable: boolean;
   /** The durability that was reached: `memory` where more was asked for and not reached in time. */

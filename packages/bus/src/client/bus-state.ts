@@ -4,6 +4,7 @@ import type { BusSettings } from "../bus-options.ts";
 import { createEnvelopeCodec, type EnvelopeCodec } from "../envelope.ts";
 import { createValueCodec } from "../value-codec.ts";
 import type { BusCore } from "./bus-core.ts";
+import { blockingPublish } from "./overflow.ts";
 import { setHealth, type HealthState } from "./bus-health.ts";
 import type { Consumer } from "./consumer.ts";
 import { createLeaseKeeper, type HeldConversation } from "./lease-keeper.ts";
@@ -49,6 +50,7 @@ export function createBusState(parts: BusParts): BusState {
   const texts = createEnvelopeCodec(settings.maxMessageBytes, parts.newestFormat);
   const core: BusCore = {
     backend,
+    publish: (...args) => publish(...args),
     settings,
     codec: backend.inProcess === true ? createValueCodec(texts, settings.maxMessageBytes) : (texts as EnvelopeCodec),
     clock: settings.clock,
@@ -69,6 +71,10 @@ export function createBusState(parts: BusParts): BusState {
         ),
       ),
   };
+  const publish =
+    settings.overflow === "block"
+      ? blockingPublish(core)
+      : (...args: Parameters<Backend["publish"]>) => backend.publish(...args);
   const state: BusState = {
     parts,
     core,

@@ -79,7 +79,7 @@ function rejectUndeliverable(
     (done) => {
       if (done >= 0)
         core.emit?.({
-          type: "message-buried",
+          type: "message-dead-lettered",
           direction: directionOf(space),
           ...parseConversation(conversation),
           cause,

@@ -231,7 +231,7 @@ export class ConversationLease implements Delivery, KeptLease {
         ? { kind: "park", conversation, fence, record }
         : { kind: "dead", conversation, fence, record, together: true },
     );
-    if (done >= 0) this.#core.emit?.({ type: "message-buried", ...told, cause: verdict.cause, parked });
+    if (done >= 0) this.#core.emit?.({ type: "message-dead-lettered", ...told, cause: verdict.cause, parked });
   }
 
   async release(options: { delayMs?: number } = {}): Promise<void> {

@@ -83,7 +83,7 @@ async function claimConversation(
 }
 
 /** What operators and a store need: the future, the figures, the fences. */
-function operatorVerbs(state: BusState): Pick<Bus, "unschedule" | "scheduled" | "hurry" | "seedFence" | "stats"> {
+function operatorVerbs(state: BusState): Pick<Bus, "unschedule" | "scheduled" | "retryNow" | "seedFence" | "stats"> {
   const { backend } = state.parts;
   return {
     async unschedule({ tenant = "default", session, id }) {
@@ -94,9 +94,9 @@ function operatorVerbs(state: BusState): Pick<Bus, "unschedule" | "scheduled" | 
       await whenOpen(state);
       return listScheduled(state.core, options);
     },
-    async hurry() {
+    async retryNow() {
       await whenOpen(state);
-      return backend.hurry();
+      return backend.retryNow();
     },
     async seedFence({ tenant = "default", session }, lastFence) {
       await whenOpen(state);

@@ -74,7 +74,7 @@ async function send(
   const outcomes = new Array<{ status: PublishReceipt["status"]; durable: boolean }>(count);
   await Promise.all(
     Array.from(groups, async (group) => {
-      const { statuses, durable } = await core.backend.publish(group.space, group.partition, group.entries, durability);
+      const { statuses, durable } = await core.publish(group.space, group.partition, group.entries, durability);
       let accepted = 0;
       statuses.forEach((status, i) => {
         outcomes[group.positions[i]!] = { status, durable: core.backend.durable && durable };
@@ -85,6 +85,10 @@ async function send(
   );
   return outcomes;
 }
+
+const refusals = { duplicate: "message-suppressed", full: "message-refused", shed: "message-shed" } as const;
+
+const isStored = (status: PublishReceipt["status"]) => status !== "full" && status !== "shed";
 
 /** Publishes messages towards one direction. @returns a receipt for each, in order */
 export async function publish(
@@ -113,11 +117,12 @@ export async function publish(
     const { durable } = outcome;
     // An id that was made here can only be met again when the client sent the request twice.
     const made = messages[i]!.id === undefined && (messages[i] as InboundMessage).idempotencyKey === undefined;
-    const status = made && outcome.status === "duplicate" ? "accepted" : outcome.status;
+    const taken = made && outcome.status === "duplicate" ? "accepted" : outcome.status;
+    const status = taken === "full" && core.settings.overflow === "shed" ? "shed" : taken;
     if (status !== "accepted") {
       const { session, tenant = "default" } = messages[i]!;
       core.emit?.({
-        type: status === "duplicate" ? "message-suppressed" : "message-refused",
+        type: refusals[status],
         direction: "gatewayId" in messages[i]! ? "outbound" : "inbound",
         tenant,
         session,
@@ -125,7 +130,7 @@ export async function publish(
       });
     }
     const reached: Durability = durable ? asked : "memory";
-    return { id, status, durable: status !== "full" && durable, durability: reached };
+    return { id, status, durable: isStored(status) && durable, durability: reached };
   });
   if (asked !== "memory" && (options.onDurabilityMissed ?? core.onDurabilityMissed) === "refuse")
     assertDurable(receipts, asked);
@@ -134,7 +139,7 @@ export async function publish(
 
 /** @throws HebraError `DURABILITY_MISSED` unless every message that is stored is so as durably as asked. */
 function assertDurable(receipts: readonly PublishReceipt[], asked: Durability): void {
-  const missed = receipts.filter(({ status, durable }) => status !== "full" && !durable).map(({ id }) => id);
+  const missed = receipts.filter(({ status, durable }) => isStored(status) && !durable).map(({ id }) => id);
   if (missed.length === 0) return;
   throw new HebraError(
     "DURABILITY_MISSED",

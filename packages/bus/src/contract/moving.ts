@@ -61,7 +61,7 @@ export const movingClauses = {
       await rejectsWith("INVALID_OPTIONS", bus.scheduled({ limit: 0 }));
       await rejectsWith("INVALID_OPTIONS", bus.scheduled({ after: "nowhere" }));
     },
-  "a retry can be hurried; what is held, or for later, cannot": async (harness) => {
+  "retries can be ended early; what is held or scheduled stays": async (harness) => {
     const { bus } = await harness.connect();
     const inbox = consume(harness, { bus, events: [], freeze() {}, thaw() {} });
     await settle(
@@ -76,7 +76,7 @@ export const movingClauses = {
     await settle(harness, failed.nack({ delayMs: 3_600_000 }));
     await settle(harness, released.release({ delayMs: 3_600_000 }));
     await inbox.expectNothing();
-    assert.equal(await settle(harness, bus.hurry()), 2);
+    assert.equal(await settle(harness, bus.retryNow()), 2);
     const again = [await inbox.next(), await inbox.next()];
     assert.deepEqual(
       new Set(again.map((delivery) => JSON.stringify([payloads(delivery), delivery.attempt]))),
@@ -84,10 +84,10 @@ export const movingClauses = {
     );
     await inbox.expectNothing();
     await settle(harness, held.ack());
-    assert.equal(await settle(harness, bus.hurry()), 0);
+    assert.equal(await settle(harness, bus.retryNow()), 0);
     assert.equal((await settle(harness, bus.stats())).inbound.scheduled, 1);
   },
-  "replies that wait for a retry can be hurried too, and the gateways that they wait for are told": async (harness) => {
+  "replies in a retry delay are released too, and stats name the gateways that they wait for": async (harness) => {
     const one = await harness.connect();
     await settle(
       harness,
@@ -100,7 +100,7 @@ export const movingClauses = {
     await settle(harness, (await outbox.next()).nack({ delayMs: 3_600_000 }));
     await outbox.expectNothing();
     assert.deepEqual((await settle(harness, one.bus.stats())).gateways, ["main", "other/1"]);
-    assert.equal(await settle(harness, one.bus.hurry()), 1);
+    assert.equal(await settle(harness, one.bus.retryNow()), 1);
     await settle(harness, (await outbox.next()).ack());
     assert.deepEqual((await settle(harness, one.bus.stats())).gateways, ["other/1"]);
   },

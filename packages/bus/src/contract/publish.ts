@@ -80,6 +80,43 @@ export const publishClauses = {
     );
     assert.equal(letters[0]!.signature.code, "BACKLOG_FULL");
   },
+  "a full backlog holds the publisher back until there is room, and keeps the order [BU-10]": async (harness) => {
+    const one = await harness.connect({ maxBacklog: 2, overflow: "block", overflowWaitMs: 2_000 });
+    const inbox = consume(harness, one, { concurrency: 1 });
+    await settle(harness, one.bus.publishInbound(texts("a", "1", "2")));
+    const statuses: string[] = [];
+    const later = ["3", "4"].map(async (text) => {
+      const [receipt] = await one.bus.publishInbound(texts("a", text));
+      statuses.push(`${text} ${receipt!.status}`);
+    });
+    assert.equal((await settle(harness, one.bus.publishInbound(texts("b", "free"))))[0]!.status, "accepted");
+    await harness.elapse(500);
+    assert.deepEqual(statuses, [], "both wait, and no other conversation does");
+    const first = await inbox.next();
+    await settle(harness, first.ack());
+    await harness.elapse(300);
+    assert.deepEqual(statuses, ["3 accepted"]);
+    await harness.elapse(2_000);
+    await settle(harness, Promise.all(later));
+    assert.deepEqual(statuses, ["3 accepted", "4 full"], "the wait is bounded");
+    assert.ok(one.events.some((event) => event.type === "publish-blocked" && event.waitedMs >= 300));
+    assert.equal((await settle(harness, one.bus.publishInbound(texts("c", "free"))))[0]!.status, "accepted");
+  },
+  "a full backlog sheds the new message, and its receipt and an event say so [BU-10]": async (harness) => {
+    const one = await harness.connect({ maxBacklog: 2, overflow: "shed" });
+    const receipts = await settle(
+      harness,
+      one.bus.publishInbound(["1", "2", "3"].map((id) => ({ session: "a", id, payload: id }))),
+    );
+    assert.deepEqual(
+      receipts.map(({ status }) => status),
+      ["accepted", "accepted", "shed"],
+    );
+    assert.equal(receipts[2]!.durable, false);
+    assert.ok(one.events.some((event) => event.type === "message-shed" && event.id === "3"));
+    const stats = await settle(harness, one.bus.stats());
+    assert.deepEqual([stats.inbound.depth, stats.dead], [2, 0]);
+  },
   "a delayed message joins the tail when its time has come": async (harness) => {
     const one = await harness.connect();
     const inbox = consume(harness, one);

@@ -68,7 +68,7 @@ export const retryClauses = {
     assert.match(letter!.signature.message, /no luck/);
     assert.match(letter!.signature.fingerprint, /^[0-9a-f]{64}$/);
     assert.ok(letter!.firstSeenAt! <= letter!.at);
-    assert.ok(one.events.some((event) => event.type === "message-buried" && event.cause === "exhausted"));
+    assert.ok(one.events.some((event) => event.type === "message-dead-lettered" && event.cause === "exhausted"));
   },
   "a permanent error is not tried again": async (harness) => {
     const one = await harness.connect();

@@ -84,7 +84,7 @@ export function publishOne(
   } else {
     const conversation = space.conversations.get(entry.conversation);
     if (capped && conversation !== undefined && conversation.entries.length >= core.settings.maxBacklog) {
-      if (core.settings.overflow === "reject" || !dropOldest(core, space, conversation, now)) return "full";
+      if (core.settings.overflow !== "drop-oldest" || !dropOldest(core, space, conversation, now)) return "full";
     }
     append(core, space, entry, now);
   }

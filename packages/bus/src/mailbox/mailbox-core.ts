@@ -10,7 +10,7 @@ export interface MailboxSettings {
   /** Messages that a conversation may hold. */
   readonly maxBacklog: number;
   /** What happens to one more: it is refused, or the oldest that is not on lease goes to the dead letters. */
-  readonly overflow: "reject" | "drop-oldest";
+  readonly overflow: "reject" | "drop-oldest" | "block" | "shed";
   /** How long duplicates are recognised, at least. */
   readonly dedupWindowMs: number;
   /** Dead letters kept. */

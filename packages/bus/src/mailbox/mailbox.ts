@@ -41,7 +41,7 @@ export interface Mailboxes {
   ticket(request: TicketRequest, now: number): TicketReply;
   cancelTicket(conversation: string, ticket: string, now: number): void;
   unschedule(entry: { conversation: string; id: string; dedupKey: string }): boolean;
-  hurry(now: number): number;
+  retryNow(now: number): number;
   seedFence(fence: number): void;
   replayDead(id: string, body: string, now: number): boolean;
   discardDead(id: string, now: number): boolean;
@@ -127,7 +127,7 @@ export function createMailboxes(settings: MailboxSettings, news: MailboxNews): M
     seedFence(fence) {
       core.lastFence = Math.max(core.lastFence, fence);
     },
-    hurry(now) {
+    retryNow(now) {
       const waiting = [...core.spaces.values()].flatMap((space) =>
         inRetry(space).map((conversation) => ({ space, conversation })),
       );

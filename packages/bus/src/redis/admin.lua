@@ -44,7 +44,7 @@ elseif what == 'scheduled' then
     end
   end
   return found
-elseif what == 'hurry' then
+elseif what == 'retry-now' then
   -- ARGV[4..] a position in due, page size, limits (1 or 0). Returns { next position or -1, conversations that were
   -- made ready }
   limits_on = ARGV[6] == '1'

@@ -102,7 +102,7 @@ function ticketCalls(state: RedisState): Pick<Backend, "ticket" | "cancelTicket"
 type OperatorCalls =
   | "unschedule"
   | "scheduled"
-  | "hurry"
+  | "retryNow"
   | "seedFence"
   | "stats"
   | "listDead"
@@ -126,7 +126,7 @@ function operatorCalls(state: RedisState): Pick<RedisBackend, OperatorCalls | "r
     },
     scheduled: (limit, after) =>
       readScheduled(state.config.partitions, (partition, args) => runAdmin(state, partition, "in", args), limit, after),
-    hurry: () => retryNow(state),
+    retryNow: () => retryNow(state),
     async seedFence(conversation, fence) {
       await runAdmin(state, partitionFor(state, conversation), "in", ["seed", String(fence)]);
     },

@@ -37,7 +37,7 @@ export async function retryAllNow(
   let total = 0;
   for (const space of spaces) {
     for (let from = 0; from >= 0;) {
-      const [next, count] = (await ask(space, ["hurry", String(from), String(PAGE)])) as [number, number];
+      const [next, count] = (await ask(space, ["retry-now", String(from), String(PAGE)])) as [number, number];
       total += count;
       from = next;
     }

@@ -36,7 +36,8 @@ export interface ChannelMessage {
 
 /** What became of a message that a channel published. */
 export interface Publication {
-  status: "accepted" | "duplicate";
+  /** `shed`: its conversation has too many messages waiting, and the bus drops new ones by its `overflow` policy. */
+  status: "accepted" | "duplicate" | "shed";
   tenant: string;
   session: string;
   /** Whether it outlives this process. */

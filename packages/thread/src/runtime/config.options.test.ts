@@ -27,6 +27,7 @@ const behaviour: Samples<BusOptions> = {
   retry: { maxAttempts: 3, maxAgeMs: 60_000, baseMs: 10, capMs: 100, onExhausted: "park" },
   maxBacklog: 5,
   overflow: "drop-oldest",
+  overflowWaitMs: 2_000,
   dedupWindowMs: 60_000,
   maxMessageBytes: 10_000,
   maxDeadLetters: 10,

@@ -39,6 +39,7 @@ export interface RuntimeConfig {
       | "retry"
       | "maxBacklog"
       | "overflow"
+      | "overflowWaitMs"
       | "dedupWindowMs"
       | "maxMessageBytes"
       | "maxDeadLetters"

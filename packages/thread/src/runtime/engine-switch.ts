@@ -1,5 +1,5 @@
 import { errorCode, HebraError } from "@hebra/core";
-import type { Tenure } from "@hebra/bus";
+import type { ConversationLease } from "@hebra/bus";
 import type { TurnHandle } from "../engine/handle.ts";
 import { executionIdOf } from "../engine/rows/new-rows.ts";
 import type { Trigger } from "../engine/trigger.ts";
@@ -48,14 +48,18 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
   const { engine, store, locks, clock, logger } = services;
 
   /** The turn, or one before it, began on the new engine and has not come to its end there. */
-  async function isInFlight({ tenant, session }: Tenure, trigger: Trigger): Promise<boolean> {
+  async function isInFlight({ tenant, session }: ConversationLease, trigger: Trigger): Promise<boolean> {
     const snapshot = await store.load(tenant, { key: session });
     if (snapshot === undefined) return false;
     if (snapshot.active?.execution.status === "running") return true;
     return (await store.execution(tenant, executionIdOf(tenant, snapshot.context.id, trigger.id))) !== undefined;
   }
 
-  function route(tenure: Tenure, inFlight: boolean, handlers: Pick<RouterHandlers<Answer>, "legacy" | "next">) {
+  function route(
+    tenure: ConversationLease,
+    inFlight: boolean,
+    handlers: Pick<RouterHandlers<Answer>, "legacy" | "next">,
+  ) {
     const { tenant, session } = tenure;
     const { withoutHandBack = false } = legacy;
     const change = ({ id, since }: SwitchRequest): EngineChange => ({
@@ -94,7 +98,7 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
   }
 
   /** Turns that wait, for a person or in line, end here: whoever decides them later finds another engine. */
-  async function endOpenTurns(tenure: Tenure): Promise<void> {
+  async function endOpenTurns(tenure: ConversationLease): Promise<void> {
     const { tenant, session } = tenure;
     const snapshot = await store.load(tenant, { key: session });
     const open = snapshot === undefined ? [] : openOf(snapshot);

@@ -5,6 +5,7 @@ import { startDispatcher } from "./dispatcher.ts";
 import { startIntake } from "./intake.ts";
 import { messageKey } from "./message-key.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
+import { boundedSet } from "./bounded-set.ts";
 import { presences, showPresence, someoneLives } from "./presence.ts";
 import type { RoutedMessage } from "./route.ts";
 import type { RuntimeServices } from "./services.ts";
@@ -54,6 +55,8 @@ export interface Gateway {
 
 const CHANNEL_NAME = /^[A-Za-z0-9][\w.-]*$/;
 
+/** Conversations remembered to have had full mailboxes. */
+const MAX_OVERFLOWING = 10_000;
 /** Milliseconds between two looks for a live worker. */
 const LOOK_EVERY_MS = 5_000;
 
@@ -72,6 +75,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       );
   const stopping = new AbortController();
 
+  const overflowing = boundedSet(MAX_OVERFLOWING);
   const policyOf = (thread: string) => services.threads.find(({ name }) => name === thread)?.policy.whenBusy;
 
   /**
@@ -118,48 +122,52 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     };
     const input = { ...message, tenant, session, channel: channelName };
     assertTaken(input, replyTo);
-    let durable = false;
-    let known = false;
-    if (services.storesIntake) {
-      // The store keeps what the bus may lose. A sweep, or a restart, finds the trigger queued.
-      const answer = await services.route(input);
-      if ("thread" in answer && policyOf(answer.thread) !== "reject") {
-        known = (
-          await engine.enqueue(answer.thread, triggerOf(input, replyTo), {
-            address: { tenant, key: session },
-            ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
-          })
-        ).duplicate;
-        durable = true;
-      }
-    }
-    const payload = asJson({ kind: "message", message, replyTo });
-    const [receipt] = await bus.publishInbound({
-      tenant,
-      session,
-      id: messageKey(input),
-      payload,
-      ...currentTrace(telemetry),
-      ...(message.interrupt === true ? { interrupt: true } : {}),
-    });
-    metrics.published(channelName, receipt!.status);
-    if (receipt!.status === "full" && !durable) {
+    const place = JSON.stringify([tenant, session]);
+    const answer = services.storesIntake ? await services.route(input) : undefined;
+    const thread =
+      answer !== undefined && "thread" in answer && policyOf(answer.thread) !== "reject" ? answer.thread : undefined;
+    const send = async () => {
+      const [receipt] = await bus.publishInbound({
+        tenant,
+        session,
+        id: messageKey(input),
+        payload: asJson({ kind: "message", message, replyTo }),
+        ...currentTrace(telemetry),
+        ...(message.interrupt === true ? { interrupt: true } : {}),
+      });
+      metrics.published(channelName, receipt!.status);
+      if (receipt!.status === "full" || receipt!.status === "shed") overflowing.add(place);
+      else overflowing.delete(place);
+      return receipt!;
+    };
+    // The store keeps what the bus may lose: a sweep, or a restart, finds the trigger queued. A conversation whose
+    // mailbox was full asks the bus first, so that what has no room is not stored either.
+    const isBusFirst = thread === undefined || overflowing.has(place);
+    const first = isBusFirst ? await send() : undefined;
+    if (first?.status === "shed") return { status: "shed", tenant, session, durable: false };
+    if (first?.status === "full") {
       throw new HebraError("BACKLOG_FULL", `The conversation ${session} has as many messages waiting as it may.`, {
         details: { tenant, session },
       });
     }
-    if (options.whenNotDurable === "refuse" && !durable && !receipt!.durable)
+    let known = false;
+    if (thread !== undefined) {
+      const { duplicate } = await engine.enqueue(thread, triggerOf(input, replyTo), {
+        address: { tenant, key: session },
+        ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
+      });
+      // After the bus, a worker may have been faster.
+      known = duplicate && !isBusFirst;
+    }
+    const receipt = first ?? (await send());
+    const durable = thread !== undefined || receipt.durable;
+    if (options.whenNotDurable === "refuse" && !durable)
       throw new HebraError(
         "UNREACHABLE",
         "The message is on the bus, and not as durable as it has to be. Send it again, with the same id.",
         { details: { tenant, session } },
       );
-    return {
-      status: known || receipt!.status === "duplicate" ? "duplicate" : "accepted",
-      tenant,
-      session,
-      durable: durable || receipt!.durable,
-    };
+    return { status: known || receipt.status === "duplicate" ? "duplicate" : "accepted", tenant, session, durable };
   }
 
   function report(channel: string, status: ReplyStatus): void {

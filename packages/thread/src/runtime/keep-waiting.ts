@@ -22,7 +22,7 @@ export async function keepWaiting(services: RuntimeServices): Promise<boolean> {
   const movers = { ...services, journal, withinStore: true };
   const isOver = (left: (stats: BusStats) => number) => async () => {
     const stats = await bus.stats();
-    if (stats.inbound.delayed + stats.outbound.delayed > 0) await bus.hurry();
+    if (stats.inbound.delayed + stats.outbound.delayed > 0) await bus.retryNow();
     return left(stats) === 0;
   };
   try {

@@ -1,5 +1,5 @@
 import { HebraError } from "@hebra/core";
-import type { Bus, Claim, ConversationAddress, Tenure } from "@hebra/bus";
+import type { Bus, Claim, ConversationAddress, ConversationLease } from "@hebra/bus";
 import { lockKey, type Lease, type LockManager } from "@hebra/lock";
 
 /**
@@ -12,7 +12,7 @@ export interface DeliveryLease extends Lease {
 }
 
 /** Lets the engine work under the lease of a delivery. */
-export function deliveryLease(delivery: Tenure): DeliveryLease {
+export function deliveryLease(delivery: ConversationLease): DeliveryLease {
   let letGo = () => {};
   const released = new Promise<void>((resolve) => (letGo = resolve));
   return {

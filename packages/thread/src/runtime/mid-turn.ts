@@ -1,5 +1,5 @@
 import { errorMessage, HebraError } from "@hebra/core";
-import type { ReceivedMessage, Tenure } from "@hebra/bus";
+import type { ReceivedMessage, ConversationLease } from "@hebra/bus";
 import type { TurnHandle } from "../engine/handle.ts";
 import { busyReply } from "./busy-reply.ts";
 import { readInbound, type InboundPayload } from "./payloads.ts";
@@ -25,7 +25,7 @@ const TAKE = 16;
  *
  * @param taken - gets what was taken, in order: what is in front of it is settled first
  */
-export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: Taken[]): MidTurn {
+export function listenForMore(services: RuntimeServices, tenure: ConversationLease, taken: Taken[]): MidTurn {
   const { logger, threads } = services;
   const wanted = threads.some(({ policy }) => policy.whenBusy !== "queue");
   let taking = Promise.resolve();
@@ -56,12 +56,15 @@ export function listenForMore(services: RuntimeServices, tenure: Tenure, taken: 
   };
 }
 
-async function cancelRunning({ store, engine }: RuntimeServices, { tenant, session }: Tenure): Promise<void> {
+async function cancelRunning(
+  { store, engine }: RuntimeServices,
+  { tenant, session }: ConversationLease,
+): Promise<void> {
   const running = (await store.load(tenant, { key: session }))?.active?.execution;
   if (running?.status === "running") await engine.cancel(running.id, { tenant, reason: "interrupted" });
 }
 
-async function takeIn(services: RuntimeServices, tenure: Tenure, message: ReceivedMessage): Promise<Taken> {
+async function takeIn(services: RuntimeServices, tenure: ConversationLease, message: ReceivedMessage): Promise<Taken> {
   const { engine, bus } = services;
   const payload = readInbound(message.payload);
   if (payload.kind === "wake") return { message, executionId: undefined, refused: false, failure: undefined };
@@ -104,7 +107,7 @@ export function watched(message: ReceivedMessage, handle: TurnHandle): Taken {
 
 /** A message with its address. */
 export const routed = (
-  tenure: Tenure,
+  tenure: ConversationLease,
   { message, replyTo }: Extract<InboundPayload, { kind: "message" }>,
 ): RoutedMessage => ({
   ...message,

@@ -1,4 +1,4 @@
-import type { Tenure } from "@hebra/bus";
+import type { ConversationLease } from "@hebra/bus";
 import type { Lease } from "@hebra/lock";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { TurnHandle } from "../engine/handle.ts";
@@ -7,7 +7,7 @@ import type { RoutedTurn } from "./engine-router.ts";
 
 /** A turn that is to begin under a conversation's lease. */
 export interface TurnRequest {
-  readonly tenure: Tenure;
+  readonly tenure: ConversationLease;
   /** For the new engine, which releases it. */
   readonly lease: Lease;
   /** The new engine's definition. */
@@ -28,5 +28,5 @@ export interface EngineSwitch {
   /** A message reached the conversation in mid-turn: it goes to the engine that runs. */
   join(request: Omit<TurnRequest, "lease">): Promise<TurnHandle>;
   /** Resumes what the new engine has left open in a context, and reports how it comes out. */
-  resume(tenure: Tenure, contextId: string, lease: Lease): Promise<void>;
+  resume(tenure: ConversationLease, contextId: string, lease: Lease): Promise<void>;
 }

@@ -153,7 +153,7 @@ export const runtimeMetrics = {
     "hebra.channel.published",
     "{message}",
     ["channel", "status"],
-    "Messages that channels handed over: `accepted`, `duplicate` or `full`.",
+    "Messages that channels published: `accepted`, `duplicate`, `full`, or `shed` by the policy for overflow.",
   ),
   channelReplies: counter(
     "hebra.channel.replies",

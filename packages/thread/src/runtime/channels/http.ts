@@ -155,6 +155,8 @@ export function httpChannel(options: HttpChannelOptions): HttpChannel {
     const reply = waitMs > 0 ? waiters.wait(key, { ms: waitMs, signal: request.signal, clock }) : undefined;
     try {
       const publication = await context.publish(message);
+      // Nothing will answer it.
+      if (publication.status === "shed") return json(202, { id: message.id, ...publication });
       const said = await reply?.promise;
       if (said === undefined) return json(202, { id: message.id, ...publication });
       if ("waiting" in said) return json(202, { id: message.id, ...publication, waiting: shownWaiting(said.waiting) });

@@ -242,7 +242,7 @@ async function empty({ bus, movers, journal, steps, signal }: Move, say: (text: 
   ]);
   const isOver = (left: (stats: Awaited<ReturnType<Bus["stats"]>>) => number) => async () => {
     const stats = await bus.stats();
-    if (stats.inbound.delayed + stats.outbound.delayed > 0) await bus.hurry();
+    if (stats.inbound.delayed + stats.outbound.delayed > 0) await bus.retryNow();
     const count = left(stats);
     if (count > 0) say(`${count} are left`);
     return count === 0;
