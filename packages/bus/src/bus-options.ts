@@ -49,11 +49,11 @@ export interface BusOptions {
   /** Messages that one conversation may have waiting. @defaultValue 10 000 */
   maxBacklog?: number;
   /**
-   * What happens to a message whose conversation has `maxBacklog` messages waiting. `reject`: its receipt is `full`, and
-   * it can be published again. `drop-oldest`: the oldest message that nobody holds moves to the dead letters.
-   * `block`: the publish waits for room, up to `overflowWaitMs`, with later messages of the conversation behind it; then
-   * the receipt is `full`. `shed`: the message is dropped, its receipt is `shed`, and nobody has to repeat it. Replies of
-   * an ack always fit; other messages for gateways never wait. @defaultValue `reject`
+   * What happens to a message whose conversation has `maxBacklog` messages waiting. `reject`: its receipt is `full`,
+   * and it can be published again. `drop-oldest`: the oldest message that nobody holds moves to the dead letters.
+   * `block`: the publish waits for room, up to `overflowWaitMs`, with later messages of the conversation behind it;
+   * then the receipt is `full`. `shed`: the message is dropped, its receipt is `shed`, and nobody has to repeat it.
+   * Replies of an ack always fit; other messages for gateways never wait. @defaultValue `reject`
    */
   overflow?: "reject" | "drop-oldest" | "block" | "shed";
   /** With `overflow: "block"`: how long a publish waits for room, in milliseconds. @defaultValue 5 000 */
