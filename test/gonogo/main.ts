@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { digest } from "@hebra/core";
 import { httpChecks, runGoNoGo, type GoNoGoBar, type GoNoGoCheck, type GoNoGoReport } from "@hebra/thread/testing";
 import { localHost } from "./local-host.ts";
 
@@ -10,6 +11,7 @@ const help = `Says whether a rollout may go on. Ends with 1 when a bar does not 
 
   pnpm gonogo                            the suite over a host on this machine
   pnpm gonogo --json FILE                also writes the verdict as JSON
+  pnpm gonogo --evidence FILE            and as evidence for \`rollout attest --item go-no-go --report FILE\`
   pnpm gonogo --url URL --read PATH      a deployed host: one read
                         --write PATH     and one trigger, posted there
                         --trigger JSON   what is posted; the same each time, so that a host takes it once
@@ -22,6 +24,7 @@ const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   options: {
     json: { type: "string" },
+    evidence: { type: "string" },
     url: { type: "string" },
     read: { type: "string", default: "/" },
     write: { type: "string" },
@@ -70,6 +73,15 @@ async function run(): Promise<GoNoGoReport> {
   }
 }
 
+/** The verdict as a rollout reads it: with a digest over its content. */
+function evidenceOf({ host, at, phases, verdict, ok }: GoNoGoReport): object {
+  const problems = Object.entries(verdict).flatMap(([name, bar]) =>
+    bar.ok ? [] : [`${name}: ${bar.value ?? "not measured"} ${bar.unit}, bound ${bar.bound}.`],
+  );
+  const content = { kind: "go-no-go", at: new Date(at).toISOString(), host, phases, verdict, problems, ok };
+  return { ...content, digest: digest(content) };
+}
+
 if (values.help) {
   process.stdout.write(help);
 } else {
@@ -78,6 +90,11 @@ if (values.help) {
     writeFileSync(
       resolve(process.env["INIT_CWD"] ?? process.cwd(), values.json),
       `${JSON.stringify(report, null, 2)}\n`,
+    );
+  if (values.evidence !== undefined)
+    writeFileSync(
+      resolve(process.env["INIT_CWD"] ?? process.cwd(), values.evidence),
+      `${JSON.stringify(evidenceOf(report), null, 2)}\n`,
     );
   console.log(report.ok ? "GO" : "NO GO");
   process.exitCode = report.ok ? 0 : 1;

@@ -94,6 +94,24 @@ export const descriptions: Readonly<Record<string, Description>> = {
     },
     refusals: [400],
   },
+  "POST /v1/incidents": {
+    summary: "Records an error, or the incident of a rehearsal.",
+    role: "operate",
+    body: {
+      code: string,
+      message: string,
+      component: string,
+      "kind?": { enum: ["error", "rehearsal"] },
+      ...Object.fromEntries(
+        ["id", "flag", "org", "project", "session", "executionId", "contextId", "traceId"].map((name) => [
+          `${name}?`,
+          string,
+        ]),
+      ),
+      "context?": object,
+    },
+    refusals: [400, 404],
+  },
   "GET /v1/incidents/:id": { summary: "One incident.", role: "read", refusals: [404] },
   "POST /v1/incidents/:id/close": {
     summary: "Closes an incident.",
@@ -152,7 +170,7 @@ export const verbDescriptions: Readonly<Record<string, Description>> = {
     "digest?": string,
     "report?": object,
   }),
-  smoke: verb("The verdict of a smoke test.", { ok: flag, "link?": string }),
+  smoke: verb("The verdict of a smoke test.", { ok: flag, "link?": string, "report?": object }),
   "legacy-usage": verb("How often the old endpoints are still called.", { calls: number }),
   remove: verb("The old code is gone.", {}, "approve"),
   "close-postmortem": verb("The postmortem of a rollback is written.", { id: string, link: string }),

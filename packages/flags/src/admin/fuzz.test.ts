@@ -25,6 +25,7 @@ const routes: readonly (readonly [method: string, path: string, who: keyof typeo
   ["GET", `/v1/flags/${FLAG}/audit`, "reader"],
   ["GET", `/v1/flags/${FLAG}/postmortems/p1`, "reader"],
   ["GET", "/v1/incidents?limit=10&open=true", "reader"],
+  ["POST", "/v1/incidents", "ana", { code: "X", message: "m", component: "c", context: { a: 1 } }],
   ["GET", "/v1/incidents/i-1", "reader"],
   ["POST", "/v1/incidents/i-1/close", "ana", { reason: "r", link: "https://x.example" }],
   ["GET", "/v1/policy", "reader"],

@@ -1,5 +1,5 @@
-import { didYouMean, HebraError } from "@hebra/core";
-import type { IncidentQuery, IncidentStore } from "../incident/incident.ts";
+import { createIdGenerator, createRedactor, didYouMean, errorSignature, HebraError } from "@hebra/core";
+import { UNMATCHED, type Incident, type IncidentQuery, type IncidentStore } from "../incident/incident.ts";
 import type { CallContext } from "./context.ts";
 import { bodyOf, json, onlyKnown, text, type RouteEntry } from "./http.ts";
 import { requireRole } from "./tokens.ts";
@@ -47,6 +47,37 @@ function queryOf({ searchParams }: URL): IncidentQuery {
   };
 }
 
+const ids = ["flag", "org", "project", "session", "executionId", "contextId", "traceId"] as const;
+
+/**
+ * An incident that somebody else met. Its texts are redacted like those of our own.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ */
+function recorded({ clock, principal }: CallContext, body: Readonly<Record<string, unknown>>): Incident {
+  onlyKnown("incidents", body, ["kind", "component", "code", "message", "id", "context", ...ids]);
+  const { kind = "error", id } = body;
+  if (kind !== "error" && kind !== "rehearsal")
+    throw new HebraError("INVALID_OPTIONS", "`kind` must be error or rehearsal.");
+  const given = ids.flatMap((name) => (body[name] === undefined ? [] : [[name, text(body, name)]]));
+  const error = { code: text(body, "code"), message: text(body, "message") };
+  return {
+    ...Object.fromEntries(given),
+    id: id === undefined ? createIdGenerator(clock)() : text(body, "id"),
+    kind,
+    at: new Date(clock.now()).toISOString(),
+    signature: errorSignature(error, { component: text(body, "component") }),
+    decision:
+      kind === "rehearsal"
+        ? { action: "rollback", matched: true, reason: `Rehearsed by ${principal.name}.`, rule: "rehearsal" }
+        : { action: UNMATCHED, matched: false, reason: `Recorded by ${principal.name}.` },
+    versions: {},
+    context: redactor.redact(body["context"] ?? {}),
+    runbook: null,
+  };
+}
+
+const redactor = createRedactor();
 const notFound = (id: string) => new HebraError("INCIDENT_NOT_FOUND", `There is no incident ${id}.`);
 
 /** @throws HebraError `INCIDENT_NOT_FOUND` where the host keeps none */
@@ -64,6 +95,17 @@ export const incidentRoutes: readonly RouteEntry<CallContext>[] = [
       requireRole(context.principal, "read");
       const query = queryOf(url);
       return json({ incidents: (await context.incidents?.list(query)) ?? [] });
+    },
+  ],
+  [
+    "POST",
+    "/v1/incidents",
+    async ({ context, request }) => {
+      requireRole(context.principal, "operate");
+      const incident = recorded(context, await bodyOf(request));
+      await storeOf(context, incident.id).write([incident]);
+      context.changed();
+      return json({ incident });
     },
   ],
   [

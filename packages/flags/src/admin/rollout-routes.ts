@@ -65,7 +65,13 @@ export function commandOf(
     case "smoke":
       if (typeof body["ok"] !== "boolean")
         throw new HebraError("INVALID_OPTIONS", "The body needs `ok`: true or false.");
-      return { ...actor, event: "smoke", ok: body["ok"], ...optional(body, "link") };
+      return {
+        ...actor,
+        event: "smoke",
+        ok: body["ok"],
+        ...optional(body, "link"),
+        ...(body["report"] === undefined ? {} : { report: body["report"] }),
+      };
     case "legacy-usage":
       return { ...actor, event: "legacy-usage", calls: count(body, "calls") };
     case "remove":
@@ -108,7 +114,7 @@ const members: Readonly<Record<string, readonly string[]>> = {
   amend: ["plan"],
   approve: ["role", "plan"],
   attest: ["item", "link", "digest", "report"],
-  smoke: ["ok", "link"],
+  smoke: ["ok", "link", "report"],
   "legacy-usage": ["calls"],
   "close-postmortem": ["id", "link"],
 };

@@ -4,7 +4,7 @@ import { createFlags } from "../client/create-flags.ts";
 import { httpProvider } from "../provider/http/http-provider.ts";
 import { shadowEvidence } from "../rollout/plan.ts";
 import { reportItems } from "../rollout/report.ts";
-import { FLAG } from "../rollout/rollout-world.fixture.ts";
+import { FLAG, passingReport } from "../rollout/rollout-world.fixture.ts";
 import { perfBaseline } from "../shadow/perf-baseline.ts";
 import { validateNoRegression } from "../shadow/validate-no-regression.ts";
 import { serveAdmin, tokens } from "./admin.fixture.ts";
@@ -78,7 +78,9 @@ it(
     expect([early.status, missing(early)]).toEqual([409, shadowEvidence.map((item) => `evidence:${item}`)]);
     for (const item of shadowEvidence)
       expect((await rollout("ana", "attest", { item, link: `https://wiki.example/${item}` })).status).toBe(200);
-    expect(missing(await verb("ana", "enable-shadow-mode"))).toEqual(reportItems.map((item) => `evidence:${item}`));
+    expect(missing(await verb("ana", "enable-shadow-mode"))).toEqual(
+      reportItems.filter((item) => shadowEvidence.includes(item)).map((item) => `evidence:${item}`),
+    );
     const regression = await validateNoRegression({
       cases: [{ id: "predict", input: 2 }],
       legacy: (n: number) => ({ price: n * 100 }),
@@ -110,7 +112,12 @@ it(
 
     // 13 March, phase 3: cutover, with the rollback rehearsed three times and two signatures.
     await rollout("ana", "attest", { item: "customer-notice" });
-    for (let drill = 0; drill < 3; drill++) await rollout("ana", "attest", { item: "rollback-rehearsal" });
+    // A person's word is no rehearsal, and one rehearsal handed in three times is one.
+    const drill = (run: number) => passingReport("rollback-rehearsal", { run });
+    for (const report of [undefined, drill(1), drill(1), drill(1)])
+      await rollout("ana", "attest", { item: "rollback-rehearsal", ...(report === undefined ? {} : { report }) });
+    expect(missing(await verb("ana", "migrate-to-v2"))).toContain("evidence:rollback-rehearsal");
+    for (const run of [2, 3]) await rollout("ana", "attest", { item: "rollback-rehearsal", report: drill(run) });
     expect((await rollout("ana", "approve", { role: "technical" })).status).toBe(403);
     expect((await rollout("bo", "approve", { role: "operational" })).status).toBe(403);
     expect((await rollout("bo", "approve", { role: "technical" })).status).toBe(200);

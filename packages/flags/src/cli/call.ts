@@ -1,6 +1,8 @@
 import { numberFrom, oneLineAll, required, type Call, type Report } from "@hebra/cli-kit";
-import { HebraError } from "@hebra/core";
+import { errorMessage, HebraError } from "@hebra/core";
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { adminClient, type AdminClient, type Answer } from "./client.ts";
 import type { Given, OptionName } from "./option-table.ts";
 
@@ -70,4 +72,24 @@ export async function readJsonFile(path: string): Promise<unknown> {
   } catch (error) {
     throw new HebraError("PARSE_ERROR", `${path} is not JSON: ${(error as Error).message}.`, { cause: error });
   }
+}
+
+/**
+ * The default export of a module: options, or a function that makes them.
+ *
+ * @throws HebraError `INVALID_OPTIONS`
+ */
+export async function moduleDefault(path: string): Promise<unknown> {
+  let loaded: { default?: unknown };
+  try {
+    loaded = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown };
+  } catch (error) {
+    throw new HebraError("INVALID_OPTIONS", `${path} cannot be loaded: ${errorMessage(error)}.`, { cause: error });
+  }
+  if (loaded.default === undefined)
+    throw new HebraError(
+      "INVALID_OPTIONS",
+      `${path} has no default export: it must be the options, or a function that makes them.`,
+    );
+  return typeof loaded.default === "function" ? await (loaded.default as () => unknown)() : loaded.default;
 }

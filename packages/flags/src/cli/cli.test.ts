@@ -7,7 +7,7 @@ import { memoryIncidents } from "../incident/stores.ts";
 import { errorSignature } from "@hebra/core";
 import { createIncidentRecorder } from "../incident/recorder.ts";
 import { createDecisionTable } from "../incident/decision-table.ts";
-import { bare, FLAG } from "../rollout/rollout-world.fixture.ts";
+import { bare, FLAG, passingReport } from "../rollout/rollout-world.fixture.ts";
 import type { Io } from "@hebra/cli-kit";
 import { runLine } from "./cli.fixture.ts";
 
@@ -165,6 +165,19 @@ describe("a rollout", () => {
       code: 0,
       out: "Done: engine-v2 is internal, revision 1.\n",
     });
+    const smoke = passingReport("smoke");
+    expect(
+      await run(`rollout smoke ${FLAG} --report ${await write("smoke.json", { ...smoke, ok: false })} --reason r`),
+    ).toMatchObject({ code: 0 });
+    expect((await admin.world.store.read(FLAG))?.smoke?.ok).toBe(false);
+    expect(
+      await run(`rollout smoke ${FLAG} --report ${await write("smoke.json", { ...smoke, at: "x" })} --reason r`),
+    ).toMatchObject({ err: expect.stringContaining("EVIDENCE_TAMPERED") as string });
+    await run(`rollout smoke ${FLAG} --report ${await write("smoke.json", smoke)} --reason r`);
+    expect((await admin.world.store.read(FLAG))?.smoke).toMatchObject({
+      ok: true,
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
     await run(`rollout advance ${FLAG} --reason go --key once`);
     expect((await run(`rollout advance ${FLAG} --reason go --key once`)).out).toContain("is shadow");
     await admin.world.traffic(2, 300);
@@ -222,6 +235,54 @@ describe("a rollout", () => {
     expect(await attest("no-regression", regression)).toMatchObject({ code: 0 });
     expect(await attest("performance-baseline", performance_)).toMatchObject({ code: 0 });
     expect(await run(`rollout advance ${FLAG} --reason go`)).toMatchObject({ code: 0 });
+  });
+});
+
+describe("a rehearsal", { timeout: 60_000 }, () => {
+  const engines = `
+    const turns = { old: new Map(), fresh: new Map() };
+    const count = (map) => ({ context }) => (map.set(context.session, (map.get(context.session) ?? 0) + 1), "answer");
+    export default {
+      legacy: count(turns.old),
+      next: count(turns.fresh),
+      outcome: () => "ok",
+      handover: ({ session }) => void turns.fresh.delete(session),
+      whole: (session) => !turns.fresh.has(session),
+    };`;
+
+  it("is performed, written down, and handed in as evidence that a plan asks for, with its incident", async () => {
+    const app = await write("engines.mjs", engines);
+    const out = join(directory, "drill.json");
+    const plan = { owner: "team", ...bare, full: { evidence: ["rollback-rehearsal×2"], approvals: [] } };
+    await run(`rollout start ${FLAG} --plan ${await write("plan.json", plan)} --reason go`);
+    const alone = await run(`rollout rehearse ${FLAG} --app ${app} --fault dns --out ${out}`);
+    expect(alone).toMatchObject({ code: 0, err: "" });
+    expect(alone.out).toMatch(
+      /rollback +\d+\.\d\d s +dns in staging; by \S+[\s\S]*(ENOTFOUND|EAI_AGAIN)[\s\S]*not handed in/,
+    );
+    const digestOf = async () => (JSON.parse(await readFile(out, "utf8")) as { digest: string }).digest;
+    expect(await digestOf()).toMatch(/^[0-9a-f]{64}$/);
+    const drill = `rollout rehearse ${FLAG} --app ${app} --out ${out} --reason "drill 1" --environment staging`;
+    const handedIn = await run(`${drill} --fault forced-error`);
+    expect(handedIn.out).toMatch(/Incident rehearsal-\w+ is recorded[\s\S]*Evidence of rollback-rehearsal is recorded/);
+    const state = (await admin.world.store.read(FLAG))!;
+    expect(state.attestations).toMatchObject([
+      { item: "rollback-rehearsal", verified: true, digest: await digestOf() },
+    ]);
+    const [incident] = await incidents.list({ kind: "rehearsal" });
+    expect(incident).toMatchObject({ flag: FLAG, signature: { code: "TEST_FAULT" }, decision: { action: "rollback" } });
+    expect(incident?.signature.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("refuses a forced error in production, whatever the option says, and a fault that it does not know", async () => {
+    const app = await write("engines.mjs", engines);
+    const forced = `rollout rehearse ${FLAG} --app ${app} --fault forced-error --environment staging`;
+    for (const name of ["ENVIRONMENT", "NODE_ENV"])
+      expect(await run(forced, "ana", { env: { [name]: "production" } })).toMatchObject({
+        code: 2,
+        err: expect.stringContaining("UNSUPPORTED") as string,
+      });
+    expect((await run(`rollout rehearse ${FLAG} --app ${app} --fault flood`)).err).toContain("There are: dns");
   });
 });
 

@@ -200,16 +200,32 @@ export const rolloutEntries: Readonly<Record<string, Entry>> = {
     summary: "A record that an edge asks for.",
     options: ["item", "link", "digest", "report"],
     details: [
-      "`no-regression` and `performance-baseline` need the report itself. Items that begin with `override:` need the role approve.",
+      "`no-regression`, `performance-baseline`, `rollback-rehearsal` and `go-no-go` need the report itself. Items that begin with `override:` need the role approve.",
     ],
     examples: [
       ["rollout attest engine-v2 --item on-call --link https://… --reason 'rota is set'", "a person's word"],
       ["rollout attest engine-v2 --item no-regression --report parity.json --reason 'run 42'", "a checked report"],
     ],
   },
+  rehearse: {
+    summary: "Performs a rollback: canary, injected fault, rollback, hand-back, with synthetic sessions.",
+    options: ["app", "fault", "environment", "out"],
+    details: [
+      "--app is a module with the deployment's engines: `legacy`, `next` and `handover` as `route()` gets them, `outcome` where the answers are no turns of @hebra/thread, `whole(session)` to check the history, `inject(fault)` for a fault of its own. The rehearsal has a rollout of its own; the deployment's stays where it is.",
+      "Faults are dns, provider-5xx, tool-error, store-down and forced-error, which is refused in production. It times each part, leaves an incident and writes a report. With an admin and --reason the report is handed in as evidence of `rollback-rehearsal`. It exits with 2 when a step did not happen.",
+    ],
+    examples: [
+      ["rollout rehearse engine-v2 --app engines.mjs --fault dns --out drill.json", "a report, and nothing else"],
+      [
+        "rollout rehearse engine-v2 --app engines.mjs --fault forced-error --environment staging --reason 'drill 1'",
+        "and its evidence and incident in the admin",
+      ],
+    ],
+  },
   smoke: {
     summary: "The verdict of a smoke test.",
-    options: ["fail", "link"],
+    options: ["fail", "link", "report"],
+    details: ["With --report the verdict is the report's, such as that of `pnpm gonogo --evidence FILE`."],
     examples: [["rollout smoke engine-v2 --reason 'run 42'", "it passed"]],
   },
   "legacy-usage": {

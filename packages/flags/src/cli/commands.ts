@@ -69,12 +69,16 @@ export const flagTable = (prefix: string): CommandTable =>
 export const rolloutTable: CommandTable = Object.fromEntries(
   Object.entries(rolloutEntries).map(([verb, entry]) => {
     const looks = lookingVerbs.includes(verb);
+    const runVerb: Run =
+      verb === "rehearse"
+        ? async (call) => (await import("./rehearse-command.ts")).rehearse(call)
+        : async (call) => (await import("./rollout-command.ts")).rollout(verb, call);
     const own: Entry = {
       operands: "<flag>",
       ...entry,
       options: looks ? entry.options : [...entry.options, "reason"],
     };
-    return [verb, build(own, "", !looks, async (call) => (await import("./rollout-command.ts")).rollout(verb, call))];
+    return [verb, build(own, "", !looks, runVerb)];
   }),
 );
 

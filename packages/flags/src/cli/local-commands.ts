@@ -1,8 +1,5 @@
 import { exitCodes, oneLine, paint, table, type Report } from "@hebra/cli-kit";
-import { errorMessage, HebraError } from "@hebra/core";
 import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { rolloutPlan, type RolloutPlanInput } from "../rollout/plan.ts";
 import { simulateRollout } from "../rollout/simulation.ts";
 import { perfBaseline, type PerfBaselineOptions, type PerfReport } from "../shadow/perf-baseline.ts";
@@ -11,7 +8,7 @@ import {
   type NoRegressionReport,
   type ValidateNoRegressionOptions,
 } from "../shadow/validate-no-regression.ts";
-import { numberOption, readJsonFile, type FlagCall } from "./call.ts";
+import { moduleDefault, numberOption, readJsonFile, type FlagCall } from "./call.ts";
 
 /** The real controller over made-up traffic. */
 export async function simulate({ given }: FlagCall): Promise<Report> {
@@ -51,25 +48,10 @@ export async function simulate({ given }: FlagCall): Promise<Report> {
   };
 }
 
-async function optionsOf(path: string): Promise<unknown> {
-  let loaded: { default?: unknown };
-  try {
-    loaded = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown };
-  } catch (error) {
-    throw new HebraError("INVALID_OPTIONS", `${path} cannot be loaded: ${errorMessage(error)}.`, { cause: error });
-  }
-  if (loaded.default === undefined)
-    throw new HebraError(
-      "INVALID_OPTIONS",
-      `${path} has no default export: it must be the options, or a function that makes them.`,
-    );
-  return typeof loaded.default === "function" ? await (loaded.default as () => unknown)() : loaded.default;
-}
-
 /** Runs a verdict out of a module, writes its report, and exits by it. */
 export async function verdict(kind: "validate-no-regression" | "perf-baseline", call: FlagCall): Promise<Report> {
   const { given, operand } = call;
-  const options = await optionsOf(operand);
+  const options = await moduleDefault(operand);
   const baseline =
     typeof given.baseline === "string" ? { baseline: (await readJsonFile(given.baseline)) as PerfReport } : {};
   const report =

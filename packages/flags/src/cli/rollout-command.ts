@@ -27,8 +27,11 @@ async function bodyOf(verb: string, { given }: FlagCall): Promise<Record<string,
       needed(given, "id");
       needed(given, "link");
       return copied;
-    case "smoke":
-      return { ...copied, ok: given.fail !== true };
+    case "smoke": {
+      if (typeof given.report !== "string") return { ...copied, ok: given.fail !== true };
+      const report = await readJsonFile(given.report);
+      return { ...copied, ok: given.fail !== true && (report as { ok?: unknown } | null)?.ok === true, report };
+    }
     case "set-hold-back":
       needed(given, "hold-back");
       return { holdBack: numberOption(given, "hold-back", 0) };

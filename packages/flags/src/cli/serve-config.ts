@@ -17,16 +17,17 @@ import type { RolloutStore } from "../rollout/store/store.ts";
 import { readJsonFile } from "./call.ts";
 
 const text = z.string().min(1);
-const file = z.strictObject({ path: text });
-const redis = z.strictObject({ redis: text, namespace: text.optional() });
-const postgres = z.strictObject({ postgres: text, schema: text.optional() });
+const file = z.strictObject({ backend: z.literal("file"), path: text });
+const redis = z.strictObject({ backend: z.literal("redis"), url: text, namespace: text.optional() });
+const postgres = z.strictObject({ backend: z.literal("postgres"), url: text, schema: text.optional() });
+const sqlite = z.strictObject({ backend: z.literal("sqlite"), path: text });
 
 const schema = z.strictObject({
   /** Where everything is that is given no place of its own. */
   directory: text.default(".hebra/flags"),
-  documents: z.union([file, redis, postgres]).optional(),
-  rollouts: z.union([file, redis, postgres]).optional(),
-  incidents: z.union([file, z.strictObject({ sqlite: text }), postgres]).optional(),
+  documents: z.discriminatedUnion("backend", [file, redis, postgres]).optional(),
+  rollouts: z.discriminatedUnion("backend", [file, redis, postgres]).optional(),
+  incidents: z.discriminatedUnion("backend", [file, sqlite, postgres]).optional(),
   audit: file.optional(),
   tokens: z
     .array(
@@ -113,43 +114,43 @@ export async function openParts(
   const at = (name: string) => join(config.directory, name);
 
   async function documents(): Promise<ServeParts["documents"]> {
-    const place = config.documents ?? { path: at("flags.json") };
-    if ("path" in place) return fileFlagDocuments(place.path);
-    if ("redis" in place) {
+    const place = config.documents ?? { backend: "file", path: at("flags.json") };
+    if (place.backend === "file") return fileFlagDocuments(place.path);
+    if (place.backend === "redis") {
       const { redisFlagWriter } = await import("../provider/redis/redis-provider.ts");
-      const { redis: url, namespace } = place;
+      const { url, namespace } = place;
       const writer = redisFlagWriter({ url, ...(namespace === undefined ? {} : { namespace }) });
       return opened(writer, () => writer.close());
     }
     const { postgresFlagWriter } = await import("../provider/postgres/postgres-writer.ts");
-    const { postgres: connectionString, schema: name } = place;
+    const { url: connectionString, schema: name } = place;
     const writer = postgresFlagWriter({ connectionString, ...(name === undefined ? {} : { schema: name }) });
     return opened(writer, () => writer.close());
   }
 
   async function rollouts(): Promise<RolloutStore> {
-    const place = config.rollouts ?? { path: at("rollouts") };
-    if ("path" in place) return fileRolloutStore(place.path);
-    if ("redis" in place) {
+    const place = config.rollouts ?? { backend: "file", path: at("rollouts") };
+    if (place.backend === "file") return fileRolloutStore(place.path);
+    if (place.backend === "redis") {
       const { redisRolloutStore } = await import("../rollout/store/redis.ts");
-      const { redis: url, namespace } = place;
+      const { url, namespace } = place;
       return redisRolloutStore({ url, ...(namespace === undefined ? {} : { namespace }) });
     }
     const { postgresRolloutStore } = await import("../rollout/store/postgres.ts");
-    const { postgres: connectionString, schema: name } = place;
+    const { url: connectionString, schema: name } = place;
     return postgresRolloutStore({ connectionString, ...(name === undefined ? {} : { schema: name }) });
   }
 
   async function incidents(): Promise<IncidentStore> {
-    const place = config.incidents ?? { path: at("incidents.jsonl") };
-    if ("path" in place) return fileIncidents(place.path);
-    if ("sqlite" in place) {
+    const place = config.incidents ?? { backend: "file", path: at("incidents.jsonl") };
+    if (place.backend === "file") return fileIncidents(place.path);
+    if (place.backend === "sqlite") {
       const { sqliteIncidents } = await import("../incident/sqlite-incidents.ts");
-      const store = sqliteIncidents({ path: place.sqlite });
+      const store = sqliteIncidents({ path: place.path });
       return opened(store, () => store.end());
     }
     const { postgresIncidents } = await import("../incident/postgres-incidents.ts");
-    const { postgres: connectionString, schema: name } = place;
+    const { url: connectionString, schema: name } = place;
     const store = postgresIncidents({ connectionString, ...(name === undefined ? {} : { schema: name }) });
     return opened(store, () => store.end());
   }

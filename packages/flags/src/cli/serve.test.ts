@@ -93,9 +93,9 @@ describe("hebra-flags serve", { timeout: 60_000 }, () => {
     async () => {
       const schema = `serve_${process.pid}`;
       const config = {
-        documents: { redis: "${TEST_REDIS}", namespace: schema },
-        rollouts: { postgres: "${TEST_POSTGRES}", schema },
-        incidents: { sqlite: join(directory, "incidents.sqlite") },
+        documents: { backend: "redis", url: "${TEST_REDIS}", namespace: schema },
+        rollouts: { backend: "postgres", url: "${TEST_POSTGRES}", schema },
+        incidents: { backend: "sqlite", path: join(directory, "incidents.sqlite") },
         tokens: [
           { token: "${ANA_TOKEN}", name: "ana", roles: ["operate"] },
           { token: "bo-bo-bo-bo-bo-bo-bo", name: "bo", roles: ["approve"], approves: ["technical"] },

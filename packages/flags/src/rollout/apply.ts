@@ -180,11 +180,20 @@ export function addRecord(state: RolloutState, command: Exclude<RolloutCommand, 
     case "attest": {
       return { ...state, attestations: [...state.attestations, attestation(command, now)] };
     }
-    case "smoke":
+    case "smoke": {
+      const { ok, link, report } = command;
+      const checked = ok && report !== undefined ? checkReport("smoke", report) : undefined;
       return {
         ...state,
-        smoke: { ok: command.ok, at: now, by, ...(command.link === undefined ? {} : { link: command.link }) },
+        smoke: {
+          ok,
+          at: now,
+          by,
+          ...(link === undefined ? {} : { link }),
+          ...(checked === undefined ? {} : { digest: checked.digest }),
+        },
       };
+    }
     case "legacy-usage":
       return { ...state, legacyUsage: { calls: command.calls, at: now } };
     case "remove":

@@ -42,12 +42,18 @@ export type RolloutCommand = Actor &
         /** Of what lies behind the link. With `report` it must be the report's. */
         readonly digest?: string;
         /**
-         * The report itself, as `validateNoRegression` or `perfBaseline` gave it: its digest and its verdict are
-         * checked. Needed for `no-regression` and `performance-baseline`.
+         * The report itself: its digest and its verdict are checked. Needed for `no-regression`,
+         * `performance-baseline`, `rollback-rehearsal` and `go-no-go`.
          */
         readonly report?: unknown;
       }
-    | { readonly event: "smoke"; readonly ok: boolean; readonly link?: string }
+    | {
+        readonly event: "smoke";
+        readonly ok: boolean;
+        readonly link?: string;
+        /** The report itself, such as the go/no-go suite's: of a passing one digest and verdict are checked. */
+        readonly report?: unknown;
+      }
     | { readonly event: "legacy-usage"; readonly calls: number }
     | { readonly event: "remove" }
     | { readonly event: "close-postmortem"; readonly id: string; readonly link: string }

@@ -1,7 +1,12 @@
 import { digest, HebraError } from "@hebra/core";
 
 /** Items of evidence that are verdicts of a machine: a person's word is not enough for them. */
-export const reportItems: readonly string[] = ["no-regression", "performance-baseline"];
+export const reportItems: readonly string[] = [
+  "no-regression",
+  "performance-baseline",
+  "rollback-rehearsal",
+  "go-no-go",
+];
 
 /** What was read off a report. */
 export interface CheckedReport {
@@ -13,9 +18,8 @@ export interface CheckedReport {
 }
 
 /**
- * Checks a report of {@link validateNoRegression} or {@link perfBaseline}, as it was written to a file: that its digest
- * is its content's, and that its verdict
- * is yes.
+ * Checks a report as it was written to a file, by {@link validateNoRegression}, {@link perfBaseline},
+ * {@link rehearseRollback} or the go/no-go suite: that its digest is its content's, and that its verdict is yes.
  *
  * @param item - the item of evidence that it is to stand for; a verdict of another kind is refused.
  * @throws HebraError `PARSE_ERROR` when it is no report, `EVIDENCE_TAMPERED` when it was changed after it was written,
@@ -32,7 +36,7 @@ export function checkReport(item: string, report: unknown): CheckedReport {
   if (typeof given !== "string" || typeof kind !== "string" || typeof at !== "string" || typeof ok !== "boolean") {
     throw new HebraError(
       "PARSE_ERROR",
-      `This is no report for \`${item}\`: it needs kind, at, ok and digest, as validateNoRegression and perfBaseline write them.`,
+      `This is no report for \`${item}\`: it needs kind, at, ok and digest, as the commands that make reports write them.`,
       { details: { item } },
     );
   }

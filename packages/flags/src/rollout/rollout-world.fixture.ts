@@ -39,6 +39,7 @@ export interface World {
 }
 
 let mark = 0;
+let run = 0;
 
 /** A report with a verdict of yes. The real ones are made in the tests of the shadow. */
 export function passingReport(kind: string, more: object = {}): object {
@@ -160,7 +161,7 @@ export function createWorld(
           by: "ops",
           reason: "done",
           item,
-          ...(reportItems.includes(item) ? { report: passingReport(item) } : {}),
+          ...(reportItems.includes(item) ? { report: passingReport(item, { run: ++run }) } : {}),
         });
     },
   };

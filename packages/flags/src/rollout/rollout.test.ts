@@ -94,7 +94,7 @@ describe("a rollout under its controller", () => {
     const [held] = await world.controller.tick();
     expect(held).toMatchObject({ action: "held", phase: "canary(0)" });
     expect(held!.reason).toMatch(
-      /requires the guard persistence, which has no data: .* Call `verified\(flag, complete\)`/,
+      /requires the guard persistence, which has no data: .*call `verified\(flag, complete\)`/,
     );
     await world.traffic(1, 400, { row: { persistence: { checked: 5, missing: 0 } } });
     expect((await world.controller.tick())[0]).toMatchObject({ action: "advanced" });

@@ -97,13 +97,14 @@ export async function simulateRollout(options: SimulationOptions): Promise<Simul
     ...(plan.full.evidence ?? []),
   ])) {
     const [item, times] = entry.split("×") as [string, string | undefined];
-    const report = { kind: item, at: new Date(clock.now()).toISOString(), ok: true, simulated: true };
-    for (let at = 0; at < Number(times ?? 1); at++)
+    for (let run = 0; run < Number(times ?? 1); run++) {
+      const report = { kind: item, at: new Date(clock.now()).toISOString(), ok: true, simulated: true, run };
       await act({
         event: "attest",
         item,
         ...(reportItems.includes(item) ? { report: { ...report, digest: digest(report) } } : {}),
       });
+    }
   }
   await act({ event: "smoke", ok: true });
   await act({ event: "advance" });

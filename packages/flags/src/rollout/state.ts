@@ -65,7 +65,14 @@ export interface RolloutState {
   readonly baseline?: ArmCounts;
   readonly approvals: readonly Approval[];
   readonly attestations: readonly Attestation[];
-  readonly smoke?: { readonly ok: boolean; readonly at: number; readonly by: string; readonly link?: string };
+  readonly smoke?: {
+    readonly ok: boolean;
+    readonly at: number;
+    readonly by: string;
+    readonly link?: string;
+    /** Of the report that was handed in and checked. */
+    readonly digest?: string;
+  };
   /** Unpinned calls of the old endpoints in the last day, as last reported. */
   readonly legacyUsage?: { readonly calls: number; readonly at: number };
   readonly postmortems: readonly Postmortem[];

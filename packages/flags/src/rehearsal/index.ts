@@ -1,0 +1,3 @@
+export type { RehearsalFault } from "./faults.ts";
+export type { RehearsalOptions } from "./options.ts";
+export { rehearseRollback, type RehearsalReport } from "./rehearse.ts";
