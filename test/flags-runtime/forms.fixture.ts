@@ -7,6 +7,7 @@ import {
   memoryAssignments,
   staticProvider,
   type AssignmentStore,
+  type FlagProvider,
   type Flags,
   type Router,
 } from "@hebra/flags";
@@ -44,6 +45,8 @@ interface Shared {
   readonly legacy: LegacyEngine;
   readonly definition: AnyThreadDefinition;
   readonly incidents: IncidentStore;
+  /** What each process has its flags from. @defaultValue the rollout */
+  provider?(): FlagProvider;
   /** Stands before the thread store. */
   wrap(store: ThreadStore): ThreadStore;
 }
@@ -136,7 +139,9 @@ async function start(shared: Shared, backends: Backends, workers: number): Promi
   const { clock, legacy, definition, incidents, wrap } = shared;
   const { store, rollouts, assignments, bus, locks } = backends;
   const off = staticProvider({ flags: {}, rollouts: { [FLAG]: { version: 1 } } });
-  const flags = createFlags({ providers: [rolloutProvider({ store: rollouts, clock }), off], clock });
+  const given = shared.provider?.();
+  const providers = given === undefined ? [rolloutProvider({ store: rollouts, clock }), off] : [given];
+  const flags = createFlags({ providers, clock });
   await flags.ready();
   const unsubscribe = flags.subscribe(() => {});
   const collector = createCollector({ store: rollouts, clock, flushMs: 0 });

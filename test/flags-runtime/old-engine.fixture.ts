@@ -19,6 +19,7 @@ export type OldAnswer = (turn: LegacyTurn) => LegacyResult | Promise<LegacyResul
 /** An old engine with the old rows in memory, shared by every runtime that it is given to. */
 export function createOldEngine(
   answer: OldAnswer = ({ text }) => ({ texts: [`old: ${text}`], status: "ok", calls: [] }),
+  { contextOf: idOf = (session: string) => `c-${session}` } = {},
 ) {
   const tables = Object.fromEntries(entities.map((entity) => [entity, new Map<string, JsonObject>()])) as Record<
     Entity,
@@ -32,8 +33,9 @@ export function createOldEngine(
   const put = (entity: Entity, row: JsonObject) => void tables[entity].set(String(row["id"]), row);
   const contextOf = (session: string): string => {
     for (const row of tables.context_contexts.values()) if (row["key"] === session) return String(row["id"]);
-    put("context_contexts", { id: `c-${session}`, key: session, status: "open", content: {}, ...stamp() });
-    return `c-${session}`;
+    const id = idOf(session);
+    put("context_contexts", { id, key: session, status: "open", content: {}, ...stamp() });
+    return id;
   };
   const content = (text: string) => ({ parts: [{ type: "text", text }] });
   /** Sessions that came back, in order. */

@@ -1,5 +1,6 @@
 import { errorCode, HebraError } from "@hebra/core";
 import type { ConversationLease } from "@hebra/bus";
+import type { Lease } from "@hebra/lock";
 import type { TurnHandle } from "../engine/handle.ts";
 import { executionIdOf } from "../engine/rows/new-rows.ts";
 import type { Trigger } from "../engine/trigger.ts";
@@ -47,12 +48,32 @@ type Answer = SwitchedTurn & {
 export function createEngineSwitch(services: RuntimeServices, { router, flag, legacy }: SwitchOptions): EngineSwitch {
   const { engine, store, locks, clock, logger } = services;
 
-  /** The turn, or one before it, began on the new engine and has not come to its end there. */
-  async function isInFlight({ tenant, session }: ConversationLease, trigger: Trigger): Promise<boolean> {
+  /**
+   * Whether the turn has begun on the new engine before. A turn in front of it that was cut off with its process ends
+   * first: only then is there a boundary at which the session may change its engine.
+   */
+  async function isInFlight(tenure: ConversationLease, trigger: Trigger): Promise<boolean> {
+    const { tenant, session } = tenure;
     const snapshot = await store.load(tenant, { key: session });
     if (snapshot === undefined) return false;
-    if (snapshot.active?.execution.status === "running") return true;
-    return (await store.execution(tenant, executionIdOf(tenant, snapshot.context.id, trigger.id))) !== undefined;
+    const { context, active } = snapshot;
+    if (active?.execution.status === "running" && active.execution.triggerId !== trigger.id) {
+      const lease = deliveryLease(tenure);
+      await resume(tenure, context.id, lease);
+      await lease.released;
+    }
+    return (await store.execution(tenant, executionIdOf(tenant, context.id, trigger.id))) !== undefined;
+  }
+
+  async function resume(tenure: ConversationLease, contextId: string, lease: Lease): Promise<void> {
+    const { tenant } = tenure;
+    const snapshot = await store.load(tenant, { contextId });
+    for (const executionId of snapshot === undefined ? [] : openOf(snapshot))
+      await route(tenure, true, {
+        legacy: neverLegacy,
+        next: async ({ signal }) => begun(tenant, await engine.follow(executionId, { tenant }), signal),
+      });
+    await engine.resume({ tenant, contextId }, { lease });
   }
 
   function route(
@@ -201,16 +222,7 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
       if (answer.engine !== "new") throw new HebraError("ILLEGAL_TRANSITION", "A turn in flight changed its engine.");
       return answer.handle;
     },
-    async resume(tenure, contextId, lease) {
-      const { tenant } = tenure;
-      const snapshot = await store.load(tenant, { contextId });
-      for (const executionId of snapshot === undefined ? [] : openOf(snapshot))
-        await route(tenure, true, {
-          legacy: neverLegacy,
-          next: async ({ signal }) => begun(tenant, await engine.follow(executionId, { tenant }), signal),
-        });
-      await engine.resume({ tenant, contextId }, { lease });
-    },
+    resume,
   };
 }
 
