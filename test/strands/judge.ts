@@ -79,8 +79,13 @@ export async function judge(world: World, { promised, accepted, addresses }: Pla
   const triggers = new Map(
     bundles.flatMap((bundle) => bundle.triggers!.map((row) => [row.triggerId, row.executionId])),
   );
-  for (const { id, executionId } of accepted)
-    assert.deepEqual([id, triggers.get(id)], [id, executionId], "what was accepted is in the store");
+  const turns = new Map(bundles.flatMap(({ executions }) => executions.map((row) => [row.id, row])));
+  for (const { id, executionId, later } of accepted) {
+    const turn = turns.get(triggers.get(id) ?? "");
+    assert.ok(turn !== undefined, `${id} was accepted and is in the store`);
+    if (later !== undefined) assert.equal(turn.id, later, "a second delivery is told of the turn that there is");
+    else if (turn.id !== executionId) assert.equal(turn.triggerId, id, "it goes on as a turn of its own or not at all");
+  }
 }
 
 async function nextMessageRuns(world: World, address: Address): Promise<void> {

@@ -18,6 +18,8 @@ export interface Accepted {
   id: string;
   text: string;
   executionId: string;
+  /** Of its own, when the turn that it joined was cancelled. */
+  later?: string | undefined;
   address: Address;
 }
 
@@ -120,7 +122,10 @@ function createActing(world: World, played: Played, prefix: string): { perform(o
     if (first === undefined) return;
     const { id, text, address } = first;
     const turn = await world.engine(op.engine).react(world.definition, { id, text }, { address });
-    if (turn.executionId !== first.executionId) world.wrong.push(`${id} has two turns`);
+    // One that joined a turn has its own once that was cancelled.
+    first.later ??= turn.executionId === first.executionId ? undefined : turn.executionId;
+    if (turn.executionId !== first.executionId && turn.executionId !== first.later)
+      world.wrong.push(`${id} has more than two turns`);
     heed(`${id}, sent again`, turn);
   }
 

@@ -162,8 +162,17 @@ export interface Engine {
   thread<Output = JsonValue>(definition: DefinitionOf<Output>, address: Address): Conversation<Output>;
   /** A handle on any turn. @throws HebraError `EXECUTION_NOT_FOUND` */
   follow(executionId: string, options?: { tenant?: string }): Promise<TurnHandle>;
-  /** Ends a turn wherever it runs; what it has answered so far is kept. @throws HebraError `EXECUTION_NOT_FOUND` */
-  cancel(executionId: string, options?: { tenant?: string; by?: string; reason?: string }): Promise<void>;
+  /**
+   * Ends a turn wherever it runs; what it has answered so far is kept. Messages that joined it, by `merge` or `steer`,
+   * go on as turns of their own.
+   *
+   * @param options - `joined`: they are cancelled too. @defaultValue false
+   * @throws HebraError `EXECUTION_NOT_FOUND`
+   */
+  cancel(
+    executionId: string,
+    options?: { tenant?: string; by?: string; reason?: string; joined?: boolean },
+  ): Promise<void>;
   /**
    * Lets a waiting call run, with the model's input or a corrected one. Of a call that was cut off (see
    * `whenInterrupted`), it

@@ -198,7 +198,7 @@ export function definitionOf(core: EngineCore, named: AnyThreadDefinition | stri
 /** A handle on a turn of which the caller knows the rows. */
 export function newHandle(
   { store, clock, turns, closing, stuck, options: { wake } }: EngineCore,
-  options: Pick<HandleOptions, "tenant" | "execution" | "duplicate" | "isNew" | "afterSeq">,
+  options: Pick<HandleOptions, "tenant" | "execution" | "duplicate" | "isNew" | "afterSeq" | "ownId">,
 ): TurnHandle {
   const { tenant, execution } = options;
   return createHandle({
@@ -212,12 +212,16 @@ export function newHandle(
   });
 }
 
-/** A handle on a turn that is in the store. @throws HebraError `EXECUTION_NOT_FOUND` */
+/**
+ * A handle on a turn that is in the store. @param ownId - of the message's own turn, when it joined another's. @throws
+ * HebraError `EXECUTION_NOT_FOUND`
+ */
 export async function handleOf(
   core: EngineCore,
   tenant: string,
   executionId: string,
   duplicate: boolean,
+  ownId?: string,
 ): Promise<TurnHandle> {
   const graph = await core.store.execution(tenant, executionId);
   if (graph === undefined)
@@ -225,7 +229,8 @@ export async function handleOf(
       details: { tenant, executionId },
     });
   const seq = graph.items.find(({ id }) => id === graph.execution.triggerItemId)?.seq;
-  return newHandle(core, { tenant, execution: graph.execution, duplicate, isNew: false, afterSeq: (seq ?? 1) - 1 });
+  const afterSeq = (seq ?? 1) - 1;
+  return newHandle(core, { tenant, execution: graph.execution, duplicate, isNew: false, afterSeq, ownId });
 }
 
 /**

@@ -29,7 +29,8 @@ export interface TurnHandle<Output = JsonValue> {
   /** The words of the answers as they come, without events. */
   readonly textStream: AsyncIterable<string>;
   /**
-   * Resolves when the turn has ended, however it ended, or waits for a person.
+   * Resolves when the turn has ended, however it ended, or waits for a person. Of a message that joined another's turn
+   * (`merge`, `steer`) it is that turn's result; when that turn is cancelled alone, the result of the message's own.
    *
    * Rejects with a {@link HebraError} when this process cannot tell how the turn ends: `CLOSED` after `close`;
    * `STALE_FENCE` or `VERSION_CONFLICT` when another holder has taken over; `DEFINITION_MISSING` while the conversation
@@ -54,6 +55,8 @@ export interface HandleOptions {
   turns: LocalTurns;
   execution: { id: string; threadId: string; contextId: string; triggerItemId: string; reactionItemId: string };
   duplicate: boolean;
+  /** The turn of the message itself, to which it goes back when the one that it joined is cancelled. */
+  ownId?: string | undefined;
   /** A sequence number before the turn's first event. */
   afterSeq: number;
   /** It was stored just now: there is nothing to look up yet. */
@@ -156,15 +159,19 @@ function wordsOf(events: AsyncIterable<ThreadEvent>): AsyncIterable<string> {
 
 /** From this process when the turn runs here, else from the store, which is asked again until it knows. */
 function waitForResult(options: HandleOptions): Promise<TurnResult> {
-  const { tenant, store, clock, turns, execution, isNew, closed } = options;
+  const { tenant, store, clock, turns, execution, ownId = execution.id, isNew, closed } = options;
   return new Promise((resolve, reject) => {
     let cancelPoll = () => {};
+    /** The turn that is waited for; and what came of the one that the message joined, once it waits for its own. */
+    let watched = execution.id;
+    let joined: { result: TurnResult } | undefined;
     const stop = () => {
       forget();
       cancelPoll();
       closed.removeEventListener("abort", onClosed);
     };
     const finish = (outcome: { result: TurnResult } | { error: unknown }) => {
+      if (watched !== ownId && "result" in outcome && outcome.result.status === "cancelled") return goOnAlone(outcome);
       stop();
       if ("result" in outcome) resolve(outcome.result);
       else reject(outcome.error);
@@ -175,11 +182,19 @@ function waitForResult(options: HandleOptions): Promise<TurnResult> {
           retryable: true,
         }),
       });
-    const forget = turns.onEnd(execution.id, finish);
+    let forget = turns.onEnd(watched, finish);
+    const goOnAlone = (outcome: { result: TurnResult }) => {
+      forget();
+      joined = outcome;
+      watched = ownId;
+      forget = turns.onEnd(watched, finish);
+      void poll().catch(giveUp);
+    };
     const poll = async () => {
-      if (!turns.isRunning(execution.id)) {
-        const graph = await store.execution(tenant, execution.id);
-        const outcome = outcomeOf(graph, options);
+      if (!turns.isRunning(watched)) {
+        const graph = await store.execution(tenant, watched);
+        // Without a turn of its own it was cancelled with the one that it joined.
+        const outcome = graph === undefined && joined !== undefined ? joined : outcomeOf(graph, options);
         if (outcome !== undefined) return finish(outcome);
       }
       pollLater();

@@ -124,7 +124,8 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
     const snapshot = await store.load(tenant, { key: session });
     const open = snapshot === undefined ? [] : openOf(snapshot);
     if (snapshot === undefined || open.length === 0) return;
-    const request = { by: "rollout", reason: "The conversation goes back to the old engine.", at: clock.now() };
+    const reason = "The conversation goes back to the old engine.";
+    const request = { by: "rollout", reason, joined: true, at: clock.now() };
     for (const id of open) await store.requestCancel(tenant, id, request);
     const lease = deliveryLease(tenure);
     await engine.resume({ tenant, contextId: snapshot.context.id }, { lease });

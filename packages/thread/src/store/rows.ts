@@ -152,7 +152,8 @@ export interface ExecutionRow {
 /** The columns of an execution that inbox writes own; a holder's write never touches them. */
 export interface CancelRequest {
   cancelRequestedAt: number | null;
-  cancelRequest: { by: string | null; reason: string | null } | null;
+  /** `joined`: messages that joined the turn are cancelled with it; else they go on as turns of their own. */
+  cancelRequest: { by: string | null; reason: string | null; joined?: true } | null;
 }
 
 /** One iteration of a turn: one model answer and the actions that it asked for. */

@@ -318,11 +318,15 @@ export interface ThreadStore {
    */
   takeOver(tenant: string, contextId: string, fence: number): Promise<Snapshot>;
 
-  /** @throws HebraError `EXECUTION_NOT_FOUND`. Does nothing to an execution that has ended, or was asked before. */
+  /**
+   * Does nothing to an execution that has ended, or was asked before. One with `joined` adds to an earlier one without.
+   *
+   * @throws HebraError `EXECUTION_NOT_FOUND`
+   */
   requestCancel(
     tenant: string,
     executionId: string,
-    request: { by?: string; reason?: string; at: number },
+    request: { by?: string; reason?: string; joined?: boolean; at: number },
   ): Promise<void>;
   /**
    * The same decision again is no error. @throws HebraError `APPROVAL_NOT_FOUND`, `APPROVAL_DECIDED`,

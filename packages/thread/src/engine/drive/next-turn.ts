@@ -1,7 +1,8 @@
 import type { Lease } from "@hebra/lock";
-import type { ExecutionRow } from "../../store/rows.ts";
+import type { ContextRow, ExecutionRow } from "../../store/rows.ts";
 import { assertTransition, executionStates } from "../../store/states.ts";
 import type { QueuedExecution, Snapshot } from "../../store/store.ts";
+import { ownTurn } from "../rows/own-turn.ts";
 import { createEventWriter } from "../rows/event-writer.ts";
 import { startExecution } from "../rows/start.ts";
 import { currentState } from "../rows/state.ts";
@@ -38,7 +39,7 @@ async function takeNext(options: DriverOptions, target: DriveTarget, lease: Leas
   const queued = seen?.queued[0];
   if (seen === undefined || queued === undefined) return nothingToRun(options, target);
   if (queued.execution.cancelRequestedAt !== null) {
-    await cancelQueued(options, target, lease, queued, seen.context.seq);
+    await cancelQueued(options, target, lease, queued, seen.context);
     return takeNext(options, target, lease);
   }
   const definition = options.definition(queued.execution.definition);
@@ -89,12 +90,12 @@ async function cancelQueued(
   options: DriverOptions,
   target: DriveTarget,
   lease: Lease,
-  { execution: row }: QueuedExecution,
-  seq: number,
+  { execution: row, attached }: QueuedExecution,
+  { seq, inboxSeq }: Pick<ContextRow, "seq" | "inboxSeq">,
 ): Promise<void> {
   const { store, turns, clock, telemetry } = options;
   const at = clock.now();
-  const { cancelRequestedAt: _at, cancelRequest: _request, ...queued } = row;
+  const { cancelRequestedAt: _at, cancelRequest, ...queued } = row;
   assertTransition(executionStates, "execution", queued.status, "cancelled");
   const execution: ExecutionRow = {
     ...queued,
@@ -110,6 +111,8 @@ async function cancelQueued(
     seq,
     at,
   });
+  const released =
+    cancelRequest?.joined === true ? [] : attached.flatMap((item) => ownTurn(target.tenant, item, at) ?? []);
   writer.add("execution-ended", {
     status: "cancelled",
     reason: "cancelled",
@@ -120,8 +123,17 @@ async function cancelQueued(
   await store.commit(
     target.tenant,
     target.contextId,
-    { fence: lease.fence, expectedSeq: seq },
-    { context: { updatedAt: at }, executions: [execution], events: writer.events },
+    // The inbox is checked too: a message that joins at this moment must not be overlooked.
+    { fence: lease.fence, expectedSeq: seq, expectedInboxSeq: inboxSeq },
+    {
+      context: { updatedAt: at },
+      executions: [execution, ...released.map((own) => own.execution)],
+      ...(released.length > 0 && {
+        items: released.map(({ item }) => item),
+        triggers: released.map(({ trigger }) => trigger),
+      }),
+      events: writer.events,
+    },
   );
   for (const event of writer.events) turns.publish(event);
   telemetry.neverRan(execution);

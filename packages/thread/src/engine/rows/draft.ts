@@ -9,6 +9,7 @@ import {
   type StepRow,
 } from "../../store/rows.ts";
 import type { ContextPatch } from "../../store/store.ts";
+import type { OwnTurn } from "./own-turn.ts";
 import { createEventWriter, type EventWriter } from "./event-writer.ts";
 
 /** The rows of a turn in this process: what the store holds, and what the next write will add to it. */
@@ -37,6 +38,8 @@ export interface Draft {
   readonly partAt: Map<string, number>;
   readonly callAt: Map<string, number>;
   items: ItemRow[];
+  /** Messages that had joined the turn and go on without it, by the ids of their items. */
+  readonly released: Map<string, OwnTurn>;
   outboxDone: string[];
   patch: Omit<ContextPatch, "updatedAt">;
   writer: EventWriter;
@@ -57,6 +60,7 @@ export function createDraft(tenant: string, rows: TurnRows, now: () => number): 
     partAt: new Map(rows.parts.map(({ id }, index) => [id, index])),
     callAt: new Map(rows.calls.map(({ id }, index) => [id, index])),
     items: [],
+    released: new Map(),
     outboxDone: [],
     patch: {},
     writer: newWriter(tenant, rows, now()),
@@ -78,6 +82,7 @@ export function clearDraft(draft: Draft): void {
   draft.parts.clear();
   draft.calls.clear();
   draft.approvals.clear();
+  draft.released.clear();
   draft.writer = newWriter(draft.tenant, draft.rows, draft.now());
 }
 

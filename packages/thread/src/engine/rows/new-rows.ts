@@ -56,9 +56,9 @@ export function newContext(
 
 export function newExecution(
   tenant: string,
-  context: ContextRow,
-  definition: AnyThreadDefinition,
-  trigger: ParsedTrigger,
+  context: Pick<ContextRow, "id" | "threadId">,
+  definition: Pick<AnyThreadDefinition, "name" | "version">,
+  trigger: Pick<ParsedTrigger, "id" | "correlation">,
   at: number,
 ): ExecutionRow {
   const id = executionIdOf(tenant, context.id, trigger.id);

@@ -23,18 +23,22 @@ export function buildChanges(
   outgoing: (rows: TurnRows) => readonly JsonValue[],
 ): Changes {
   const at = draft.now();
-  const { rows, writer, parts, calls, approvals, items, outboxDone } = draft;
+  const { rows, writer, parts, calls, approvals, outboxDone } = draft;
   const before = rows.execution;
   const execution: ExecutionRow = { ...before, usage: state.usage, wakeAt: null, updatedAt: at };
   const continued = continueWith(draft, continuation, { execution, steps: [], outbox: [] }, outgoing, at);
   const { steps, outbox } = continued;
+  const released = [...draft.released.values()];
+  // One may have been given a place by a write that was refused.
+  const items = [...draft.items.filter(({ id }) => !draft.released.has(id)), ...released.map(({ item }) => item)];
   rows.execution = continued.execution;
   // All of it happens now, with the rows.
   for (const event of writer.events) event.at = at;
   return {
     context: { ...draft.patch, updatedAt: at },
     ...(items.length > 0 ? { items } : {}),
-    executions: [continued.execution],
+    executions: [continued.execution, ...released.map(({ execution }) => execution)],
+    ...(released.length > 0 ? { triggers: released.map(({ trigger }) => trigger) } : {}),
     ...(steps.length > 0 ? { steps } : {}),
     ...(parts.size > 0 ? { parts: [...parts.values()] } : {}),
     ...(calls.size > 0 ? { calls: [...calls.values()] } : {}),

@@ -10,6 +10,7 @@ import { checkpoint, clearDraft, createDraft, type Draft, type TurnRows } from "
 import { recordAnswer } from "./record-answer.ts";
 import { approveCall, askOutcome, closeQuestion, findCall, rerunCall, settleCall } from "./record-calls.ts";
 import { buildChanges } from "./record-end.ts";
+import { ownTurn } from "./own-turn.ts";
 import { itemData } from "./start.ts";
 import { documentBefore } from "./state.ts";
 
@@ -32,6 +33,11 @@ export interface Recorder {
   rerun(callId: string): void;
   /** Gives input that came while the turn ran its place in the order. */
   steer(item: ItemRow): void;
+  /**
+   * Gives messages that had joined the turn turns of their own, and no others any more. @returns the ids of those for
+   * which enough is kept
+   */
+  release(items: readonly ItemRow[]): ReadonlySet<string>;
   /** Closes a request for consent that was not answered. */
   closeApproval(callId: string, status: "expired" | "cancelled"): void;
   /** The next state document. */
@@ -67,6 +73,7 @@ export function createRecorder(
     askOutcome: (callId, question) => askOutcome(draft, callId, question),
     rerun: (callId) => rerunCall(draft, callId),
     steer: (item) => steer(draft, item),
+    release: (items) => release(draft, items),
     closeApproval: (callId, status) => closeQuestion(draft, findCall(draft, callId), status),
     setState: (state) => setState(draft, state),
     fail(error) {
@@ -98,6 +105,15 @@ function steer({ items, writer, rows, now }: Draft, item: ItemRow): void {
   };
   items.push(placed);
   writer.add("item-created", itemData(placed));
+}
+
+function release(draft: Draft, items: readonly ItemRow[]): ReadonlySet<string> {
+  draft.released.clear();
+  for (const item of items) {
+    const own = ownTurn(draft.tenant, item, draft.now());
+    if (own !== undefined) draft.released.set(item.id, own);
+  }
+  return new Set(draft.released.keys());
 }
 
 function setState({ patch, writer, rows }: Draft, state: JsonValue): void {

@@ -21,6 +21,7 @@ async function readInbox(turn: RunningTurn): Promise<void> {
     known: [...waitingInput, ...steered.map(({ item }) => item)],
   });
   waitingInput.push(...found.input);
+  turn.cancelsJoined = found.cancelsJoined;
   if (found.cancelled) push(turn, () => ({ type: "cancel-requested" }));
   for (const decision of found.decisions) {
     await showGiven(turn, decision);

@@ -19,6 +19,8 @@ function waitsFor(call: CallRow | undefined, approval: ApprovalRow): call is Cal
 /** What other processes have left for a running turn. */
 export interface Found {
   cancelled: boolean;
+  /** With all messages that joined the turn. */
+  cancelsJoined: boolean;
   decisions: FoundDecision[];
   /** Input that was attached to the turn. */
   input: ItemRow[];
@@ -66,7 +68,7 @@ export async function readDecisions(options: {
 }): Promise<Found> {
   const { store, tenant, executionId, rows, now, known } = options;
   const graph = await store.execution(tenant, executionId);
-  if (graph === undefined) return { cancelled: false, decisions: [], input: [] };
+  if (graph === undefined) return { cancelled: false, cancelsJoined: false, decisions: [], input: [] };
   const decisions: FoundDecision[] = [];
   for (const approval of graph.approvals) {
     const call = rows.calls.find(({ id }) => id === approval.callRowId);
@@ -101,5 +103,6 @@ export async function readDecisions(options: {
   }
   const seen = new Set(known.map(({ id }) => id));
   const input = graph.items.filter((item) => item.kind === "trigger" && item.seq === null && !seen.has(item.id));
-  return { cancelled: graph.execution.cancelRequestedAt !== null, decisions, input };
+  const { cancelRequestedAt, cancelRequest } = graph.execution;
+  return { cancelled: cancelRequestedAt !== null, cancelsJoined: cancelRequest?.joined === true, decisions, input };
 }

@@ -103,6 +103,8 @@ export interface RunningTurn {
   inboxSeq: number;
   /** Input that was recorded, with the iteration before which it was. */
   readonly steered: { item: ItemRow; iteration: number }[];
+  /** The turn is to be cancelled with all messages that joined it. */
+  cancelsJoined: boolean;
   /** Input that was found and not yet recorded. */
   readonly waitingInput: ItemRow[];
   /** Calls that have finished and are not yet recorded. */
@@ -139,6 +141,7 @@ export function createRunningTurn(environment: TurnEnvironment, work: TurnWork):
     state: work.state,
     inboxSeq: work.inboxSeq,
     steered: [...work.steered],
+    cancelsJoined: false,
     waitingInput: [],
     staged: new Map(),
     runnable: new Map(),

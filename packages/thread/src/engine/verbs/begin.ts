@@ -7,7 +7,7 @@ import type { TurnTelemetry } from "../engine-telemetry.ts";
 import type { StartedWork } from "../drive/driver-options.ts";
 import { handleOf, newHandle, targetOf, type EngineCore } from "../engine-core.ts";
 import type { TurnHandle } from "../handle.ts";
-import { newExecution, newTriggerItem, newTriggerRow } from "../rows/new-rows.ts";
+import { executionIdOf, newExecution, newTriggerItem, newTriggerRow } from "../rows/new-rows.ts";
 import { startExecution, type Start } from "../rows/start.ts";
 import { currentState } from "../rows/state.ts";
 import type { ParsedTrigger } from "../trigger.ts";
@@ -59,7 +59,7 @@ export async function beginNow(
   const begun = await core.store.begin(tenant, begin);
   if (begun.duplicate) {
     countRepeated(core, begun.execution);
-    return { turn: await handleOf(core, tenant, begun.execution.id, true), tookLease: false };
+    return { turn: await handleOf(core, tenant, begun.execution.id, true, queued.id), tookLease: false };
   }
   const turn = newHandle(core, {
     tenant,
@@ -160,11 +160,12 @@ function hostOf({ active, queued }: Snapshot, policy: BusyPolicy): string | unde
 
 function queuedHandle(
   core: EngineCore,
-  { tenant, snapshot }: Arrival,
+  { tenant, snapshot, trigger }: Arrival,
   { attached, execution, duplicate }: Begun,
 ): TurnHandle | Promise<TurnHandle> {
   // What still waits in line has no event yet, whoever put it there.
-  if (attached || execution.status !== "queued") return handleOf(core, tenant, execution.id, duplicate);
+  const ownId = executionIdOf(tenant, snapshot.context.id, trigger.id);
+  if (attached || execution.status !== "queued") return handleOf(core, tenant, execution.id, duplicate, ownId);
   return newHandle(core, { tenant, execution, duplicate, isNew: true, afterSeq: snapshot.context.seq });
 }
 

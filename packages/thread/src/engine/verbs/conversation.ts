@@ -23,7 +23,8 @@ export function conversation<Output>(
     async cancel(options) {
       const { executionIds = [] } = (await open()) ?? {};
       // The newest first, so that none begins while those before it end.
-      for (const executionId of executionIds.toReversed()) await engine.cancel(executionId, { ...tenant, ...options });
+      for (const executionId of executionIds.toReversed())
+        await engine.cancel(executionId, { ...tenant, ...options, joined: true });
       return executionIds.length;
     },
     state: async () => (await engine.context(address)).state,

@@ -35,7 +35,7 @@ export async function react(
     lease = located.lease;
     const accepted = await take(core, { ...located, tenant, definition, trigger }, lease, options);
     tookLease = accepted.tookLease;
-    if (options.signal !== undefined) cancelOn(core, options.signal, accepted.turn);
+    if (options.signal !== undefined) cancelOn(core, options.signal, accepted.turn, trigger.id);
     return accepted.turn;
   } catch (error) {
     core.telemetry.failed(error);
@@ -134,9 +134,16 @@ async function isKnown({ store }: EngineCore, { tenant, snapshot, trigger }: Arr
   return (await store.execution(tenant, executionIdOf(tenant, snapshot.context.id, trigger.id))) !== undefined;
 }
 
-function cancelOn(core: EngineCore, signal: AbortSignal, { tenant, executionId }: TurnHandle): void {
+function cancelOn(
+  core: EngineCore,
+  signal: AbortSignal,
+  { tenant, contextId, executionId }: TurnHandle,
+  triggerId: string,
+): void {
+  // A message that joined another's turn has begun nothing to cancel, unless it goes on as a turn of its own.
+  const ownId = executionIdOf(tenant, contextId, triggerId);
   const onAbort = () =>
-    void cancel(core, executionId, { tenant, reason: "The caller's signal aborted." }).catch(() => undefined);
+    void cancel(core, ownId, { tenant, reason: "The caller's signal aborted." }).catch(() => undefined);
   if (signal.aborted) return onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
   // A caller's signal may live as long as its process; the turn does not.

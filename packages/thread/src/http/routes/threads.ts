@@ -97,6 +97,8 @@ export const cancelTurn = route({
     if (execution === undefined || execution.endedAt !== null) return json(200, { executionIds: [] });
     await host.engine.cancel(execution.id, {
       tenant: caller.tenant,
+      // Whoever names no turn wants the conversation to stop.
+      joined: named === undefined || named === "",
       ...(caller.user === undefined ? {} : { by: caller.user }),
       ...(body.reason === undefined ? {} : { reason: body.reason }),
     });

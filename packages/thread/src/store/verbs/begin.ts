@@ -149,7 +149,7 @@ function attached(tenant: string, given: Begin, context: StoredContext, host: St
     ...putting(
       items,
       tenant,
-      given.items.map((item) => arriving(item, host.id, inboxSeq)),
+      given.items.map((item) => arriving(item, host.id, inboxSeq, given)),
       "insert",
     ),
   ];

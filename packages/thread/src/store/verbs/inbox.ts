@@ -6,7 +6,7 @@ import { approvals, contexts, executions, type StoredContext, type StoredExecuti
 import { contextOf } from "./guard.ts";
 import { findOne, setting, write, type Update, type Verb } from "./op.ts";
 
-export type CancelGiven = { by?: string; reason?: string; at: number };
+export type CancelGiven = { by?: string; reason?: string; joined?: boolean; at: number };
 export type DecisionGiven = Decision & { by?: string; comment?: string; at: number };
 
 /** Takes the next place in a context's inbox, with what changes. */
@@ -29,11 +29,15 @@ export function* requestCancel(tenant: string, executionId: string, request: Can
       details: { executionId },
     });
   }
-  if (isTerminal(executionStates, seen.status) || seen.cancelRequestedAt !== null) return;
+  if (wasAsked(seen, request)) return;
   const context = yield* contextOf(tenant, seen.contextId, true);
   const execution = (yield* findOne(executions, "byId", [tenant, executionId])) ?? seen;
-  if (isTerminal(executionStates, execution.status) || execution.cancelRequestedAt !== null) return;
-  const cancelRequest = { by: request.by ?? null, reason: request.reason ?? null };
+  if (wasAsked(execution, request)) return;
+  const cancelRequest: StoredExecution["cancelRequest"] = {
+    by: request.by ?? null,
+    reason: request.reason ?? null,
+    ...(request.joined === true && { joined: true }),
+  };
   yield* arrive(
     tenant,
     context,
@@ -43,6 +47,12 @@ export function* requestCancel(tenant: string, executionId: string, request: Can
       ...due(execution),
     }),
   );
+}
+
+/** Whether a request asks for nothing new. */
+function wasAsked({ status, cancelRequestedAt, cancelRequest }: StoredExecution, { joined }: CancelGiven): boolean {
+  if (isTerminal(executionStates, status)) return true;
+  return cancelRequestedAt !== null && (joined !== true || cancelRequest?.joined === true);
 }
 
 export function* decideApproval(tenant: string, approvalId: string, given: DecisionGiven): Verb<ApprovalRow> {

@@ -6,13 +6,14 @@ import { commitWithRetry } from "../commit-with-retry.ts";
 import { foldInbox } from "../fold-inbox.ts";
 import { isOwned } from "../owned-calls.ts";
 import type { RunningTurn } from "../running-turn.ts";
-import type { Continuation } from "../turn-state.ts";
+import type { Continuation, Outcome } from "../turn-state.ts";
 
 /** Writes what has come in since the last write, and what the continuation adds. */
 export async function record(turn: RunningTurn, continuation: Continuation): Promise<void> {
   const { environment, work, recorder, rows } = turn;
   await stageResults(turn);
-  if (continuation.then === "next-step" || continuation.then === "end") injectWaitingInput(turn);
+  if (continuation.then === "next-step") injectWaitingInput(turn);
+  if (continuation.then === "end") injectWaitingInput(turn, releaseJoined(turn, continuation.outcome));
   const changes = recorder.build(continuation, turn.state);
   // Once a turn waits or ends, no worker listens, so it must have read its whole inbox.
   const readsAll = continuation.then === "wait" || continuation.then === "end";
@@ -32,11 +33,27 @@ export async function record(turn: RunningTurn, continuation: Continuation): Pro
   }
 }
 
-function injectWaitingInput({ waitingInput, recorder, steered, rows }: RunningTurn): void {
+function injectWaitingInput(turn: RunningTurn, released: ReadonlySet<string> = new Set()): void {
+  const { waitingInput, recorder, steered, rows } = turn;
   for (const item of waitingInput.splice(0)) {
+    if (released.has(item.id)) {
+      // The write may be refused, and decided anew.
+      waitingInput.push(item);
+      continue;
+    }
     recorder.steer(item);
     steered.push({ item, iteration: rows.step.iteration + 1 });
   }
+}
+
+/**
+ * Cancelling a message cancels what it began: those that joined its turn go on, unless they are cancelled too. @returns
+ * the ids of their items
+ */
+function releaseJoined(turn: RunningTurn, { status }: Outcome): ReadonlySet<string> {
+  const { cancelsJoined, waitingInput, steered, recorder } = turn;
+  const goOn = status === "cancelled" && !cancelsJoined;
+  return recorder.release(goOn ? [...waitingInput, ...steered.map(({ item }) => item)] : []);
 }
 
 /**
