@@ -336,7 +336,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let drained: Promise<void> | undefined;
   let kept = true;
 
-  let stopWatching: (() => void) | undefined;
+  let stopWatching: (() => Promise<void>) | undefined;
   const watch = () => {
     if (telemetry.enabled) stopWatching ??= watchQueues(services);
   };
@@ -408,7 +408,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       state = "closed";
       health.stop();
       phase.stop();
-      stopWatching?.();
+      await stopWatching?.();
       await engine.close();
       await handover.flush();
       await carried.flush();

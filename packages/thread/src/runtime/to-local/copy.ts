@@ -8,13 +8,14 @@ import type { ThreadStore } from "../../store/store.ts";
 import { processesKey } from "../local-processes.ts";
 import { OWN_TENANT } from "../own-thread.ts";
 import { phaseKey } from "../phase.ts";
+import { sampleKey } from "../queue-watch.ts";
 
 /** What is in a store. */
 export type Tally = Pick<TransferReport, "contexts" | "counts" | "digest">;
 
-const ofRuntime: ReadonlySet<string> = new Set([phaseKey, processesKey]);
+const ofRuntime: ReadonlySet<string> = new Set([phaseKey, processesKey, sampleKey]);
 
-/** A store without the phase and the processes of its runtime: those are not taken along. */
+/** A store without what its runtime notes of its own processes and queues: that is not taken along. */
 export function withoutPhase(store: ThreadStore): ThreadStore {
   return {
     ...store,
