@@ -118,6 +118,8 @@ export const sampled = [
   "test/flags-runtime/",
   "test/strands/",
   "packages/thread/src/engine/prompt-budget.test.ts",
+  "packages/flags/src/rollout/simulate/null-rollouts.test.ts",
+  "packages/flags/src/rollout/simulate/harm.test.ts",
 ];
 
 /** @type {readonly Stage[]} */

@@ -32,12 +32,12 @@ describe("the help", () => {
       expect(await run(`help ${name}`)).toEqual(own);
     }
     const verbs = await run("rollout --help");
-    for (const [verb, { options }] of Object.entries(rolloutEntries)) {
+    for (const [verb, { options, local }] of Object.entries(rolloutEntries)) {
       expect(verbs.out).toContain(`  ${verb} `);
       const own = await run(`help rollout ${verb}`);
-      expect(own.out).toContain(`hebra-flags rollout ${verb} <flag> [options]`);
+      expect(own.out).toContain(`hebra-flags rollout ${verb} ${local === true ? "" : "<flag> "}[options]`);
       for (const option of options) expect(own.out).toContain(`--${option} `);
-      expect(own.out.includes("--reason"), verb).toBe(!["status", "postmortem"].includes(verb));
+      expect(own.out.includes("--reason"), verb).toBe(!["status", "postmortem", "simulate"].includes(verb));
     }
   });
 
@@ -76,6 +76,10 @@ describe("what is not understood", () => {
     ["incidents list --limit none", "--limit must be a number from 1 on"],
     ["simulate --errors many", "--errors must be a number"],
     ["simulate --url http://x", "Unknown option '--url'"],
+    ["rollout simulate", "--scenario is missing"],
+    ["rollout simulate --scenario errors-10", "There is no scenario errors-10; did you mean errors-10x?"],
+    ["rollout simulate --scenario ./nowhere.json", "PARSE_ERROR: ./nowhere.json cannot be read (ENOENT)"],
+    ["rollout simulate --scenario base --runs none", "--runs must be a number from 1 on"],
     ["set x --file nowhere.json --reason y", "PARSE_ERROR: nowhere.json cannot be read (ENOENT)"],
     ["--jsn list", "A command comes first"],
     ["list --url nonsense", "no http or https URL"],

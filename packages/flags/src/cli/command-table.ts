@@ -1,3 +1,4 @@
+import { shippedScenarios } from "../rollout/simulate/shipped-scenarios.ts";
 import type { OptionName } from "./option-table.ts";
 
 /** A command as data; what it does is in `commands.ts`. */
@@ -249,6 +250,21 @@ export const rolloutEntries: Readonly<Record<string, Entry>> = {
     summary: "The postmortem of a rollback, filled from the evidence and the incidents; needs no reason.",
     options: ["id"],
     examples: [["rollout postmortem engine-v2 --id engine-v2-7 > postmortem.md", "to go on from"]],
+  },
+  simulate: {
+    summary:
+      "Plays a rollout many times on a virtual clock: the real collector, service and controller over made-up sessions.",
+    options: ["scenario", "runs", "seed", "print"],
+    local: true,
+    details: [
+      `A scenario is a JSON file, or the name of one that comes with the package: ${Object.keys(shippedScenarios).join(", ")}. --print writes it out, to start one of your own from.`,
+      "Sessions arrive through the day from tenants of unequal size, their turns are correlated, and durations and costs have heavy tails. The report says how often healthy rollouts are stopped, after how many sessions of the new engine harm is found, and what a rule that rolls back at twice the failing share would have done. It exits with 2 when the scenario expects something else.",
+    ],
+    examples: [
+      ["rollout simulate --scenario errors-10x --runs 20", "how soon ten times the failures are found"],
+      ["rollout simulate --scenario base --print > mine.json", "a file to change"],
+      ["rollout simulate --scenario mine.json --runs 200 --json", "for a script"],
+    ],
   },
   status: {
     summary: "Where it stands; needs no reason.",

@@ -68,6 +68,11 @@ export const flagTable = (prefix: string): CommandTable =>
 /** The commands that move a rollout or leave a record. */
 export const rolloutTable: CommandTable = Object.fromEntries(
   Object.entries(rolloutEntries).map(([verb, entry]) => {
+    if (entry.local === true)
+      return [
+        verb,
+        build(entry, "", false, async (call) => (await import("./simulate-command.ts")).simulateRollouts(call)),
+      ];
     const looks = lookingVerbs.includes(verb);
     const runVerb: Run =
       verb === "rehearse"

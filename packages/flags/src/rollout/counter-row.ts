@@ -81,6 +81,8 @@ export interface CounterRow {
 export interface FrozenLimits {
   readonly slowOver?: number;
   readonly costOver?: number;
+  /** The legacy arm's median, 75th and 90th percentile. */
+  readonly costGrades?: readonly [number, number, number];
   readonly stepsOver?: number;
 }
 
@@ -183,6 +185,7 @@ export function countsOf(arm: FoldedArm, frozen: FrozenLimits, latencyCeilingMs:
     limit === undefined ? ([0, 0] as const) : ([histogramTotal(histogram), countOver(histogram, limit)] as const);
   const [timed, slow] = against(arm.durations, frozen.slowOver);
   const [costed, costly] = against(arm.costs, frozen.costOver);
+  const [over50, over75, over90] = (frozen.costGrades ?? []).map((limit) => countOver(arm.costs, limit));
   const [stepped, long] = against(arm.steps, frozen.stepsOver);
   return {
     assigned,
@@ -202,6 +205,10 @@ export function countsOf(arm: FoldedArm, frozen: FrozenLimits, latencyCeilingMs:
     overLimit: countOver(arm.durations, latencyCeilingMs),
     costed,
     costly,
+    costGraded: frozen.costGrades === undefined ? 0 : costed,
+    costOver50: over50 ?? 0,
+    costOver75: over75 ?? 0,
+    costOver90: over90 ?? 0,
     stepped,
     long,
   };

@@ -35,6 +35,12 @@ export interface ArmCounts {
   readonly costed: number;
   /** Units with a mean cost over the legacy arm's frozen 95th percentile. */
   readonly costly: number;
+  /** Units whose cost is known, and the legacy arm's frozen percentiles. */
+  readonly costGraded: number;
+  /** Units with a mean cost over the legacy arm's frozen median, 75th and 90th percentile. */
+  readonly costOver50: number;
+  readonly costOver75: number;
+  readonly costOver90: number;
   /** Units whose steps are known, and a limit for them. */
   readonly stepped: number;
   /** Units with more steps a turn than the legacy arm's frozen 95th percentile. */
@@ -87,6 +93,10 @@ export const noCounts: ArmCounts = {
   overLimit: 0,
   costed: 0,
   costly: 0,
+  costGraded: 0,
+  costOver50: 0,
+  costOver75: 0,
+  costOver90: 0,
   stepped: 0,
   long: 0,
 };
@@ -110,6 +120,10 @@ export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
     overLimit: a.overLimit + b.overLimit,
     costed: a.costed + b.costed,
     costly: a.costly + b.costly,
+    costGraded: a.costGraded + b.costGraded,
+    costOver50: a.costOver50 + b.costOver50,
+    costOver75: a.costOver75 + b.costOver75,
+    costOver90: a.costOver90 + b.costOver90,
     stepped: a.stepped + b.stepped,
     long: a.long + b.long,
   };

@@ -57,7 +57,8 @@ export function sameSpans(a: readonly LimitSpan[], b: readonly LimitSpan[]): boo
         from === other.from &&
         limits.slowOver === other.limits.slowOver &&
         limits.costOver === other.limits.costOver &&
-        limits.stepsOver === other.limits.stepsOver
+        limits.stepsOver === other.limits.stepsOver &&
+        String(limits.costGrades) === String(other.limits.costGrades)
       );
     })
   );

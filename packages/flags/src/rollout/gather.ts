@@ -201,7 +201,8 @@ function createTally(from: number, warmUpMs: number) {
 
   function read({ frozen, latencyCeilingMs, now }: GatherOptions): Gathered {
     const settled = spans.length === 0 ? 0 : spans.at(-1)!.from;
-    const complete = Object.keys(spans.at(-1)?.limits ?? {}).length === 3 && clean >= settled;
+    const { slowOver, costOver, stepsOver } = spans.at(-1)?.limits ?? {};
+    const complete = ![slowOver, costOver, stepsOver].includes(undefined) && clean >= settled;
     const fresh =
       complete && sameSpans([spans[0]!], [{ from: 0, limits: frozen }])
         ? spans

@@ -35,7 +35,10 @@ export function freeze(legacy: Pick<ArmSum, "durations" | "costs" | "steps">, be
     of(legacy.costs, before.costOver),
     of(legacy.steps, before.stepsOver),
   ];
+  const grades = ([0.5, 0.75, 0.9] as const).map((q) => quantile(legacy.costs, q));
+  const [half, upper, most] = histogramTotal(legacy.costs) < LEAST_SAMPLES ? (before.costGrades ?? []) : grades;
   return {
+    ...(half === undefined || upper === undefined || most === undefined ? {} : { costGrades: [half, upper, most] }),
     ...(slowOver === undefined ? {} : { slowOver }),
     ...(costOver === undefined ? {} : { costOver }),
     ...(stepsOver === undefined ? {} : { stepsOver }),

@@ -1,5 +1,5 @@
 import type { ArmCounts, CounterBlock, StepTotals } from "../counters.ts";
-import { addConditional, averagedLogE, noEvidence } from "./mixture.ts";
+import { addConditional, averagedLogE, logSumExp, noEvidence } from "./mixture.ts";
 import type { GuardInput } from "./types.ts";
 
 /** Which count is the failure, and out of which it is counted. */
@@ -7,6 +7,9 @@ export interface Measure {
   readonly failures: keyof ArmCounts;
   readonly trials: keyof ArmCounts;
 }
+
+/** A further test of the same null: log likelihood ratios of a batch, by alternative. */
+export type Evidence = (fresh: ArmCounts, legacy: ArmCounts) => readonly number[];
 
 /** What the comparison of both arms found. */
 export interface Comparison {
@@ -21,20 +24,34 @@ export interface Comparison {
 }
 
 /** Blocks do not change, and a look finds the same ones as the look before it: their logarithms are kept. */
-const known = new WeakMap<CounterBlock | StepTotals, Map<Measure, readonly number[]>>();
+const known = new WeakMap<CounterBlock | StepTotals, Map<Measure | Evidence, readonly number[]>>();
 
-function evidenceOf(counts: CounterBlock | StepTotals, measure: Measure): readonly number[] {
+function evidenceOf(counts: CounterBlock | StepTotals, measure: Measure | Evidence): readonly number[] {
   let own = known.get(counts);
   if (own === undefined) known.set(counts, (own = new Map()));
   let row = own.get(measure);
   if (row === undefined) {
-    const { new: fresh, legacy } = counts;
-    const { failures, trials } = measure;
-    const made = noEvidence();
-    addConditional(made, fresh[failures], fresh[trials], legacy[failures], legacy[trials]);
-    own.set(measure, (row = made));
+    row = typeof measure === "function" ? measure(counts.new, counts.legacy) : conditional(counts, measure);
+    own.set(measure, row);
   }
   return row;
+}
+
+function conditional({ new: fresh, legacy }: CounterBlock | StepTotals, { failures, trials }: Measure): number[] {
+  const made = noEvidence();
+  addConditional(made, fresh[failures], fresh[trials], legacy[failures], legacy[trials]);
+  return made;
+}
+
+/** The average of two e-values is one: what either test sees is found, for at most twice the evidence. */
+export function withEvidence(input: GuardInput, logE: number, more: Evidence): number {
+  const running = noEvidence();
+  for (const block of input.blocks) {
+    const own = evidenceOf(block, more);
+    for (let at = 0; at < own.length; at++) running[at]! += own[at]!;
+  }
+  const perStep = [...input.completed.map((step) => evidenceOf(step, more)), running];
+  return logSumExp([logE, averagedLogE(perStep, input.restarts)]) - Math.LN2;
 }
 
 /** Compares the new arm with the legacy traffic of the same population and the same time. */
