@@ -20,6 +20,15 @@ describe.skipIf(!present)("every recorded answer, which needs ../shared/suites/p
     },
   );
 
+  test("a hosted tool search goes back as the item of its call and the item of its result [RE-3]", async () => {
+    const recording = recordings().find(({ name }) => name === "openai-tool-search.1")!;
+    const { next } = await playEngine(recording, await hostTools(recording));
+    const referred = (next["input"] as Record<string, unknown>[])
+      .filter(({ type }) => type === "item_reference")
+      .map(({ id }) => String(id).split("_")[0]);
+    assert.deepEqual(referred.slice(0, 2), ["tsc", "tso"]);
+  });
+
   // As OpenAI runs it after an approval: the item names the question that was answered.
   const ran = (approvalId: string) =>
     JSON.stringify({

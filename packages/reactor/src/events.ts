@@ -69,6 +69,8 @@ export interface ActionResultEvent {
   status: "succeeded" | "failed";
   output?: JsonValue;
   error?: string;
+  /** Comes back with the result in later prompts: a result may be an item of its own at the provider. */
+  providerMetadata?: ProviderMetadata;
 }
 
 /**

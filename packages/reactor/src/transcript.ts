@@ -80,6 +80,8 @@ export interface ActionPart {
   error?: string;
   /** The reactor ran it, not the engine. @defaultValue false */
   ownedByReactor?: boolean;
+  /** What the model's provider sent with the result of a call that it ran itself. */
+  resultMetadata?: ProviderMetadata;
   step?: number;
   providerMetadata?: ProviderMetadata;
 }

@@ -87,7 +87,7 @@ async function pushCall(
     ...(byProvider ? { providerExecuted: true } : {}),
     ...toOptions(part.providerMetadata),
   });
-  if (byProvider) content.push(result);
+  if (byProvider) content.push({ ...result, ...toOptions(part.resultMetadata) });
   else results.push(result);
 }
 

@@ -16,7 +16,7 @@ interface ProviderRules {
   /** The provider refuses a call that it ran itself without the result that it sent. */
   needsServerResults: boolean;
   /** Whether the provider takes back this call that it ran itself. @defaultValue all */
-  takesServerCall?(call: Call): boolean;
+  takesServerCall?(call: Call, result: AssistantPart | undefined): boolean;
 }
 
 /**
@@ -27,7 +27,7 @@ interface ProviderRules {
  *   An answer that was cut off has no such item, with `store` as a reference and without it as encrypted content. What
  *   the provider ran is shown as a reference to its item too, by the call's id: there is none of a call that was not
  *   run, nor under the id that the AI SDK makes up for a question for approval; and no item may be referred to twice,
- *   as the call and the result of a tool search would.
+ *   as the call and the result of a tool search would without the metadata of the result.
  * - OpenAI Chat Completions: has no reasoning in a prompt.
  * - Anthropic, also on Vertex and Bedrock: thinking must carry its signature or redacted data
  *   (https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking, "Preserving thinking blocks"), and each
@@ -41,8 +41,9 @@ const rules: readonly ProviderRules[] = [
       isOfOpenAi(part) && following.some((next) => next.type !== "reasoning" && isOfOpenAi(next)),
     wantsBlankText: isOfOpenAi,
     needsServerResults: true,
-    takesServerCall: (call) =>
-      /^[a-z]+_[0-9a-f]+$/.test(call.toolCallId) && call.providerOptions?.["openai"]?.["itemId"] !== call.toolCallId,
+    takesServerCall: (call, result) =>
+      /^[a-z]+_[0-9a-f]+$/.test(call.toolCallId) &&
+      (itemOf(call) !== call.toolCallId || ![undefined, call.toolCallId].includes(itemOf(result))),
   },
   {
     provider: /^(openai|azure)\b.*\bchat\b/,
@@ -106,14 +107,16 @@ function fitAnswer(content: Content, rule: Omit<ProviderRules, "provider">): Con
 
 /** Calls that the provider ran, of which it sent no result that it takes back, or which it does not know any more. */
 function refusedServerCalls(content: Content, { takesServerCall }: Omit<ProviderRules, "provider">): Set<string> {
-  const answered = new Set(
-    content.flatMap((part) => (part.type === "tool-result" && part.output.type === "json" ? [part.toolCallId] : [])),
+  const answered = new Map(
+    content.flatMap((part) =>
+      part.type === "tool-result" && part.output.type === "json" ? [[part.toolCallId, part] as const] : [],
+    ),
   );
   return new Set(
     content.flatMap((part) =>
       part.type === "tool-call" &&
       part.providerExecuted === true &&
-      (!answered.has(part.toolCallId) || takesServerCall?.(part) === false)
+      (!answered.has(part.toolCallId) || takesServerCall?.(part, answered.get(part.toolCallId)) === false)
         ? [part.toolCallId]
         : [],
     ),
@@ -129,6 +132,13 @@ function isOfOpenAi(part: AssistantPart): boolean {
     has(part, ["openai", "azure"], "itemId") ||
     (part.type === "reasoning" && has(part, ["openai", "azure"], "reasoningEncryptedContent"))
   );
+}
+
+/** The item at OpenAI that a part refers to. */
+function itemOf(part: AssistantPart | undefined): string | undefined {
+  const options = part?.providerOptions?.["openai"] ?? part?.providerOptions?.["azure"];
+  const id = options?.["itemId"];
+  return typeof id === "string" ? id : undefined;
 }
 
 function has({ providerOptions }: AssistantPart, names: readonly string[], member: string): boolean {

@@ -85,10 +85,15 @@ export function createTranslator(options: TranslatorOptions): Translator {
   }
 
   /** Results of calls of earlier answers have no place here. */
-  function settle(toolCallId: string, result: { output: unknown } | { error: unknown }): ReactorEvent[] {
+  function settle(
+    toolCallId: string,
+    result: { output: unknown } | { error: unknown },
+    providerMetadata?: unknown,
+  ): ReactorEvent[] {
     const call = owned.get(toolCallId);
     if (call === undefined) return [];
     owned.delete(toolCallId);
+    const metadata = fromMetadata(providerMetadata);
     if ("output" in result)
       return [
         {
@@ -96,9 +101,12 @@ export function createTranslator(options: TranslatorOptions): Translator {
           callId: call.callId,
           status: "succeeded",
           output: wellFormedJson((result.output ?? null) as JsonValue),
+          ...metadata,
         },
       ];
-    return [{ type: "action-result", callId: call.callId, status: "failed", error: errorText(result.error) }];
+    return [
+      { type: "action-result", callId: call.callId, status: "failed", error: errorText(result.error), ...metadata },
+    ];
   }
 
   function askPerson({ toolCallId, approvalId }: StreamPartOf<"tool-approval-request">): ReactorEvent[] {
@@ -178,7 +186,11 @@ export function createTranslator(options: TranslatorOptions): Translator {
           return request(part);
         case "tool-result":
           if (part.preliminary === true) return [];
-          return settle(part.toolCallId, part.isError === true ? { error: part.result } : { output: part.result });
+          return settle(
+            part.toolCallId,
+            part.isError === true ? { error: part.result } : { output: part.result },
+            part.providerMetadata,
+          );
         case "tool-approval-request":
           return options.callsForbidden ? [] : askPerson(part);
         case "stream-start":

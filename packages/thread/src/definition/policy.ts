@@ -35,6 +35,15 @@ export interface LoopPolicy<Output = JsonValue> {
   maxReasks?: number;
   /** What happens to a trigger that finds the thread busy. @defaultValue "queue" */
   whenBusy?: BusyPolicy;
+  /**
+   * When an answer is recorded whose calls are all of `effect: "read"`. `at-once`: before they run, in a commit of its
+   * own. `with-results`: in one commit with their results, or after the engine's `settleWindowMs` where they take
+   * longer, which saves a commit a step. The price: a process that dies in that time leaves no trace of the answer, so
+   * that the model is asked and paid for once more, may answer otherwise, and the reads run again.
+   *
+   * @defaultValue "at-once"
+   */
+  recordReads?: "at-once" | "with-results";
 }
 
 /** A policy with its defaults filled in. */
@@ -49,6 +58,7 @@ export interface ResolvedPolicy {
   output: StandardSchemaV1 | undefined;
   maxReasks: number;
   whenBusy: BusyPolicy;
+  recordReads: "at-once" | "with-results";
 }
 
 const positive = z.number().positive();
@@ -63,6 +73,7 @@ const schema = z.strictObject({
   output: z.custom<StandardSchemaV1>((value) => typeof value === "object" || typeof value === "function").optional(),
   maxReasks: z.number().int().nonnegative().default(2),
   whenBusy: z.enum(["queue", "reject", "interrupt", "steer", "merge"]).default("queue"),
+  recordReads: z.enum(["at-once", "with-results"]).default("at-once"),
 });
 
 /** Fills in the defaults. @throws HebraError `INVALID_OPTIONS` */

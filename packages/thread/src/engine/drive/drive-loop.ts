@@ -28,6 +28,12 @@ export interface Drive {
 export interface DriveHooks {
   /** A turn waits for people. */
   parked(end: TurnEnd): void;
+  /**
+   * Offers a lease that is about to be released to whoever goes on in this process at once.
+   *
+   * @returns whether it was taken
+   */
+  offer(lease: Lease): Promise<boolean>;
   /** The drive has ended. Called in the same tick as the decision to end, so that a later kick starts anew. */
   ended(): void;
 }
@@ -52,7 +58,10 @@ export async function runDrive(
         lease = undefined;
         const begun = work;
         work = undefined;
-        await underLease(options, held, () => drain(options, target, held, begun, goesOn, hooks));
+        // Where something is left that this process cannot run, the next look is not put off.
+        const mayOffer = () => start.given !== true && !drive.again && options.stuck.get(target) === undefined;
+        const offer = async () => mayOffer() && (await hooks.offer(held));
+        await underLease(options, held, () => drain(options, target, held, begun, goesOn, hooks), offer);
         [failures, wasSeeded] = [0, false];
       } catch (error) {
         if (options.closed.aborted) throw error;
@@ -71,18 +80,26 @@ export async function runDrive(
 const acquire = ({ locks, leaseTtlMs, closed }: DriverOptions, { lockKey }: DriveTarget): Promise<Lease> =>
   locks.acquire(lockKey, { ttlMs: leaseTtlMs, waitMs: Infinity, signal: closed });
 
-async function underLease(options: DriverOptions, lease: Lease, work: () => Promise<void>): Promise<void> {
+async function underLease(
+  options: DriverOptions,
+  lease: Lease,
+  work: () => Promise<void>,
+  offer: () => Promise<boolean>,
+): Promise<void> {
+  let isTaken = false;
   try {
     await work();
+    isTaken = await offer();
   } catch (error) {
     if (HebraError.isInstance(error)) fences.set(error, lease.fence);
     throw error;
   } finally {
-    await lease
-      .release()
-      .catch((error: unknown) =>
-        options.logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }),
-      );
+    if (!isTaken)
+      await lease
+        .release()
+        .catch((error: unknown) =>
+          options.logger.warn("A lease could not be released; it will expire.", { error: errorMessage(error) }),
+        );
   }
 }
 
@@ -141,6 +158,8 @@ async function drain(
       options.stuck.remove(target);
       if (end.parked) return hooks.parked(end);
       await sumUp(options, target, lease, end, signal);
+      // The write that ended the turn has checked that the inbox had not moved.
+      if (work.nothingQueuedAt === end.inboxSeq) return;
       work = await nextWork(options, target, lease);
     }
   } finally {

@@ -42,4 +42,7 @@ export interface DriverOptions {
 }
 
 /** A turn that has begun under a lease and now runs. */
-export type StartedWork = Omit<TurnWork, "signal" | "fence">;
+export type StartedWork = Omit<TurnWork, "signal" | "fence"> & {
+  /** The inbox's sequence number up to which nothing waits behind the turn. */
+  nothingQueuedAt?: number | undefined;
+};

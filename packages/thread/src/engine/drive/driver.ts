@@ -3,6 +3,7 @@ import type { Lease } from "@hebra/lock";
 import { earliestExpiry } from "../rows/record-end.ts";
 import type { TurnEnd } from "../turn/running-turn.ts";
 import { runDrive, type Drive, type DriveStart } from "./drive-loop.ts";
+import { createLeaseOffers } from "./lease-offers.ts";
 import type { DriveTarget } from "./drive-target.ts";
 import type { DriverOptions, StartedWork } from "./driver-options.ts";
 
@@ -18,6 +19,8 @@ export interface Driver {
    * @param options - `given`: the lease is the caller's, who is told of failures
    */
   drive(target: DriveTarget, lease: Lease, options?: { started?: StartedWork; given?: boolean }): void;
+  /** The lease of a thread whose turn has ended a moment ago in this process, instead of its release. */
+  takeOffered(lockKey: string): Lease | undefined;
   /** Resumes queued, orphaned or newly decided turns: waits for the lease if need be. */
   kick(target: DriveTarget): void;
   /** As `kick`, by whichever process does the work: this one only where there is no other. */
@@ -30,6 +33,7 @@ export function createDriver(options: DriverOptions): Driver {
   const { clock, logger, closed, stuck } = options;
   const drives = new Map<string, Drive>();
   const running = new Set<Promise<void>>();
+  const offers = createLeaseOffers(closed);
   const idOf = ({ tenant, contextId }: DriveTarget) => `${tenant}/${contextId}`;
 
   function launch(target: DriveTarget, start: DriveStart): void {
@@ -39,6 +43,7 @@ export function createDriver(options: DriverOptions): Driver {
     stuck.remove(target);
     const done = runDrive(options, drive, target, start, {
       parked: (end) => watchExpiry(target, end),
+      offer: (lease) => offers.offer(target.lockKey, lease),
       // A lease that was passed in may have begun a newer drive.
       ended: () => void (drives.get(id) === drive && drives.delete(id)),
     })
@@ -71,6 +76,7 @@ export function createDriver(options: DriverOptions): Driver {
     isDriving: (target) => drives.has(idOf(target)),
     size: () => drives.size,
     drive: (target, lease, { started, given } = {}) => launch(target, { lease, work: started, given }),
+    takeOffered: (lockKey) => offers.take(lockKey),
     kick(target) {
       if (closed.aborted) return;
       const drive = drives.get(idOf(target));

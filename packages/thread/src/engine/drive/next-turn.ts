@@ -82,6 +82,7 @@ async function takeNext(options: DriverOptions, target: DriveTarget, lease: Leas
     inboxSeq: committed.inboxSeq,
     waitedMs: 0,
     handedOver: [],
+    ...(seen.queued.length === 1 ? { nothingQueuedAt: committed.inboxSeq } : {}),
   };
 }
 

@@ -46,7 +46,8 @@ export function settleCall(draft: Draft, call: CallRow, result: CallResult): voi
             ...(result.modelOutput === undefined ? {} : { modelOutput: result.modelOutput }),
           }
         : { status: "failed" as const, error: result.explanation ?? result.error?.message ?? result.status };
-    putPart(draft, { ...part, content: { ...content, ...outcome }, updatedAt: settled.updatedAt });
+    const metadata = result.resultMetadata === undefined ? {} : { resultMetadata: result.resultMetadata };
+    putPart(draft, { ...part, content: { ...content, ...outcome, ...metadata }, updatedAt: settled.updatedAt });
   }
   draft.writer.add("call-changed", callData(settled), call.stepId);
 }

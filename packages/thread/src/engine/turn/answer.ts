@@ -18,6 +18,7 @@ export interface OwnedResult {
   status: "succeeded" | "failed";
   output?: JsonValue;
   error?: string;
+  resultMetadata?: ProviderMetadata;
 }
 
 /** A call that the model asked for, in the order of the answer's parts. */
@@ -222,12 +223,13 @@ function accept(
       return;
     }
     case "action-result": {
-      const { status, output, error } = event;
+      const { status, output, error, providerMetadata } = event;
       const call = calls.get(event.callId);
       const result: OwnedResult = {
         status,
         ...(output === undefined ? {} : { output: plain(output, "output") }),
         ...(error === undefined ? {} : { error: storableText(error) }),
+        ...(providerMetadata === undefined ? {} : { resultMetadata: plain(providerMetadata, "providerMetadata") }),
       };
       if (call === undefined) answer.results.set(keptCallId(event.callId), result);
       else call.result = result;

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@hebra/core";
-import type { ModelOutputPart } from "@hebra/reactor";
+import type { ModelOutputPart, ProviderMetadata } from "@hebra/reactor";
 import type { CallRow, StoredError } from "../../store/rows.ts";
 import type { CallStatus } from "../../store/states.ts";
 import { storedMessage } from "../rows/stored-error.ts";
@@ -9,6 +9,8 @@ import type { OwnedResult } from "./answer.ts";
 export interface CallResult {
   status: Extract<CallStatus, "succeeded" | "failed" | "interrupted" | "denied" | "expired" | "cancelled">;
   output?: JsonValue;
+  /** What the model's provider sent with the result of a call that it ran itself. */
+  resultMetadata?: ProviderMetadata;
   /** What the model is shown in place of the output. */
   modelOutput?: readonly ModelOutputPart[];
   error?: StoredError;
@@ -23,10 +25,11 @@ export interface CallResult {
 }
 
 /** What a reactor says came of its own action. */
-export function ownedResult({ status, output, error }: OwnedResult): CallResult {
-  return status === "succeeded"
-    ? { status, output: output ?? null }
-    : { status, error: { code: "ACTION_FAILED", message: storedMessage(error ?? "failed"), retryable: false } };
+export function ownedResult({ status, output, error, resultMetadata }: OwnedResult): CallResult {
+  const metadata = resultMetadata === undefined ? {} : { resultMetadata };
+  if (status === "succeeded") return { status, output: output ?? null, ...metadata };
+  const message = storedMessage(error ?? "failed");
+  return { status, error: { code: "ACTION_FAILED", message, retryable: false }, ...metadata };
 }
 
 /** What a `call-changed` event tells. */

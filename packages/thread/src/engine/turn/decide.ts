@@ -109,9 +109,12 @@ function answered(state: TurnState, event: Extract<TurnEvent, { type: "answered"
     return ended(next, { status: "incomplete", reason: "repeated-call" }, false);
   }
   const runnable = calls.filter((call) => call.status === "running").map((call) => call.callId);
-  if (runnable.length > 0)
-    return [{ ...next, phase: "acting" }, [record({ then: "stay" }), { type: "run", callIds: runnable }]];
-  return batchDone(next, event.inputWaiting, limits);
+  if (runnable.length === 0) return batchDone(next, event.inputWaiting, limits);
+  const run: TurnEffect = { type: "run", callIds: runnable };
+  // The window bounds for how long the answer is in this process alone.
+  if (limits.recordReads === "with-results" && calls.every((call) => isRunning(call) && call.effect === "read"))
+    return [{ ...next, phase: "acting", windowOpen: true }, [run, { type: "open-window" }]];
+  return [{ ...next, phase: "acting" }, [record({ then: "stay" }), run]];
 }
 
 /** An answer that leaves no call open: the end of the turn, unless something is missing from it. */

@@ -39,14 +39,19 @@ async function perform(turn: RunningTurn, effect: TurnEffect): Promise<void> {
       assertHeld(turn);
       return runCalls(turn, effect.callIds);
     case "open-window":
-      environment.clock.after(environment.settleWindowMs, () => push(turn, () => ({ type: "window-closed" })), {
-        keepAlive: true,
-      });
+      turn.cancelWindow();
+      turn.cancelWindow = environment.clock.after(
+        environment.settleWindowMs,
+        () => push(turn, () => ({ type: "window-closed" })),
+        { keepAlive: true },
+      );
       return;
     case "stop-work":
       turn.stop.abort(new HebraError("ABORTED", "The turn was stopped."));
       return keepPartialAnswer(turn);
     case "record":
+      // A window belongs to its step: one of an earlier step would cut a later one's short.
+      if (effect.continuation.then !== "stay") turn.cancelWindow();
       return record(turn, effect.continuation);
   }
 }

@@ -120,6 +120,8 @@ export interface RunningTurn {
   /** The last reading of the inbox. */
   folding: Promise<void>;
   readonly queue: NextEvent[];
+  /** Stops the clock of the step's settle window. */
+  cancelWindow(): void;
   /** Continues the loop when it waits for an event. */
   wake(): void;
 }
@@ -150,6 +152,7 @@ export function createRunningTurn(environment: TurnEnvironment, work: TurnWork):
     summaries: {},
     folding: Promise.resolve(),
     queue: [],
+    cancelWindow: () => {},
     wake: () => {},
   };
 }

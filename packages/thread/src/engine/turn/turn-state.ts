@@ -116,6 +116,7 @@ export interface TurnLimits {
   readonly maxFailedSteps: number;
   readonly requiredAction: string | undefined;
   readonly maxReasks: number;
+  readonly recordReads?: "at-once" | "with-results";
 }
 
 /** A turn that has not begun. */

@@ -70,7 +70,11 @@ export async function beginNow(
   });
   core.turns.begin(execution.id);
   for (const event of start.events) core.turns.publish(event);
-  const started = startedWork(start, context, lease, begun, turnSpan);
+  const isAlone = snapshot.queued.length === 0 && context.inboxSeq === begun.inboxSeq;
+  const started = {
+    ...startedWork(start, context, lease, begun, turnSpan),
+    ...(isAlone ? { nothingQueuedAt: begun.inboxSeq } : {}),
+  };
   core.driver.drive(targetOf(tenant, snapshot), lease, { started, given });
   return { turn, tookLease: true };
 }

@@ -30,7 +30,7 @@ export async function react(
     if (definition.reactor === undefined) await defaultReactor(definition);
     const tenant = tenantOf(options.address);
     const key = lockKey(tenant, await keyOf(core, options.address));
-    lease ??= await tryLease(core, key);
+    lease ??= core.driver.takeOffered(key) ?? (await tryLease(core, key));
     const located = await locateUnder(core, { tenant, definition, key, lease, options });
     lease = located.lease;
     const accepted = await take(core, { ...located, tenant, definition, trigger }, lease, options);
