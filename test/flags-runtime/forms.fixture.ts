@@ -9,6 +9,7 @@ import {
   type AssignmentStore,
   type FlagProvider,
   type Flags,
+  type Outcome,
   type Router,
 } from "@hebra/flags";
 import { createIncidentWatch, type IncidentStore } from "@hebra/flags/incident";
@@ -51,13 +52,22 @@ interface Shared {
   wrap(store: ThreadStore): ThreadStore;
 }
 
+/** What a process has reported. */
+interface Seen {
+  finished: number;
+  verified: number;
+  readonly newSessions: Set<string>;
+  /** Resolves with the next report. */
+  next(): Promise<void>;
+}
+
 /** One process: its own connections, flags, router and counters. */
 interface Process {
   readonly runtime: Runtime;
   readonly router: Router;
   readonly flags: Flags;
   /** Turns whose end was reported, and turns whose rows were read back. */
-  readonly seen: { finished: number; verified: number };
+  readonly seen: Seen;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -146,10 +156,29 @@ async function start(shared: Shared, backends: Backends, workers: number): Promi
   const unsubscribe = flags.subscribe(() => {});
   const collector = createCollector({ store: rollouts, clock, flushMs: 0 });
   const watch = createIncidentWatch({ sink: incidents, clock, retryMs: 0 });
-  const seen = { finished: 0, verified: 0 };
-  const counted = { finished: () => void seen.finished++, verified: () => void seen.verified++ };
+  const waiting: (() => void)[] = [];
+  const seen: Seen = {
+    finished: 0,
+    verified: 0,
+    newSessions: new Set<string>(),
+    next: () => new Promise((resolve) => waiting.push(resolve)),
+  };
+  const wake = () => {
+    for (const resume of waiting.splice(0)) resume();
+  };
+  const counted = {
+    finished({ mode, session }: Outcome) {
+      seen.finished++;
+      if (mode === "new") seen.newSessions.add(session);
+      wake();
+    },
+    verified() {
+      seen.verified++;
+      wake();
+    },
+  };
   const observer = combineObservers(collector.observer, watch.observer, counted);
-  const router = createRouter({ flags, clock, assignments, observer, breaker: false });
+  const router = createRouter({ flags, clock, assignments, observer });
   const runtime = createRuntime({
     threads: [definition],
     store: wrap(store),

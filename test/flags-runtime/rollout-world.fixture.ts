@@ -66,15 +66,13 @@ export async function rollOut(form: Form, cause: Cause, until = /full|rolledBack
     await clock.advance(BLOCK_MS);
 
     const asked = new Map<string, string[]>();
-    const onNew: string[] = [];
+    const onNew = () => new Set(processes.flatMap(({ seen }) => [...seen.newSessions]));
     let phase = "";
     for (let block = 0; block < MOST_BLOCKS && !until.test(phase); block++) {
       const end = clock.now() + BLOCK_MS;
       for (let at = 0; at < SESSIONS; at++) {
         const session = `s${block}-${at}`;
         for (let turn = 0; turn < TURNS; turn++) await say(deployment, asked, session, turn);
-        const { mode } = (await processes[0]!.router.assignment(FLAG, session, "default"))!;
-        if (mode === "new") onNew.push(session);
       }
       await clock.advance(Math.max(0, end - clock.now()));
       for (const { flush } of processes) await flush();
@@ -82,9 +80,10 @@ export async function rollOut(form: Form, cause: Cause, until = /full|rolledBack
       await clock.advance(1);
     }
     await follow(deployment);
+    const newSessions = onNew();
     const broken: string[] = [];
     if (phase.startsWith("rolledBack"))
-      for (const session of onNew) {
+      for (const session of newSessions) {
         await say(deployment, asked, session, TURNS);
         const told = old.texts(session).filter((_, index) => index % 2 === 0);
         if (told.join("\n") !== asked.get(session)!.join("\n")) broken.push(`${session}: ${told.join(" | ")}`);
@@ -96,7 +95,7 @@ export async function rollOut(form: Form, cause: Cause, until = /full|rolledBack
     const last = evidence.at(-1)!;
     return {
       phase,
-      newSessions: onNew.length,
+      newSessions: newSessions.size,
       cause: last.cause.kind === "guard" ? last.cause.guard : last.cause.kind,
       reason: last.reason,
       incidents: (await incidents.list({})).map(({ kind }) => kind),
@@ -123,9 +122,12 @@ async function say(
   asked.set(session, [...(asked.get(session) ?? []), text]);
   await channel.publish({ id: `m${++sent}`, chat: session, session, text });
   await channel.received(before.replies + 1);
-  await eventually(() => total("finished") > before.finished, `the outcome of ${text}`);
+  const reported = async (what: "finished" | "verified") => {
+    while (total(what) === before[what]) await Promise.race(processes.map(({ seen }) => seen.next()));
+  };
+  await reported("finished");
   const { mode } = (await processes[0]!.router.assignment(FLAG, session, "default"))!;
-  if (mode === "new") await eventually(() => total("verified") > before.verified, `the rows of ${text}`);
+  if (mode === "new") await reported("verified");
 }
 
 /** Waits until every process has the flag as the rollout has it. */
