@@ -46,6 +46,7 @@ async function setUp(rollout: Omit<RolloutConfig, "version"> = {}) {
     router: router satisfies EngineRouter,
     flag: FLAG,
     legacy: old.legacy,
+    flagContext: ({ metadata }) => ({ project: String(metadata["project"] ?? "none") }),
   });
   const channel = memoryChannel();
   await runtime.gateway({ channels: [channel] });
@@ -58,8 +59,8 @@ async function setUp(rollout: Omit<RolloutConfig, "version"> = {}) {
     verified,
     flag: (next: Omit<RolloutConfig, "version">) =>
       source.set({ flags: {}, rollouts: { [FLAG]: { version: ++version, ...next } } }),
-    async say(text: string, tenant = "acme", chat = "ana") {
-      await channel.publish({ id: String(++sent), chat, text, tenant, session: chat });
+    async say(text: string, tenant = "acme", chat = "ana", metadata = {}) {
+      await channel.publish({ id: String(++sent), chat, text, tenant, session: chat, metadata });
       return (await channel.received(sent)).at(-1)!.text;
     },
     async close() {
@@ -105,5 +106,13 @@ test("a direct call and a message of one session are served by the same engine",
   await assert.rejects(() => runtime.react(desk, { id: "f", text: "f" }, { address: { key: "ana" } }), {
     code: "UNSUPPORTED",
   });
+  await close();
+});
+
+test("a flag may look at what the host reads from the message", async () => {
+  const { say, flag, close } = await setUp();
+  flag({ allow: { project: ["pilot"] } });
+  assert.equal(await say("1", "acme", "ana", { project: "pilot" }), "new: 1");
+  assert.equal(await say("2", "acme", "ben", { project: "other" }), "old: 2");
   await close();
 });

@@ -15,7 +15,10 @@ import {
 } from "@hebra/thread/runtime";
 
 /** What an app's module exports. */
-export interface App extends Pick<RuntimeParts, "route" | "reply" | "failureText" | "busyText" | "readFile"> {
+export interface App extends Pick<
+  RuntimeParts,
+  "route" | "reply" | "failureText" | "busyText" | "readFile" | "flagContext"
+> {
   threads: readonly AnyThreadDefinition[];
   /** Made once, in the gateway. */
   channels?: readonly Channel[] | (() => readonly Channel[] | Promise<readonly Channel[]>);

@@ -1,3 +1,4 @@
+import type { JsonObject } from "@hebra/core";
 import type { TurnHandle } from "../engine/handle.ts";
 import type { TurnResult } from "../engine/rows/turn-result.ts";
 import type { LegacyResult } from "./legacy-engine.ts";
@@ -9,6 +10,18 @@ export interface RouterContext {
   readonly session: string;
   /** The conversation's tenant. */
   readonly org: string;
+  readonly project?: string;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** What `flagContext` is given of a turn. */
+export interface FlagSubject {
+  readonly tenant: string;
+  /** The conversation. */
+  readonly session: string;
+  readonly channel: string | undefined;
+  /** The message's. */
+  readonly metadata: JsonObject;
 }
 
 /** One turn, as the router gives it to an engine. */

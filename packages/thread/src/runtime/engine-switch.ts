@@ -7,7 +7,14 @@ import type { Trigger } from "../engine/trigger.ts";
 import type { Snapshot } from "../store/store.ts";
 import { chunkLog } from "./chunk-log.ts";
 import { deliveryLease } from "./leases.ts";
-import type { EngineRouter, RouterHandlers, RouterTurn, SwitchRequest } from "./engine-router.ts";
+import type {
+  EngineRouter,
+  FlagSubject,
+  RouterContext,
+  RouterHandlers,
+  RouterTurn,
+  SwitchRequest,
+} from "./engine-router.ts";
 import type { EngineChange, LegacyEngine } from "./legacy-engine.ts";
 import type { RouterOutcome } from "./router-outcome.ts";
 import type { RuntimeServices } from "./services.ts";
@@ -18,11 +25,12 @@ export interface SwitchOptions {
   readonly router: EngineRouter;
   readonly flag: string;
   readonly legacy: LegacyEngine;
+  readonly flagContext?: (subject: FlagSubject) => Pick<RouterContext, "project" | "attributes">;
 }
 
 /** @throws HebraError `INVALID_OPTIONS`, `UNSUPPORTED` */
 export function switchOptions(options: Partial<SwitchOptions> & { intake?: "store" | "bus" }) {
-  const { router, flag, legacy, intake } = options;
+  const { router, flag, legacy, intake, flagContext } = options;
   if (router === undefined && flag === undefined && legacy === undefined) return undefined;
   if (router === undefined || flag === undefined || legacy === undefined)
     throw new HebraError(
@@ -34,7 +42,7 @@ export function switchOptions(options: Partial<SwitchOptions> & { intake?: "stor
       "UNSUPPORTED",
       "createRuntime: with a router, accepted messages rest on the bus, because the old engine does not read the thread store. Leave `intake` out.",
     );
-  return { router, flag, legacy };
+  return { router, flag, legacy, ...(flagContext === undefined ? {} : { flagContext }) };
 }
 
 /** A summary stands after the turn that made it necessary, and belongs to none. */
@@ -45,7 +53,8 @@ type Answer = SwitchedTurn & {
   readonly outcome?: RouterOutcome | Promise<RouterOutcome>;
 };
 
-export function createEngineSwitch(services: RuntimeServices, { router, flag, legacy }: SwitchOptions): EngineSwitch {
+export function createEngineSwitch(services: RuntimeServices, options: SwitchOptions): EngineSwitch {
+  const { router, flag, legacy, flagContext } = options;
   const { engine, store, locks, clock, logger } = services;
 
   /**
@@ -68,16 +77,20 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
   async function resume(tenure: ConversationLease, contextId: string, lease: Lease): Promise<void> {
     const { tenant } = tenure;
     const snapshot = await store.load(tenant, { contextId });
-    for (const executionId of snapshot === undefined ? [] : openOf(snapshot))
-      await route(tenure, true, {
+    for (const executionId of snapshot === undefined ? [] : openOf(snapshot)) {
+      const graph = await store.execution(tenant, executionId);
+      const trigger = graph?.items.find(({ id }) => id === graph.execution.triggerItemId);
+      await route(tenure, trigger ?? {}, true, {
         legacy: neverLegacy,
         next: async ({ signal }) => begun(tenant, await engine.follow(executionId, { tenant }), signal),
       });
+    }
     await engine.resume({ tenant, contextId }, { lease });
   }
 
   function route(
     tenure: ConversationLease,
+    { channel, metadata = {} }: Pick<Trigger, "channel" | "metadata">,
     inFlight: boolean,
     handlers: Pick<RouterHandlers<Answer>, "legacy" | "next">,
   ) {
@@ -94,7 +107,7 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
     const catchUp = (request: SwitchRequest) => legacy.catchUp!(change(request));
     return router.route<Answer>(
       flag,
-      { session, org: tenant },
+      { ...flagContext?.({ tenant, session, channel, metadata }), session, org: tenant },
       {
         ...handlers,
         inFlight,
@@ -201,14 +214,15 @@ export function createEngineSwitch(services: RuntimeServices, { router, flag, le
 
   return {
     async begin(request) {
-      return route(request.tenure, await isInFlight(request.tenure, request.trigger), {
+      const { tenure, trigger } = request;
+      return route(tenure, trigger, await isInFlight(tenure, trigger), {
         legacy: async (turn) => startLegacy(request, turn),
         next: (turn) => startNew(request, turn),
       });
     },
     async join({ tenure, definition, trigger, whenBusy }) {
       const { tenant, session } = tenure;
-      const answer = await route(tenure, true, {
+      const answer = await route(tenure, trigger, true, {
         legacy: neverLegacy,
         next: async ({ signal }) =>
           begun(

@@ -24,6 +24,7 @@ export type { ReplyPiece } from "./reply-pieces.ts";
 export type { PendingApproval } from "./pending-approval.ts";
 export type {
   EngineRouter,
+  FlagSubject,
   RoutedTurn,
   RouterContext,
   RouterHandlers,

@@ -14,6 +14,7 @@ export const runtimeSchema = z.strictObject({
     .custom<object>((value) => typeof (value as { route?: unknown } | null)?.route === "function", "has no route()")
     .optional(),
   flag: z.string().min(1).optional(),
+  flagContext: callable.optional(),
   legacy: z
     .custom<object>((value) => typeof (value as { answer?: unknown } | null)?.answer === "function", "has no answer()")
     .optional(),

@@ -24,7 +24,7 @@ import type { ThreadStore } from "../store/store.ts";
 import { openTelemetry } from "../telemetry/open-telemetry.ts";
 import { type ThreadTelemetryOptions } from "../engine/telemetry-options.ts";
 import { directTurn } from "./direct-turn.ts";
-import type { EngineRouter, RoutedTurn } from "./engine-router.ts";
+import type { EngineRouter, FlagSubject, RoutedTurn, RouterContext } from "./engine-router.ts";
 import { createEngineSwitch, switchOptions } from "./engine-switch.ts";
 import type { LegacyEngine } from "./legacy-engine.ts";
 import { startGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
@@ -67,6 +67,11 @@ export interface RuntimeOptions {
   flag?: string;
   /** The engine that answers while the router says so. */
   legacy?: LegacyEngine;
+  /**
+   * What the flag may look at besides the conversation (`session`) and its tenant (`org`): the same for each turn of a
+   * conversation. @defaultValue nothing
+   */
+  flagContext?: (subject: FlagSubject) => Pick<RouterContext, "project" | "attributes">;
   /** Who answers a message. @defaultValue the definition that the message names, or the only one */
   route?: Router;
   /**

@@ -4,7 +4,7 @@ import type { App } from "../app.ts";
 
 /** What puts a flag between two engines. */
 export interface BetweenEngines {
-  readonly parts: Pick<RuntimeParts, "router" | "flag" | "legacy">;
+  readonly parts: Pick<RuntimeParts, "router" | "flag" | "legacy" | "flagContext">;
   close(): Promise<void>;
 }
 
@@ -16,7 +16,7 @@ export interface BetweenEngines {
  * @throws HebraError `INVALID_OPTIONS` when there is only one of both, and as `parseFlagsConfig`
  */
 export async function betweenEngines(
-  { legacy }: Pick<App, "legacy">,
+  { legacy, flagContext }: Pick<App, "legacy" | "flagContext">,
   flags: object | undefined,
   shared: boolean,
   logger: Logger,
@@ -36,5 +36,6 @@ export async function betweenEngines(
   const config = parseFlagsConfig(flags, shared);
   const engine = typeof legacy === "function" ? await legacy() : legacy;
   const { router, close } = await (await import("./open-router.ts")).openRouter(config, logger);
-  return { parts: { router, flag: config.key, legacy: engine }, close };
+  const context = flagContext === undefined ? {} : { flagContext };
+  return { parts: { router, flag: config.key, legacy: engine, ...context }, close };
 }
