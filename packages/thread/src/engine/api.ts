@@ -26,7 +26,12 @@ export interface EngineOptions {
   store: ThreadStore;
   /** The definitions that this process can run. */
   threads: readonly AnyThreadDefinition[];
-  /** One lease a thread. @defaultValue locks of this process, enough for one process */
+  /**
+   * One lease a thread, shared by all processes that use the store.
+   *
+   * @defaultValue `storeLocks(store)` for a store that several hosts share (PostgreSQL, Redis); else locks of this
+   * process alone: pass `storeLocks(store)` where several processes use one SQLite file
+   */
   locks?: LockManager;
   /** Items of history that a model is shown; turns are never cut. @defaultValue 40 */
   historyItems?: number;

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { errorCode, HebraError, silentLogger, systemClock, type Clock, type Logger } from "@hebra/core";
-import { localLocks, lockKey, type Lease, type LockManager } from "@hebra/lock";
+import { lockKey, type Lease, type LockManager } from "@hebra/lock";
 import { defaultReactor } from "../definition/default-reactor.ts";
 import type { AnyThreadDefinition } from "../definition/define-thread.ts";
 import type { ApprovalRow } from "../store/rows.ts";
@@ -18,6 +18,7 @@ import { createHandle, type HandleOptions, type TurnHandle } from "./handle.ts";
 import { mainContextIdOf, newContext, newThread, threadIdOf } from "./rows/new-rows.ts";
 import { turnResult } from "./rows/turn-result.ts";
 import { steadyStore } from "./steady-store.ts";
+import { defaultLocks } from "./default-locks.ts";
 import { createSweeper, type Sweeper } from "./sweeper.ts";
 
 /** What every verb of an engine shares. */
@@ -46,7 +47,7 @@ export function createEngineCore(options: EngineOptions, sweep: (core: EngineCor
   const settings = parseEngineOptions(options);
   const { store, clock = systemClock, logger = silentLogger } = options;
   const telemetry = createEngineTelemetry({ ...openTelemetry(settings.telemetry, "@hebra/thread"), clock });
-  const locks = telemetry.locks(options.locks ?? localLocks({ clock }));
+  const locks = telemetry.locks(options.locks ?? defaultLocks(store, clock));
   const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
   const turns = createLocalTurns();
   const closing = new AbortController();

@@ -10,7 +10,7 @@ import { compare, fork } from "./verbs/lines.ts";
 import { enqueue, react } from "./verbs/react.ts";
 import { health } from "./verbs/health.ts";
 import { history } from "./verbs/history.ts";
-import { recover, resume, sweepBySelf } from "./verbs/recover.ts";
+import { recover, resume } from "./verbs/recover.ts";
 
 /**
  * Puts an engine together.
@@ -31,7 +31,7 @@ import { recover, resume, sweepBySelf } from "./verbs/recover.ts";
  * ```
  */
 export function createEngine(options: EngineOptions): Engine {
-  const core = createEngineCore(options, sweepBySelf);
+  const core = createEngineCore(options, recover);
   const { driver, closing, locks } = core;
   const engine: Engine = {
     react: async (definition, trigger, at) => typed(await react(core, definition, trigger, at)),

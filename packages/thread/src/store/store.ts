@@ -381,7 +381,8 @@ export interface ThreadStore {
   fork(tenant: string, fork: { from: string; atItemId: string; context: ContextRow }): Promise<ContextRow>;
   /**
    * Deletes a thread for good: its row, every context with all of its rows, journal and outbox, and what leads to them.
-   * It asks for no fence: a holder's next write fails with `CONTEXT_NOT_FOUND`. Leases stay, so that fences still grow
+   * It asks for no fence: a holder is told through `watch`, and its next write fails with `CONTEXT_NOT_FOUND`. Leases
+   * stay, so that fences still grow
    * when the address is used again.
    *
    * @returns what was deleted, or `undefined` when there is no such thread

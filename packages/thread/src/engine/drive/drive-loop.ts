@@ -6,7 +6,7 @@ import type { DriveTarget } from "./drive-target.ts";
 import type { DriverOptions, StartedWork } from "./driver-options.ts";
 import { nextWork } from "./next-turn.ts";
 import { giveUpWork, runOne, sumUp } from "./run-one.ts";
-import { isPassing } from "../turn/turn-errors.ts";
+import { isDeleted, isPassing } from "../turn/turn-errors.ts";
 
 /** What a drive begins with. */
 export interface DriveStart {
@@ -66,6 +66,11 @@ export async function runDrive(
       } catch (error) {
         if (options.closed.aborted) throw error;
         options.telemetry.failed(error);
+        // Looked at once more: somebody may have written to the same address since.
+        if (isDeleted(error)) {
+          drive.again = true;
+          continue;
+        }
         // Once in a row: locks that do not heed it would be asked for ever.
         wasSeeded = !wasSeeded && (await seeded(options, target, error));
         if (!wasSeeded) await comeBack(options, target, { error, goesOn, failures: ++failures });

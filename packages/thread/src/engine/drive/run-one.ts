@@ -9,7 +9,7 @@ import type { DriveTarget } from "./drive-target.ts";
 import type { DriverOptions } from "./driver-options.ts";
 import { goneDefinition } from "./gone-definition.ts";
 import { resumeWork } from "./resume.ts";
-import { documented, isResumedHere } from "../turn/turn-errors.ts";
+import { deleted, documented, isDeleted, isResumedHere } from "../turn/turn-errors.ts";
 
 /**
  * Runs a turn that has begun until it ends, waits for people or is given up in this process.
@@ -102,7 +102,7 @@ export function giveUpWork(
       }),
     });
   else if (goesOn && isResumedHere(error)) turns.leave(id);
-  else turns.end(id, { error: documented(error) });
+  else turns.end(id, { error: isDeleted(error) ? deleted(id, error) : documented(error) });
   throw error;
 }
 

@@ -1,12 +1,12 @@
 import { HebraError } from "@hebra/core";
-import { isStoreError, isTakenOver } from "./turn-errors.ts";
+import { isDeleted, isStoreError, isTakenOver } from "./turn-errors.ts";
 import { storedError } from "../rows/stored-error.ts";
 import { follow } from "./follow.ts";
 import { createRunningTurn, type RunningTurn, type TurnEnd } from "./running-turn.ts";
 
 /** Whether a turn stays as it is in the store after an error, to be resumed: nothing is wrong with the turn. */
 export function mustLeave({ work }: RunningTurn, error: unknown): boolean {
-  return isTakenOver(error) || isStoreError(error) || work.signal.aborted;
+  return isTakenOver(error) || isStoreError(error) || isDeleted(error) || work.signal.aborted;
 }
 
 /**

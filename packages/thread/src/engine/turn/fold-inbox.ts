@@ -1,6 +1,7 @@
 import { currentActions } from "./ask.ts";
 import { readDecisions, type FoundDecision } from "./inbox.ts";
 import { push, type RunningTurn } from "./running-turn.ts";
+import { deleted, markStoreError } from "./turn-errors.ts";
 import type { TurnEvent } from "./turn-state.ts";
 
 /** Reads what other processes have left in the inbox; one reading at a time, so that nothing is taken twice. */
@@ -20,6 +21,7 @@ async function readInbox(turn: RunningTurn): Promise<void> {
     now: environment.clock.now(),
     known: [...waitingInput, ...steered.map(({ item }) => item)],
   });
+  if (found.isGone) return leave(turn);
   waitingInput.push(...found.input);
   turn.cancelsJoined = found.cancelsJoined;
   if (found.cancelled) push(turn, () => ({ type: "cancel-requested" }));
@@ -38,6 +40,14 @@ async function showGiven(turn: RunningTurn, found: FoundDecision): Promise<void>
   const action = call && currentActions(environment, at).get(call.name);
   const { modelOutput } = (await action?.toModelOutput(found.result.output, call!.input)) ?? {};
   if (modelOutput !== undefined) found.result = { ...found.result, modelOutput };
+}
+
+/** Stops what is under way at once, and ends the turn in this process. */
+function leave(turn: RunningTurn): void {
+  const error = deleted(turn.executionId);
+  markStoreError(error);
+  turn.stop.abort(error);
+  push(turn, () => Promise.reject(error));
 }
 
 function applyDecision({ rows, recorder, runnable }: RunningTurn, found: FoundDecision): TurnEvent {

@@ -18,6 +18,8 @@ function waitsFor(call: CallRow | undefined, approval: ApprovalRow): call is Cal
 
 /** What other processes have left for a running turn. */
 export interface Found {
+  /** The turn is not in the store any more. */
+  isGone: boolean;
   cancelled: boolean;
   /** With all messages that joined the turn. */
   cancelsJoined: boolean;
@@ -68,7 +70,7 @@ export async function readDecisions(options: {
 }): Promise<Found> {
   const { store, tenant, executionId, rows, now, known } = options;
   const graph = await store.execution(tenant, executionId);
-  if (graph === undefined) return { cancelled: false, cancelsJoined: false, decisions: [], input: [] };
+  if (graph === undefined) return { isGone: true, cancelled: false, cancelsJoined: false, decisions: [], input: [] };
   const decisions: FoundDecision[] = [];
   for (const approval of graph.approvals) {
     const call = rows.calls.find(({ id }) => id === approval.callRowId);
@@ -104,5 +106,6 @@ export async function readDecisions(options: {
   const seen = new Set(known.map(({ id }) => id));
   const input = graph.items.filter((item) => item.kind === "trigger" && item.seq === null && !seen.has(item.id));
   const { cancelRequestedAt, cancelRequest } = graph.execution;
-  return { cancelled: cancelRequestedAt !== null, cancelsJoined: cancelRequest?.joined === true, decisions, input };
+  const cancelsJoined = cancelRequest?.joined === true;
+  return { isGone: false, cancelled: cancelRequestedAt !== null, cancelsJoined, decisions, input };
 }

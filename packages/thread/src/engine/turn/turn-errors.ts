@@ -20,6 +20,20 @@ export function tooManyAttempts(maxAttempts: number, last: unknown): HebraError 
   );
 }
 
+/** The conversation of a turn was deleted while it ran. */
+export function deleted(executionId: string, cause?: unknown): HebraError {
+  return new HebraError(
+    "EXECUTION_NOT_FOUND",
+    `The execution ${executionId} is no longer there: its conversation was deleted while it ran.`,
+    { details: { executionId }, ...(cause === undefined ? {} : { cause }) },
+  );
+}
+
+/** The store has not got the turn any more: there is nothing to fail, to resume or to be stuck with. */
+export function isDeleted(error: unknown): boolean {
+  return fromStore(error) && (error.code === "CONTEXT_NOT_FOUND" || error.code === "EXECUTION_NOT_FOUND");
+}
+
 /** Another holder goes on with the turn. */
 export function isTakenOver(error: unknown): boolean {
   const code = errorCode(error);

@@ -59,15 +59,6 @@ async function takeOne(core: EngineCore, { tenant, threadKey, contextId }: Sweep
   return lease !== undefined;
 }
 
-/**
- * What an engine does by itself. Locks of this process say nothing of other processes: over a store that several hosts
- * share, a turn is then taken to be cut off only when nothing was written to it for as long as a lease lasts.
- */
-export function sweepBySelf(core: EngineCore): Promise<number> {
-  const blind = core.options.locks === undefined && core.store.scope === "shared";
-  return recover(core, { olderThanMs: blind ? core.settings.leaseTtlMs : 0 });
-}
-
 /** Resumes a thread, under the caller's lease when given: see `Engine.resume`. */
 export async function resume(core: EngineCore, address: Address, lease: Lease | undefined): Promise<void> {
   try {

@@ -2,6 +2,7 @@ import { errorCode, HebraError, parseOptions, silentLogger, type Logger } from "
 import * as z from "zod";
 import { memoryStore } from "../../store/memory.ts";
 import type { ContextBundle, Snapshot, ThreadRef, ThreadStore } from "../../store/store.ts";
+import { createGraves } from "./graves.ts";
 import { listBoth } from "./list-both.ts";
 import type { LegacyGroup, LegacyReader } from "./reader.ts";
 
@@ -65,7 +66,9 @@ const schema = z.strictObject({
  * is more
  * of it, and is caught up by its first turn. One that goes back to the old engine after a turn here, and returns, is to
  * be
- * caught up with `catchUp` before its next turn. `system()` and addresses by thread id know the thread store alone.
+ * caught up with `catchUp` before its next turn. One that is deleted stays deleted here; its old rows are left where
+ * they are, and erasing them is the old engine's to do. `system()` and addresses by thread id know the thread store
+ * alone.
  *
  * @throws HebraError `INVALID_OPTIONS`. `begin`, `fork` and `setClosed` also throw `REJECTS_OVER_BUDGET`.
  *
@@ -89,6 +92,7 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
   const { maxRejects } = parseOptions("legacyStore", schema, options);
   const { store, legacy, logger = silentLogger } = options;
   const known = new Set<string>();
+  const graves = createGraves(store);
   const nameOf = (tenant: string, contextId: string) => JSON.stringify([tenant, contextId]);
 
   /** What the old engine has at an address. */
@@ -123,7 +127,8 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
         return { snapshot, old: undefined };
       }
     }
-    const old = await read(tenant, snapshot === undefined ? ref : { contextId: snapshot.context.id });
+    const found = await read(tenant, snapshot === undefined ? ref : { contextId: snapshot.context.id });
+    const old = found === undefined || (await graves.has(tenant, found.bundle.thread.id)) ? undefined : found;
     const isNews =
       old !== undefined &&
       (snapshot === undefined || snapshot.context.importing || old.bundle.context.seq > snapshot.context.seq);
@@ -181,6 +186,15 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
       await bringIn(tenant, fork.from);
       return store.fork(tenant, fork);
     },
+    async deleteThread(tenant, ref) {
+      const { snapshot, old } = await find(tenant, ref);
+      const thread = snapshot?.thread ?? old?.bundle.thread;
+      if (thread === undefined) return store.deleteThread(tenant, ref);
+      // First, so that whoever reads in between finds either all of it or nothing.
+      await graves.add(tenant, thread.id);
+      const gone = await store.deleteThread(tenant, { id: thread.id });
+      return gone ?? { threadId: thread.id, key: thread.key, contextIds: [], counts: {} };
+    },
     async setClosed(tenant, contextId, closed, at) {
       await bringIn(tenant, contextId);
       return store.setClosed(tenant, contextId, closed, at);
@@ -203,12 +217,14 @@ export function legacyStore(options: LegacyStoreOptions): ThreadStore {
       const found = await store.execution(tenant, executionId);
       if (found !== undefined) return found;
       const old = await map(await legacy.byExecutionId?.(tenant, executionId));
-      return old === undefined ? undefined : (await view(tenant, old.bundle)).execution(tenant, executionId);
+      if (old === undefined || (await graves.has(tenant, old.bundle.thread.id))) return undefined;
+      return (await view(tenant, old.bundle)).execution(tenant, executionId);
     },
     list: (tenant, page) =>
       listBoth(store, legacy, tenant, page ?? {}, async (context) => {
         const old = await map({ context, events: [], executions: [], steps: [], parts: [] });
-        return old === undefined ? undefined : { ...old.bundle.thread, status: old.bundle.context.status };
+        if (old === undefined || (await graves.has(tenant, old.bundle.thread.id))) return undefined;
+        return { ...old.bundle.thread, status: old.bundle.context.status };
       }),
     async close() {
       await store.close();

@@ -27,7 +27,9 @@ export function* deleteThread(tenant: string, ref: ThreadRef): Verb<Deleted | un
   drops.push(...removing(contexts, tenant, own), ...removing(threads, tenant, [thread]));
   const counts: Record<string, number> = {};
   for (const { table, rows } of drops) counts[memberOf(table)] = (counts[memberOf(table)] ?? 0) + rows.length;
-  yield* write({ drops: merged(drops) });
+  // Whoever runs a turn of it hears at once that there is nothing left to run.
+  const { id: contextId } = own.find(({ status }) => status === "running") ?? own[0] ?? { id: thread.mainContextId };
+  yield* write({ drops: merged(drops), notify: { tenant, contextId } });
   return { threadId: thread.id, key: thread.key, contextIds: own.map(({ id }) => id), counts };
 }
 
