@@ -10,6 +10,7 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 for name in redis_password postgres_password api_key; do
   [ -s "$directory/$name" ] || random > "$directory/$name"
 done
+printf 'requirepass %s\n' "$(cat "$directory/redis_password")" > "$directory/redis_config"
 printf 'redis://:%s@redis:6379' "$(cat "$directory/redis_password")" > "$directory/redis_url"
 printf 'postgres://hebra:%s@postgres:5432/hebra' "$(cat "$directory/postgres_password")" > "$directory/database_url"
 # Compose mounts a file with the rights that it has here, and the image's user is to read it. The directory keeps others

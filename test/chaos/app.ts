@@ -20,11 +20,13 @@ const echo: Reactor = {
       .filter(({ role }) => role === "user")
       .at(-1)
       ?.parts.at(-1);
-    const [nonce = "", ms = "0"] = (part?.kind === "text" ? part.text : "").split("|");
+    const [nonce = "", ms = "0", does] = (part?.kind === "text" ? part.text : "").split("|");
     const { name, end } = attempt(nonce, input.signal);
     yield { type: "part-start", partId: "p", kind: "text" };
     // Whatever the signal says: a process that was stopped goes on where it was, and tries to write.
     await wait(hurried() ? 0 : Number(ms));
+    // As a fault in native code does: nothing of this process can catch it.
+    if (does === "kills") process.kill(process.pid, "SIGKILL");
     end();
     yield { type: "part-delta", partId: "p", delta: `${nonce}|${name}` };
     yield { type: "part-end", partId: "p" };

@@ -15,6 +15,10 @@ export interface Bars {
   none(name: string, count: number, unit: string): void;
   /** A count of what must have been, lest the run showed nothing. Decides about the exit code. */
   some(name: string, count: number, unit: string): void;
+  /** A time within which all must be well again. Decides about the exit code. */
+  within(name: string, ms: number, bound: number): void;
+  /** A rate. */
+  atLeast(name: string, value: number, bound: number, unit: string): void;
   /** A time or a ratio. */
   atMost(name: string, value: number, bound: number, unit: string): void;
   /** Whether every bar that decides about it holds. */
@@ -37,6 +41,12 @@ export function createBars(): Bars {
       correctness.add(name);
       set(name, { value: count, bound: 1, unit: `${unit}, at least`, ok: count >= 1 });
     },
+    within(name, ms, bound) {
+      correctness.add(name);
+      set(name, { value: Math.round(ms), bound, unit: "ms", ok: ms <= bound });
+    },
+    atLeast: (name, value, bound, unit) =>
+      set(name, { value: Math.round(value), bound, unit: `${unit}, at least`, ok: value >= bound }),
     atMost: (name, value, bound, unit) =>
       set(name, { value: Math.round(value * 100) / 100, bound, unit, ok: value <= bound }),
     correct: () => Object.entries(all).every(([name, { ok }]) => ok || !correctness.has(name)),

@@ -10,6 +10,8 @@ export interface FaultReport {
   none?: Record<string, number>;
   /** Must be at least 1, by the name of the bar. */
   some?: Record<string, number>;
+  /** Milliseconds until all was well again, and at most how many, by the name of the bar. */
+  within?: Record<string, readonly [number, number]>;
 }
 
 /** Milliseconds that a fault waits for its moment before the run goes on without it. */
@@ -21,7 +23,7 @@ const ANSWER_MS = 2_000;
 const GRACE_MS = 2_000;
 
 /** Waits for a moment that comes by itself. @returns what was waited for, or `undefined` when it did not come */
-async function moment<T>(
+export async function moment<T>(
   look: () => T | undefined | Promise<T | undefined>,
   patienceMs = PATIENCE_MS,
 ): Promise<T | undefined> {
@@ -33,7 +35,7 @@ async function moment<T>(
 }
 
 /** Attempts that have begun and not ended. */
-function open(log: readonly LogLine[], pid: number): AttemptLine[] {
+export function open(log: readonly LogLine[], pid: number): AttemptLine[] {
   const ended = new Set(log.flatMap((line) => (line.event === "end" ? [line.attempt] : [])));
   return log.filter(
     (line): line is AttemptLine => line.event === "start" && line.pid === pid && !ended.has(line.attempt),
@@ -41,7 +43,7 @@ function open(log: readonly LogLine[], pid: number): AttemptLine[] {
 }
 
 /** Waits until a worker is in the middle of so many turns. */
-const inMidTurn = (stage: Stage, { pid }: WorkerProcess, turns = 1) =>
+export const inMidTurn = (stage: Stage, { pid }: WorkerProcess, turns = 1) =>
   moment(() => (open(stage.log(), pid).length >= turns ? true : undefined));
 
 /** SIGKILL while turns are under way; another worker is started in its place. */

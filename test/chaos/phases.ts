@@ -1,7 +1,12 @@
 import { hold, type Bars } from "./bars.ts";
+import { floodChat, skewGateway } from "./gateway-faults.ts";
+import { fillMemory } from "./memory-full.ts";
+import { silenceConnections, switchOver } from "./outages.ts";
+import { poison } from "./poison.ts";
 import { flushScripts, killConnections, killWorker, pauseWorker, stopRedis, type FaultReport } from "./faults.ts";
 import { judge } from "./judge.ts";
 import { observeEchoes } from "./observe.ts";
+import type { PhaseName } from "./parts.ts";
 import { now, type PhaseReport } from "./records.ts";
 import { rollForwardAndBack } from "./rolling.ts";
 import { LEASE_MS, type Stage } from "./stage.ts";
@@ -12,7 +17,7 @@ export const LATENCY_MS = 50;
 
 /** Something that goes wrong while all users talk. */
 export interface Phase extends Partial<Omit<Talk, "name" | "users">> {
-  name: string;
+  name: PhaseName;
   fault?(stage: Stage): Promise<FaultReport>;
   /** Left out of a quick run unless it is asked for. */
   long?: boolean;
@@ -24,6 +29,12 @@ export interface Phase extends Partial<Omit<Talk, "name" | "users">> {
 
 /** Milliseconds that turns take where a fault has to hit them in the middle. */
 const inMidTurn = (user: number, n: number) => 150 + ((user * 7 + n * 3) % 150);
+
+/** Milliseconds that turns take where they outlast leases: 1 to 5 s. */
+const longTurns = (user: number, n: number) => 1_000 + ((user * 7_919 + n * 2_777) % 4_001);
+
+/** What users do where turns are long: half of the workers' places are taken. */
+const slowly = { handleMs: longTurns, everyMs: 5_000, each: 4 };
 
 /** Milliseconds for which Redis is away. */
 const AWAY_MS = 20_000;
@@ -55,6 +66,17 @@ export const phases: readonly Phase[] = [
     bar: ({ p95 }, bars) => bars.atMost("slow-session-p95", p95, LATENCY_MS, "ms"),
   },
   { name: "releases-rolled", everyMs: 1_000, fault: rollForwardAndBack },
+  { name: "memory-full", ...slowly, fault: fillMemory },
+  {
+    name: "flooding-chat",
+    ...slowly,
+    fault: floodChat,
+    bar: ({ p95 }, bars) => bars.atMost("flooding-chat-p95", p95, LATENCY_MS, "ms"),
+  },
+  { name: "gateway-skewed", ...slowly, fault: skewGateway },
+  { name: "connections-silent", ...slowly, fault: silenceConnections },
+  { name: "poison", ...slowly, fault: poison },
+  { name: "switch-over", ...slowly, fault: switchOver },
 ];
 
 /** Milliseconds that a phase has to come to rest. */
@@ -64,7 +86,7 @@ const SETTLE_MS = 60_000;
 export async function playPhase(stage: Stage, phase: Phase, bars: Bars): Promise<PhaseReport> {
   const { name, fault, slow = [] } = phase;
   const startedAt = now();
-  const each = phase.each ?? (stage.quick ? 3 : 12);
+  const each = stage.quick ? Math.min(3, phase.each ?? 3) : (phase.each ?? 12);
   let over = fault === undefined;
   const [sent, seen] = await Promise.all([
     // A fault that takes its time is not to run out of people who talk.
@@ -84,6 +106,7 @@ export async function playPhase(stage: Stage, phase: Phase, bars: Bars): Promise
   hold(report, bars);
   for (const [bar, count] of Object.entries(seen?.none ?? {})) bars.none(bar, count, "times");
   for (const [bar, count] of Object.entries(seen?.some ?? {})) bars.some(bar, count, "times");
+  for (const [bar, [ms, bound]] of Object.entries(seen?.within ?? {})) bars.within(bar, ms, bound);
   phase.bar?.(report, bars);
   return report;
 }

@@ -9,6 +9,8 @@ import { now, type Absence } from "./records.ts";
 /** A process that runs `hebra worker`. */
 export interface WorkerProcess {
   readonly pid: number;
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<unknown>;
   kill(): Promise<void>;
   pause(): void;
   resume(): void;
@@ -82,6 +84,7 @@ export function createWorkers(options: {
       const exit = once(child, "exit") as Promise<[number | null]>;
       return {
         pid,
+        ended: exit,
         async kill() {
           absences.push({ pid, from: now(), to: Infinity });
           child.kill("SIGKILL");

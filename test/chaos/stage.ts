@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { setTimeout as wait } from "node:timers/promises";
 import { consoleLogger, silentLogger } from "@hebra/core";
+import { startProxy, type TestProxy } from "@hebra/test-servers/proxy";
 import { startRedis, type TestRedis } from "@hebra/test-servers/redis";
 import type { ThreadStore } from "@hebra/thread";
 import {
@@ -15,7 +16,7 @@ import {
   type RuntimeConfig,
 } from "@hebra/thread/runtime";
 import { dialogueFile } from "./dialogue-data.ts";
-import { createBuilds, type Builds } from "./build.ts";
+import type { Builds } from "./build.ts";
 import { openDatabase } from "./database.ts";
 import { openLog } from "./event-log.ts";
 import { createLogReader } from "./log-reader.ts";
@@ -25,21 +26,30 @@ import { now, type Absence, type LogLine, type Received } from "./records.ts";
 /** Milliseconds that a conversation stays with a worker that fell silent. */
 export const LEASE_MS = 2_000;
 
+/** Messages that one conversation may have waiting: one that floods meets it soon. */
+const MAX_BACKLOG = 100;
+
 /** What a run works with: servers, a gateway in this process, and workers in others. */
 export interface Stage {
   readonly users: number;
   readonly quick: boolean;
+  /** The server that all write to; another one after a switch-over. */
   readonly redis: TestRedis;
+  /** Where the configuration says that Redis is, on a stage that is {@link StageOptions.proxied}. */
+  readonly proxy: TestProxy | undefined;
   readonly store: ThreadStore;
   readonly builds: Builds;
+  readonly library: typeof import("./library.ts");
   readonly threads: typeof import("./app.ts").threads;
   readonly config: RuntimeConfig;
   readonly workers: WorkerProcess[];
-  readonly absences: readonly Absence[];
+  readonly absences: Absence[];
   readonly replies: readonly Received[];
   /** The gateway and the runtime that it belongs to; another one after {@link Stage.replaceGateway}. */
   readonly gateway: Gateway;
   readonly runtime: Runtime;
+  /** From now on all write to this server, which ends with the stage. */
+  switchTo(next: TestRedis): void;
   startWorker: Workers["start"];
   /** Calls back at every reply. @returns ends it */
   onReply(listener: (reply: Received) => void): () => void;
@@ -63,12 +73,15 @@ export interface StageOptions {
   workers: number;
   quick: boolean;
   verbose: boolean;
+  builds: Builds;
+  /** Bus, locks and threads are behind one address, which is a proxy's. @defaultValue false */
+  proxied?: boolean;
 }
 
 const LOOK_MS = 50;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const { users, quick, verbose } = options;
+  const { users, quick, verbose, builds, proxied = false } = options;
   const directory = mkdtempSync(join(tmpdir(), "hebra-chaos-"));
   const logFile = join(directory, "events.log");
   const log = openLog(logFile);
@@ -84,21 +97,33 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   };
   try {
     const namespace = `chaos${process.pid}`;
-    const builds = createBuilds();
-    closers.push(() => builds.remove());
     // This process too runs what is published: a loader of sources costs more than some of what is measured.
     const present = await builds.release("present");
     // A bundle lies elsewhere, and does not find what lies beside the repository.
     process.env["CHAOS_DIALOGUES"] = dialogueFile;
-    const { openRuntime } = (await import(pathToFileURL(present.library).href)) as typeof import("./library.ts");
+    const library = (await import(pathToFileURL(present.library).href)) as typeof import("./library.ts");
+    const { openRuntime } = library;
     const { threads } = (await import(pathToFileURL(present.app).href)) as typeof import("./app.ts");
-    const database = await openDatabase(namespace, directory);
+    let redis = await startRedis(["--appendonly", "yes", "--appendfsync", "everysec"]);
+    const servers = [redis];
+    closers.push(() => Promise.all(servers.map((server) => server.stop())));
+    const proxy = proxied ? await startProxy(redis.port) : undefined;
+    if (proxy !== undefined) closers.push(() => proxy.stop());
+    const { url } = proxy ?? redis;
+    const database = proxied
+      ? { store: { backend: "redis", url, namespace: `${namespace}:threads` } as const, close: async () => {} }
+      : await openDatabase(namespace, directory);
     closers.push(() => database.close());
-    const redis = await startRedis(["--appendonly", "yes", "--appendfsync", "everysec"]);
-    closers.push(() => redis.stop());
     const config: RuntimeConfig = {
-      bus: { backend: "redis", url: redis.url, namespace, leaseMs: LEASE_MS, maxAttempts: 10 },
-      locks: { backend: "redis", url: redis.url, namespace },
+      bus: {
+        backend: "redis",
+        url,
+        namespace,
+        leaseMs: LEASE_MS,
+        maxAttempts: proxied ? 5 : 10,
+        maxBacklog: MAX_BACKLOG,
+      },
+      locks: { backend: "redis", url, namespace },
       store: database.store,
       workers: options.workers,
       oneHost: true,
@@ -135,7 +160,15 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     return {
       users,
       quick,
-      redis,
+      get redis() {
+        return redis;
+      },
+      proxy,
+      switchTo(next) {
+        servers.push(next);
+        redis = next;
+      },
+      library,
       store,
       builds,
       threads,

@@ -26,7 +26,7 @@ export interface Talk {
 const AGAIN_MS = 100;
 
 /** What a channel would try again. */
-const passing = new Set(["UNREACHABLE", "CLOSED"]);
+const passing = new Set(["UNREACHABLE", "CLOSED", "SERVER_REFUSED", "STORE_FAILED"]);
 
 /** Publishes as a channel does: what is refused for now is sent again. `published` is called before each try. */
 export async function publish(

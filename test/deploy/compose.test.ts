@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@hebra/test-servers/free-port";
+import { withoutRedisServer } from "@hebra/test-servers/redis";
+import { Redis } from "ioredis";
 import { describe, test } from "vitest";
-import { composeFile, type Compose } from "./support/compose.ts";
+import { composeFile, type Compose, type ComposeService } from "./support/compose.ts";
 import { composeProblems } from "./support/compose-problems.ts";
-import { deployPath, spoiled } from "./support/files.ts";
+import { deployPath, readDeploy, spoiled } from "./support/files.ts";
 
 const file = composeFile();
 
@@ -97,17 +101,107 @@ describe("a check finds", () => {
     assert.match(composeProblems(spoiled(file, spoil)).join("\n"), expected);
   });
 
-  test.each(["--maxmemory-policy noeviction", "--appendonly yes", "--appendfsync everysec", "--requirepass"])(
+  test.each(["--maxmemory-policy noeviction", "--appendonly yes", "--appendfsync everysec"])(
     "a Redis without %s",
     (setting) => {
-      const copy = spoiled(
-        file,
-        ({ services }) => void (services["redis"]!.command![2] = services["redis"]!.command![2]!.replace(setting, "")),
-      );
+      const copy = spoiled(file, ({ services }) => {
+        const words = services["redis"]!.command!;
+        words.splice(words.indexOf(setting.split(" ")[0]!), 2);
+      });
       assert.match(composeProblems(copy).join("\n"), new RegExp(`without ${setting}`));
     },
   );
+
+  const everyService = Object.keys(file.services);
+  test.each<[string, (service: ComposeService) => void, RegExp]>([
+    ["no dropped capabilities", (service) => void delete service.cap_drop, /can write, or may become more than it is/],
+    ["no limits", (service) => void delete service.deploy, /has no limits/],
+    [
+      "a password in its arguments",
+      (service) => void (service.command = [...(service.command ?? []), "--requirepass", "secret"]),
+      /has a password among its arguments/,
+    ],
+    [
+      "an address with a password in its arguments",
+      (service) => void (service.command = ["redis-cli", "-u", "redis://:secret@redis:6379"]),
+      /has a password among its arguments/,
+    ],
+  ])("%s, in whichever service", (_title, spoil, expected) => {
+    for (const name of everyService)
+      assert.match(
+        composeProblems(spoiled(file, ({ services }) => spoil(services[name]!))).join("\n"),
+        new RegExp(`${name} ${expected.source}`),
+      );
+  });
+
+  test("root, in whichever service that has another image than ours", () => {
+    for (const name of ["redis", "postgres", "prometheus"])
+      for (const user of [undefined, "0:0", "root"])
+        assert.match(
+          composeProblems(
+            spoiled(file, ({ services }) => {
+              if (user === undefined) delete services[name]!.user;
+              else services[name]!.user = user;
+            }),
+          ).join("\n"),
+          new RegExp(`${name} may run as root`),
+        );
+  });
 });
+
+test("each image is named by digest, or a comment above it says why it is not", () => {
+  const unexplained: string[] = [];
+  for (const path of [
+    "compose/compose.yaml",
+    "app/Dockerfile",
+    "kubernetes/gateway.yaml",
+    "kubernetes/worker.yaml",
+    "kubernetes/migrations.yaml",
+  ]) {
+    const lines = readDeploy(path).split("\n");
+    const built = new Set(lines.flatMap((line) => /^FROM \S+ AS (\S+)/.exec(line)?.[1] ?? []));
+    const explained = new Set<string>();
+    lines.forEach((line, at) => {
+      const image = /^(?:FROM|\s+image:) (\S+)/.exec(line)?.[1];
+      if (image === undefined || image.includes("@sha256:") || built.has(image)) return;
+      if (/^\s*#.*(?:digest|By tag)/.test(lines[at - 1] ?? "")) explained.add(image);
+      if (!explained.has(image)) unexplained.push(`${path}: ${image}`);
+    });
+  }
+  assert.deepEqual(unexplained, []);
+});
+
+test.skipIf(withoutRedisServer !== undefined)(
+  "Redis takes its password from the file that make-secrets.sh writes, and shows it to nobody",
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "hebra-redis-config-"));
+    const secrets = join(directory, "secrets");
+    execFileSync("sh", [deployPath("compose/make-secrets.sh"), secrets]);
+    const port = await freePort();
+    const words = file.services["redis"]!.command!.map((word) =>
+      word === "/data" ? directory : word.replace("/run/secrets", secrets),
+    );
+    const server = spawn(words[0]!, [...words.slice(1), "--port", String(port)], { stdio: "ignore" });
+    const password = readFileSync(join(secrets, "redis_password"), "utf8");
+    const [client, stranger] = [
+      new Redis({ port, password, retryStrategy: () => 50, maxRetriesPerRequest: null }),
+      new Redis({ port, retryStrategy: () => 50, maxRetriesPerRequest: null, enableReadyCheck: false }),
+    ];
+    for (const one of [client, stranger]) one.on("error", () => {});
+    try {
+      assert.equal(await client.ping(), "PONG");
+      assert.deepEqual(await client.config("GET", "maxmemory-policy"), ["maxmemory-policy", "noeviction"]);
+      await assert.rejects(stranger.ping(), /NOAUTH/);
+      assert.ok(!words.join(" ").includes(password));
+    } finally {
+      client.disconnect();
+      stranger.disconnect();
+      server.kill("SIGKILL");
+      await once(server, "exit");
+      rmSync(directory, { recursive: true, force: true });
+    }
+  },
+);
 
 test("make-secrets.sh writes every secret that is mounted, keeps what is there, and lets nobody else in", () => {
   const directory = mkdtempSync(join(tmpdir(), "hebra-secrets-"));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "vitest";
 import { root } from "../../scripts/lib/paths.mjs";
 import { errorCodes } from "@hebra/core";
+import { faultParts } from "../chaos/parts.ts";
 import { composeFile } from "./support/compose.ts";
 import { commandLinesOf, parseCommandLine } from "./support/command-lines.ts";
 import { readDeploy, yamlDocuments } from "./support/files.ts";
@@ -12,7 +13,8 @@ import { headingsOf, operationsPage } from "./support/operations-page.ts";
 
 const page = operationsPage();
 const shell = [...page.matchAll(/^ *```sh\n([\s\S]*?)^ *```/gm)].map(([, code = ""]) => code).join("\n");
-const runbook = page.slice(page.indexOf("## Runbook"));
+const faults = page.slice(page.indexOf("## Faults"));
+const runbook = page.slice(page.indexOf("## Runbook"), page.indexOf("## Faults"));
 const everything = `${shell}\n${readDeploy("kubernetes/migrations.yaml")}\n${page}`;
 
 /** What `hebra` would refuse of a page. */
@@ -78,7 +80,7 @@ describe("the page of operations", () => {
   });
 
   test("names codes that there are", () => {
-    const environment = /^(?:NAME|NAME_FILE|NODE_OPTIONS|PORT|ID|SIGTERM|SIGKILL)$/;
+    const environment = /^(?:NAME|NAME_FILE|NODE_OPTIONS|PORT|ID|SIGTERM|SIGKILL|REDISCLI_AUTH)$/;
     const answersOfRedis = /^(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN)$/;
     const codes = [...page.matchAll(/`([A-Z][A-Z_]+)`/g)]
       .map(([, code]) => code!)
@@ -113,6 +115,22 @@ describe("the page of operations", () => {
     );
   });
 
+  test("has a section for each fault of pnpm chaos, with what is seen and, where there is something to do, typed", () => {
+    const sections = new Map(
+      faults
+        .split(/^### /m)
+        .slice(1)
+        .map((section) => [section.slice(0, section.indexOf("\n")), section] as const),
+    );
+    assert.deepEqual([...sections.keys()].sort(), [...faultParts].sort());
+    // What needs nobody.
+    const quiet = ["scripts-flushed", "published-twice"];
+    for (const [name, section] of sections) {
+      assert.match(section, /^\*\*See\*\*: /m, name);
+      assert.equal(/^```sh\n\S/m.test(section), !quiet.includes(name), name);
+    }
+  });
+
   test("points to panels that the dashboard has", () => {
     const titles = new Set(
       (JSON.parse(readDeploy("dashboards/hebra.json")) as { panels: { title: string }[] }).panels.map(
@@ -122,6 +140,7 @@ describe("the page of operations", () => {
     // Bold at the head of an entry of a list is the entry's name.
     const named = [
       ...page.slice(page.indexOf("## Upgrade"), page.indexOf("**Back**")).matchAll(/\*\*([A-Z][^*]+)\*\*/g),
+      ...faults.replace(/\*\*(?:See|Do|Check)\*\*/g, "").matchAll(/\*\*([A-Z][^*]+)\*\*/g),
       ...runbook.replace(/^- \*\*[^*]+\*\*/gm, "").matchAll(/\*\*([A-Z][^*]+)\*\*/g),
     ].map(([, name]) => name!.replace(/\s+/g, " "));
     assert.ok(named.length >= 10);

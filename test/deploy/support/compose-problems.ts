@@ -40,21 +40,36 @@ function scrapedPort(service: string): number {
   );
 }
 
+/** What a container may that it need not, whoever made its image. */
+function confinementProblems(name: string, service: ComposeService): string[] {
+  const { read_only, cap_drop, security_opt, user, image, command = [], healthcheck, deploy, pids_limit } = service;
+  const problems: string[] = [];
+  if (
+    read_only !== true ||
+    cap_drop?.includes("ALL") !== true ||
+    security_opt?.includes("no-new-privileges:true") !== true
+  )
+    problems.push(`${name} can write, or may become more than it is`);
+  // The user of hebra-app is its Dockerfile's.
+  if (image !== "hebra-app" && !/^[1-9]\d*:[1-9]\d*$/.test(user ?? "")) problems.push(`${name} may run as root`);
+  const { cpus, memory } = deploy?.resources?.limits ?? {};
+  if (cpus === undefined || memory === undefined || pids_limit === undefined) problems.push(`${name} has no limits`);
+  const words = [...command, ...(healthcheck?.test ?? [])].join(" ");
+  if (/--?(?:requirepass|password|pass|auth|user)\b|:\/\/[^\s/]*:[^\s/]*@/.test(words.replace("--username", "")))
+    problems.push(`${name} has a password among its arguments`);
+  return problems;
+}
+
 /** What would not work about a Compose file, besides its shape. */
 export function composeProblems(compose: Compose): string[] {
   const problems: string[] = [];
   const { services } = compose;
   for (const [name, service] of hebraServices(compose)) {
     problems.push(...containerProblems(containerOf(compose, name, service)));
-    if (
-      service.read_only !== true ||
-      service.cap_drop?.includes("ALL") !== true ||
-      service.security_opt?.includes("no-new-privileges:true") !== true
-    )
-      problems.push(`${name} can write, or may become more than it is`);
     if (service.build === undefined || !existsSync(deployPath(join("compose", service.build, "Dockerfile"))))
       problems.push(`${name} is built from nothing`);
   }
+  for (const [name, service] of Object.entries(services)) problems.push(...confinementProblems(name, service));
   for (const [name, { depends_on = {}, secrets = [], configs = [], image }] of Object.entries(services)) {
     for (const other of Object.keys(depends_on))
       if (services[other] === undefined) problems.push(`${name} depends on ${other}, which there is not`);
@@ -79,12 +94,9 @@ export function composeProblems(compose: Compose): string[] {
   const replicas = services["worker"]!.deploy?.replicas ?? 1;
   if (replicas > workers) problems.push(`${replicas} workers run, and the configuration says ${workers}`);
   const redis = services["redis"]!.command?.join(" ") ?? "";
-  for (const setting of [
-    "--maxmemory-policy noeviction",
-    "--appendonly yes",
-    "--appendfsync everysec",
-    "--requirepass",
-  ])
+  for (const setting of ["--maxmemory-policy noeviction", "--appendonly yes", "--appendfsync everysec"])
     if (!redis.includes(setting)) problems.push(`Redis runs without ${setting}`);
+  const config = /redis-server \/run\/secrets\/(\w+)/.exec(redis)?.[1] ?? "none";
+  if (services["redis"]!.secrets?.includes(config) !== true) problems.push("Redis runs without a password");
   return problems;
 }

@@ -19,12 +19,14 @@ export interface ComposeService {
   secrets?: string[];
   configs?: { source: string; target: string }[];
   stop_grace_period?: string;
+  user?: string;
   read_only?: boolean;
   cap_drop?: string[];
+  pids_limit?: number;
   security_opt?: string[];
   healthcheck?: { test: string[] };
   depends_on?: Record<string, { condition: string }>;
-  deploy?: { replicas?: number };
+  deploy?: { replicas?: number; resources?: { limits?: { cpus?: string; memory?: string } } };
   profiles?: string[];
 }
 

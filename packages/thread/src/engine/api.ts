@@ -94,6 +94,12 @@ export interface ReactOptions {
   signal?: AbortSignal;
   /** The thread's lease, held by the caller. The engine works under it and releases it when nothing is left to run. */
   lease?: Lease;
+  /**
+   * With `lease`: called between two turns that run under it, for what an ended one has to send. It must not throw.
+   *
+   * @defaultValue nothing is done
+   */
+  betweenTurns?: () => Promise<void>;
 }
 
 /** A definition of any state and services, whose turns have outputs of a type. */

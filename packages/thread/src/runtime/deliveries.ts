@@ -90,7 +90,13 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
     const whenBusy = message.interrupt === true ? { whenBusy: "interrupt" as const } : {};
     let handle: TurnHandle;
     try {
-      if (engineSwitch === undefined) handle = await engine.react(definition, trigger, { address, lease, ...whenBusy });
+      if (engineSwitch === undefined)
+        handle = await engine.react(definition, trigger, {
+          address,
+          lease,
+          betweenTurns: sendEarly(services, delivery),
+          ...whenBusy,
+        });
       else {
         const turn = await engineSwitch.begin({ tenure: delivery, lease, definition, trigger, ...whenBusy });
         if (turn.engine === "busy") throw turn.error;
@@ -155,6 +161,26 @@ async function workOn(services: RuntimeServices, delivery: Delivery): Promise<{ 
       isFork ? await store.load(delivery.tenant, { key: delivery.session }) : snapshot,
     );
   }
+}
+
+/**
+ * Sends what ended turns have to say while further turns of the conversation run under the same delivery. Its ack sends
+ * it again under the same ids, which the bus drops.
+ */
+function sendEarly({ store, bus, handover, logger }: RuntimeServices, delivery: Delivery): () => Promise<void> {
+  const { tenant, session } = delivery;
+  const sent = new Set<string>();
+  return async () => {
+    try {
+      const snapshot = await store.load(tenant, { key: session });
+      const replies = snapshot === undefined ? [] : handover.replies(snapshot).filter(({ id }) => !sent.has(id ?? ""));
+      if (replies.length === 0) return;
+      await bus.publishOutbound(replies.map((reply) => ({ ...reply, tenant, session })));
+      for (const { id = "" } of replies) sent.add(id);
+    } catch (error) {
+      logger.debug("Replies of an ended turn wait for the next one.", { error: errorMessage(error) });
+    }
+  };
 }
 
 async function answerBusy(

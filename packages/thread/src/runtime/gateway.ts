@@ -1,4 +1,4 @@
-import { assertId, errorMessage, HebraError, sleep } from "@hebra/core";
+import { assertId, errorCode, errorMessage, HebraError, sleep } from "@hebra/core";
 import type { Channel, ChannelMessage, Publication, ReplyStatus } from "./channel.ts";
 import { parseTrigger } from "../engine/trigger.ts";
 import { startDispatcher } from "./dispatcher.ts";
@@ -6,6 +6,7 @@ import { startIntake } from "./intake.ts";
 import { messageKey } from "./message-key.ts";
 import { asJson, type ReplyTo } from "./payloads.ts";
 import { boundedSet } from "./bounded-set.ts";
+import { createOneAtATime } from "./one-at-a-time.ts";
 import { presences, showPresence, someoneLives } from "./presence.ts";
 import type { RoutedMessage } from "./route.ts";
 import type { RuntimeServices } from "./services.ts";
@@ -53,6 +54,17 @@ export interface Gateway {
   stop(options?: { deadlineMs?: number }): Promise<void>;
 }
 
+/** The bus or the store could not take a message; the message is as good as any. */
+const outages = new Set([
+  "UNREACHABLE",
+  "SERVER_REFUSED",
+  "DURABILITY_MISSED",
+  "STORE_FAILED",
+  "STORE_BUSY",
+  "STORE_LOCKED",
+  "TIMEOUT",
+]);
+
 const CHANNEL_NAME = /^[A-Za-z0-9][\w.-]*$/;
 
 /** Conversations remembered to have had full mailboxes. */
@@ -75,6 +87,7 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
       );
   const stopping = new AbortController();
 
+  const storing = createOneAtATime();
   const overflowing = boundedSet(MAX_OVERFLOWING);
   const policyOf = (thread: string) => services.threads.find(({ name }) => name === thread)?.policy.whenBusy;
 
@@ -103,7 +116,10 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     const refreshing = services.phase.refresh();
     if (refreshing !== undefined) await refreshing;
     intake.assertOpen();
-    const published = takeIn(channelName, message);
+    const published = takeIn(channelName, message).catch((error: unknown) => {
+      if (outages.has(errorCode(error) ?? "")) metrics.notTaken(channelName, error);
+      throw error;
+    });
     intake.count(published);
     return published;
   }
@@ -152,10 +168,13 @@ export async function startGateway(services: RuntimeServices, options: GatewayOp
     }
     let known = false;
     if (thread !== undefined) {
-      const { duplicate } = await engine.enqueue(thread, triggerOf(input, replyTo), {
-        address: { tenant, key: session },
-        ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
-      });
+      // Writes of one conversation wait for one another in the store, and would keep its connections from the others.
+      const { duplicate } = await storing.run(place, () =>
+        engine.enqueue(thread, triggerOf(input, replyTo), {
+          address: { tenant, key: session },
+          ...(message.interrupt === true ? { whenBusy: "interrupt" as const } : {}),
+        }),
+      );
       // After the bus, a worker may have been faster.
       known = duplicate && !isBusFirst;
     }

@@ -18,6 +18,8 @@ export interface RuntimeMetrics {
   /** The other side has a reply. @param ms - since its publication. */
   arrived(channel: string, ms: number): void;
   published(channel: string, status: string): void;
+  /** A message could not be taken in, for a reason that may pass. */
+  notTaken(channel: string, error: unknown): void;
   /** The other side told what became of a reply. */
   replied(channel: string, status: string): void;
   scheduled(outcome: string): void;
@@ -61,6 +63,8 @@ export function createRuntimeMetrics(telemetry: Telemetry): RuntimeMetrics {
     sent: (channel, outcome, ms) => sends.record(ms / 1000, { channel, outcome }),
     arrived: (channel, ms) => arrivals.record(Math.max(0, ms) / 1000, { channel }),
     published: (channel, status) => published.add(1, { channel, status }),
+    notTaken: (channel, error) =>
+      published.add(1, { channel, status: "failed", "error.type": errorCode(error) ?? "other" }),
     replied: (channel, status) => replies.add(1, { channel, status }),
     scheduled: (outcome) => runs.add(1, { outcome }),
     leading: (name, leads) => leaders.record(leads ? 1 : 0, { name }),

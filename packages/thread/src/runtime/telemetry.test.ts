@@ -111,6 +111,13 @@ describe("metrics", () => {
     await deaf.publish({ id: "1", chat: "ben", text: "Hi" });
     while ((await bus.stats()).dead < 2) await new Promise((resolve) => setImmediate(resolve));
 
+    const full = { ...bus, publishInbound: () => Promise.reject(new HebraError("SERVER_REFUSED", "OOM")) };
+    const refused = memoryChannel("refused");
+    await make({ bus: full }).gateway({ id: "full", channels: [refused], embeddedWorker: false });
+    await expect(refused.publish({ id: "1", chat: "ana", text: "Hi" })).rejects.toMatchObject({
+      code: "SERVER_REFUSED",
+    });
+
     const reached = gate();
     const stuck = make({ threads: [echoThread(echoReactor(() => (reached.open(), new Promise(() => {}))))] });
     const other = memoryChannel("other");
@@ -132,6 +139,7 @@ describe("metrics", () => {
       expect.arrayContaining([
         { channel: "memory", status: "accepted" },
         { channel: "memory", status: "duplicate" },
+        { channel: "refused", status: "failed", "error.type": "SERVER_REFUSED" },
       ]),
     );
     expect(labelsOf("hebra.channel.send.duration")).toEqual(

@@ -152,8 +152,8 @@ export const runtimeMetrics = {
   channelPublished: counter(
     "hebra.channel.published",
     "{message}",
-    ["channel", "status"],
-    "Messages that channels published: `accepted`, `duplicate`, `full`, or `shed` by the policy for overflow.",
+    ["channel", "status", "error.type"],
+    "Messages that channels published: `accepted`, `duplicate`, `full`, `shed` by the policy for overflow, or `failed` where bus or store could not take them.",
   ),
   channelReplies: counter(
     "hebra.channel.replies",

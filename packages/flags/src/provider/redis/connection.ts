@@ -71,7 +71,7 @@ export interface LazyRedis {
    */
   ask<T>(work: (client: IoredisClient) => Promise<T>): Promise<T>;
   /**
-   * Opens a connection that listens to a channel. both connections are asked every second whether they
+   * Opens a connection that listens to a channel. While it is open, both connections are asked each second whether they
    * still live and lead to a master. It is closed with the others.
    */
   listen(channel: string, listeners: Listeners): Promise<void>;

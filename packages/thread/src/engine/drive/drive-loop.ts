@@ -16,6 +16,8 @@ export interface DriveStart {
   work?: StartedWork | undefined;
   /** The lease is the caller's, who is told of failures instead of this process going on by itself. */
   given?: boolean | undefined;
+  /** Called between two turns. */
+  betweenTurns?: (() => Promise<void>) | undefined;
 }
 
 /** A context that this process works on. */
@@ -61,7 +63,12 @@ export async function runDrive(
         // Where something is left that this process cannot run, the next look is not put off.
         const mayOffer = () => start.given !== true && !drive.again && options.stuck.get(target) === undefined;
         const offer = async () => mayOffer() && (await hooks.offer(held));
-        await underLease(options, held, () => drain(options, target, held, begun, goesOn, hooks), offer);
+        await underLease(
+          options,
+          held,
+          () => drain(options, target, held, { started: begun, between: start.betweenTurns }, goesOn, hooks),
+          offer,
+        );
         [failures, wasSeeded] = [0, false];
       } catch (error) {
         if (options.closed.aborted) throw error;
@@ -150,7 +157,7 @@ async function drain(
   options: DriverOptions,
   target: DriveTarget,
   lease: Lease,
-  started: StartedWork | undefined,
+  { started, between }: { started: StartedWork | undefined; between: (() => Promise<void>) | undefined },
   goesOn: boolean,
   hooks: DriveHooks,
 ): Promise<void> {
@@ -166,6 +173,7 @@ async function drain(
       // The write that ended the turn has checked that the inbox had not moved.
       if (work.nothingQueuedAt === end.inboxSeq) return;
       work = await nextWork(options, target, lease);
+      if (work !== undefined) await between?.();
     }
   } finally {
     signal.release();

@@ -16,9 +16,14 @@ export interface Driver {
   /**
    * Takes over a lease and, when given, a turn that was begun under it.
    *
-   * @param options - `given`: the lease is the caller's, who is told of failures
+   * @param options - `given`: the lease is the caller's, who is told of failures; `betweenTurns`: called between two
+   * turns
    */
-  drive(target: DriveTarget, lease: Lease, options?: { started?: StartedWork; given?: boolean }): void;
+  drive(
+    target: DriveTarget,
+    lease: Lease,
+    options?: { started?: StartedWork; given?: boolean; betweenTurns?: (() => Promise<void>) | undefined },
+  ): void;
   /** The lease of a thread whose turn has ended a moment ago in this process, instead of its release. */
   takeOffered(lockKey: string): Lease | undefined;
   /** Resumes queued, orphaned or newly decided turns: waits for the lease if need be. */
@@ -75,7 +80,8 @@ export function createDriver(options: DriverOptions): Driver {
   const driver: Driver = {
     isDriving: (target) => drives.has(idOf(target)),
     size: () => drives.size,
-    drive: (target, lease, { started, given } = {}) => launch(target, { lease, work: started, given }),
+    drive: (target, lease, { started, given, betweenTurns } = {}) =>
+      launch(target, { lease, work: started, given, betweenTurns }),
     takeOffered: (lockKey) => offers.take(lockKey),
     kick(target) {
       if (closed.aborted) return;

@@ -32,7 +32,7 @@ export async function beginNow(
   core: EngineCore,
   lease: Lease,
   arrival: Arrival,
-  { given }: { given: boolean },
+  { given, betweenTurns }: { given: boolean; betweenTurns?: (() => Promise<void>) | undefined },
 ): Promise<Accepted> {
   const { tenant, snapshot, definition, trigger } = arrival;
   const context = currentState(definition, snapshot.context);
@@ -75,7 +75,7 @@ export async function beginNow(
     ...startedWork(start, context, lease, begun, turnSpan),
     ...(isAlone ? { nothingQueuedAt: begun.inboxSeq } : {}),
   };
-  core.driver.drive(targetOf(tenant, snapshot), lease, { started, given });
+  core.driver.drive(targetOf(tenant, snapshot), lease, { started, given, betweenTurns });
   return { turn, tookLease: true };
 }
 
@@ -113,20 +113,22 @@ export interface QueueOptions {
   lease: Lease | undefined;
   /** `drive`: under the lease. `kick`: as soon as this process gets it. `nothing`: another process will. */
   then: "drive" | "kick" | "nothing";
+  /** Called between two turns of a drive under the lease. */
+  betweenTurns?: (() => Promise<void>) | undefined;
 }
 
 /** Stores a trigger of a thread in which something runs or waits; it runs when its turn comes. */
 export async function beginQueued(
   core: EngineCore,
   arrival: Arrival,
-  { policy, lease, then }: QueueOptions,
+  { policy, lease, then, betweenTurns }: QueueOptions,
 ): Promise<Accepted> {
   const { tenant, snapshot } = arrival;
   const begun = await storeQueued(core, arrival, policy);
   const at = targetOf(tenant, snapshot);
   const tookLease = lease !== undefined && (then === "drive" || !core.driver.isDriving(at));
   // Before the handle is made, which may fail: what is stored goes on.
-  if (tookLease) core.driver.drive(at, lease, { given: then === "drive" });
+  if (tookLease) core.driver.drive(at, lease, { given: then === "drive", betweenTurns });
   else if (then === "kick") core.driver.kick(at);
   return { turn: await queuedHandle(core, arrival, begun), tookLease };
 }

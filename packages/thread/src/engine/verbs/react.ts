@@ -113,13 +113,13 @@ async function takeOnce(
   core: EngineCore,
   arrival: Arrival,
   lease: Lease | undefined,
-  { whenBusy, lease: given }: ReactOptions,
+  { whenBusy, lease: given, betweenTurns }: ReactOptions,
 ): Promise<Accepted> {
   const { tenant, snapshot, definition } = arrival;
   // Closed while the thread was read: a turn that began now would wait for another engine to find it.
   assertOpen(core);
   const idle = snapshot.active === undefined && snapshot.queued.length === 0;
-  if (lease !== undefined && idle) return beginNow(core, lease, arrival, { given: given !== undefined });
+  if (lease !== undefined && idle) return beginNow(core, lease, arrival, { given: given !== undefined, betweenTurns });
   const policy = whenBusy ?? definition.policy.whenBusy;
   if (policy === "reject" && !(await isKnown(core, arrival))) {
     const { key } = snapshot.thread;
@@ -127,7 +127,7 @@ async function takeOnce(
       details: { tenant, threadKey: key },
     });
   }
-  return beginQueued(core, arrival, { policy, lease, then: given === undefined ? "kick" : "drive" });
+  return beginQueued(core, arrival, { policy, lease, then: given === undefined ? "kick" : "drive", betweenTurns });
 }
 
 async function isKnown({ store }: EngineCore, { tenant, snapshot, trigger }: Arrival): Promise<boolean> {
