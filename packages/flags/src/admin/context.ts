@@ -9,6 +9,7 @@ import type { RolloutService } from "../rollout/service.ts";
 import type { AuditEntry, AuditLog } from "./audit.ts";
 import type { FlagDocumentStore } from "./documents.ts";
 import { ifMatches } from "./etags.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import type { Principal } from "./tokens.ts";
 
 /** What all routes share. */
@@ -55,14 +56,22 @@ export function etagOf(document: FlagDocument, key: string): string {
 /** How often a change is tried again while other changes of the document come between. */
 const ATTEMPTS = 100;
 
+type Changed = { readonly document: FlagDocument; readonly revision: number; readonly audited: boolean };
+
 /** A change of one flag, with its audit entry. Writers that come between are seen by the document's revision. */
-export async function changeFlag(
+export function changeFlag(...call: Parameters<typeof changeNow>): Promise<Changed> {
+  const [{ documents }, , { action }] = call;
+  // A kill never waits behind edits.
+  return oneAtATime(documents, action === "kill" ? "kill" : "change", () => changeNow(...call));
+}
+
+async function changeNow(
   context: CallContext,
   key: string,
   about: { readonly action: AuditEntry["action"]; readonly reason: string; readonly ifMatch?: string | null },
   /** @param rejected - keys of flags that are stored and cannot be used */
   change: (document: FlagDocument, rejected: readonly string[]) => FlagDocument,
-): Promise<{ readonly document: FlagDocument; readonly revision: number; readonly audited: boolean }> {
+): Promise<Changed> {
   const { documents, audit, principal, clock } = context;
   for (let attempt = 1; ; attempt++) {
     const { document, revision, rejected } = await documents.read();

@@ -1,23 +1,32 @@
 import { HebraError } from "@hebra/core";
 import { randomUUID } from "node:crypto";
 import type { FlagdFlag, FlagDocument, RolloutConfig } from "../evaluate/types.ts";
-import { parseFlagDocument } from "../evaluate/document.ts";
+import { ALL_FLAGS, parseFlagDocument } from "../evaluate/document.ts";
 import { checkCommand, policyOf } from "../rollout/policy.ts";
 import { changeFlag, policyIn, withRollout, type CallContext } from "./context.ts";
 import { keepKills } from "./kill.ts";
 import { requireRole } from "./tokens.ts";
-import { flagsOf, readView } from "./view.ts";
+import { flagsOf, readView, type FlagView } from "./view.ts";
+
+/** The flag and what it depends on: the others have no say in its share, and there may be hundreds. */
+function around(document: FlagDocument, key: string): FlagDocument {
+  const keys = new Set([ALL_FLAGS, key]);
+  for (const one of keys) for (const { flag } of document.rollouts?.[one]?.prerequisites ?? []) keys.add(flag);
+  const only = <T>(entries: Readonly<Record<string, T>> = {}) =>
+    Object.fromEntries(Object.entries(entries).filter(([name]) => keys.has(name)));
+  return { ...document, flags: only(document.flags), rollouts: only(document.rollouts) };
+}
 
 /** Sessions that nobody has: which of them would get the new engine shows a flag's share, whatever rule gives it. */
 const SAMPLE = 2_000;
 
-async function shareOf(context: CallContext, key: string, document: FlagDocument): Promise<number> {
-  const { overrides, revision } = await readView(context.documents, context.service.store);
+async function shareOf(context: CallContext, key: string, view: FlagView): Promise<number> {
+  const { document, overrides, revision } = view;
   const listed = Object.keys(document.rollouts?.[key]?.environments ?? {});
   const environments = [context.environment, undefined, ...listed];
   let share = 0;
   for (const environment of new Set(environments)) {
-    const flags = await flagsOf({ document, overrides, revision }, environment);
+    const flags = await flagsOf({ document: around(document, key), overrides, revision }, environment);
     let fresh = 0;
     for (let at = 0; at < SAMPLE; at++) {
       const id = randomUUID();
@@ -57,7 +66,8 @@ export async function setFlag(
   };
   if (given.rollout !== undefined && !isObject(given.rollout))
     throw new HebraError("FLAG_INVALID", `\`rollouts.${key}\` must be an object.`);
-  const { document: before } = await context.documents.read();
+  const view = await readView(context.documents, context.service.store);
+  const before = view.document;
   const after = change(before);
   // A sample of decisions needs an entry that can be decided by.
   parseFlagDocument({
@@ -65,8 +75,8 @@ export async function setFlag(
     rollouts: given.rollout === undefined ? {} : { [key]: after.rollouts?.[key] },
   });
   const limit = policyOf(policy, key).maxPercent / 100;
-  const share = await shareOf(context, key, after);
-  if (share > limit + margin(limit) && share > (await shareOf(context, key, before)) + margin(share))
+  const share = await shareOf(context, key, { ...view, document: after });
+  if (share > limit + margin(limit) && share > (await shareOf(context, key, view)) + margin(share))
     throw new HebraError(
       "POLICY_REFUSED",
       `This would give ${(share * 100).toFixed(0)} % of sessions to the new engine. The policy (version ${policy.version}) allows ${limit * 100} % without a rollout; start one, or have the policy changed.`,

@@ -52,6 +52,9 @@ const schema = z.strictObject({
   }),
 });
 
+/** How long a command to Redis may take, ms: people wait for an answer, and a kill is better late than refused. */
+const PATIENCE_MS = 5_000;
+
 /** What `hebra flags serve` reads. */
 export type ServeConfig = z.output<typeof schema>;
 
@@ -119,7 +122,11 @@ export async function openParts(
     if (place.backend === "redis") {
       const { redisFlagWriter } = await import("../provider/redis/redis-provider.ts");
       const { url, namespace } = place;
-      const writer = redisFlagWriter({ url, ...(namespace === undefined ? {} : { namespace }) });
+      const writer = redisFlagWriter({
+        url,
+        commandTimeoutMs: PATIENCE_MS,
+        ...(namespace === undefined ? {} : { namespace }),
+      });
       return opened(writer, () => writer.close());
     }
     const { postgresFlagWriter } = await import("../provider/postgres/postgres-writer.ts");
@@ -134,7 +141,11 @@ export async function openParts(
     if (place.backend === "redis") {
       const { redisRolloutStore } = await import("../rollout/store/redis.ts");
       const { url, namespace } = place;
-      return redisRolloutStore({ url, ...(namespace === undefined ? {} : { namespace }) });
+      return redisRolloutStore({
+        url,
+        commandTimeoutMs: PATIENCE_MS,
+        ...(namespace === undefined ? {} : { namespace }),
+      });
     }
     const { postgresRolloutStore } = await import("../rollout/store/postgres.ts");
     const { url: connectionString, schema: name } = place;

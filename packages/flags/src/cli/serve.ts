@@ -60,6 +60,8 @@ export async function serve(call: FlagCall): Promise<Report> {
   const onError = (error: unknown) => logger.error(redactText(errorMessage(error)), {});
   const parts = await openParts(config, io.env, module);
   const { documents, store, incidents, audit, notifiers, tokens, alias } = parts;
+  // Connects before the first request waits for it. What is away now may be back then.
+  await Promise.all([documents.read(), store.list()]).catch(onError);
   const { basePath, environment, engines } = config;
   const { authenticate, checks, usage } = module;
   const policy = config.policy ?? defaultPolicy;

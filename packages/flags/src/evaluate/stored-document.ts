@@ -2,6 +2,8 @@ import { digest, HebraError } from "@hebra/core";
 import { fromList, parseFlagDocument, readFlagText, type ReadDocument } from "./document.ts";
 import type { FlagDocument } from "./types.ts";
 
+let known: { readonly text: string; readonly read: ReadDocument } | undefined;
+
 const MAPS = ["flags", "rollouts"] as const;
 type Entries = Readonly<Record<string, unknown>>;
 
@@ -11,8 +13,12 @@ type Entries = Readonly<Record<string, unknown>>;
  * @throws HebraError `STORE_FAILED` when it is no flag document at all
  */
 export function readStored(text: string): ReadDocument {
+  // A writer reads the same text several times for one change.
+  if (known?.text === text) return known.read;
   try {
-    return readFlagText(text);
+    const read = readFlagText(text);
+    known = { text, read };
+    return read;
   } catch (cause) {
     const why = HebraError.isInstance(cause) ? ` ${cause.message}` : "";
     throw new HebraError("STORE_FAILED", `What is stored is no flag document. Repair or replace it.${why}`, { cause });

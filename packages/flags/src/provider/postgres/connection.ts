@@ -120,7 +120,7 @@ export function flagTable({
 
 async function connect(connectionString: string): Promise<FlagsPostgresPool> {
   const { default: pg } = await loadPeer(peer, () => import("pg"));
-  const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 2_000, query_timeout: 2_000 });
+  const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 5_000, query_timeout: 5_000 });
   // A connection that breaks while idle is replaced; without a listener it would end the process.
   pool.on("error", () => {});
   return pool as unknown as FlagsPostgresPool;
