@@ -238,6 +238,39 @@ describe("a rollout", () => {
   });
 });
 
+describe("the policy and an amendment", () => {
+  it("are read and made by commands: a plan is amended once both have approved that plan", async () => {
+    expect((await run("policy", "reader")).out).toMatch(
+      /version 1[\s\S]*every other flag[\s\S]*without a rollout +100 %/,
+    );
+    const plan = { owner: "team", ...bare, full: { evidence: [], approvals: ["technical", "operational"] } };
+    const file = await write("plan.json", plan);
+    const amended = await write("amended.json", { ...plan, limits: { errorCeiling: 0.02 } });
+    await run(`rollout start ${FLAG} --plan ${file} --reason go`);
+    const amend = () => run(`rollout amend ${FLAG} --plan ${amended} --reason "legacy fails 1 %"`);
+    expect(await amend()).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("technical approval of this plan") as string,
+    });
+    await run(`rollout approve ${FLAG} --role technical --plan ${amended} --reason fine`, "bo");
+    await run(`rollout approve ${FLAG} --role operational --plan ${amended} --reason fine`, "cy");
+    expect(await amend()).toMatchObject({ code: 0, err: "" });
+    expect((await admin.world.store.read(FLAG))?.plan.limits.errorCeiling).toBe(0.02);
+  });
+
+  it("status says what each guard answers, and what this traffic can show", async () => {
+    const plan = { owner: "team", ...bare };
+    await run(`rollout start ${FLAG} --plan ${await write("plan.json", plan)} --reason go`);
+    for (const times of [1, 2]) await run(`rollout advance ${FLAG} --reason ${times}`);
+    await admin.world.traffic(4, 300);
+    const { out } = await run(`rollout status ${FLAG}`, "reader");
+    expect(out).toMatch(/· errors +ok /);
+    expect(out).toMatch(/· persistence +no-data /);
+    expect(out).toMatch(/power +\d+ new and \d+ legacy an hour, base [\d.]+ %; this step's window finds /);
+    expect(out).toMatch(/× 2 in about .*, × 3 in about .*, × 5 in about .*, × 10 in about /);
+  });
+});
+
 describe("a rehearsal", { timeout: 60_000 }, () => {
   const engines = `
     const turns = { old: new Map(), fresh: new Map() };

@@ -79,6 +79,11 @@ export const flagEntries = {
       ["watch engine-v2 --once --json", "one look, for a script"],
     ],
   },
+  policy: {
+    summary: "Prints the policy in force: who may do what, how many approve, what a plan must contain.",
+    options: [],
+    examples: [["policy", "by flag; `*` stands for the others"]],
+  },
   audit: {
     summary: "Prints the evidence and changes of a flag, and verifies that neither was tampered with.",
     operands: "<flag>",
@@ -193,9 +198,18 @@ export const rolloutEntries: Readonly<Record<string, Entry>> = {
     examples: [["rollout reinstate engine-v2 --reason 'one caller is left'", "back to full"]],
   },
   approve: {
-    summary: "A signature under the next edge.",
-    options: ["role"],
-    examples: [["rollout approve engine-v2 --role technical --reason 'reviewed'", "by somebody who did not start it"]],
+    summary: "A signature under the next edge, or with --plan under an amendment.",
+    options: ["role", "plan"],
+    examples: [
+      ["rollout approve engine-v2 --role technical --reason 'reviewed'", "by somebody who did not start it"],
+      ["rollout approve engine-v2 --role technical --plan new.json --reason 'reviewed'", "for `rollout amend`"],
+    ],
+  },
+  amend: {
+    summary: "Changes the plan of a running rollout, once both approvals are given for the new plan.",
+    options: ["plan"],
+    details: ["The share of the running step stays. Pass the same file that was approved."],
+    examples: [["rollout amend engine-v2 --plan new.json --reason 'the old engine fails 1 %'", "after the approvals"]],
   },
   attest: {
     summary: "A record that an edge asks for.",

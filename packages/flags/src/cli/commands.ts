@@ -27,6 +27,7 @@ const runs: Readonly<Record<FlagCommand, Run>> = {
   kill: async (call) => (await import("./flag-commands.ts")).kill(call),
   unkill: async (call) => (await import("./flag-commands.ts")).unkill(call),
   explain: async (call) => (await import("./flag-commands.ts")).explain(call),
+  policy: async (call) => (await import("./flag-commands.ts")).policy(call),
   audit: async (call) => (await import("./flag-commands.ts")).audit(call),
   watch: async (call) => (await import("./watch.ts")).watch(call),
   serve: async (call) => (await import("./serve.ts")).serve(call),

@@ -4,6 +4,7 @@ import type { AuditEntry } from "../admin/audit.ts";
 import type { Explanation } from "../admin/view.ts";
 import type { Kill } from "../evaluate/types.ts";
 import type { EvidenceRecord } from "../rollout/evidence.ts";
+import { policyOf, type RolloutPolicy } from "../rollout/policy.ts";
 import { ask, needed, readJsonFile, reasonOf, show, type FlagCall } from "./call.ts";
 
 const encode = encodeURIComponent;
@@ -182,4 +183,31 @@ export async function audit(call: FlagCall): Promise<Report> {
     return `${rows.length === 0 ? "Nothing happened to this flag yet." : table([["at", "event", "where", "by", "reason"], ...rows])}\n\n${verdict}`;
   });
   return body.intact ? report : { ...report, exitCode: exitCodes.differs };
+}
+
+/** The policy, by flag. */
+export async function policy(call: FlagCall): Promise<Report> {
+  const { body } = await ask<RolloutPolicy>(call, "GET", "/v1/policy");
+  const flags = [...new Set([...Object.keys(body.flags), "*"])];
+  return show(body, (safe) =>
+    [
+      `version ${safe.version}`,
+      ...flags.flatMap((flag) => {
+        const own = policyOf(safe, flag);
+        const list = (values: readonly string[]) => (values.length === 0 ? "none" : values.join(", "));
+        return [
+          "",
+          paint("bold", oneLine(flag === "*" ? "every other flag" : flag)),
+          `  approvals          ${list(own.approvals)}`,
+          `  required guards    ${list(own.requiredGuards)}`,
+          `  may be disabled    ${list(own.mayDisable)}`,
+          `  evidence           ${list(own.evidence)}`,
+          `  least in shadow    ${own.leastShadowMs / 3_600_000} h, ${own.minCompared} compared turns`,
+          `  without a rollout  ${own.maxPercent} %`,
+          ...own.freeze.map(({ from, to, timeZone = "UTC" }) => `  frozen             ${from} to ${to} ${timeZone}`),
+          ...Object.entries(own.may).map(([command, names]) => `  may ${command.padEnd(15)}${list(names)}`),
+        ];
+      }),
+    ].join("\n"),
+  );
 }

@@ -77,6 +77,11 @@ function seen({ guard, values, off }: GuardVerdict): string {
   return `${blank}  ${rest === "" ? "nothing to tell" : rest}`;
 }
 
+/** What the guard answers, and what it asks for. */
+function answerOf({ answer, action }: GuardVerdict): string {
+  return answer === "breach" ? `breach ${action}` : answer;
+}
+
 const loudness: Readonly<Record<GuardAction, number>> = { rollback: 0, pause: 1, hold: 2, quiet: 3 };
 
 /** The guards, the loudest first. */
@@ -92,7 +97,7 @@ export function renderGuards(report: GuardReport, columns: number): string[] {
     .map((verdict) => {
       const { mark, colour } = looks[verdict.off === undefined ? verdict.action : "quiet"];
       const text =
-        `  ${mark} ${verdict.guard.padEnd(width)}  ${(verdict.off === undefined ? verdict.action : "off").padEnd(8)}  ${seen(verdict)}`.trimEnd();
+        `  ${mark} ${verdict.guard.padEnd(width)}  ${answerOf(verdict).padEnd(15)}  ${seen(verdict)}`.trimEnd();
       return colour === undefined ? cut(text, columns) : paint(colour, cut(text, columns));
     });
   return ["", paint("dim", "guards"), ...told, ...lines];

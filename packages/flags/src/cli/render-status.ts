@@ -30,7 +30,7 @@ export function renderStatus(flag: string, seen: RolloutStatus, columns: number)
       `shadow   ${compared} compared, ${equal} equal, ${mismatched} differ, ${onlyNewFailed} failed, ${timedOut} timed out, ${dropped} dropped`,
     );
   }
-  lines.push("", ...renderEdges(status));
+  lines.push(...renderPower(status), ...renderBreakdown(status), "", ...renderEdges(status));
   const open = state.postmortems.filter((one) => one.closedAt === undefined);
   for (const one of open)
     lines.push(
@@ -58,6 +58,54 @@ function armRow(name: string, arm: ArmSum): string[] {
     String(arm.actionFailed),
     p95 === undefined ? "–" : `${Math.round(p95)} ms`,
   ];
+}
+
+const hours = (of: number): string => (of >= 24 * 365 ? "over a year" : duration(of * 3_600_000));
+
+/** What this traffic can show, and when. */
+function renderPower({ power }: RolloutStatus): string[] {
+  if (power === undefined) return [];
+  const { perHour, base, found, smallest } = power;
+  const reach = smallest === undefined ? "nothing up to × 100" : `× ${smallest.toFixed(1)} and more`;
+  return [
+    "",
+    `power    ${perHour.new.toFixed(0)} new and ${perHour.legacy.toFixed(0)} legacy an hour, base ${percent(base)}; this step's window finds ${reach}`,
+    `         ${found.map(({ ratio, hours: of }) => `× ${ratio} in about ${hours(of)}`).join(", ")}`,
+  ];
+}
+
+function renderBreakdown({ breakdown }: RolloutStatus): string[] {
+  const { tenants, signatures } = breakdown;
+  const lines: string[] = [];
+  if (tenants.length > 1 || (tenants[0]?.org ?? "…") !== "…")
+    lines.push(
+      "",
+      table([
+        ["tenant", ">new turns", ">failed", ">legacy turns", ">failed"],
+        ...tenants.map(({ org, new: fresh, legacy }) => [
+          org,
+          String(fresh.turns),
+          String(fresh.failed),
+          String(legacy.turns),
+          String(legacy.failed),
+        ]),
+      ]),
+    );
+  if (signatures.length > 0)
+    lines.push(
+      "",
+      table([
+        ["signature", "code", ">new", ">legacy", "message"],
+        ...signatures.map(({ fingerprint, code, new: fresh, legacy, message }) => [
+          fingerprint.slice(0, 12),
+          code,
+          String(fresh),
+          String(legacy),
+          message.slice(0, 60),
+        ]),
+      ]),
+    );
+  return lines;
 }
 
 function renderEdges({ state, edges }: RolloutStatus): string[] {

@@ -22,7 +22,10 @@ async function bodyOf(verb: string, { given }: FlagCall): Promise<Record<string,
     }
     case "approve":
       needed(given, "role");
-      return copied;
+      return { ...copied, ...plan };
+    case "amend":
+      needed(given, "plan");
+      return plan;
     case "close-postmortem":
       needed(given, "id");
       needed(given, "link");

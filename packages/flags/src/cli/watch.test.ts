@@ -42,14 +42,14 @@ describe("watch on a terminal", () => {
     const [first, second] = screensOf(out.slice(0, out.indexOf("\u001b[?1049l")));
     expect(first).toMatch(/engine-v2 {3}canary\(0\)/);
     expect(first).toMatch(/✓ advance +→ canary\(1\) +by itself/);
-    expect(first).toMatch(/· errors +quiet +░+ +E \S+, pause at 20, roll back at 100; × \S+ of × 2/);
-    expect(first).toMatch(/· persistence +quiet +0 executions verified/);
+    expect(first).toMatch(/· errors +ok +░+ +E \S+, pause at 20, roll back at 100; × \S+ of × 2/);
+    expect(first).toMatch(/· persistence +no-data +0 executions verified/);
     expect(first).toMatch(/always: retreat → shadow, pause, rollback/);
-    expect(second).toMatch(/✗ errors +rollback +█{12}/);
+    expect(second).toMatch(/✗ errors +breach rollback +█{12}/);
     expect(second).toMatch(/✗ advance +→ canary\(1\)[^\n]*\n +The guard errors says rollback/);
     expect(second).toMatch(/new +\d+ +\d+ \(\d/);
     const left = out.slice(out.indexOf("\u001b[?25h\u001b[?1049l"));
-    expect(left).toMatch(/✗ errors +rollback/);
+    expect(left).toMatch(/✗ errors +breach rollback/);
     expect(left).not.toContain("Ctrl-C");
   });
 

@@ -124,7 +124,14 @@ function amend(state: RolloutState, { plan, by }: Extract<RolloutCommand, { even
     throw new HebraError(
       "EVIDENCE_MISSING",
       `An amendment needs the signatures ${roles.join(" and ")} under the new plan, from as many people other than ${by}. Missing: ${missing.length > 0 ? missing.join(", ") : "another person"}.`,
-      { details: { missing: missing.map((role) => ({ item: `approval:${role}`, detail: "for this plan" })) } },
+      {
+        details: {
+          missing: missing.map((role) => ({
+            item: `approval:${role}`,
+            detail: `The ${role} approval of this plan is missing.`,
+          })),
+        },
+      },
     );
   if (shareOf(plan, state.phase, state.holdBack) !== shareOf(state.plan, state.phase, state.holdBack))
     throw new HebraError(

@@ -5,6 +5,7 @@ import { murmur3 } from "../evaluate/murmur.ts";
 import type { Arm } from "../evaluate/types.ts";
 import type { Exposure, Outcome, RouteObserver, Verification } from "../route/router.ts";
 import { noArm, noShadow, type CounterRow, type ShadowCounts } from "./counter-row.ts";
+import { createBreakdown, type BreakdownCounter } from "./breakdown.ts";
 import { bucketOf } from "./histogram.ts";
 import type { RolloutStore } from "./store/store.ts";
 import { mergeUnits, newUnit, unitFlags, type UnitRow } from "./unit-row.ts";
@@ -69,6 +70,7 @@ interface Row {
   readonly errorClasses: Map<string, number>;
   readonly persistence: { checked: number; missing: number };
   readonly shadow: Record<string, number>;
+  readonly breakdown: BreakdownCounter;
 }
 
 /** Where a session's facts are booked. */
@@ -152,6 +154,7 @@ export function createCollector(options: CollectorOptions): Collector {
         errorClasses: new Map(),
         persistence: { checked: 0, missing: 0 },
         shadow: { ...noShadow },
+        breakdown: createBreakdown(),
       };
       rows.set(key, row);
     }
@@ -214,6 +217,7 @@ export function createCollector(options: CollectorOptions): Collector {
     finished(outcome: Outcome) {
       const known = know(outcome);
       if (known === undefined) return;
+      known.row.breakdown.add(outcome);
       const { flag, status, calls } = outcome;
       const judged = status === "ok" || status === "failed" || status === "incomplete";
       const [cost, steps] = [measure(flag, "cost", outcome.cost), measure(flag, "steps", outcome.steps)];
@@ -265,6 +269,7 @@ export function createCollector(options: CollectorOptions): Collector {
   }
 
   function toRow(row: Row): CounterRow {
+    const breakdown = row.breakdown.row();
     return {
       flag: row.flag,
       source,
@@ -277,6 +282,7 @@ export function createCollector(options: CollectorOptions): Collector {
         ? {}
         : { operations: Object.fromEntries([...row.operations].map(([name, counts]) => [name, { ...counts }])) }),
       ...(row.errorClasses.size === 0 ? {} : { errorClasses: Object.fromEntries(row.errorClasses) }),
+      ...(breakdown === undefined ? {} : { breakdown }),
       ...(row.persistence.checked === 0 ? {} : { persistence: { ...row.persistence } }),
       ...(Object.values(row.shadow).every((count) => count === 0)
         ? {}

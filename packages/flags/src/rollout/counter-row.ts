@@ -1,3 +1,4 @@
+import type { BreakdownRow } from "./breakdown.ts";
 import type { ArmCounts, CounterBlock, OperationCounts } from "./counters.ts";
 import { countOver, histogramTotal, mergeHistograms, type Histogram } from "./histogram.ts";
 import { costBucket, histogramOf, stepsBucket, unitFlags, type UnitRow } from "./unit-row.ts";
@@ -75,6 +76,7 @@ export interface CounterRow {
   readonly errorClasses?: Readonly<Record<string, number>>;
   readonly persistence?: { readonly checked: number; readonly missing: number };
   readonly shadow?: ShadowCounts;
+  readonly breakdown?: BreakdownRow;
 }
 
 /** Limits that were frozen when the step began. */

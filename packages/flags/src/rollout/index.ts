@@ -1,3 +1,5 @@
+export type { Breakdown, BreakdownRow, TurnCounts } from "./breakdown.ts";
+export type { Power } from "./power.ts";
 export type { CheckVerdict, RolloutCheck } from "./check.ts";
 export { createCollector, type Collector, type CollectorOptions, type SessionFacts } from "./collector.ts";
 export type { Actor, CommandName, RolloutCommand } from "./commands.ts";

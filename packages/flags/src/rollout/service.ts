@@ -1,6 +1,7 @@
 import { digest, HebraError, parseOptions, systemClock, type Clock } from "@hebra/core";
 import * as z from "zod";
 import { addRecord, isEdge, takeEdge } from "./apply.ts";
+import { breakdownOf, type Breakdown } from "./breakdown.ts";
 import { runChecks, type RolloutCheck } from "./check.ts";
 import type { RolloutCommand } from "./commands.ts";
 import type { Gathered } from "./counter-row.ts";
@@ -15,6 +16,7 @@ import { notifyAll, type Notifier } from "./notifier.ts";
 import { observedInput } from "./observed.ts";
 import { activePhase, isRandomised, phaseLabel } from "./phase.ts";
 import { gateOf, shareOf } from "./plan.ts";
+import { powerOf, type Power } from "./power.ts";
 import { checkCommand, checkPlan, parsePolicy, type RolloutPolicy } from "./policy.ts";
 import { missingFor, type Facts, type Missing } from "./requirements.ts";
 import { initialState, type RolloutState } from "./state.ts";
@@ -30,6 +32,10 @@ export interface RolloutStatus {
   readonly share: number;
   readonly gathered: Gathered;
   readonly report: GuardReport;
+  /** The phase's turns by tenant and error signature, the worst first. */
+  readonly breakdown: Breakdown;
+  /** What the errors guard can find at this traffic; absent outside of a step, and without traffic in both arms. */
+  readonly power?: Power;
   /** The edges that exist from here, and what each still lacks. */
   readonly edges: readonly {
     readonly event: RolloutEvent;
@@ -342,8 +348,19 @@ export function createRolloutService(options: RolloutServiceOptions): RolloutSer
             ? 1
             : 0
           : shareOf(state.plan, state.phase, state.holdBack);
+      const rows = await store.counters(state.flag, state.enteredAt).catch(() => []);
+      const power = isRandomised(state.phase)
+        ? powerOf({
+            ...found.gathered,
+            windowMs: gateOf(state.plan, state.phase)?.observeMs ?? 0,
+            restarts: state.plan.steps.length + 1,
+            limits: state.plan.limits,
+          })
+        : undefined;
       return {
         state,
+        breakdown: breakdownOf(rows),
+        ...(power === undefined ? {} : { power }),
         phase: phaseLabel(state.phase),
         at: found.now,
         share,
