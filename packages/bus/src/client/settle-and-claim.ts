@@ -175,7 +175,9 @@ export function createSettleAndClaimBatcher(options: BatcherOptions): SettleAndC
         if (reply.leases.length > 0) options.receive(reply.leases, index, sentAt);
         if (want > 0 && reply.leases.length === want) part.dirty = true;
         if (claiming && want > 0) arm(part, index, Math.min(POLL_MS, reply.nextDueMs ?? POLL_MS));
-        pump(part, index);
+        // What a handler settles at once shares the next request with the claim for more.
+        if (reply.leases.length > 0) pumpLater(part, index, setImmediate);
+        else pump(part, index);
       },
       (error: unknown) => {
         done();
@@ -191,10 +193,11 @@ export function createSettleAndClaimBatcher(options: BatcherOptions): SettleAndC
       if (part !== except && part.dirty) pumpSoon(part, i);
     });
 
-  const pumpSoon = (part: Part, index: number) => {
+  const pumpSoon = (part: Part, index: number) => pumpLater(part, index, defer);
+  const pumpLater = (part: Part, index: number, later: (work: () => void) => void) => {
     if (part.queued) return;
     part.queued = true;
-    defer(() => {
+    later(() => {
       part.queued = false;
       pump(part, index);
     });
