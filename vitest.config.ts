@@ -25,6 +25,7 @@ const timed = [
   "packages/lock/src/redis.test.ts",
   "packages/lock/src/leader.test.ts",
   "packages/flags/src/shadow/latency.test.ts",
+  "packages/flags/src/cli/kill-propagation.test.ts",
 ];
 
 /** Three worker processes, fifty users and their faults: it loads the whole machine. */
