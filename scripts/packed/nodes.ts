@@ -35,6 +35,8 @@ const tarballs = readTarballs(values.tarballs);
 const imports = tarballs.flatMap(({ manifest }) =>
   packedEntries(manifest).map(({ specifier }) => importProbe(specifier)),
 );
+/** Of the recorded answers, on each Node.js. */
+const INTERRUPTIONS = 60;
 const tally = { passed: 0, failed: 0, skipped: 0 };
 function note(title: string, problem: string | undefined): void {
   tally[problem === undefined ? "passed" : "failed"] += 1;
@@ -107,8 +109,6 @@ async function model(project: string, major: number, command: string): Promise<s
   });
   return ok ? judgeModelled(major, JSON.parse(output) as Modelled) : `they did not run: ${output}`;
 }
-
-const INTERRUPTIONS = 60;
 
 /** @returns what is wrong, if anything */
 async function streams(
