@@ -14,7 +14,7 @@ import { ACTION, mockModel, nextMove, pairsOf, RESULT, triggerText, WINDOW_TURNS
 const stores = {
   nowhere: async () => memoryStore(),
   sqlite: ({ at }: OpenOptions) => sqliteStore({ path: at, synchronous: "FULL" }),
-  postgres: ({ at }: OpenOptions) => postgresStore({ connectionString: at, migrations: "automatic" }),
+  postgres: ({ at }: OpenOptions) => postgresStore({ connectionString: at, migrations: "automatic", busyMs: 60_000 }),
   redis: ({ at }: OpenOptions) => redisStore({ url: at }),
 } as const;
 

@@ -1,4 +1,4 @@
-/** One worker of the test with many threads: its share of them at once, each of one turn. Started by `crowd.ts`. */
+/** One worker of the test with many threads: its share of them at once. Started by `crowd.ts`. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { kinds, type Name } from "./subjects.ts";
 
@@ -8,6 +8,8 @@ export interface Order {
   at: string;
   threads: string[];
   pairs: number;
+  /** Turns of each thread, one right after the other. */
+  turns: number;
 }
 
 /** What a worker says at the end. */
@@ -21,7 +23,7 @@ export interface Outcome {
 const tell = (message: unknown) => new Promise<void>((resolve) => process.send!(message, () => resolve()));
 const heard = <T>() => new Promise<T>((resolve) => process.once("message", (message) => resolve(message as T)));
 
-const { subject: name, at, threads, pairs } = await heard<Order>();
+const { subject: name, at, threads, pairs, turns: count } = await heard<Order>();
 const subject = await kinds[name].open({ at, shared: true });
 for (let i = 0; i < 20; i++) await subject.turn(`warm-${process.pid}`, `warm-${i}`, pairs);
 // The others are to begin at the same time.
@@ -30,11 +32,14 @@ await tell("ready");
 await begin;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
-const turns = await Promise.all(
+const turns: number[] = [];
+await Promise.all(
   threads.map(async (thread) => {
-    const start = performance.now();
-    await subject.turn(thread, "m1", pairs);
-    return performance.now() - start;
+    for (let n = 1; n <= count; n++) {
+      const start = performance.now();
+      await subject.turn(thread, `m${n}`, pairs);
+      turns.push(performance.now() - start);
+    }
   }),
 );
 delay.disable();
