@@ -69,6 +69,20 @@ export const peerFactories: readonly PeerFactory[] = [
   },
   {
     package: "@hebra/thread",
+    subpath: "./tail/redis",
+    peer: "ioredis",
+    factory: "redisTail",
+    call: `module.redisTail({ url: "redis://127.0.0.1:1" })`,
+  },
+  {
+    package: "@hebra/thread",
+    subpath: "./tail/postgres",
+    peer: "pg",
+    factory: "postgresTail",
+    call: `module.postgresTail({ connectionString: "postgres://127.0.0.1:1/none" })`,
+  },
+  {
+    package: "@hebra/thread",
     subpath: "./store/redis",
     peer: "ioredis",
     factory: "redisStore",

@@ -119,5 +119,7 @@ export {
   type LiveEventType,
   type ThreadEvent,
 } from "./stream/envelope.ts";
+export { cursorOf } from "./stream/cursor.ts";
+export type { LiveTail, TailPage, TailRecord, TailTurn } from "./stream/live-tail.ts";
 export type { ThreadTelemetryOptions } from "./engine/telemetry-options.ts";
 export { threadMetrics, type MetricDescription } from "./telemetry/thread-metrics.ts";

@@ -5,6 +5,7 @@ import type { BlobStore } from "./blobs/blob-store.ts";
 import type { BusyPolicy } from "../definition/policy.ts";
 import type { ApprovalRow, ContextRow } from "../store/rows.ts";
 import type { HistoryEntry, ThreadRef, ThreadStore } from "../store/store.ts";
+import type { LiveTail } from "../stream/live-tail.ts";
 import type { ThreadTelemetryOptions } from "./telemetry-options.ts";
 import type { Comparison } from "./compare.ts";
 import type { EndedTurn } from "./ended-turn.ts";
@@ -78,6 +79,11 @@ export interface EngineOptions {
    * no throwing. @defaultValue nothing
    */
   outbox?: (turn: EndedTurn) => readonly JsonValue[];
+  /**
+   * Carries deltas to readers in other processes: `redisTail`, `postgresTail`. Without one they get whole parts from
+   * the store. The engine does not close it. @defaultValue none
+   */
+  tail?: LiveTail;
   /**
    * Says that a thread has something to go on with: a decision, an orphan. @defaultValue this process waits for its
    * lease and goes on itself

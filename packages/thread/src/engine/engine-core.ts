@@ -17,6 +17,7 @@ import { parseEngineOptions, type ParsedEngineOptions } from "./engine-options.t
 import { createHandle, type HandleOptions, type TurnHandle } from "./handle.ts";
 import { mainContextIdOf, newContext, newThread, threadIdOf } from "./rows/new-rows.ts";
 import { turnResult } from "./rows/turn-result.ts";
+import { createTailWriter } from "../stream/tail-writer.ts";
 import { steadyStore } from "./steady-store.ts";
 import { defaultLocks } from "./default-locks.ts";
 import { createSweeper, type Sweeper } from "./sweeper.ts";
@@ -49,7 +50,7 @@ export function createEngineCore(options: EngineOptions, sweep: (core: EngineCor
   const telemetry = createEngineTelemetry({ ...openTelemetry(settings.telemetry, "@hebra/thread"), clock });
   const locks = telemetry.locks(options.locks ?? defaultLocks(store, clock));
   const definitions = new Map(options.threads.map((definition) => [definition.name, definition]));
-  const turns = createLocalTurns();
+  const turns = createLocalTurns(options.tail && createTailWriter(options.tail, { clock, logger }));
   const closing = new AbortController();
   // Every open handle and turn listens; their number is the load, not a leak.
   setMaxListeners(0, closing.signal);
@@ -198,7 +199,7 @@ export function definitionOf(core: EngineCore, named: AnyThreadDefinition | stri
 
 /** A handle on a turn of which the caller knows the rows. */
 export function newHandle(
-  { store, clock, turns, closing, stuck, options: { wake } }: EngineCore,
+  { store, clock, turns, closing, stuck, options: { wake, tail } }: EngineCore,
   options: Pick<HandleOptions, "tenant" | "execution" | "duplicate" | "isNew" | "afterSeq" | "ownId">,
 ): TurnHandle {
   const { tenant, execution } = options;
@@ -207,6 +208,7 @@ export function newHandle(
     store,
     clock,
     turns,
+    tail,
     closed: closing.signal,
     // Where other processes run the turns, what this one cannot do says nothing.
     whyStuck: () => (wake === undefined ? stuck.get({ tenant, contextId: execution.contextId }) : undefined),

@@ -40,6 +40,12 @@ const schema = z.strictObject({
   logger: instance.optional(),
   telemetry: telemetryOption.optional(),
   outbox: z.custom<() => unknown>((value) => typeof value === "function", "must be a function").optional(),
+  tail: z
+    .custom<object>(
+      (value) => typeof (value as { append?: unknown } | null)?.append === "function",
+      "must be a live tail",
+    )
+    .optional(),
   wake: z.custom<() => unknown>((value) => typeof value === "function", "must be a function").optional(),
 });
 

@@ -1,6 +1,8 @@
 import { errorCode, HebraError, type Clock, type JsonValue } from "@hebra/core";
 import type { ExecutionGraph, ThreadStore } from "../store/store.ts";
+import { parseCursor, type Cursor } from "../stream/cursor.ts";
 import type { ThreadEvent } from "../stream/envelope.ts";
+import type { LiveTail } from "../stream/live-tail.ts";
 import { createSubscription } from "../stream/subscription.ts";
 import { hasNews } from "./turn/inbox.ts";
 import type { LocalTurns } from "./drive/local-turns.ts";
@@ -24,8 +26,15 @@ export interface TurnHandle<Output = JsonValue> {
    * `stream-closed` after the engine or its store was closed.
    */
   readonly stream: AsyncIterable<ThreadEvent>;
-  /** As `stream`. @param options - `until`: `ended` reads on while the turn waits. @defaultValue "waiting" */
-  events(options?: { until?: "waiting" | "ended" }): AsyncIterable<ThreadEvent>;
+  /**
+   * As `stream`.
+   *
+   * @param options - `until`: `ended` reads on while the turn waits. @defaultValue "waiting". `after`: what `cursorOf`
+   * says of the last event that a reader has, or a sequence number; live events of an open step then come from its
+   * beginning
+   * @throws HebraError `INVALID_OPTIONS` for what is no cursor
+   */
+  events(options?: { until?: "waiting" | "ended"; after?: string }): AsyncIterable<ThreadEvent>;
   /** The words of the answers as they come, without events. */
   readonly textStream: AsyncIterable<string>;
   /**
@@ -57,6 +66,8 @@ export interface HandleOptions {
   duplicate: boolean;
   /** The turn of the message itself, to which it goes back when the one that it joined is cancelled. */
   ownId?: string | undefined;
+  /** What other processes publish of their turns. */
+  tail: LiveTail | undefined;
   /** A sequence number before the turn's first event. */
   afterSeq: number;
   /** It was stored just now: there is nothing to look up yet. */
@@ -85,7 +96,8 @@ export function createHandle(options: HandleOptions): TurnHandle {
       return verify(options, result);
     },
     stream: eventsOf(options, "waiting"),
-    events: ({ until = "waiting" } = {}) => eventsOf(options, until),
+    events: ({ until = "waiting", after } = {}) =>
+      eventsOf(options, until, after === undefined ? undefined : parseCursor(after)),
     textStream: wordsOf(eventsOf(options, "waiting")),
   };
 }
@@ -100,8 +112,9 @@ async function verify(
 }
 
 function eventsOf(
-  { tenant, store, clock, turns, execution, afterSeq, closed }: HandleOptions,
+  { tenant, store, clock, turns, execution, afterSeq, closed, tail }: HandleOptions,
   until: "waiting" | "ended",
+  after: Cursor = { seq: afterSeq, live: false },
 ): AsyncIterable<ThreadEvent> {
   return {
     [Symbol.asyncIterator]() {
@@ -112,14 +125,17 @@ function eventsOf(
         tenant,
         contextId: execution.contextId,
         executionId: execution.id,
-        afterSeq,
+        firstSeq: afterSeq,
+        after: after.seq < afterSeq ? { seq: afterSeq, live: false } : after,
         engineClosed: closed,
         async endsHere() {
           if (until === "ended") return false;
           const found = await store.execution(tenant, execution.id);
           return found?.execution.status === "waiting" && !hasNews(found, clock.now());
         },
-        isLocal: () => turns.isRunning(execution.id),
+        ring: () => turns.ring(execution.id),
+        isHere: () => turns.isRunning(execution.id),
+        tail,
         onClose: () => unsubscribe(),
       });
       unsubscribe = turns.subscribe(execution.id, subscription);

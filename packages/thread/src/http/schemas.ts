@@ -26,7 +26,7 @@ export const itemsQuery = z.strictObject({
   after: number.optional(),
   limit: positive.optional(),
 });
-export const eventsQuery = z.strictObject({ ...line, after: number.optional(), executionId: id.optional() });
+export const eventsQuery = z.strictObject({ ...line, after: id.optional(), executionId: id.optional() });
 export const chatStreamQuery = z.strictObject({ executionId: id.optional() });
 export const chatQuery = z.strictObject({ before: number.optional(), limit: positive.optional() });
 export const messageQuery = z.strictObject({ wait: number.optional() });

@@ -58,8 +58,14 @@ export interface LiveEvent extends Envelope {
   attempt: number;
   /** The part's place inside the item; -1 for events of the whole step. */
   partIndex: number;
-  /** Counts the events of this attempt of the step. */
+  /** The part of a turn that one process runs without a break; events of another one follow after a `step-reset`. */
+  run: string;
+  /** The fence of the lease under which the run is: events of a lower one are stale. */
+  fence: number;
+  /** Counts the events of the run inside this step, from 0. */
   index: number;
+  /** The last durable event of the context before this one. */
+  afterSeq: number;
 }
 
 /** An event as the engine makes it and stores keep it. */

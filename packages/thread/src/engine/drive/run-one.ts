@@ -71,6 +71,7 @@ async function environmentOf(options: DriverOptions, target: DriveTarget, work: 
     blobs,
     patient,
     publish: (event) => options.turns.publish(event),
+    flush: (executionId) => options.turns.flush(executionId),
     outgoing: options.outgoing && ((rows) => options.outgoing!(target, rows)),
     lastFailure: options.stuck.get(target)?.error,
     async reload(executionId, fence) {

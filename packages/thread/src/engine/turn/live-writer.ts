@@ -14,12 +14,19 @@ export function createLiveWriter(options: {
   tenant: string;
   contextId: string;
   executionId: string;
+  fence: number;
   now(): number;
+  /** The last sequence number that was written. */
+  seq(): number;
   publish(event: AnyEvent): void;
 }): LiveWriter {
-  const { tenant, contextId, executionId, now, publish } = options;
+  const { tenant, contextId, executionId, fence, now, seq, publish } = options;
+  const run = globalThis.crypto.randomUUID().slice(0, 8);
   let index = 0;
+  let current: string | undefined;
   const send = (step: StepRow, type: LiveEventType, partIndex: number, data: JsonObject) => {
+    if (current !== step.id) index = 0;
+    current = step.id;
     const event: LiveEvent = {
       v: ENVELOPE_VERSION,
       at: now(),
@@ -29,7 +36,10 @@ export function createLiveWriter(options: {
       stepId: step.id,
       attempt: step.attempt,
       partIndex,
+      run,
+      fence,
       index: index++,
+      afterSeq: seq(),
       type,
       data,
     };

@@ -43,6 +43,8 @@ export interface TurnEnvironment {
   /** Why this process could not go on with the conversation before, if so. */
   lastFailure: unknown;
   publish(event: AnyEvent): void;
+  /** Resolves when readers elsewhere can see what was published, or are told that they missed it. */
+  flush(executionId: string): Promise<void>;
   /** The turn as the store has it, under a fence; nothing when it does not run any more. */
   reload(executionId: string, fence: number): Promise<ReloadedWork | undefined>;
   /** What an ended turn sends: see `EngineOptions.outbox`. */
@@ -137,7 +139,15 @@ export function createRunningTurn(environment: TurnEnvironment, work: TurnWork):
     recorder,
     rows,
     executionId,
-    live: createLiveWriter({ tenant, contextId: rows.context.id, executionId, now: () => clock.now(), publish }),
+    live: createLiveWriter({
+      tenant,
+      contextId: rows.context.id,
+      executionId,
+      fence: work.fence,
+      now: () => clock.now(),
+      seq: () => rows.context.seq,
+      publish,
+    }),
     stop: new AbortController(),
     services: undefined,
     state: work.state,

@@ -239,6 +239,7 @@ test("stop leaves the turn running, and a reload resumes it from its first word"
   const loaded = (await (await fetch(`${url}/chat/customer-7`, { headers })).json()) as { messages: never[] };
   assert.equal(loaded.messages.length, 1);
   const second = await chat({ messages: loaded.messages, resume: true });
+  await second.until(({ messages }) => textsOf(messages[1]).join("") === "One ");
   go();
   const { messages } = await second.ready(({ messages: all }) => textsOf(all[1]).join("") === "One two.");
   assert.equal(messages.length, 2);

@@ -14,7 +14,6 @@ import { json } from "../problem.ts";
 import { route, type RawCall } from "../route.ts";
 import { chatAnswer, chatQuery, chatStreamQuery, noQuery } from "../schemas.ts";
 import { senderOf } from "../sender.ts";
-import { started } from "../turn-events.ts";
 import { takeSlot } from "./messages.ts";
 
 /** A turn that ended so short a time ago is streamed to a page that read its messages before. */
@@ -142,9 +141,8 @@ const sent = (chunk: UiChunk): string => `data: ${JSON.stringify(chunk)}\n\n`;
 async function* chunksOf({ turn, known }: Taken): AsyncGenerator<string, void, void> {
   const { reactionItemId: messageId, executionId, contextId } = turn;
   const mapper = createChunkMapper({ known });
-  const events = started(turn.stream);
   yield sent({ type: "start", messageId, messageMetadata: { executionId, contextId } });
-  for await (const event of events) for (const chunk of mapper.accept(event)) yield sent(chunk);
+  for await (const event of turn.stream) for (const chunk of mapper.accept(event)) yield sent(chunk);
   for (const chunk of mapper.end()) yield sent(chunk);
   yield DONE;
 }

@@ -1,6 +1,6 @@
-import { HebraError } from "@hebra/core";
 import type { Snapshot } from "../../store/store.ts";
 import type * as z from "zod";
+import { parseCursor } from "../../stream/cursor.ts";
 import { executionIn, threadAt } from "../lookup.ts";
 import { route, type Call } from "../route.ts";
 import { eventsQuery } from "../schemas.ts";
@@ -27,8 +27,9 @@ export const getEvents = route({
   async serve(call) {
     const { host, caller } = call;
     const after = cursorOf(call);
+    const seq = after === undefined ? undefined : parseCursor(after).seq;
     const snapshot = await threadAt(call, call.query.contextId);
-    const executionId = await turnToFollow(call, snapshot, after);
+    const executionId = await turnToFollow(call, snapshot, seq);
     if (executionId === undefined) return new Response(null, { status: 204 });
     const release = takeSlot(call);
     try {
@@ -42,12 +43,10 @@ export const getEvents = route({
 });
 
 /** @throws HebraError `INVALID_OPTIONS` */
-function cursorOf({ query, request }: EventsCall): number | undefined {
+function cursorOf({ query, request }: EventsCall): string | undefined {
   const last = request.headers.get("last-event-id");
   // A browser that reconnects repeats the URL: its header is newer.
-  if (last === null || last === "") return query.after;
-  if (/^\d{1,15}$/.test(last)) return Number(last);
-  throw new HebraError("INVALID_OPTIONS", "`Last-Event-ID` is refused: it is no id of an event of this stream.");
+  return last === null || last === "" ? query.after : last;
 }
 
 async function turnToFollow(

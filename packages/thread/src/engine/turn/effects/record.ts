@@ -22,6 +22,8 @@ export async function record(turn: RunningTurn, continuation: Continuation): Pro
     expectedSeq: rows.context.seq,
     ...(readsAll ? { expectedInboxSeq: turn.inboxSeq } : {}),
   };
+  // A reader of the journal finds every delta that was before.
+  await environment.flush(turn.executionId);
   const committed = await commitWithRetry(environment, work, rows.context.id, guard, changes);
   recorder.committed(committed.seq);
   if (continuation.then !== "stay")
