@@ -42,6 +42,8 @@ export interface TickResult {
   readonly reason: string;
 }
 
+const HOUR_MS = 3_600_000;
+
 /** Looks at every rollout, rolls back, pauses and advances. */
 export interface RolloutController {
   /** One look at all flags, as the holder of `fence`. */
@@ -118,6 +120,7 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
     const found = await decide(state, facts, fence);
     // After the rollback, which must wait for nothing.
     await service.openIncidents(state, report);
+    await forget(state, facts.now);
     return found;
   }
 
@@ -198,6 +201,14 @@ export function createRolloutController(options: RolloutControllerOptions): Roll
       { ...signature, cause: { kind: "schedule" } },
     );
     return result("advanced", after, "Everything that the plan asks for is there.");
+  }
+
+  const pruned = new Map<string, number>();
+  /** Counters from before the phase are read by nobody any more; they are kept for a day, for people. */
+  async function forget({ flag, enteredAt }: RolloutState, now: number): Promise<void> {
+    if (now - (pruned.get(flag) ?? 0) < HOUR_MS) return;
+    pruned.set(flag, now);
+    await service.store.prune(flag, enteredAt - 24 * HOUR_MS).catch(onError);
   }
 
   const announced = new Set<string>();

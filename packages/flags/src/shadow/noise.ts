@@ -9,6 +9,8 @@ export interface NoiseModel {
   calibrate(differences: readonly FieldDifference[]): void;
   /** Whether every difference is in a field that the old engine itself does not reproduce as often. */
   explained(differences: readonly FieldDifference[]): boolean;
+  /** How often the old engine was compared with itself. */
+  calibrations(): number;
   /** By field, most frequent first. */
   fields(): readonly FieldNoise[];
 }
@@ -25,6 +27,9 @@ export interface FieldNoise {
   /** The engines differ more often than the old one from itself, beyond chance. */
   readonly beyondNoise: boolean;
 }
+
+/** Both limits at 99 %. */
+const Z = 2.575829;
 
 /**
  * A/A noise, by the idea of Diffy (Twitter, 2015): a field in which the old engine disagrees with itself says nothing
@@ -43,7 +48,9 @@ export function createNoiseModel(): NoiseModel {
   const beyond = (path: string): boolean => {
     const seen = noise.get(path) ?? 0;
     if (seen === 0) return (differs.get(path) ?? 0) > 0;
-    return compared > 0 && (differs.get(path) ?? 0) / compared > wilsonUpper(seen, calibrated);
+    // Both shares are estimates: with the lower limit of the one against the upper of the other, chance says nothing.
+    const least = 1 - wilsonUpper(compared - (differs.get(path) ?? 0), compared, Z);
+    return compared > 0 && least > wilsonUpper(seen, calibrated, Z);
   };
   return {
     observe(differences) {
@@ -54,6 +61,7 @@ export function createNoiseModel(): NoiseModel {
       calibrated++;
       add(noise, differences);
     },
+    calibrations: () => calibrated,
     explained: (differences) => differences.every((difference) => !beyond(difference.path)),
     fields: () =>
       [...new Set([...differs.keys(), ...noise.keys()])]

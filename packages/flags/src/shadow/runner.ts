@@ -41,6 +41,11 @@ export interface ShadowRunnerOptions {
   readonly timeoutMs?: number;
   /** Share of turns whose old engine runs twice, 0 … 100. @defaultValue 0.5 */
   readonly aaPercent?: number;
+  /**
+   * Turns whose old engine runs twice before differences are judged: until then, turns that differ are held back and
+   * not counted, because nobody knows yet what the old engine does not reproduce itself. @defaultValue 200
+   */
+  readonly aaLeast?: number;
   /** Mismatches of each kind that are kept. @defaultValue 20 */
   readonly keep?: number;
   /** Counts what is found, for the gate out of shadow. */
@@ -77,6 +82,7 @@ const schema = z.strictObject({
   maxQueued: z.int().min(0).default(100),
   timeoutMs: z.number().positive().default(2_000),
   aaPercent: z.number().min(0).max(100).default(0.5),
+  aaLeast: z.int().min(0).default(200),
   keep: z.int().min(0).default(20),
   collector: z
     .custom<Pick<Collector, "compared">>(
@@ -116,13 +122,15 @@ type Ran =
  */
 export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRunner {
   const parsed = parseOptions("createShadowRunner", schema, options);
-  const { maxInFlight, maxQueued, timeoutMs, aaPercent, keep, collector } = parsed;
+  const { maxInFlight, maxQueued, timeoutMs, aaPercent, aaLeast, keep, collector } = parsed;
   const clock = parsed.clock ?? systemClock;
   const comparator = parsed.comparator ?? createComparator({ now: () => clock.now() });
   const { disabled = () => false, random = Math.random } = parsed;
   const noise = createNoiseModel();
   const counts: Record<keyof ShadowCounts, number> = { ...noShadow };
   const kept: ShadowMismatch[] = [];
+  /** Turns that differ, while the noise is not known. */
+  let unjudged: (() => void)[] = [];
   const queue: (() => Promise<void>)[] = [];
   const stop = new AbortController();
   let running = 0;
@@ -179,7 +187,8 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
   }
 
   async function process<T>({ flag, session, next, again }: ShadowTurn<T>, answer: unknown): Promise<void> {
-    if (again !== undefined && random() * 100 < aaPercent) {
+    const learning = again !== undefined && noise.calibrations() < aaLeast;
+    if (again !== undefined && (random() * 100 < aaPercent || learning)) {
       const second = await run(again);
       if (second.kind === "ok") noise.calibrate(comparator.compare(answer, second.value, false).differences);
     }
@@ -199,15 +208,26 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
     }
     const { equal, differences } = comparator.compare(answer, ran.value, false);
     noise.observe(differences);
-    const same = equal || noise.explained(differences);
-    count(flag, { compared: 1, ...(same ? { equal: 1 } : { mismatched: 1 }) });
-    if (!same && room("mismatched"))
-      keepMismatch({
-        flag,
-        session,
-        kind: "mismatched",
-        differences: comparator.compare(answer, ran.value).differences,
-      });
+    const judge = (): void => {
+      const same = equal || noise.explained(differences);
+      count(flag, { compared: 1, ...(same ? { equal: 1 } : { mismatched: 1 }) });
+      if (!same && room("mismatched"))
+        keepMismatch({
+          flag,
+          session,
+          kind: "mismatched",
+          differences: comparator.compare(answer, ran.value).differences,
+        });
+    };
+    if (equal || again === undefined) judge();
+    else unjudged.push(judge);
+    if (again === undefined || noise.calibrations() >= aaLeast) judgeAll();
+  }
+
+  function judgeAll(): void {
+    const all = unjudged;
+    unjudged = [];
+    for (const judge of all) judge();
   }
 
   function wake(): void {
@@ -250,6 +270,7 @@ export function createShadowRunner(options: ShadowRunnerOptions = {}): ShadowRun
     async close() {
       stop.abort();
       queue.length = 0;
+      judgeAll();
       if (running > 0) await new Promise<void>((resolve) => idlers.push(resolve));
     },
   };

@@ -113,7 +113,7 @@ describe("the shadow runner", () => {
 
   it("does not count a field that the old engine does not reproduce itself, until the new one differs more often", async () => {
     let id = 0;
-    const shadow = createShadowRunner({ aaPercent: 100 });
+    const shadow = createShadowRunner({ aaPercent: 100, aaLeast: 20 });
     const answer = () => ({ text: "hi", requestId: ++id });
     for (let at = 0; at < 50; at++)
       shadow.submit({ flag: "f", session: "s", answer: answer(), next: () => answer(), again: () => answer() });

@@ -1,6 +1,7 @@
-import { HebraError, type Clock } from "@hebra/core";
+import { digest, HebraError, type Clock } from "@hebra/core";
 import { bucketAfter, hashPrefix } from "../../evaluate/murmur.ts";
 import { createCollector } from "../collector.ts";
+import { reportItems } from "../report.ts";
 import type { RolloutCommand } from "../commands.ts";
 import { createRolloutController } from "../controller.ts";
 import { verifyEvidence, type EvidenceRecord } from "../evidence.ts";
@@ -205,7 +206,11 @@ export async function playScenario(scenario: FilledScenario, seed: number): Prom
     if (missing.some(({ item }) => !/^(approval|evidence):|^smoke$/.test(item))) return;
     for (const entry of plan.full.evidence ?? []) {
       const [item, times] = entry.split("×") as [string, string | undefined];
-      for (let at = 0; at < Number(times ?? 1); at++) await act({ event: "attest", item });
+      for (let run = 0; run < Number(times ?? 1); run++) {
+        const report = { kind: item, at: new Date(clock.now()).toISOString(), ok: true, simulated: true, run };
+        const checked = reportItems.includes(item) ? { report: { ...report, digest: digest(report) } } : {};
+        await act({ event: "attest", item, ...checked });
+      }
     }
     for (const role of plan.full.approvals ?? []) await act({ event: "approve", role, by: `simulated ${role}` });
     if (plan.full.smokeMaxAgeMs !== undefined) await act({ event: "smoke", ok: true });

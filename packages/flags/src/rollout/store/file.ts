@@ -1,16 +1,15 @@
 import { errorMessage, HebraError } from "@hebra/core";
 import { appendFile, mkdir, open, readdir, readFile, rename, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { CounterRow } from "../counter-row.ts";
 import type { EvidenceRecord } from "../evidence.ts";
 import type { RolloutState } from "../state.ts";
 import { checkCommit } from "./check-commit.ts";
 import { takeLockFile, type LockFile } from "./lock-file.ts";
-import { rowKey } from "./memory.ts";
+import { counterFile, type CounterFile } from "./counter-file.ts";
 import type { RolloutStore } from "./store.ts";
 
 /**
- * A rollout store in a directory of one host: `<flag>.state.json`, `<flag>.evidence.jsonl` and `<flag>.counters.json`.
+ * A rollout store in a directory of one host: `<flag>.state.json`, `<flag>.evidence.jsonl` and `<flag>.counters.jsonl`.
  * Several processes may share it; each
  * write holds a lock file. The state's rename is the commit: evidence that a crash left behind it is cut off by the
  * next write.
@@ -71,7 +70,12 @@ export function fileRolloutStore(directory: string): RolloutStore {
   }
 
   const readState = (flag: string) => readJson<RolloutState & { evidenceBytes: number }>(path(flag, "state.json"));
-  const readRows = async (flag: string) => (await readJson<CounterRow[]>(path(flag, "counters.json"))) ?? [];
+  const files = new Map<string, CounterFile>();
+  const countersOf = (flag: string): CounterFile => {
+    const known = files.get(flag) ?? counterFile(path(flag, "counters.jsonl"));
+    files.set(flag, known);
+    return known;
+  };
 
   return {
     list: () =>
@@ -126,23 +130,17 @@ export function fileRolloutStore(directory: string): RolloutStore {
       ),
     async report(rows) {
       for (const flag of new Set(rows.map((row) => row.flag))) {
-        await locked(flag, async () => {
-          const known = new Map((await readRows(flag)).map((row) => [rowKey(row), row]));
-          for (const row of rows)
-            if (row.flag === flag && (known.get(rowKey(row))?.sequence ?? -1) < row.sequence)
-              known.set(rowKey(row), row);
-          await replace(path(flag, "counters.json"), [...known.values()]);
-        });
+        const own = rows.filter((row) => row.flag === flag);
+        await locked(flag, () => countersOf(flag).append(own));
       }
     },
-    counters: (flag, from) => wrap(readRows(flag).then((rows) => rows.filter((row) => row.start >= from))),
-    prune: (flag, before) =>
-      locked(flag, async () =>
-        replace(
-          path(flag, "counters.json"),
-          (await readRows(flag)).filter((row) => row.end >= before),
-        ),
+    counters: (flag, from) =>
+      wrap(
+        countersOf(flag)
+          .read()
+          .then((rows) => rows.filter((row) => row.start >= from)),
       ),
+    prune: (flag, before) => locked(flag, () => countersOf(flag).prune((row) => row.end >= before)),
     async close() {
       await last;
       closed = true;
