@@ -56,6 +56,35 @@ describe("pnpm chaos", () => {
     },
   );
 
+  it.skipIf(withoutRedisServer !== undefined)(
+    "leaves a demoted Redis with all that uses it, and keeps publishing beside deep backlogs and without a replica",
+    { timeout: PATIENCE },
+    async () => {
+      const json = join(directory, "outages.json");
+      const { code, said } = await chaos([
+        "--quick",
+        "--only",
+        "switch-over,deep-backlog,replica-gone",
+        "--json",
+        json,
+      ]);
+      expect(code, said).toBe(0);
+      const { phases, verdict } = JSON.parse(readFileSync(json, "utf8")) as {
+        phases: PhaseReport[];
+        verdict: Record<string, Bar>;
+      };
+      expect(phases.map(({ phase, settled }) => [phase, settled])).toEqual([["switch-over", true]]);
+      const none = ["lost", "double-commits", "order-violations", "backlog-miscounted", "durability-policy-broken"];
+      for (const name of none) expect(verdict[name], name).toMatchObject({ value: 0, ok: true });
+      for (const [name, bound] of Object.entries({
+        "switch-over": 2_000,
+        "publish-p99-beside-stats": 2,
+        "publishes-without-replica": 1_000,
+      }))
+        expect(verdict[name], name).toMatchObject({ bound });
+    },
+  );
+
   it("refuses a part that there is not, and says which there are", { timeout: PATIENCE }, async () => {
     const { code, said } = await chaos(["--only", "calm,clam"]);
     expect(code).toBe(2);

@@ -10,6 +10,8 @@ export interface FaultReport {
   none?: Record<string, number>;
   /** Must be at least 1, by the name of the bar. */
   some?: Record<string, number>;
+  /** Should be 0, and may not be on a machine that starves its processes; by the name of the bar. */
+  few?: Record<string, number>;
   /** Milliseconds until all was well again, and at most how many, by the name of the bar. */
   within?: Record<string, readonly [number, number]>;
 }

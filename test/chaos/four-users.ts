@@ -31,7 +31,6 @@ export async function openFourUsers(stage: Stage): Promise<FourUsers> {
   provider.watch!((event) => {
     if (event.type === "snapshot-loaded") seen = event.snapshot.document.rollouts?.["chaos"]?.version ?? 0;
   });
-  await provider.load();
 
   const uses: Record<string, () => Promise<unknown>> = {
     async turn() {
@@ -69,7 +68,9 @@ export async function openFourUsers(stage: Stage): Promise<FourUsers> {
       await wait(AGAIN_MS);
     }
   };
-  for (const use of Object.values(uses)) await use();
+  // A machine that has just begun may be slow.
+  await insist(async () => provider.load(), now());
+  for (const use of Object.values(uses)) await insist(use, now());
 
   return {
     async allWell(since) {

@@ -6,16 +6,19 @@ import { LEASE_MS, type Stage } from "./stage.ts";
 
 /** Milliseconds for which one chat floods, and how many of its messages are on their way at once. */
 const FLOOD_MS = 12_000;
-const AT_ONCE = 50;
+const AT_ONCE = 20;
+/** Milliseconds after which a flood that nobody has refused is given up. */
+const FLOOD_PATIENCE_MS = 60_000;
 /** Milliseconds that a message of the flood takes. */
-const FLOOD_HANDLE_MS = 200;
+const FLOOD_HANDLE_MS = 1_000;
 
 /** One chat publishes as fast as it can, until it is refused and on. */
 export async function floodChat(stage: Stage): Promise<FaultReport> {
-  const until = now() + FLOOD_MS;
+  const startedAt = now();
   let [count, refused, other] = [0, 0, 0];
+  const goesOn = () => now() - startedAt < (refused > 0 ? FLOOD_MS : FLOOD_PATIENCE_MS);
   const pour = async () => {
-    while (now() < until) {
+    while (goesOn()) {
       const id = String(count++);
       const text = `flood/${id}|${FLOOD_HANDLE_MS}`;
       try {

@@ -29,9 +29,10 @@ export async function fillMemory(stage: Stage): Promise<FaultReport> {
       note: `${held.length} turns under way, ${left().length} of them unfinished, ${again.length} begun again; publishing: ${refused}; full for ${Math.round(now() - fullAt)} ms`,
       none: {
         "unfinished-without-memory": left().length,
-        "begun-again-without-memory": again.length,
         "accepted-without-memory": refused === "accepted" ? 1 : 0,
       },
+      // A lease that a starved process could not renew.
+      few: { "begun-again-without-memory": again.length },
       some: { "turns-without-memory": held.length },
     };
   } finally {

@@ -86,7 +86,7 @@ const SETTLE_MS = 60_000;
 export async function playPhase(stage: Stage, phase: Phase, bars: Bars): Promise<PhaseReport> {
   const { name, fault, slow = [] } = phase;
   const startedAt = now();
-  const each = stage.quick ? Math.min(3, phase.each ?? 3) : (phase.each ?? 12);
+  const each = stage.quick ? Math.min(3, Math.ceil((phase.each ?? 6) / 2)) : (phase.each ?? 12);
   let over = fault === undefined;
   const [sent, seen] = await Promise.all([
     // A fault that takes its time is not to run out of people who talk.
@@ -106,6 +106,7 @@ export async function playPhase(stage: Stage, phase: Phase, bars: Bars): Promise
   hold(report, bars);
   for (const [bar, count] of Object.entries(seen?.none ?? {})) bars.none(bar, count, "times");
   for (const [bar, count] of Object.entries(seen?.some ?? {})) bars.some(bar, count, "times");
+  for (const [bar, count] of Object.entries(seen?.few ?? {})) bars.atMost(bar, count, 0, "times");
   for (const [bar, [ms, bound]] of Object.entries(seen?.within ?? {})) bars.within(bar, ms, bound);
   phase.bar?.(report, bars);
   return report;

@@ -27,7 +27,7 @@ import { now, type Absence, type LogLine, type Received } from "./records.ts";
 export const LEASE_MS = 2_000;
 
 /** Messages that one conversation may have waiting: one that floods meets it soon. */
-const MAX_BACKLOG = 100;
+const MAX_BACKLOG = 40;
 
 /** What a run works with: servers, a gateway in this process, and workers in others. */
 export interface Stage {
