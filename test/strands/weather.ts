@@ -107,11 +107,15 @@ export function createWeather(under: { store: ThreadStore; locks: LockManager; c
     for (const { id, finishReason } of steps) if (finishReason !== null) answered.add(id);
   }
 
+  /** What locks that are kept in a store, or on a server of their own, may be refused with. */
+  const lockCodes = ["UNREACHABLE", "STORE_BUSY", "STORE_FAILED", "TIMEOUT"] as const;
+  let asked = 0;
   const held = new Set<{ lose(): void }>();
   const locks: LockManager = {
     ...under.locks,
     async acquire(key, options) {
-      if (clock.now() < locksAwayUntil) throw unreachable(`the lock ${key}`);
+      if (clock.now() < locksAwayUntil)
+        throw new HebraError(lockCodes[asked++ % lockCodes.length]!, `The locks failed: ${key}.`, { retryable: true });
       const lease = await under.locks.acquire(key, options);
       return losable(lease, held);
     },

@@ -275,3 +275,28 @@ describe("a definition that is gone", () => {
     await engine.close();
   });
 });
+
+for (const code of ["STORE_BUSY", "UNREACHABLE", "STORE_FAILED"] as const)
+  test(`a message is stored while the locks answer ${code}, and runs once they are back [EN-7]`, async () => {
+    const over = clocked();
+    let away = true;
+    const locks: LockManager = {
+      ...over.locks,
+      async acquire(key, options) {
+        if (away) throw new HebraError(code, "The locks did not answer.", { retryable: true });
+        return over.locks.acquire(key, options);
+      },
+    };
+    const definition = scripted([{ text: "Hi." }]);
+    const { engine, store } = setUp(definition, { ...over, locks });
+    const say = (id: string, whenBusy: "merge" | "reject") =>
+      engine.react(definition, { id, text: id }, { address, whenBusy });
+    const turn = await say("a", "merge");
+    await assert.rejects(say("b", "reject"), { code });
+    await over.clock.advance(5_000);
+    away = false;
+    assert.equal((await settle(over.clock, turn.result)).text, "Hi.");
+    assert.deepEqual((await engine.health()).stuck, []);
+    await expectSettled(store);
+    await engine.close();
+  });

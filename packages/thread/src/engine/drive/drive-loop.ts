@@ -6,7 +6,7 @@ import type { DriveTarget } from "./drive-target.ts";
 import type { DriverOptions, StartedWork } from "./driver-options.ts";
 import { nextWork } from "./next-turn.ts";
 import { giveUpWork, runOne, sumUp } from "./run-one.ts";
-import { isDeleted, isPassing } from "../turn/turn-errors.ts";
+import { isDeleted, isPassing, markStoreError } from "../turn/turn-errors.ts";
 
 /** What a drive begins with. */
 export interface DriveStart {
@@ -89,8 +89,15 @@ export async function runDrive(
   }
 }
 
-const acquire = ({ locks, leaseTtlMs, closed }: DriverOptions, { lockKey }: DriveTarget): Promise<Lease> =>
-  locks.acquire(lockKey, { ttlMs: leaseTtlMs, waitMs: Infinity, signal: closed });
+async function acquire({ locks, leaseTtlMs, closed }: DriverOptions, { lockKey }: DriveTarget): Promise<Lease> {
+  try {
+    return await locks.acquire(lockKey, { ttlMs: leaseTtlMs, waitMs: Infinity, signal: closed });
+  } catch (error) {
+    // Locks may be kept in a store, and are then busy or away as it is.
+    if (HebraError.isInstance(error) && error.retryable) markStoreError(error);
+    throw error;
+  }
+}
 
 async function underLease(
   options: DriverOptions,

@@ -2,6 +2,7 @@ import { errorCode, HebraError } from "@hebra/core";
 import { lockKey, type Lease } from "@hebra/lock";
 import { defaultReactor } from "../../definition/default-reactor.ts";
 import type { AnyThreadDefinition } from "../../definition/define-thread.ts";
+import type { BusyPolicy } from "../../definition/policy.ts";
 import type { Snapshot } from "../../store/store.ts";
 import type { Address, ReactOptions } from "../api.ts";
 import { assertOpen, definitionOf, find, locate, tenantOf, tryLease, type EngineCore } from "../engine-core.ts";
@@ -30,7 +31,8 @@ export async function react(
     if (definition.reactor === undefined) await defaultReactor(definition);
     const tenant = tenantOf(options.address);
     const key = lockKey(tenant, await keyOf(core, options.address));
-    lease ??= core.driver.takeOffered(key) ?? (await tryLease(core, key));
+    const policy = options.whenBusy ?? definition.policy.whenBusy;
+    lease ??= core.driver.takeOffered(key) ?? (await leaseIfAny(core, key, policy));
     const located = await locateUnder(core, { tenant, definition, key, lease, options });
     lease = located.lease;
     const accepted = await take(core, { ...located, tenant, definition, trigger }, lease, options);
@@ -67,6 +69,20 @@ function acceptTrigger({ telemetry }: EngineCore, input: Trigger): ParsedTrigger
   return { ...trigger, correlation: telemetry.caused(trigger.correlation) };
 }
 
+/**
+ * The lease of an idle thread. While the locks do not answer a message can still be stored, and runs once they do;
+ * only `reject` has to know.
+ */
+async function leaseIfAny(core: EngineCore, key: string, policy: BusyPolicy): Promise<Lease | undefined> {
+  try {
+    return await tryLease(core, key);
+  } catch (error) {
+    if (policy === "reject" || !HebraError.isInstance(error) || !error.retryable) throw error;
+    core.logger.warn("The locks did not answer: a message waits in line until they do.", { code: error.code });
+    return undefined;
+  }
+}
+
 async function keyOf(core: EngineCore, address: Address): Promise<string> {
   return "key" in address ? address.key : (await find(core, address)).thread.key;
 }
@@ -88,7 +104,7 @@ async function locateUnder(
   await core.locks.seed(key, snapshot.context.fence);
   if (options.lease !== undefined) return { snapshot, lease };
   await lease.release();
-  const next = await tryLease(core, key);
+  const next = await leaseIfAny(core, key, options.whenBusy ?? definition.policy.whenBusy);
   return { snapshot: await locate(core, tenant, options.address, definition), lease: next };
 }
 
