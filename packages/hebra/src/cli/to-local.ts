@@ -12,6 +12,7 @@ import {
 } from "@hebra/thread/runtime";
 import { loadApp, loadConfig } from "./app.ts";
 import { lineOf, seconds, unfinished } from "./move-progress.ts";
+import { withFlags } from "./flags/with-flags.ts";
 import type { CliOptions } from "./options.ts";
 
 /** `hebra to-local` */
@@ -51,12 +52,6 @@ export async function toLocal(options: CliOptions, output: Output, signal: Abort
   } catch (error) {
     throw unfinished(error);
   }
-}
-
-/** The flags stay as they are, secrets unread. */
-async function withFlags(local: RuntimeConfig, before: string): Promise<RuntimeConfig & { flags?: object }> {
-  const { flags } = JSON.parse(await readFile(before, "utf8")) as { flags?: object };
-  return flags === undefined ? local : { ...local, flags };
 }
 
 function summary({ ms, moved, contexts, deadLetters }: MoveReport, out: string, directory: string): string {
