@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { redisFlagWriter, type RedisFlagWriter } from "@hebra/flags/redis";
+import { redisFlagWriter, redisRolloutStore, type RedisFlagWriter } from "@hebra/flags/redis";
 import { eventually } from "@hebra/test-servers/eventually";
 import { everyWrite, startRedis, withoutRedisServer, type TestRedis } from "@hebra/test-servers/redis";
 import assert from "node:assert/strict";
@@ -58,7 +58,7 @@ describe.skipIf(withoutRedisServer !== undefined)("a deployment of a gateway and
   }
 
   test(
-    "follows an edit of the flag within a second, without a deploy: off, allow list, 10 %, kill",
+    "follows an edit of the flag within a second, without a deploy, and reports what its turns did: off, allow list, 10 %, kill",
     async () => {
       await flag({});
       const { gateway, workers } = start();
@@ -90,7 +90,8 @@ describe.skipIf(withoutRedisServer !== undefined)("a deployment of a gateway and
       await within("new", await flag({ allow: { org: ["default"] } }), (n) => `allowed-${n}`);
       assert.equal(await engineOf("first"), "new", "a session changes its engine between two turns");
       await flag({ canary: { percent: 10 } });
-      await eventually(async () => (await engineOf(`ten-${Math.random()}`)) === "old", "10 % is in force", PATIENCE);
+      let tens = 0;
+      await eventually(async () => (await engineOf(`ten-${tens++}`)) === "old", "10 % is in force", PATIENCE);
       const arms = [];
       for (let n = 0; n < 30; n++) arms.push(await engineOf(`share-${n}`));
       const share = arms.filter((engine) => engine === "new").length;
@@ -104,6 +105,17 @@ describe.skipIf(withoutRedisServer !== undefined)("a deployment of a gateway and
         child.kill("SIGTERM");
         assert.equal((await exit).code, 0);
       }
+      const rollouts = redisRolloutStore({ url: redis.url });
+      const rows = await rollouts.counters(KEY, 0);
+      await rollouts.close();
+      // A session that both workers served is in a row of each.
+      const units = (arm: "new" | "legacy") => new Set(rows.flatMap((row) => row[arm]!.units!.map(([mark]) => mark)));
+      const [counted, tries] = [units("new").size, arms.length + tens];
+      assert.ok(counted >= share && counted <= share + tens, `${counted} sessions of the new arm among ${tries}`);
+      assert.ok(units("legacy").size >= 30 - share, "the allow list is in neither arm, the rest is");
+      const verified = rows.map(({ persistence }) => persistence ?? { checked: 0, missing: 0 });
+      assert.ok(verified.some(({ checked }) => checked > 0));
+      assert.ok(verified.every(({ missing }) => missing === 0));
     },
     TIME,
   );

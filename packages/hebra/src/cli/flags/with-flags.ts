@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { RuntimeConfig } from "@hebra/thread/runtime";
 
 /**
- * A new configuration with the flags of the one before, as they were written: names of environment variables stay names.
+ * A new configuration with the flags of the one before, as they were written: names of variables stay names.
  *
  * @param before - the file of the configuration before
  */
