@@ -1,7 +1,7 @@
 // Imports every packed entry under other versions of Node.js, and has each resume a turn that SIGKILL cut off and play
 // turns over models of the AI SDK 7 and its provider packages.
 //   tsx scripts/packed/nodes.ts --tarballs DIRECTORY [--project DIRECTORY] [--tally FILE]
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argumentsOf } from "../lib/arguments.mjs";
 import { removeDirectory, temporaryDirectory } from "../lib/guard.mjs";
@@ -117,9 +117,11 @@ async function streams(
   command: string,
   recordings: string,
 ): Promise<string | undefined> {
-  writeFileSync(join(project, "streams.mjs"), programOf("streams.mjs"));
-  for (const { name, source } of streamFixtures) writeFileSync(join(project, name), source);
-  const { ok, output } = await run(command, ["--no-warnings", "streams.mjs", recordings, String(INTERRUPTIONS)], {
+  for (const folder of ["nodes", "provider-streams"]) mkdirSync(join(project, folder), { recursive: true });
+  const program = join("nodes", "streams.mjs");
+  writeFileSync(join(project, program), programOf("streams.mjs"));
+  for (const { name, source } of streamFixtures) writeFileSync(join(project, "provider-streams", name), source);
+  const { ok, output } = await run(command, ["--no-warnings", program, recordings, String(INTERRUPTIONS)], {
     cwd: project,
     output: "capture",
     env: { PATH: process.env["PATH"] },

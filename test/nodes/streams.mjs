@@ -3,15 +3,16 @@
 // provider packages, beside copies of the fixtures of test/provider-streams:
 //   node streams.mjs RECORDINGS POINTS
 import { isDeepStrictEqual } from "node:util";
-import { hostTools, playEngine, playInterrupted, playStreamText } from "./play.fixture.ts";
-import { modelOf, plainAnswer, readRecordings, splitAnswers } from "./providers.fixture.ts";
-import { violations } from "./rules.fixture.ts";
+import { hostTools, playEngine, playInterrupted, playStreamText } from "../provider-streams/play.fixture.ts";
+import { modelOf, plainAnswer, readRecordings, splitAnswers } from "../provider-streams/providers.fixture.ts";
+import { violations } from "../provider-streams/rules.fixture.ts";
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 const [path = "", points = "60"] = process.argv.slice(2);
 /** @type {string[]} */
 const problems = [];
-/** @type {{ recording: import("./providers.fixture.ts").Recording, names: string[], after: number }[]} */
+/** @typedef {import("../provider-streams/providers.fixture.ts").Recording} Recording */
+/** @type {{ recording: Recording, names: string[], after: number }[]} */
 const places = [];
 const recordings = readRecordings(path).map(splitAnswers);
 
