@@ -4,6 +4,7 @@ import type { FlagContext } from "../evaluate/types.ts";
 import { entriesOf, etagOf, type CallContext } from "./context.ts";
 import { bodyOf, json, onlyKnown, text, type RouteEntry } from "./http.ts";
 import { noneMatches } from "./etags.ts";
+import { notesOn } from "./housekeeping.ts";
 import { kill, unkill, type KillRequest } from "./kill.ts";
 import { setFlag } from "./set-flag.ts";
 import { requireRole } from "./tokens.ts";
@@ -51,7 +52,8 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
     "/v1/flags",
     async ({ context }) => {
       requireRole(context.principal, "read");
-      const { document, overrides, revision } = await readView(context.documents, context.service.store);
+      const view = await readView(context.documents, context.service.store);
+      const { document, overrides, phases, revision } = view;
       const keys = [
         ...new Set([
           ...Object.keys(document.flags),
@@ -70,6 +72,8 @@ export const flagRoutes: readonly RouteEntry<CallContext>[] = [
           etag: etagOf(document, key),
           ...entriesOf(document, key),
           override: overrides[key] ?? null,
+          phase: phases[key] ?? null,
+          notes: notesOn(key, view, context.clock.now()),
         })),
       });
     },

@@ -21,12 +21,12 @@ function around(document: FlagDocument, key: string): FlagDocument {
 const SAMPLE = 2_000;
 
 async function shareOf(context: CallContext, key: string, view: FlagView): Promise<number> {
-  const { document, overrides, revision } = view;
+  const { document, overrides } = view;
   const listed = Object.keys(document.rollouts?.[key]?.environments ?? {});
   const environments = [context.environment, undefined, ...listed];
   let share = 0;
   for (const environment of new Set(environments)) {
-    const flags = await flagsOf({ document: around(document, key), overrides, revision }, environment);
+    const flags = await flagsOf({ document: around(document, key), overrides }, environment);
     let fresh = 0;
     for (let at = 0; at < SAMPLE; at++) {
       const id = randomUUID();

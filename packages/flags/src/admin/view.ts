@@ -1,6 +1,7 @@
 import { createFlags, type Flags } from "../client/create-flags.ts";
 import { effectiveRollout, type EffectiveRollout } from "../evaluate/effective.ts";
 import type { Decision, FlagContext, FlagDocument, FlagOverride, RolloutConfig, RuleId } from "../evaluate/types.ts";
+import type { PhaseName } from "../rollout/phase.ts";
 import { overrideOf } from "../rollout/state.ts";
 import type { RolloutStore } from "../rollout/store/store.ts";
 import type { FlagDocumentStore } from "./documents.ts";
@@ -10,6 +11,8 @@ export interface FlagView {
   readonly document: FlagDocument;
   readonly revision: number;
   readonly overrides: Readonly<Record<string, FlagOverride>>;
+  /** Where each rollout stands. */
+  readonly phases: Readonly<Record<string, PhaseName>>;
 }
 
 /** Reads both. */
@@ -17,15 +20,21 @@ export async function readView(documents: FlagDocumentStore, store: RolloutStore
   const { document, revision } = await documents.read();
   // Keys come from callers: nothing may be found that nobody put there.
   const overrides = Object.create(null) as Record<string, FlagOverride>;
+  const phases = Object.create(null) as Record<string, PhaseName>;
   for (const flag of await store.list()) {
     const state = await store.read(flag);
-    if (state !== undefined) overrides[flag] = overrideOf(state);
+    if (state === undefined) continue;
+    overrides[flag] = overrideOf(state);
+    phases[flag] = state.phase.name;
   }
-  return { document, revision, overrides };
+  return { document, revision, overrides, phases };
 }
 
 /** The flags of a view; the caller closes them. */
-export async function flagsOf({ document, overrides }: FlagView, environment: string | undefined): Promise<Flags> {
+export async function flagsOf(
+  { document, overrides }: Pick<FlagView, "document" | "overrides">,
+  environment: string | undefined,
+): Promise<Flags> {
   const flags = createFlags({
     provider: { name: "admin", load: () => ({ document, overrides }), close: () => Promise.resolve() },
     ...(environment === undefined ? {} : { environment }),

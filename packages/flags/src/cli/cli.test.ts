@@ -7,6 +7,7 @@ import { memoryIncidents } from "../incident/stores.ts";
 import { errorSignature } from "@hebra/core";
 import { createIncidentRecorder } from "../incident/recorder.ts";
 import { createDecisionTable } from "../incident/decision-table.ts";
+import { rolloutPlan } from "../rollout/plan.ts";
 import { bare, FLAG, passingReport } from "../rollout/rollout-world.fixture.ts";
 import type { Io } from "@hebra/cli-kit";
 import { runLine } from "./cli.fixture.ts";
@@ -269,6 +270,27 @@ describe("the policy and an amendment", () => {
     expect(out).toMatch(/power +\d+ new and \d+ legacy an hour, base [\d.]+ %; this step's window finds /);
     expect(out).toMatch(/× 2 in about .*, × 3 in about .*, × 5 in about .*, × 10 in about /);
   });
+});
+
+it("list names owners, and the flags to tidy up: expired, retired and still referenced", async () => {
+  const put = async (key: string, rollout: object) =>
+    run(`set ${key} --file ${await write(`${key}.json`, { version: 0, ...rollout })} --reason r`);
+  await put("old", { owner: "team-a", expires: "2026-01-01" });
+  await put("child", { owner: "team-b", expires: "2027-01-01", prerequisites: [{ flag: FLAG }] });
+  expect((await run("list", "reader")).out).toMatch(/old: It expired on 2026-01-01; its owner is team-a/);
+  expect((await run("list", "reader")).out).not.toMatch(/retired|child:/);
+  const state = (await admin.world.service.act(FLAG, {
+    event: "start",
+    by: "ana",
+    reason: "go",
+    plan: rolloutPlan({ owner: "team" }),
+  }))!;
+  const after = { ...state, phase: { name: "retired" as const }, revision: state.revision + 1 };
+  await admin.world.store.commit({ state: after, evidence: [] });
+  const { out } = await run("list", "reader");
+  expect(out).toMatch(/child +1 .*team-b/);
+  expect(out).toMatch(/engine-v2: It is retired and still in the document/);
+  expect(out).toMatch(/engine-v2: It is retired, and child depend on it/);
 });
 
 describe("a rehearsal", { timeout: 60_000 }, () => {

@@ -25,7 +25,9 @@ export const flagEntries = {
   list: {
     summary: "Lists all flags and the state of their rollouts.",
     options: [],
-    details: ["A flag is shown with its version, its canary and shadow shares, and whether it is killed."],
+    details: [
+      "A flag is shown with its version, its canary and shadow shares, its owner, and whether it is killed. Below are the flags to tidy up: expired ones, and retired ones that are still in the document or depended upon.",
+    ],
     examples: [["list", "a table"]],
   },
   get: {

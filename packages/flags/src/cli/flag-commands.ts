@@ -13,8 +13,11 @@ const flagPath = ({ operand }: FlagCall): string => `/v1/flags/${encode(operand)
 /** One flag of the admin's list. */
 export interface FlagRow {
   readonly key: string;
+  /** What to tidy up. */
+  readonly notes?: readonly string[];
   readonly rollout: {
     readonly version?: number;
+    readonly owner?: string;
     readonly kill?: Kill | null;
     readonly canary?: { readonly percent: number };
     readonly shadow?: { readonly percent: number };
@@ -48,11 +51,16 @@ export async function list(call: FlagCall): Promise<Report> {
           : override === null
             ? "no rollout"
             : "rollout",
+      rollout?.owner ?? "–",
     ]);
+    const notes = safe.flags.flatMap(({ key, notes = [] }) => notes.map((note) => paint("yellow", `${key}: ${note}`)));
     const all = safe.everything?.kill;
     return [
       ...(all ? [paint("red", `EVERYTHING is killed by ${all.by}: ${all.reason}`), ""] : []),
-      rows.length === 0 ? "There is no flag." : table([["flag", ">version", ">canary", ">shadow", "state"], ...rows]),
+      rows.length === 0
+        ? "There is no flag."
+        : table([["flag", ">version", ">canary", ">shadow", "state", "owner"], ...rows]),
+      ...(notes.length === 0 ? [] : ["", ...notes]),
     ].join("\n");
   });
 }

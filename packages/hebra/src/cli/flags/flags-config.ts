@@ -11,6 +11,7 @@ const provider = z.discriminatedUnion("backend", [
   z.strictObject({ backend: z.literal("rollouts"), pollMs: milliseconds.optional() }),
   z.strictObject({ backend: z.literal("file"), path: text, pollMs: milliseconds.optional() }),
   z.strictObject({ ...redis, pollMs: milliseconds.optional() }),
+  z.strictObject({ ...postgres, pollMs: milliseconds.optional(), listen: z.boolean().optional() }),
   z.strictObject({
     backend: z.literal("http"),
     url: text,

@@ -127,6 +127,10 @@ async function providerOf(
       const { backend: _backend, ...options } = config;
       return (await import("@hebra/flags/redis")).redisProvider(given(options));
     }
+    case "postgres": {
+      const { backend: _backend, url: connectionString, ...options } = config;
+      return (await import("@hebra/flags/postgres")).postgresProvider(given({ connectionString, ...options }));
+    }
     case "http": {
       const { backend: _backend, ...options } = config;
       return (await import("@hebra/flags/http")).httpProvider(given(options));
