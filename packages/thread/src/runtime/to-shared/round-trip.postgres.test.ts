@@ -8,7 +8,7 @@ import { memoryChannel } from "../runtime.fixture.ts";
 import { database, TIME } from "../to-local/move-to-local.fixture.ts";
 import { createSenders, sharedBench } from "./move-to-shared.fixture.ts";
 
-const chats = Array.from({ length: 6 }, (_, n) => `c${n}`);
+const chats = Array.from({ length: 4 }, (_, n) => `c${n}`);
 
 describe.skipIf(withoutRedisServer !== undefined || database === undefined)("a deployment under load", () => {
   const { directory, deployment, toShared, start, move } = sharedBench();
@@ -21,13 +21,13 @@ describe.skipIf(withoutRedisServer !== undefined || database === undefined)("a d
       const senders = createSenders(chats, 150);
       const first = await start(local, channels[0]);
       senders.to(channels[0]);
-      await channels[0].received(30);
+      await channels[0].received(12);
 
       const out = await toShared(shared);
       await first.runtime.close();
       const second = await start(shared, channels[1]);
       senders.to(channels[1]);
-      await channels[1].received(30);
+      await channels[1].received(12);
 
       const back = await move(shared);
       await second.runtime.close();
@@ -36,7 +36,7 @@ describe.skipIf(withoutRedisServer !== undefined || database === undefined)("a d
         channels[2],
       );
       senders.to(channels[2]);
-      await channels[2].received(30);
+      await channels[2].received(12);
       const { sent, refused } = await senders.stop();
       const total = [...sent.values()].reduce((sum, count) => sum + count, 0);
       const replies = () => channels.flatMap((channel) => channel.replies);
