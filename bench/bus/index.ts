@@ -172,7 +172,7 @@ async function throughput(context: BenchContext, server: BenchRedis): Promise<vo
   context.bar("keys left by idle conversations", of(lasting), "<=", 3, "keys");
 }
 
-/** What an idle delivery cannot be faster than: microseconds of the server's two scripts before it, and a round trip. */
+/** What bounds an idle delivery, in microseconds: the two scripts before it, and an empty round trip. */
 async function idleBounds(server: BenchRedis): Promise<{ scripts: number; roundTrip: number }> {
   await server.admin.flushall();
   const opened = await subjects["@hebra/bus"](server);
