@@ -89,6 +89,7 @@ function triggerOf({ body, caller, host }: MessageCall): Trigger {
     channel: "http",
     metadata: {
       ...(metadata as JsonObject),
+      [MESSAGE_ID]: id,
       ...(caller.user === undefined ? {} : { sender: { id: caller.user } }),
     },
   };

@@ -1,0 +1,2 @@
+"use client";
+export { useApprovals, useThread, useThreadList, type Page } from "./hooks.ts";
