@@ -1,5 +1,4 @@
 import type { Outcome } from "../route/router.ts";
-import type { CounterRow } from "./counter-row.ts";
 
 /** Turns of one arm. */
 export interface TurnCounts {
@@ -74,7 +73,7 @@ export function createBreakdown(): BreakdownCounter {
 }
 
 /** Adds the rows of all processes up. */
-export function breakdownOf(rows: readonly CounterRow[]): Breakdown {
+export function breakdownOf(rows: readonly { readonly breakdown?: BreakdownRow }[]): Breakdown {
   const tenants = new Map<string, { new: TurnCounts; legacy: TurnCounts }>();
   const signatures = new Map<string, { code: string; message: string; new: number; legacy: number }>();
   for (const { breakdown } of rows) {
