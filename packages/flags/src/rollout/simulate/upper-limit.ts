@@ -16,7 +16,7 @@ export function clopperPearsonUpper(count: number, runs: number, level = 0.95): 
 }
 
 /** P(X ≤ count) of a binomial distribution. */
-function atMost(count: number, runs: number, share: number): number {
+export function atMost(count: number, runs: number, share: number): number {
   let log = runs * Math.log1p(-share);
   let sum = Math.exp(log);
   for (let k = 1; k <= count; k++) {
