@@ -24,6 +24,9 @@ const heavy = [
 /** Peers whose absence is no error: what needs them does nothing instead. */
 const silentPeers = new Set(["@opentelemetry/api"]);
 
+/** Peers that an entry of their own imports outright. Their name is a verb of the engine too. */
+const outrightPeers = new Set(["react"]);
+
 const manifests = new Map(publishedPackages().map(({ manifest }) => [manifest.name, manifest]));
 const thread = entries.find(({ specifier }) => specifier === "@hebra/thread")!;
 
@@ -87,7 +90,9 @@ test("every file that loads an optional peer is reached from an entry with a row
         ...entry,
         files: staticGraph(entry.file).files.filter((path) => path.startsWith(`${entry.directory}/`)),
       }));
-    const peers = Object.keys(manifest.peerDependenciesMeta ?? {}).filter((peer) => !silentPeers.has(peer));
+    const peers = Object.keys(manifest.peerDependenciesMeta ?? {}).filter(
+      (peer) => !silentPeers.has(peer) && !outrightPeers.has(peer),
+    );
     for (const path of new Set(own.flatMap(({ files }) => files))) {
       // A peer is loaded by `import()`, or its name is handed to a loader.
       const named = [...moduleImports(path).dynamic.map(packageName), ...moduleImports(path).strings];
