@@ -4,7 +4,7 @@ import { redisFailover } from "./redis-failover.ts";
 export interface RedisCallsOptions {
   /** Drops the connections. The client opens others and sends again what has no answer. */
   readonly reconnect: () => void;
-  /** Milliseconds without any answer after which the connections are dropped. @defaultValue 4,000 */
+  /** Milliseconds without any answer after which the connections are dropped. @defaultValue 3,000 */
   readonly silenceMs?: number | undefined;
   /**
    * Asks the server for its `ROLE`. With it, a server that was demoted is left even by those who only read. Left out,
@@ -49,7 +49,7 @@ const isReply = (error: unknown) => error instanceof Error && (/Reply/.test(erro
  * }
  * ```
  */
-export function createRedisCalls({ reconnect, silenceMs = 4_000, role }: RedisCallsOptions): RedisCalls {
+export function createRedisCalls({ reconnect, silenceMs = 3_000, role }: RedisCallsOptions): RedisCalls {
   let heardAt = -Infinity;
   let reconnectedAt = -Infinity;
   let roleAskedAt = -Infinity;

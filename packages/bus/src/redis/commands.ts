@@ -48,7 +48,7 @@ export interface RedisCommands {
   waiting(): WaitingConnection;
   /**
    * Drops the command connection and opens another, on which commands without an answer are sent again. Called when it
-   * was silent for longer than a request may take, and when the server is no longer the one to write to. Without it the
+   * was silent for 3 s or a request's limit, and when the server is no longer the one to write to. Without it the
    * client must do so by itself.
    */
   reconnect?(): void;

@@ -31,7 +31,7 @@ export interface RunnerOptions {
 }
 
 /** Milliseconds of silence after which the connection is replaced, where requests may take longer. */
-const SILENCE_MS = 8_000;
+const SILENCE_MS = 3_000;
 
 /** Milliseconds for which a command is sent again to a server that refuses to serve: a switch-over takes less. */
 const FAILOVER_MS = 2_000;

@@ -17,7 +17,7 @@ export interface RedisCommands {
   subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
   /**
    * Drops the connections and opens others, on which commands without an answer are sent again. Called when the server
-   * was silent for longer than a request may take, and when it is no longer the one to write to. Without it the client
+   * was silent for 3 s or a request's limit, and when it is no longer the one to write to. Without it the client
    * must do so by itself.
    */
   reconnect?(): void;

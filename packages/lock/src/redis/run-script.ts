@@ -20,7 +20,7 @@ const PASSING = /^(TRYAGAIN|NOREPLICAS|BUSY)\b/;
 const FLAGS_UNKNOWN = /unexpected symbol near '#'/;
 
 /** Milliseconds of silence after which the connection is replaced, where requests may take longer. */
-const SILENCE_MS = 8_000;
+const SILENCE_MS = 3_000;
 
 /** Milliseconds for which a script is sent again to a server that refuses to serve: a switch-over takes less. */
 const FAILOVER_MS = 2_000;

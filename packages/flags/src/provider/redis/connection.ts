@@ -66,7 +66,7 @@ export interface Listeners {
 export interface LazyRedis {
   /**
    * Asks the server, within the time that a command may take. Throws what the client threw, an error that says so when
-   * the time is over, or that it was closed. Connections that stay silent for that time, at most 4 s, are replaced, and
+   * the time is over, or that it was closed. Connections that stay silent for that time, at most 3 s, are replaced, and
    * so are those to a server that was demoted or is loading: `work` is then done again.
    */
   ask<T>(work: (client: IoredisClient) => Promise<T>): Promise<T>;
@@ -86,7 +86,7 @@ export interface LazyRedis {
 const DISCONNECT_MS = 50;
 
 /** Milliseconds of silence after which connections are replaced, where commands may take longer. */
-const SILENCE_MS = 4_000;
+const SILENCE_MS = 3_000;
 
 /** Milliseconds between two looks at the connections of one who listens. */
 const LOOK_MS = 1_000;

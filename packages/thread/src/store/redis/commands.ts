@@ -13,7 +13,7 @@ export interface RedisCommands {
   subscribe(channel: string, onMessage: (message: string) => void, onGap: () => void): Promise<void>;
   /**
    * Drops the connections and opens others, on which commands without an answer are sent again. Called when the server
-   * was silent for 4 s, and when it is no longer the one to write to. Without it the client must do so by itself.
+   * was silent for 3 s, and when it is no longer the one to write to. Without it the client must do so by itself.
    */
   reconnect?(): void;
   /** Closes the connections that this object opened, not those it was given. */
