@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { memoryIncidents } from "../incident/stores.ts";
 import { createRandom } from "../rollout/workload.ts";
 import { FLAG } from "../rollout/rollout-world.fixture.ts";
 import { serveAdmin, tokens } from "./admin.fixture.ts";
@@ -146,7 +147,7 @@ function request(at: number, random: () => number): Sent {
 
 it(`${REQUESTS} malformed requests crash nothing, get no 5xx, and let nobody in`, async () => {
   console.log(`fuzz seed ${SEED}`);
-  const admin = await serveAdmin();
+  const admin = await serveAdmin({ incidents: memoryIncidents() });
   const random = createRandom(SEED);
   const counts: Record<string, Record<number, number>> = {};
   const wrong: unknown[] = [];

@@ -57,6 +57,10 @@ describe("malformed requests", () => {
       expect((await admin.call("reader", "GET", path)).status).toBe(404);
     const { body } = await admin.call("reader", "POST", "/v1/explain", { flag: key, context: { session: "s" } });
     expect(body).toMatchObject({ decision: { mode: "legacy", ruleId: "not-found" } });
+    // A rollout of that name takes no other flag's document along.
+    const plan = { owner: "team" };
+    await admin.call("ana", "POST", `/v1/flags/${key}/rollout/start`, { reason: "r", plan });
+    expect((await admin.call("reader", "GET", "/v1/document")).status).toBe(200);
   });
 
   it.each([

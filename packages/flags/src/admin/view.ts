@@ -45,13 +45,12 @@ export async function flagsOf(
 
 /** The document with every rollout's effect written into it, for processes that know documents only. */
 export function mergedDocument({ document, overrides }: FlagView): FlagDocument {
-  const rollouts: Record<string, RolloutConfig> = {
-    ...(document.rollouts as Record<string, RolloutConfig> | undefined),
-  };
+  // Keys come from callers: as members of an object, `__proto__` would not be one.
+  const rollouts = new Map<string, RolloutConfig>(Object.entries(document.rollouts ?? {}));
   for (const [flag, override] of Object.entries(overrides)) {
-    const own = rollouts[flag];
+    const own = rollouts.get(flag);
     const version = Math.max(own?.version ?? 0, 0) + (override.version ?? 0);
-    rollouts[flag] = {
+    rollouts.set(flag, {
       ...own,
       version,
       canary: { percent: override.canaryPercent ?? own?.canary?.percent ?? 0 },
@@ -61,9 +60,9 @@ export function mergedDocument({ document, overrides }: FlagView): FlagDocument 
       ...(override.maxMode === "legacy"
         ? { kill: own?.kill ?? { at: "1970-01-01T00:00:00Z", by: "rollout", reason: "The rollout stands at legacy." } }
         : {}),
-    };
+    });
   }
-  return { ...document, rollouts };
+  return { ...document, rollouts: Object.fromEntries(rollouts) };
 }
 
 /** The rules in the order in which they are asked. */
