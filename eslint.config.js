@@ -34,7 +34,7 @@ export default defineConfig(
     ".tsc/",
     "coverage/",
     "artifacts/",
-    ".cache/",
+    "**/.cache/",
     "**/.hebra/",
     "**/*.generated.ts",
     "**/*.tmp.ts",
