@@ -42,7 +42,7 @@ describe("watch on a terminal", () => {
     const [first, second] = screensOf(out.slice(0, out.indexOf("\u001b[?1049l")));
     expect(first).toMatch(/engine-v2 {3}canary\(0\)/);
     expect(first).toMatch(/✓ advance +→ canary\(1\) +by itself/);
-    expect(first).toMatch(/· errors +ok +░+ +E \S+, pause at 20, roll back at 100; × \S+ of × 2/);
+    expect(first).toMatch(/· errors +ok +░+ +E \S+, pause at 80, roll back at 100; × \S+ of × 2/);
     expect(first).toMatch(/· persistence +no-data +0 executions verified/);
     expect(first).toMatch(/always: retreat → shadow, pause, rollback/);
     expect(second).toMatch(/✗ errors +breach rollback +█{12}/);

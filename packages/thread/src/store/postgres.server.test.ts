@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startPostgres, withoutPostgresServer, type TestPostgres } from "@hebra/test-servers/postgres";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -19,16 +20,22 @@ import { lockDirectory } from "./postgres/directory-lock.ts";
 import { postgresMigrations, postgresStore } from "./postgres.ts";
 
 const PATIENCE = 120_000;
-const url = process.env["DATABASE_URL"];
 const ids = turnIds("award_42", "m1");
 
-describe.skipIf(url === undefined)("postgresStore on a server", () => {
+/** A server of its own: transactions are counted by a number that all databases of a server share. */
+describe.skipIf(withoutPostgresServer !== undefined)("postgresStore on a server", () => {
+  let server: TestPostgres;
+  let url: string;
+  let pool: pg.Pool;
   const schema = `server_${process.pid}`;
-  const pool = new pg.Pool({ connectionString: url, max: 8 });
-  beforeAll(async () => void (await pool.query("SELECT 1")), PATIENCE);
+  beforeAll(async () => {
+    server = await startPostgres({ autovacuum: "off" });
+    ({ url } = server);
+    pool = new pg.Pool({ connectionString: url, max: 8 });
+  }, PATIENCE);
   afterAll(async () => {
-    await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     await pool.end();
+    await server.stop();
   });
 
   it(
@@ -93,7 +100,7 @@ describe.skipIf(url === undefined)("postgresStore on a server", () => {
   it(
     "hears of inbox writes at once, and again after its connection was cut",
     async () => {
-      const store = await postgresStore({ connectionString: url!, schema });
+      const store = await postgresStore({ connectionString: url, schema });
       let heard = 0;
       const stop = store.watch("t", ids.contextId, () => heard++);
       const listening = async () =>
@@ -170,7 +177,7 @@ describe.skipIf(url === undefined)("postgresStore on a server", () => {
       );
       expect(error.retryable).toBe(true);
       expect(JSON.stringify(error)).not.toContain("hunter2");
-      await rejects(postgresStore({ connectionString: url!, schema: 'x"; drop' }), "INVALID_OPTIONS");
+      await rejects(postgresStore({ connectionString: url, schema: 'x"; drop' }), "INVALID_OPTIONS");
       await rejects(postgresStore({}), "INVALID_OPTIONS");
     },
     PATIENCE,

@@ -109,7 +109,7 @@ describe("an engine over a store that fails once", async () => {
 
   const reads = [
     { verb: "load", at: 1 },
-    { verb: "load", at: 3 },
+    { verb: "load", at: 2 },
     { verb: "history", at: 1 },
     { verb: "history", at: 2 },
   ] as const;
