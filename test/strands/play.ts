@@ -35,6 +35,7 @@ const CALLER = new Set([
   "UNREACHABLE",
   "STORE_BUSY",
   "STORE_FAILED",
+  "TIMEOUT",
   "CLOSED",
   "THREAD_BUSY",
   "VERSION_CONFLICT",

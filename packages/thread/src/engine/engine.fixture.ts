@@ -75,7 +75,7 @@ export async function expectSettled(store: ThreadStore, key = "customer-7"): Pro
 
 export { createManualClock };
 
-function deferred(): { promise: Promise<void>; resolve(): void } {
+export function deferred(): { promise: Promise<void>; resolve(): void } {
   let resolve = () => {};
   const promise = new Promise<void>((done) => (resolve = done));
   return { promise, resolve: () => resolve() };

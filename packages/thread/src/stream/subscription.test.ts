@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { defineThread } from "../definition/define-thread.ts";
-import { gatedReactor, setUp } from "../engine/engine.fixture.ts";
+import { deferred, gatedReactor, setUp } from "../engine/engine.fixture.ts";
+import { memoryStore } from "../store/memory.ts";
+import type { ThreadStore } from "../store/store.ts";
 import { isDurable, type ThreadEvent } from "./envelope.ts";
 
 describe("a reader of a running turn", () => {
@@ -26,5 +28,29 @@ describe("a reader of a running turn", () => {
       "step-started",
     ]);
     expect(events.at(-1)?.type).toBe("execution-ended");
+  });
+
+  it("gets an event once, though it comes from the process and from a slow journal", async () => {
+    const gate = gatedReactor();
+    const definition = defineThread({ name: "test", reactor: gate.reactor });
+    const inner = memoryStore();
+    const ended = deferred();
+    const journal: ThreadStore["journal"] = async (...where) => {
+      await ended.promise;
+      return inner.journal(...where);
+    };
+    const { engine, address } = setUp(definition, { store: { ...inner, journal } });
+    const turn = await engine.react(definition, { id: "a", text: "go" }, { address });
+    const seqs: number[] = [];
+    const reading = (async () => {
+      for await (const event of turn.stream) if (isDurable(event)) seqs.push(event.seq);
+    })();
+    await gate.reached;
+    gate.open();
+    await turn.result;
+    ended.resolve();
+    await reading;
+    expect(seqs).toEqual(seqs.map((_, i) => i + 1));
+    expect(seqs.length).toBeGreaterThan(6);
   });
 });

@@ -165,11 +165,12 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     const events = await store.journal(tenant, contextId, cursor, PAGE);
     if (events.length > 0) {
       for (const record of await source.read()) {
-        while (events[0] !== undefined && events[0].seq <= placeOf(record) && !over) yield* deliver(events.shift()!);
+        while (events[0] !== undefined && events[0].seq <= placeOf(record) && !over) yield* deliverNew(events.shift()!);
         yield* accept(record);
         if (over) return;
       }
-      return yield* deliverAll(events.filter(({ seq }) => seq > cursor));
+      for (const event of events) if (!over) yield* deliverNew(event);
+      return;
     }
     journalHasMore = false;
     const found = await store.execution(tenant, executionId);
@@ -184,6 +185,11 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (over) return;
       yield* deliver(event);
     }
+  }
+
+  /** Unless it came by the other way in the meantime. */
+  async function* deliverNew(event: DurableEvent): AsyncGenerator<AnyEvent, void, void> {
+    if (event.seq > cursor) yield* deliver(event);
   }
 
   async function* deliver(event: DurableEvent): AsyncGenerator<AnyEvent, void, void> {
