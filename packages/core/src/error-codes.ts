@@ -160,7 +160,7 @@ export const errorCodes = {
   ),
   ACTION_AWAITS_RESULT: entry(
     "An action runs elsewhere, such as in a browser, and its result has not come.",
-    "Give the result with `provideResult` or `POST /calls/{id}/result`.",
+    "Give the result with `provideResult`, or over HTTP as `output` of `POST /approvals/{id}`.",
   ),
   STATE_INVALID: entry(
     "A state document did not fit the definition's schema.",
