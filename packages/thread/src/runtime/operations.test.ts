@@ -116,18 +116,28 @@ describe("replies", () => {
     ]);
   });
 
-  it("say so when a turn failed: a failed turn is an answer, not a retry", async () => {
+  it("say so when a turn failed, and the log says why: a failed turn is an answer, not a retry", async () => {
     const reactor = echoReactor(() => {
       throw new HebraError("REACTOR_FAILED", "The model said no.");
     });
     const channel = memoryChannel();
-    const runtime = make({ threads: [echoThread(reactor)] });
+    const errors: object[] = [];
+    const logger = {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (text: string, about = {}) => errors.push({ text, about }),
+    };
+    const runtime = make({ threads: [echoThread(reactor)], logger });
     await runtime.gateway({ channels: [channel] });
     await channel.publish({ id: "1", chat: "a", text: "hello" });
     expect(await channel.received(1)).toMatchObject([
       { text: "Something went wrong on our side. Please try again.", failure: "REACTOR_FAILED" },
     ]);
     expect((await runtime.bus.stats()).dead).toBe(0);
+    expect(errors).toMatchObject([
+      { text: "A turn failed.", about: { code: "REACTOR_FAILED", reason: "The model said no." } },
+    ]);
   });
 });
 

@@ -243,10 +243,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   /** What a channel's turn sends, to be stored with its last write. */
   function outgoing(turn: EndedTurn): JsonValue[] {
-    const replyTo = replyToOf(turn.correlation);
-    if (replyTo === undefined || replyTo.silent === true) return [];
     const { status, text, error, executionId } = turn.result;
     const failure = status === "failed" ? (error?.code ?? "INTERNAL") : undefined;
+    if (failure !== undefined)
+      logger.error("A turn failed.", { code: failure, reason: error?.message ?? "", executionId });
+    const replyTo = replyToOf(turn.correlation);
+    if (replyTo === undefined || replyTo.silent === true) return [];
     let said: string | readonly string[];
     try {
       said = reply?.(turn) ?? (failure === undefined ? text : failureText);
