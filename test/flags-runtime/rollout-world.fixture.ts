@@ -16,12 +16,12 @@ const TURNS = 3;
 const SESSIONS = 20;
 const BLOCK_MS = 300_000;
 /** A deployment that has not decided by then is not going to. */
-const MOST_BLOCKS = 12;
+const MOST_BLOCKS = 24;
 
 const plan = rolloutPlan({
   owner: "team-threads",
   shadow: { evidence: [], leastMs: 0, minCompared: 0, automatic: true },
-  steps: [{ percent: 50, observeMs: 1_200_000, minSessions: 20, automatic: true }],
+  steps: [{ percent: 50, observeMs: 5_400_000, minSessions: 20, automatic: true }],
   full: { evidence: [], approvals: [], observeMs: 0, automatic: true },
   limits: { required: ["errors", "latency", "cost", "persistence"], criticalOperations: { pay: 10 } },
   warmUpMs: 0,
