@@ -1,5 +1,6 @@
-import { assertPeer, errorMessage, HebraError, loadPeer, parseOptions } from "@hebra/core";
+import { parseOptions } from "@hebra/core";
 import * as z from "zod";
+import { onePlace, postgresTable, tableShape } from "../provider/postgres/table.ts";
 import type { AssignmentStore } from "./assignment.ts";
 import { assignmentKey, decodeAssignment, encodeAssignment } from "./encode-assignment.ts";
 
@@ -21,27 +22,8 @@ export interface PostgresAssignmentsOptions {
 }
 
 const optionsSchema = z
-  .strictObject({
-    pool: z
-      .custom<AssignmentsPostgresPool>(
-        (value) => typeof (value as AssignmentsPostgresPool | null)?.query === "function",
-        { message: "not a pg pool" },
-      )
-      .optional(),
-    connectionString: z.string().min(1).optional(),
-    schema: z
-      .string()
-      .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain lower-case name")
-      .default("hebra"),
-  })
-  .refine(({ pool, connectionString }) => (pool === undefined) !== (connectionString === undefined), {
-    message: "give either `pool` or `connectionString`",
-  });
-
-const peer = { name: "pg", range: "^8.0.0", neededBy: "@hebra/flags/postgres" };
-
-/** Somebody else made the schema or the table at the same moment. */
-const MADE_ALREADY = new Set(["23505", "42P06", "42P07"]);
+  .strictObject(tableShape<AssignmentsPostgresPool>("query"))
+  .refine(onePlace.check, { message: onePlace.message });
 
 /**
  * Assignments in PostgreSQL, for several processes. The table is made at first use; `last_seen_at` has an index, for
@@ -60,42 +42,22 @@ const MADE_ALREADY = new Set(["23505", "42P06", "42P07"]);
  * ```
  */
 export function postgresAssignments(options: PostgresAssignmentsOptions): AssignmentStore & { close(): Promise<void> } {
-  const { pool: given, connectionString, schema } = parseOptions("postgresAssignments", optionsSchema, options);
-  if (given === undefined) assertPeer(peer, import.meta.url);
+  const { pool, connectionString, schema } = parseOptions("postgresAssignments", optionsSchema, options);
   const table = `${schema}.flag_assignments`;
-  let opened: Promise<AssignmentsPostgresPool> | undefined;
-
-  async function open(): Promise<AssignmentsPostgresPool> {
-    const pool = given ?? (await connect(connectionString!));
-    for (const statement of [
+  const { ask, close } = postgresTable({
+    pool,
+    connectionString,
+    statements: [
       `create schema if not exists ${schema}`,
       `create table if not exists ${table} (flag text not null, session text not null, revision bigint not null, last_seen_at timestamptz not null, document text not null, primary key (flag, session))`,
       `create index if not exists flag_assignments_last_seen on ${table} (last_seen_at)`,
-    ]) {
-      await pool.query(statement).catch((error: { code?: string }) => {
-        if (!MADE_ALREADY.has(error.code ?? "")) throw error;
-      });
-    }
-    return pool;
-  }
-
-  async function reach<T>(work: (pool: AssignmentsPostgresPool) => Promise<T>): Promise<T> {
-    try {
-      opened ??= open();
-      return await work(await opened);
-    } catch (cause) {
-      // What could not be opened is tried again at the next call.
-      await opened?.catch(() => void (opened = undefined));
-      if (HebraError.isInstance(cause)) throw cause;
-      throw new HebraError("UNREACHABLE", `PostgreSQL did not answer for an assignment: ${errorMessage(cause)}.`, {
-        cause,
-      });
-    }
-  }
+    ],
+    what: "an assignment",
+  });
 
   return {
     read: (flag, session, tenant) =>
-      reach(async (pool) => {
+      ask(async (pool) => {
         const { rows } = await pool.query(`select document from ${table} where flag = $1 and session = $2`, [
           flag,
           assignmentKey(session, tenant),
@@ -103,7 +65,7 @@ export function postgresAssignments(options: PostgresAssignmentsOptions): Assign
         return rows[0] === undefined ? undefined : decodeAssignment(String(rows[0]["document"]));
       }),
     write: (assignment) =>
-      reach(async (pool) => {
+      ask(async (pool) => {
         const { flag, session, tenant, revision, lastSeenAt } = assignment;
         const values = [
           flag,
@@ -118,16 +80,6 @@ export function postgresAssignments(options: PostgresAssignmentsOptions): Assign
             : `update ${table} set revision = $3, last_seen_at = $4, document = $5 where flag = $1 and session = $2 and revision = $3 - 1`;
         return (await pool.query(statement, values)).rowCount === 1;
       }),
-    async close() {
-      if (given === undefined) await (await opened?.catch(() => undefined))?.end();
-    },
+    close,
   };
-}
-
-async function connect(connectionString: string): Promise<AssignmentsPostgresPool> {
-  const { default: pg } = await loadPeer(peer, () => import("pg"));
-  const pool = new pg.Pool({ connectionString });
-  // A connection that breaks while idle is replaced; without a listener it would end the process.
-  pool.on("error", () => {});
-  return pool as unknown as AssignmentsPostgresPool;
 }

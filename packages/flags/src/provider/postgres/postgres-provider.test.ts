@@ -38,9 +38,8 @@ describe.skipIf(connectionString === "")("postgresProvider", () => {
         void (await admin.query(`update ${schema}.flag_documents set document = '{', revision = 77`)),
       async cutOff() {
         proxy.pointAt(1);
-        await admin.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1", [
-          schema,
-        ]);
+        // Also a connection that is being opened.
+        proxy.cut();
       },
       restore: async () => proxy.pointAt(Number(real.port || 5432)),
       elapse: () => pause(15),

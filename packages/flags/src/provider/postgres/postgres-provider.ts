@@ -3,13 +3,8 @@ import * as z from "zod";
 import { readFlagText } from "../../evaluate/document.ts";
 import type { FlagProvider, ProviderEvent } from "../provider.ts";
 import { createRefresher } from "../refresher.ts";
-import {
-  flagTable,
-  onePlace,
-  postgresShape,
-  type FlagsPostgresClient,
-  type PostgresFlagsOptions,
-} from "./connection.ts";
+import { flagTable, postgresShape, type FlagsPostgresClient, type PostgresFlagsOptions } from "./connection.ts";
+import { onePlace } from "./table.ts";
 
 /** Options of {@link postgresProvider}. */
 export interface PostgresProviderOptions extends PostgresFlagsOptions {

@@ -2,7 +2,8 @@ import { HebraError, parseOptions } from "@hebra/core";
 import * as z from "zod";
 import { changedDocument, readStored, replacedDocument } from "../../evaluate/stored-document.ts";
 import type { FlagDocument } from "../../evaluate/types.ts";
-import { flagTable, onePlace, postgresShape, type PostgresFlagsOptions } from "./connection.ts";
+import { flagTable, postgresShape, type PostgresFlagsOptions } from "./connection.ts";
+import { onePlace } from "./table.ts";
 
 /** Writes the document that `postgresProvider` reads. */
 export interface PostgresFlagWriter {
